@@ -1,0 +1,3 @@
+//! Files, environment and flags -> validated [`settings::Settings`].
+
+pub mod settings;

@@ -1,0 +1,158 @@
+//! Validated settings. Rooms are handed the part that concerns them; nothing reads files or the environment later.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::budget::{Limit, Scope};
+use crate::domain::money::Price;
+use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant};
+
+/// Everything that `factoryd` was told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where everything durable lives.
+    pub data_dir: PathBuf,
+    /// Where templates are read from and watched.
+    pub templates_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Threads that run tasks, and DLP workers.
+    pub max_workers: NonZeroUsize,
+    /// The control API.
+    pub api: Api,
+    /// The store.
+    pub store: Store,
+    /// Templates and their signatures.
+    pub templates: Templates,
+    /// Providers by name; `builtin` is always there.
+    pub providers: BTreeMap<ProviderName, Provider>,
+    /// Prices by model; the models of `builtin` are free.
+    pub models: BTreeMap<ModelRef, Price>,
+    /// Routes by name: models in order of preference. `fallback` is always there and ends in `builtin/extractive`.
+    pub routes: BTreeMap<RouteName, Vec<ModelRef>>,
+    /// Limits on spending.
+    pub budgets: BTreeMap<Scope, Limit>,
+    /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
+    pub access: Access,
+}
+
+/// The control API's listeners and limits.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// A loopback address to listen on as well.
+    pub tcp: Option<SocketAddr>,
+    /// Bearer tokens for the TCP listener.
+    pub tokens_file: Option<PathBuf>,
+    /// What a request without a token may be on the TCP listener.
+    pub anonymous_role: Option<Role>,
+    /// The largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// The most connections at once.
+    pub connections_max: usize,
+    /// How long a stop waits for running work.
+    pub drain_grace: Duration,
+    /// The most tasks that may be open (queued, running or waiting) at once; more are refused with 429.
+    pub open_tasks_max: usize,
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Bytes that sled may keep in memory.
+    pub cache_bytes: u64,
+}
+
+/// Templates and their signatures.
+#[derive(Debug, Clone)]
+pub struct Templates {
+    /// Whether only signed templates run. Off is for development; the daemon says so loudly.
+    pub enable_signature_validation: bool,
+    /// Where `ID.pub.pem` lie.
+    pub trusted_keys_dir: Option<PathBuf>,
+    /// One more RSA key, which may also sign in the legacy form.
+    pub rsa_public_key_path: Option<PathBuf>,
+    /// How long a verification is believed before a template is verified again.
+    pub cache_ttl: Duration,
+}
+
+/// A provider's wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// OpenAI Chat Completions, and whatever speaks it.
+    OpenAi,
+    /// Answers from the input itself; needs no network.
+    Builtin,
+}
+
+/// Where a provider listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BaseUrl {
+    /// `http://…` or `https://…`, without a slash at the end.
+    Http(String),
+    /// `unix:///path/to/socket`: HTTP over a Unix socket; requests go to `/v1/…` there.
+    Unix(PathBuf),
+    /// Nothing listens: `builtin`.
+    None,
+}
+
+/// Where a provider's key comes from. The key itself is never in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// The provider needs none.
+    None,
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// One provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its wire format.
+    pub kind: ProviderKind,
+    /// Where it listens.
+    pub base_url: BaseUrl,
+    /// Its key.
+    pub api_key: KeySource,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// The most calls at once.
+    pub max_concurrency: NonZeroUsize,
+}
+
+/// What a principal may do (roles of the contract).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Everything but access, keys and erasure.
+    Operator,
+    /// Submits tasks and sees its own tenant's.
+    Submitter,
+    /// Sees.
+    Viewer,
+    /// Sees, and reads the audit log.
+    Auditor,
+}
+
+/// Who may do what over the socket.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Grants by host user name or number.
+    pub users: BTreeMap<String, Grant>,
+    /// Grants by host group name or number.
+    pub groups: BTreeMap<String, Grant>,
+}
+
+/// A role, in one tenant or in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// The tenant; none means every tenant.
+    pub tenant: Option<Tenant>,
+}

@@ -1,0 +1,1 @@
+//! Does the work that the control plane ordered.

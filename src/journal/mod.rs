@@ -1,0 +1,3 @@
+//! Records, replay, projections: the durable story of every task and agent.
+
+pub mod events;

@@ -1,0 +1,25 @@
+//! Events: what the journal of a task holds, and what the daemon tells those who listen.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// One event. The kinds that concern a task: `task_submitted`, `step_started`, `step_finished`, `step_failed`,
+/// `step_skipped`, `cancel_requested`, `feedback_given`, `task_ended`; that concern the daemon: `template_published`,
+/// `template_refused`, `budget_exceeded`, `actor_restarted`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// What happened.
+    pub kind: String,
+    /// When.
+    pub at: String,
+    /// The task that it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// Its place in the task's journal, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// What else the kind says; never the text of a prompt or answer.
+    #[serde(flatten)]
+    pub details: Map<String, Value>,
+}

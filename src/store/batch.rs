@@ -1,0 +1,105 @@
+//! What is committed together.
+
+/// Families of keys in the one sled tree. The byte is the first of every stored key and never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Keyspace {
+    /// Records of registered agents, by agent id.
+    Agent = b'a',
+    /// Budget limits set at run time, by scope.
+    Budget = b'b',
+    /// Sums that the committer keeps ([`Batch::add`]).
+    Counter = b'c',
+    /// Tasks that a registered agent ended, by agent id and task id: its memory.
+    Turn = b'h',
+    /// Idempotency keys, by principal and key.
+    Idempotency = b'i',
+    /// The audit log, a hash chain ([`Batch::chain`]).
+    Audit = b'l',
+    /// Facts about the store itself.
+    Meta = b'm',
+    /// Tasks that have not ended, by task id.
+    Open = b'o',
+    /// Pieces of values above 4 KiB. Only the store itself writes here.
+    Piece = b'p',
+    /// Task journals, by task id and sequence.
+    Task = b't',
+    /// Published template versions.
+    Template = b'v',
+}
+
+/// A stored value before its envelope: the room that owns the keyspace gives kind and version their meaning.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What the body is.
+    pub kind: u8,
+    /// The version of that kind's encoding.
+    pub version: u8,
+    /// The encoded body.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "record kind {} version {} of {} bytes", self.kind, self.version, self.body.len())
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Operation {
+    Put { keyspace: Keyspace, key: Vec<u8>, record: Record },
+    Delete { keyspace: Keyspace, key: Vec<u8> },
+    Add { key: Vec<u8>, amount: i64 },
+    Chain { keyspace: Keyspace, record: Record },
+}
+
+/// Changes that become durable together or not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    pub(super) operations: Vec<Operation>,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a record under a key.
+    #[must_use]
+    pub fn put(mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, record: Record) -> Self {
+        self.operations.push(Operation::Put { keyspace, key: key.into(), record });
+        self
+    }
+
+    /// Removes a key.
+    #[must_use]
+    pub fn delete(mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>) -> Self {
+        self.operations.push(Operation::Delete { keyspace, key: key.into() });
+        self
+    }
+
+    /// Adds to a counter. The committer keeps the sums, so that concurrent batches cannot lose an update, and writes each
+    /// counter once a group however many batches touch it.
+    #[must_use]
+    pub fn add(mut self, key: impl Into<Vec<u8>>, amount: i64) -> Self {
+        self.operations.push(Operation::Add { key: key.into(), amount });
+        self
+    }
+
+    /// Appends to a keyspace's hash chain. The committer gives it the next sequence number (the key, eight bytes
+    /// big-endian) and the link to its predecessor, so that the order of the chain is the order of the commits.
+    #[must_use]
+    pub fn chain(mut self, keyspace: Keyspace, record: Record) -> Self {
+        self.operations.push(Operation::Chain { keyspace, record });
+        self
+    }
+
+    /// Puts another batch's changes behind this one's.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.operations.extend(other.operations);
+        self
+    }
+}
