@@ -27,9 +27,11 @@ mod limits;
 mod message;
 mod metrics;
 mod payer;
+pub mod price;
 mod refusal;
 mod spending;
 mod state;
+pub mod tokens;
 
 pub use durable::book;
 pub use error::Error;
@@ -38,3 +40,6 @@ pub use limits::Source;
 pub use payer::{Key, Payer, Reservation};
 pub use refusal::{Overrun, Refusal, Subject, Why};
 pub use state::{Held, LIMITS_MAX, RESERVATIONS_MAX, SCOPES_MAX, Standing, TASKS_MAX};
+
+#[cfg(test)]
+mod tests;

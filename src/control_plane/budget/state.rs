@@ -413,3 +413,11 @@ impl Ledger {
         Standing { scope: scope.clone(), limit, reserved, spent, remaining, stopped }
     }
 }
+
+#[cfg(test)]
+impl Ledger {
+    /// How many accounts, tasks and reservations are remembered.
+    pub(super) fn tracked(&self) -> (usize, usize, usize) {
+        (self.accounts.len(), self.tasks.len(), self.open.len())
+    }
+}
