@@ -1,1 +1,4 @@
 //! Decides: who may do what, with which template, at what price. Never imports the data plane.
+
+/// Limits, reservations, the ledger; prices and the counting of tokens.
+pub mod budget;
