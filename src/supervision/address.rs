@@ -75,11 +75,9 @@ impl<M: Message> Address<M> {
         let not_running = || CallError::NotRunning(self.name.clone());
         let began = tokio::time::Instant::now();
         let mut current = self.current.subscribe();
-        let found = tokio::time::timeout(within, current.wait_for(Option::is_some)).await;
-        let actor = match found {
-            Ok(Ok(actor)) => actor.clone().ok_or_else(not_running)?,
-            Ok(Err(_)) | Err(_) => return Err(not_running()),
-        };
+        let found = async { current.wait_for(Option::is_some).await.ok().and_then(|actor| actor.clone()) };
+        let found = tokio::time::timeout(within, found).await.ok().flatten();
+        let actor = found.ok_or_else(not_running)?;
         let left = within.saturating_sub(began.elapsed());
         match actor.call(make, Some(left)).await {
             Ok(CallResult::Success(answer)) => Ok(answer),
