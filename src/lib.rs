@@ -36,3 +36,6 @@ pub mod control_plane;
 
 /// Does the work.
 pub mod data_plane;
+
+/// A typed client of the control API; needs only `protocol` and `domain`.
+pub mod client;
