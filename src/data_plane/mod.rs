@@ -1,1 +1,4 @@
 //! Does the work that the control plane ordered.
+
+/// Finds personal data and secrets in texts, and hides them.
+pub mod dlp;
