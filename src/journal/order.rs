@@ -65,11 +65,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// The agent that runs the task.
+    /// The agent that runs the task; an orchestrator's task has one of its own.
     #[must_use]
     pub fn agent(&self) -> AgentId {
         match self.worker {
-            Worker::Own => self.task.own_agent(),
+            Worker::Own | Worker::Orchestrator => self.task.own_agent(),
             Worker::Registered(id) => id.0,
         }
     }
@@ -78,7 +78,7 @@ impl Order {
     #[must_use]
     pub fn registered_agent(&self) -> Option<AgentId> {
         match self.worker {
-            Worker::Own => None,
+            Worker::Own | Worker::Orchestrator => None,
             Worker::Registered(id) => Some(id.0),
         }
     }
@@ -99,6 +99,9 @@ pub enum Worker {
     /// One that outlives the task and remembers it.
     #[n(1)]
     Registered(#[n(0)] Registered),
+    /// None: an orchestrator, which delegates.
+    #[n(2)]
+    Orchestrator,
 }
 
 /// The identifier of a registered agent.

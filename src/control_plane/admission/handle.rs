@@ -89,6 +89,17 @@ struct Placement {
     worker: Worker,
 }
 
+impl Placement {
+    /// On an agent of its own, or as an orchestrator.
+    fn of(template: Arc<Template>) -> Self {
+        let worker = match template.kind {
+            Kind::Agent => Worker::Own,
+            Kind::Orchestrator(_) => Worker::Orchestrator,
+        };
+        Self { template, worker }
+    }
+}
+
 impl Admission {
     pub(super) fn new(means: Means) -> Self {
         Self { means: Arc::new(means), keys: Keys::default(), draining: Arc::default() }
@@ -302,12 +313,12 @@ impl Admission {
     fn place(&self, target: &Target, tenant: &Tenant) -> Result<Placement, Refusal> {
         match target {
             Target::Template(name) => {
-                Ok(Placement { template: self.means.templates.get(name)?, worker: Worker::Own })
+                Ok(Placement::of(self.means.templates.get(name)?))
             }
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
-                Ok(Placement { template, worker: Worker::Own })
+                Ok(Placement::of(template))
             }
             Target::Agent(id) => {
                 let agent = self.means.journal.agents().get(*id)?;

@@ -1,15 +1,13 @@
 //! The agent's actor: takes its open tasks up one after the other, each in a task of the runtime that ends with the actor.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::task::JoinHandle;
 
 use super::environment::Environment;
+use super::hand::Hand;
 use super::message::Message;
 use super::turn::Turn;
 use crate::domain::clock::Timestamp;
@@ -83,24 +81,12 @@ pub struct Agent;
 pub struct State {
     arguments: Arguments,
     waiting: VecDeque<TaskId>,
-    at_hand: Option<AtHand>,
-}
-
-/// The task at hand; it is cut off when its agent ends.
-struct AtHand {
-    task: TaskId,
-    turn: JoinHandle<()>,
-}
-
-impl Drop for AtHand {
-    fn drop(&mut self) {
-        self.turn.abort();
-    }
+    at_hand: Option<Hand>,
 }
 
 impl State {
     fn take(&mut self, task: TaskId, myself: &ActorRef<Message>) {
-        let known = self.waiting.contains(&task) || self.at_hand.as_ref().is_some_and(|hand| hand.task == task);
+        let known = self.waiting.contains(&task) || self.at_hand.as_ref().is_some_and(|hand| hand.holds(task));
         if !known {
             self.waiting.push_back(task);
         }
@@ -114,16 +100,10 @@ impl State {
             let Some(turn) = Turn::of(&self.arguments.environment, task) else { continue };
             let myself = myself.clone();
             self.arguments.pulse.set(true);
-            let turn = tokio::spawn(async move {
-                let ended = match AssertUnwindSafe(turn.run()).catch_unwind().await {
-                    Ok(done) => done.map_err(|error| error.to_string()),
-                    // A panic in the turn is a panic of the agent: its supervisor decides.
-                    Err(_panic) => Err("panic".to_owned()),
-                };
+            self.at_hand = Some(Hand::take(task, turn.run(), move |ended| {
                 // An agent that has ended meanwhile needs no answer.
                 let _gone = myself.cast(Message::Done(task, ended)).is_err();
-            });
-            self.at_hand = Some(AtHand { task, turn });
+            }));
         }
     }
 }
@@ -153,7 +133,7 @@ impl Actor for Agent {
                 let _gone = heard.send(()).is_err();
             }
             Message::Done(task, Ok(())) => {
-                if state.at_hand.as_ref().is_some_and(|hand| hand.task == task) {
+                if state.at_hand.as_ref().is_some_and(|hand| hand.holds(task)) {
                     state.at_hand = None;
                 }
                 state.go_on(&myself);

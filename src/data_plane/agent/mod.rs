@@ -16,6 +16,7 @@ mod actor;
 mod call;
 mod environment;
 mod error;
+pub(crate) mod hand;
 mod memory;
 mod message;
 pub(crate) mod metrics;

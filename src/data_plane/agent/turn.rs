@@ -140,7 +140,7 @@ impl Turn {
         self.conclude(order, step, &reservation, answer, began).await
     }
 
-    /// Takes the reservation that admission made for the first step if it is enough, or makes one.
+    /// Takes the reservation that admission made for the first step if it is enough, or raises or makes one.
     async fn reserve(
         &self,
         order: &WorkOrder,
@@ -152,9 +152,6 @@ impl Turn {
         if held > Usd::ZERO && held >= worst {
             let reservation = Reservation::recorded(key, order.payer().clone(), held);
             return self.environment.budget.confirm(&reservation, Timestamp::now()).await;
-        }
-        if held > Usd::ZERO {
-            self.environment.budget.release(&Reservation::recorded(key, order.payer().clone(), held));
         }
         self.environment.budget.reserve(key, order.payer().clone(), worst, Timestamp::now()).await
     }
