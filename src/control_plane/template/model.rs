@@ -9,8 +9,11 @@ use crate::domain::private::Text;
 use crate::domain::protection::Protection;
 use crate::supervision::{Backoff, Intensity, Restart};
 
+use super::document::Document;
+use super::mistake::Mistake;
 use super::plan::Plan;
 use super::signature::Algorithm;
+use super::wire::{self, Facts};
 
 /// Tokens that an answer may have where the template does not say.
 pub const OUTPUT_TOKENS_DEFAULT: u32 = 1_024;
@@ -56,6 +59,20 @@ pub struct Template {
     pub limits: Limits,
     /// When this version was first published with this content.
     pub published_at: Timestamp,
+}
+
+impl Template {
+    /// A template from a file that needs no parent. Neither signature nor policy is asked: this is not the way to run one.
+    ///
+    /// # Errors
+    /// All mistakes of the file at once.
+    pub fn parse(bytes: &[u8], published_at: Timestamp) -> Result<Self, Vec<Mistake>> {
+        let document = Document::parse(bytes)?;
+        if document.extends().is_some() {
+            return Err(vec![Mistake::at("/extends", "inherits from a template that is not at hand")]);
+        }
+        wire::typed(&document.value, Facts { digest: document.digest(), signer: None, published_at })
+    }
 }
 
 /// What a template is a template of.
