@@ -39,3 +39,9 @@ pub mod data_plane;
 
 /// A typed client of the control API; needs only `protocol` and `domain`.
 pub mod client;
+
+/// The control API over the Unix socket and loopback TCP.
+pub mod api;
+
+/// Composition root: wires the supervision tree bottom-up, readiness, drain.
+pub mod app;

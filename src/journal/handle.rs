@@ -141,9 +141,19 @@ impl Journal {
         if let Some(open) = self.0.open.get(&id) {
             return Ok(Some(open.task.borrow().clone()));
         }
-        let store = self.0.store.clone();
-        let read = tokio::task::spawn_blocking(move || read_task(&store, id));
-        Ok(read.await.map_err(|_| Error::Interrupted(id))??.map(Arc::new))
+        let journal = self.clone();
+        tokio::task::spawn_blocking(move || journal.read(id)).await.map_err(|_| Error::Interrupted(id))?
+    }
+
+    /// As [`Self::task`], on the thread of the caller. Blocks where the task has ended.
+    ///
+    /// # Errors
+    /// The store failed or a record cannot be read.
+    pub fn read(&self, id: TaskId) -> Result<Option<Arc<Task>>, Error> {
+        if let Some(open) = self.0.open.get(&id) {
+            return Ok(Some(open.task.borrow().clone()));
+        }
+        Ok(read_task(&self.0.store, id)?.map(Arc::new))
     }
 
     /// Waits until a task has ended, at most so long, and returns it as it is then.
@@ -215,12 +225,7 @@ impl Journal {
                 return Ok(TaskPage { tasks, next: cursor });
             }
             cursor = Some(id);
-            let open = self.0.open.get(&id).map(|open| open.task.borrow().clone());
-            let task = match open {
-                Some(task) => Some(task),
-                None => read_task(&self.0.store, id)?.map(Arc::new),
-            };
-            tasks.extend(task.filter(|task| wanted(task)));
+            tasks.extend(self.read(id)?.filter(|task| wanted(task)));
         }
         Ok(TaskPage { tasks, next: cursor })
     }

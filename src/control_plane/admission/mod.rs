@@ -12,6 +12,7 @@ mod actor;
 mod handle;
 mod order;
 pub mod policy;
+mod recover;
 mod refusal;
 mod repeat;
 pub mod submission;
