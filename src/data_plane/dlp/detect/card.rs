@@ -24,37 +24,37 @@ const FROM_TWELVE: &[usize] = &[12, 13, 14, 15, 16, 17, 18, 19];
 /// The schemes' ranges, from the numbering that they publish under ISO/IEC 7812. The crate that checks the Luhn digit knows
 /// neither the longer numbers of Visa, Discover and Diners Club nor the national schemes.
 const SCHEMES: [Scheme; 31] = [
-    scheme(4, 4, &[16, 13, 19, 18]),              // Visa, Electron, Dankort
-    scheme(51, 55, USUAL),                        // Mastercard
-    scheme(2221, 2720, USUAL),                    // Mastercard
-    scheme(34, 34, &[15]),                        // American Express
-    scheme(37, 37, &[15]),                        // American Express
-    scheme(300, 305, &[14, 16, 17, 18, 19]),      // Diners Club
-    scheme(3095, 3095, &[14, 16, 17, 18, 19]),    // Diners Club
-    scheme(36, 36, &[14, 15, 16, 17, 18, 19]),    // Diners Club
-    scheme(38, 39, &[14, 16, 17, 18, 19]),        // Diners Club, Hipercard
-    scheme(3528, 3589, TO_NINETEEN),              // JCB, RuPay, LankaPay
-    scheme(6011, 6011, TO_NINETEEN),              // Discover
-    scheme(644, 649, TO_NINETEEN),                // Discover
-    scheme(65, 65, TO_NINETEEN),                  // Discover, RuPay, Elo, Verve, Troy
-    scheme(62, 62, TO_NINETEEN),                  // UnionPay
-    scheme(81, 82, TO_NINETEEN),                  // UnionPay, RuPay
-    scheme(88, 88, TO_NINETEEN),                  // UnionPay's former range
-    scheme(5018, 5020, FROM_TWELVE),              // Maestro, Dankort
-    scheme(5038, 5038, FROM_TWELVE),              // Maestro
-    scheme(56, 58, FROM_TWELVE),                  // Maestro, UzCard
-    scheme(6304, 6304, FROM_TWELVE),              // Maestro
-    scheme(639, 639, FROM_TWELVE),                // Maestro
-    scheme(67, 67, FROM_TWELVE),                  // Maestro
-    scheme(636, 638, TO_NINETEEN),                // InterPayment, InstaPayment, Elo
-    scheme(506, 509, &[16, 18, 19]),              // Verve, RuPay, Elo
-    scheme(60, 60, USUAL),                        // RuPay, Hipercard, Forbrugsforeningen
-    scheme(2200, 2205, TO_NINETEEN),              // Mir, Borica
-    scheme(9792, 9792, USUAL),                    // Troy
-    scheme(8600, 8600, USUAL),                    // UzCard
-    scheme(9860, 9860, USUAL),                    // Humo
-    scheme(1, 1, &[15]),                          // UATP, where written as a card is
-    scheme(1946, 1946, USUAL),                    // GPN
+    scheme(4, 4, &[16, 13, 19, 18]),           // Visa, Electron, Dankort
+    scheme(51, 55, USUAL),                     // Mastercard
+    scheme(2221, 2720, USUAL),                 // Mastercard
+    scheme(34, 34, &[15]),                     // American Express
+    scheme(37, 37, &[15]),                     // American Express
+    scheme(300, 305, &[14, 16, 17, 18, 19]),   // Diners Club
+    scheme(3095, 3095, &[14, 16, 17, 18, 19]), // Diners Club
+    scheme(36, 36, &[14, 15, 16, 17, 18, 19]), // Diners Club
+    scheme(38, 39, &[14, 16, 17, 18, 19]),     // Diners Club, Hipercard
+    scheme(3528, 3589, TO_NINETEEN),           // JCB, RuPay, LankaPay
+    scheme(6011, 6011, TO_NINETEEN),           // Discover
+    scheme(644, 649, TO_NINETEEN),             // Discover
+    scheme(65, 65, TO_NINETEEN),               // Discover, RuPay, Elo, Verve, Troy
+    scheme(62, 62, TO_NINETEEN),               // UnionPay
+    scheme(81, 82, TO_NINETEEN),               // UnionPay, RuPay
+    scheme(88, 88, TO_NINETEEN),               // UnionPay's former range
+    scheme(5018, 5020, FROM_TWELVE),           // Maestro, Dankort
+    scheme(5038, 5038, FROM_TWELVE),           // Maestro
+    scheme(56, 58, FROM_TWELVE),               // Maestro, UzCard
+    scheme(6304, 6304, FROM_TWELVE),           // Maestro
+    scheme(639, 639, FROM_TWELVE),             // Maestro
+    scheme(67, 67, FROM_TWELVE),               // Maestro
+    scheme(636, 638, TO_NINETEEN),             // InterPayment, InstaPayment, Elo
+    scheme(506, 509, &[16, 18, 19]),           // Verve, RuPay, Elo
+    scheme(60, 60, USUAL),                     // RuPay, Hipercard, Forbrugsforeningen
+    scheme(2200, 2205, TO_NINETEEN),           // Mir, Borica
+    scheme(9792, 9792, USUAL),                 // Troy
+    scheme(8600, 8600, USUAL),                 // UzCard
+    scheme(9860, 9860, USUAL),                 // Humo
+    scheme(1, 1, &[15]),                       // UATP, where written as a card is
+    scheme(1946, 1946, USUAL),                 // GPN
 ];
 
 /// Lengths in the order in which they are tried where a number could end in several places.
@@ -74,12 +74,14 @@ pub(super) fn find(text: &str, groups: &Groups) -> Option<Finding> {
         let last = *taken.last()?;
         let digits = digits_of(bytes, taken);
         let written = taken.len() > 1;
-        (ends(bytes, last, written) && is_issued(&digits, written) && Validate::is_luhn_valid(&digits)).then_some(Finding {
-            kind: Kind::CreditCard,
-            start: first.start,
-            end: last.end,
-            score: if written || length >= 15 { Score::HIGH } else { Score::PLAUSIBLE },
-        })
+        (ends(bytes, last, written) && is_issued(&digits, written) && Validate::is_luhn_valid(&digits)).then_some(
+            Finding {
+                kind: Kind::CreditCard,
+                start: first.start,
+                end: last.end,
+                score: if written || length >= 15 { Score::HIGH } else { Score::PLAUSIBLE },
+            },
+        )
     })
 }
 
@@ -117,8 +119,10 @@ fn end_of(groups: &[Group], length: usize) -> Option<usize> {
 fn is_issued(digits: &str, written: bool) -> bool {
     SCHEMES.iter().filter(|scheme| written || scheme.low != 1).any(|scheme| {
         let width = scheme.low.checked_ilog10().map_or(1, |log| log.saturating_add(1));
-        let prefix = usize::try_from(width).ok().and_then(|width| digits.get(..width)).and_then(|text| text.parse::<u32>().ok());
-        prefix.is_some_and(|prefix| (scheme.low..=scheme.high).contains(&prefix)) && scheme.lengths.contains(&digits.len())
+        let prefix =
+            usize::try_from(width).ok().and_then(|width| digits.get(..width)).and_then(|text| text.parse::<u32>().ok());
+        prefix.is_some_and(|prefix| (scheme.low..=scheme.high).contains(&prefix))
+            && scheme.lengths.contains(&digits.len())
     })
 }
 

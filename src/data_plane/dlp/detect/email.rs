@@ -87,7 +87,10 @@ fn domain_end(text: &str, from: usize) -> Option<usize> {
         let foreign = rest.chars().next().is_some_and(|c| !c.is_ascii());
         if !previous.is_empty() && label.starts_with("xn--") {
             end = Some(at.saturating_add(label.trim_end_matches('-').len()));
-        } else if !previous.is_empty() && top.chars().count() >= 2 && (rest.is_empty() || rest.starts_with('-') || foreign) {
+        } else if !previous.is_empty()
+            && top.chars().count() >= 2
+            && (rest.is_empty() || rest.starts_with('-') || foreign)
+        {
             end = Some(at.saturating_add(letters));
         }
         if foreign {

@@ -52,7 +52,11 @@ pub(super) fn is_north_american(digits: &str) -> bool {
 
 /// Whether digits are a national number of any region, with or without its trunk prefix.
 pub(super) fn is_national(digits: &str) -> bool {
-    PLANS.national.get_or_init(|| compile(&PLANS.all_regions())).as_ref().is_some_and(|any| any.is_match(digits.as_bytes()))
+    PLANS
+        .national
+        .get_or_init(|| compile(&PLANS.all_regions()))
+        .as_ref()
+        .is_some_and(|any| any.is_match(digits.as_bytes()))
 }
 
 impl Plans {
@@ -75,11 +79,14 @@ impl Plans {
         let national = |region: &&Metadata| {
             let number = region.descriptors().general().national_number().as_str();
             match region.national_prefix() {
-                Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => format!("(?:{prefix})?(?:{number})"),
+                Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    format!("(?:{prefix})?(?:{number})")
+                }
                 Some(_) | None => number.to_owned(),
             }
         };
-        let mut patterns: Vec<String> = self.codes.values().flat_map(|plan| plan.regions.iter().map(national)).collect();
+        let mut patterns: Vec<String> =
+            self.codes.values().flat_map(|plan| plan.regions.iter().map(national)).collect();
         patterns.sort_unstable();
         patterns.dedup();
         patterns
@@ -88,7 +95,10 @@ impl Plans {
 
 impl Plan {
     fn assigns(&self, national: &str) -> bool {
-        self.pattern.get_or_init(|| compile(&self.types())).as_ref().is_some_and(|plan| plan.is_match(national.as_bytes()))
+        self.pattern
+            .get_or_init(|| compile(&self.types()))
+            .as_ref()
+            .is_some_and(|plan| plan.is_match(national.as_bytes()))
     }
 
     /// The descriptions of each type of number in each region: a number is assigned if one of them describes it.
@@ -118,7 +128,8 @@ impl Plan {
 
 /// One pattern that matches a whole number if any of `patterns` does; none if there are none, or the library's are not patterns.
 fn compile(patterns: &[String]) -> Option<Regex> {
-    let any = format!("^(?:{})$", patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|"));
+    let any =
+        format!("^(?:{})$", patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|"));
     let compiled = RegexBuilder::new(&any)
         .unicode(false)
         .ignore_whitespace(true)
@@ -144,7 +155,8 @@ mod tests {
         let mut regions = 0;
         for region in DATABASE.iter() {
             let types = region.descriptors();
-            for example in [types.fixed_line(), types.mobile()].into_iter().flatten().filter_map(|kind| kind.example()) {
+            for example in [types.fixed_line(), types.mobile()].into_iter().flatten().filter_map(|kind| kind.example())
+            {
                 let international = format!("{}{example}", region.country_code());
                 assert!(is_international(&international), "{} {international}", region.id());
                 assert!(is_national(example), "{} {example}", region.id());

@@ -49,10 +49,7 @@ mod tests {
         ]);
         assert_eq!(
             merged,
-            [
-                finding(Kind::UrlCredentials, 0, 30, Score::HIGH),
-                finding(Kind::PhoneNumber, 40, 50, Score::PLAUSIBLE),
-            ]
+            [finding(Kind::UrlCredentials, 0, 30, Score::HIGH), finding(Kind::PhoneNumber, 40, 50, Score::PLAUSIBLE),]
         );
     }
 

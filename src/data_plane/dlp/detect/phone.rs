@@ -25,16 +25,83 @@ const CONTEXT_BYTES: usize = 32;
 
 /// Words after which digits are a phone number, in the languages of Europe and some beyond. Case is folded for ASCII only.
 const STRONG: [&str; 51] = [
-    "tel", "tél", "tÉl", "telephone", "téléphone", "tÉlÉphone", "telefon", "telefono", "teléfono", "telefone", "telefoon",
-    "telefonu", "puhelin", "tlf", "tfn", "phone", "phones", "cellphone", "smartphone", "mobile", "mobil", "móvil", "movil", "mob",
-    "telemóvel", "celular", "cellulare", "cell", "handy", "portable", "gsm", "natel", "fax", "télécopie", "hotline", "whatsapp",
-    "sms", "landline", "fixe", "standard", "тел", "телефон", "τηλ", "电话", "電話", "手机", "携帯", "전화", "휴대폰", "هاتف", "טלפון",
+    "tel",
+    "tél",
+    "tÉl",
+    "telephone",
+    "téléphone",
+    "tÉlÉphone",
+    "telefon",
+    "telefono",
+    "teléfono",
+    "telefone",
+    "telefoon",
+    "telefonu",
+    "puhelin",
+    "tlf",
+    "tfn",
+    "phone",
+    "phones",
+    "cellphone",
+    "smartphone",
+    "mobile",
+    "mobil",
+    "móvil",
+    "movil",
+    "mob",
+    "telemóvel",
+    "celular",
+    "cellulare",
+    "cell",
+    "handy",
+    "portable",
+    "gsm",
+    "natel",
+    "fax",
+    "télécopie",
+    "hotline",
+    "whatsapp",
+    "sms",
+    "landline",
+    "fixe",
+    "standard",
+    "тел",
+    "телефон",
+    "τηλ",
+    "电话",
+    "電話",
+    "手机",
+    "携帯",
+    "전화",
+    "휴대폰",
+    "هاتف",
+    "טלפון",
 ];
 
 /// Words after which digits that are grouped, or begin with zero, are a phone number.
 const WEAK: [&str; 22] = [
-    "call", "calls", "calling", "dial", "ring", "text", "contact", "reach", "appeler", "appelez", "appelle", "appelle-moi",
-    "joindre", "joignable", "rappeler", "rappelez", "contacter", "contactez", "numéro", "numero", "anrufen", "llamar",
+    "call",
+    "calls",
+    "calling",
+    "dial",
+    "ring",
+    "text",
+    "contact",
+    "reach",
+    "appeler",
+    "appelez",
+    "appelle",
+    "appelle-moi",
+    "joindre",
+    "joignable",
+    "rappeler",
+    "rappelez",
+    "contacter",
+    "contactez",
+    "numéro",
+    "numero",
+    "anrufen",
+    "llamar",
 ];
 
 static CONTEXT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -165,7 +232,8 @@ fn begins(bytes: &[u8], start: usize) -> bool {
 
 /// Whether what ends at `start` is a word with a colon or a full stop, as in `tel:` or `tél.`.
 fn is_label(bytes: &[u8], start: usize) -> bool {
-    matches!(before(bytes, start), Some(b':' | b'.')) && back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_alphabetic())
+    matches!(before(bytes, start), Some(b':' | b'.'))
+        && back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Whether the first group, or the first after the country's prefix, is an area code in parentheses.
@@ -200,7 +268,10 @@ fn is_date(bytes: &[u8], groups: &[Group]) -> bool {
 fn is_address(bytes: &[u8], groups: &[Group]) -> bool {
     let four = groups.get(..4).unwrap_or_default();
     let dotted = four.windows(2).all(|pair| matches!(pair, [l, r] if slice(bytes, l.end, r.start) == b"."));
-    four.len() == 4 && dotted && four.iter().all(|group| group.len() <= 3) && groups.get(4).is_none_or(|fifth| bytes.get(fifth.start.saturating_sub(1)) != Some(&b'.'))
+    four.len() == 4
+        && dotted
+        && four.iter().all(|group| group.len() <= 3)
+        && groups.get(4).is_none_or(|fifth| bytes.get(fifth.start.saturating_sub(1)) != Some(&b'.'))
 }
 
 /// What the words shortly before `start` say.

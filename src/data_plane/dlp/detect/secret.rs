@@ -117,13 +117,17 @@ fn web_token_end(bytes: &[u8], start: usize) -> Option<usize> {
 fn pem_end(bytes: &[u8], from: usize) -> Option<usize> {
     const DASHES: &[u8] = b"-----";
     let label = run_end(bytes, from, 40, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
-    let private = slice(bytes, from, label).ends_with(b"PRIVATE KEY") || slice(bytes, from, label).ends_with(b"PRIVATE KEY BLOCK");
+    let private = slice(bytes, from, label).ends_with(b"PRIVATE KEY")
+        || slice(bytes, from, label).ends_with(b"PRIVATE KEY BLOCK");
     let body = label.checked_add(DASHES.len())?;
     if !private || slice(bytes, label, body) != DASHES {
         return None;
     }
     // A hyphen ends the run: either the closing line begins there, or the block was cut.
-    let in_body = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',');
+    let in_body = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'+' | b'/' | b'=' | b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',')
+    };
     let stop = run_end(bytes, body, PEM_BYTES_MAX, in_body);
     let closing = slice(bytes, stop, stop.saturating_add(80));
     if let Some(rest) = closing.strip_prefix(b"-----END") {
@@ -143,7 +147,9 @@ fn user_info(bytes: &[u8], colon: usize, after: usize) -> Option<(usize, usize)>
     let escaped = back(bytes, start, 1) == Some(b'\\') && follows_escape(bytes, start.saturating_add(1));
     let start = if escaped { start.saturating_add(1) } else { start };
     let start = start.saturating_add(slice(bytes, start, colon).iter().position(u8::is_ascii_alphabetic)?);
-    let in_info = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#' | b'"' | b'<' | b'>' | b'\\' | b'`');
+    let in_info = |byte: u8| {
+        byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#' | b'"' | b'<' | b'>' | b'\\' | b'`')
+    };
     let at = run_end(bytes, after, URL_PART_BYTES_MAX, |byte| in_info(byte) || byte >= 0x80);
     let info = slice(bytes, after, at);
     let split = info.iter().position(|byte| *byte == b':')?;
@@ -172,7 +178,8 @@ fn assigned(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     let class = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
     let end = run_end(bytes, start, AWS_SECRET_BYTES.saturating_add(1), class);
     let sound = slice(bytes, from, start).iter().any(|byte| matches!(byte, b'=' | b':' | b' '));
-    (sound && end.saturating_sub(start) == AWS_SECRET_BYTES && looks_random(slice(bytes, start, end))).then_some((start, end))
+    (sound && end.saturating_sub(start) == AWS_SECRET_BYTES && looks_random(slice(bytes, start, end)))
+        .then_some((start, end))
 }
 
 #[cfg(test)]
@@ -191,7 +198,9 @@ mod tests {
     }
 
     fn samples() -> Vec<(Kind, String)> {
-        let token = |header: &str| format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(r#"{"sub":"1"}"#), body(43));
+        let token = |header: &str| {
+            format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(r#"{"sub":"1"}"#), body(43))
+        };
         let pem = |label: &str| format!("-----BEGIN {label}-----\n{}\n{}==\n-----END {label}-----", body(64), body(20));
         vec![
             (Kind::AwsAccessKey, format!("AKIA{}", body(16).to_uppercase())),

@@ -33,7 +33,10 @@ fn kinds_beside_each_other_are_told_apart() {
 
 #[test]
 fn an_address_inside_a_url_with_credentials_is_part_of_it() {
-    assert_eq!(found("git clone https://me:pw1@git.example.com/x"), [(Kind::UrlCredentials, "https://me:pw1@git.example.com")]);
+    assert_eq!(
+        found("git clone https://me:pw1@git.example.com/x"),
+        [(Kind::UrlCredentials, "https://me:pw1@git.example.com")]
+    );
 }
 
 #[test]
