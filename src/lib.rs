@@ -39,3 +39,6 @@ pub mod data_plane;
 
 /// A typed client of the control API; needs only `protocol` and `domain`.
 pub mod client;
+
+/// `factoryctl`: its verbs talk to the daemon only through `client`; and `factoryd quickstart`.
+pub mod cli;
