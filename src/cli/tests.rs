@@ -67,7 +67,7 @@ fn what_makes_no_sense_is_a_usage_error_that_says_what_would() {
     let cases = [
         ("no-such-verb", "unrecognized subcommand"),
         ("run x text --file F", "cannot be used with"),
-        ("run x text --budget -1", "budget"),
+        ("run x text --budget=-1", "not a decimal amount"),
         ("run x text --budget 1e3", "not a decimal amount"),
         ("run x text --timeout soon", "--timeout"),
         ("run x text --detach --stream", "cannot be used with"),
