@@ -2,3 +2,6 @@
 
 /// Limits, reservations, the ledger; prices and the counting of tokens.
 pub mod budget;
+
+/// Peer credentials and tokens -> principal; roles -> permissions.
+pub mod access;
