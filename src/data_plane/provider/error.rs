@@ -217,7 +217,7 @@ impl Failure for Error {
 mod tests {
     use super::*;
 
-    /// INVARIANT: a reservation is released only where no model can have run.
+    /// INVARIANT P3: a reservation is released only where no model can have run.
     #[test]
     fn only_calls_that_no_model_saw_are_free() {
         let pause = Some(Duration::from_secs(2));
@@ -238,6 +238,7 @@ mod tests {
         }
     }
 
+    /// INVARIANT P4.
     #[test]
     fn the_outward_message_tells_no_path() {
         let error = Error::MissingKey("/etc/factory/key: no such file".into());

@@ -165,16 +165,16 @@ impl Link {
         let left = deadline.saturating_duration_since(Instant::now());
         self.address.call(left, Command::Ready).await.map_err(|_| Error::NotRunning)?;
         match back {
-            Some(command) => self.post(command).map_err(|_| Error::NotRunning),
+            Some(command) => self.post(*command).map_err(|_| Error::NotRunning),
             None => Err(Error::NotRunning),
         }
     }
 
     /// Sends to whoever lives at the address, or gives the message back.
-    fn post(&self, command: Command) -> Result<(), Option<Command>> {
-        let Some(actor) = self.address.current() else { return Err(Some(command)) };
+    fn post(&self, command: Command) -> Result<(), Option<Box<Command>>> {
+        let Some(actor) = self.address.current() else { return Err(Some(Box::new(command))) };
         actor.cast(command).map_err(|fault| match fault {
-            MessagingErr::SendErr(command) => Some(command),
+            MessagingErr::SendErr(command) => Some(Box::new(command)),
             MessagingErr::ChannelClosed | MessagingErr::InvalidActorType => None,
         })
     }

@@ -39,16 +39,16 @@ impl Key {
     pub(super) fn current(&self) -> Result<Option<Secret>, Error> {
         match &self.source {
             KeySource::None => Ok(None),
-            KeySource::File(path) => self.from_file(path).map(Some),
-            KeySource::Env(name) => from_variable(name).map(Some),
+            KeySource::File(path) => self.in_file(path).map(Some),
+            KeySource::Env(name) => in_variable(name).map(Some),
         }
     }
 
     /// A file that is as old and as long as when it was last read is not read again.
-    fn from_file(&self, path: &Path) -> Result<Secret, Error> {
-        let unreadable = |fault: std::io::Error| match fault.kind() {
-            ErrorKind::NotFound => Error::MissingKey(format!("the file {} does not exist", path.display())),
-            other => Error::MissingKey(format!("the file {} cannot be read: {other}", path.display())),
+    fn in_file(&self, path: &Path) -> Result<Secret, Error> {
+        let unreadable = |fault: std::io::Error| {
+            let why = if fault.kind() == ErrorKind::NotFound { "does not exist" } else { "cannot be read" };
+            Error::MissingKey(format!("the file {} {why}", path.display()))
         };
         let about = std::fs::metadata(path).map_err(unreadable)?;
         let cached = self.cached.load();
@@ -73,7 +73,7 @@ impl Cached {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one reader of keys, at each use; settings hold only the name")]
-fn from_variable(name: &str) -> Result<Secret, Error> {
+fn in_variable(name: &str) -> Result<Secret, Error> {
     let missing = || Error::MissingKey(format!("the variable {name} is not set"));
     let value = std::env::var_os(name).ok_or_else(missing)?;
     checked(value.as_encoded_bytes()).map_err(|why| Error::MissingKey(format!("the variable {name} {why}")))
@@ -116,6 +116,7 @@ mod tests {
         assert!(key.current().is_err());
     }
 
+    /// INVARIANT P4.
     #[test]
     fn what_cannot_be_a_key_is_said_without_being_shown() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -63,7 +63,7 @@ mod tests {
     }
 
     proptest! {
-        /// INVARIANT: the line is never longer than its limit, and gives out every call once, in order.
+        /// INVARIANT P5: the line is never longer than its limit, and gives out every call once, in order.
         #[test]
         fn the_line_is_bounded_and_fair(steps in proptest::collection::vec(any::<bool>(), 0..200)) {
             let now = Instant::now();

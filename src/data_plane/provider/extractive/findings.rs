@@ -101,13 +101,22 @@ fn judge(line: &str, at: std::ops::Range<usize>, mark: usize) -> Option<Kind> {
     let begins = !word.starts_with(letter) || !before.ends_with(letter);
     let ends = !word.ends_with(letter) || !after.starts_with(letter);
     let holds = match kind {
-        Kind::Credential => word.ends_with('-') || after.trim_start_matches(['"', '\'', ' ']).starts_with(['=', ':']),
+        Kind::Credential => word.ends_with('-') || gives_value(after),
         Kind::WeakProtection if word.starts_with("http") => {
             !["localhost", "127.0.0.1", "[::1]"].iter().any(|host| after.starts_with(host))
         }
         Kind::WeakProtection | Kind::Unfinished | Kind::Injection | Kind::Unchecked => true,
     };
     (begins && (ends || *kind == Kind::Credential) && holds).then_some(*kind)
+}
+
+/// Whether a value follows: in quotes, or a word with a digit in it. A type or a call does not give away anything.
+fn gives_value(after: &str) -> bool {
+    let Some(value) = after.trim_start_matches(['"', '\'', ' ']).strip_prefix(['=', ':']) else { return false };
+    let value = value.trim_start_matches(['=', ' ']);
+    let quoted = value.starts_with(['"', '\'']) && value.chars().nth(1).is_some_and(|c| !matches!(c, '"' | '\''));
+    let word = value.split_whitespace().next().unwrap_or_default();
+    quoted || (word.contains(|c: char| c.is_ascii_digit()) && !word.contains("::") && !word.contains('('))
 }
 
 fn quote(line: &str, kind: Kind) -> String {
@@ -140,6 +149,8 @@ mod tests {
     #[test]
     fn prose_about_secrets_is_no_finding() {
         assert_eq!(find("The secret of a good password is its length. An unsafety. Mastodon.").0, []);
+        assert_eq!(find("password: String,\napi_key: KeySource::None,\nlet secret = read(2);").0, []);
+        assert_eq!(find("mot de passe : azerty12").0.len(), 1);
     }
 
     #[test]

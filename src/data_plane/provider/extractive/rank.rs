@@ -15,6 +15,8 @@ const FIRST_WEIGHT: f64 = 0.35;
 const OPENING_WEIGHT: f64 = 0.1;
 /// Sentences with fewer words rarely stand alone.
 const WORDS_MIN: usize = 4;
+/// Sentences with more words are mostly lists or tables.
+const WORDS_MANY: usize = 45;
 /// How many candidates are looked at for each sentence that is wanted, before sameness is no longer minded.
 const CANDIDATES_PER_CHOICE: usize = 16;
 
@@ -40,8 +42,7 @@ pub(super) fn choose(profiles: &[Profile], asked: &[TermId], terms: usize, wante
             continue;
         }
         let place = FIRST_WEIGHT / (1.0 + at as f64) + if profile.opens_paragraph { OPENING_WEIGHT } else { 0.0 };
-        let fragment = if profile.words < WORDS_MIN { 0.3 } else { 1.0 };
-        scored.push(((centrality / top + place + ASKED_WEIGHT * relevance) * fragment, at));
+        scored.push(((centrality / top + place + ASKED_WEIGHT * relevance) * readable(profile.words), at));
     }
     scored.sort_by(|(a, i), (b, j)| b.total_cmp(a).then(i.cmp(j)));
     let mut chosen: Vec<usize> = Vec::with_capacity(wanted);
@@ -68,6 +69,17 @@ fn frequencies(profiles: &[Profile], terms: usize) -> Vec<f64> {
         }
     }
     frequency
+}
+
+/// Fragments and endless sentences make poor quotations.
+fn readable(words: usize) -> f64 {
+    if words < WORDS_MIN {
+        0.3
+    } else if words > WORDS_MANY {
+        0.6
+    } else {
+        1.0
+    }
 }
 
 fn central(profile: &Profile, frequency: &[f64]) -> f64 {

@@ -54,10 +54,9 @@ pub(super) fn segment(text: &str) -> Segments {
             continue;
         }
         let line = line.trim();
-        if !code && (line.starts_with("```") || line.starts_with("~~~")) {
-            fenced = !fenced;
-        }
-        let kind = if fenced { Line::Break } else { kind_of(line, code) };
+        let fence = !code && (line.starts_with("```") || line.starts_with("~~~"));
+        let kind = if fence || fenced { Line::Break } else { kind_of(line, code) };
+        fenced ^= fence;
         if !matches!(kind, Line::Prose(_)) {
             parts.close(paragraph);
             paragraph = parts.flow.len();
@@ -244,8 +243,8 @@ mod tests {
 
     #[test]
     fn markdown_is_read_as_its_reader_sees_it() {
-        let text = "# Title\nIntro here.\n```\nlet x = 1;\n```\n- first item\n2. second item\n> quoted\n| a | b |\n|---|---|\n";
-        assert_eq!(sentences(text), ["Intro here.", "first item", "second item quoted", "a | b"]);
+        let text = "# Title\nIntro here.\n```\nlet x = 1;\n```\nAfter it.\n- first item\n2. second item\n> quoted\n| a | b |\n|---|---|\n";
+        assert_eq!(sentences(text), ["Intro here.", "After it.", "first item", "second item quoted", "a | b"]);
         assert_eq!(segment(text).headings, ["Title"]);
     }
 

@@ -82,7 +82,7 @@ impl Vocabulary {
             telling.retain(|term| term.count > 1);
         }
         // Stable, so that among equals the first in the text comes first.
-        telling.sort_by(|a, b| b.count.cmp(&a.count));
+        telling.sort_by_key(|term| std::cmp::Reverse(term.count));
         telling.into_iter().take(most).map(|term| term.surface.as_str()).collect()
     }
 

@@ -105,7 +105,7 @@ fn other_models_are_unknown() {
 }
 
 proptest! {
-    /// INVARIANT: any input has an answer, always the same, within its bytes.
+    /// INVARIANT P5: any input has an answer, always the same, within its bytes.
     #[test]
     fn any_input_has_one_answer_within_its_space(
         system in ".{0,40}",

@@ -136,3 +136,16 @@ async fn what_cannot_be_called_is_said_before_a_call() {
     assert!(matches!(providers.usable(&unknown), Err(Error::UnknownProvider(_))));
     assert!(matches!(providers.complete(&unknown, request("x"), LONG).await, Err(Error::UnknownProvider(_))));
 }
+
+#[tokio::test]
+async fn builtin_is_always_there_for_small_and_large_inputs() {
+    let providers = providers(local(BaseUrl::Http("http://127.0.0.1:1/v1".into()))).await;
+    let builtin = "builtin/extractive".parse().expect("a model");
+    assert_eq!(providers.usable(&builtin), Ok(()));
+    for times in [1, 1_000] {
+        let input = "The bridge opens in May. ".repeat(times);
+        let completion = providers.complete(&builtin, request(&input), LONG).await.expect("an answer");
+        assert!(completion.text.expose().contains("- The bridge opens in May."), "{times}");
+        assert!(completion.usage.is_some() && completion.notes.contains(&("method", "extractive".to_owned())));
+    }
+}

@@ -32,10 +32,6 @@ fn model() -> ModelRef {
     "local/qwen".parse().expect("a model")
 }
 
-fn builtin() -> ModelRef {
-    "builtin/extractive".parse().expect("a model")
-}
-
 fn request(text: &str) -> Request {
     Request {
         system: "Be brief.".into(),
