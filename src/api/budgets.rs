@@ -85,6 +85,6 @@ fn rendered(standing: &Standing) -> Budget {
         window: window.as_str().to_owned(),
         reserved_usd: standing.reserved.to_string(),
         spent_usd: standing.spent.to_string(),
-        remaining_usd: standing.remaining().map(|left| left.to_string()),
+        remaining_usd: standing.remaining.map(|left| left.to_string()),
     }
 }

@@ -37,12 +37,6 @@ impl ApiError {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
     }
 
-    /// Adds all reasons.
-    pub(super) fn because(mut self, reasons: Vec<String>) -> Self {
-        self.reasons = reasons;
-        self
-    }
-
     fn status(&self) -> StatusCode {
         match self.class {
             Class::Malformed => StatusCode::BAD_REQUEST,

@@ -12,8 +12,9 @@ use super::router::Shared;
 use crate::control_plane::access::{self, Peer, Permission, Principal};
 use crate::control_plane::audit::{Entry, Outcome};
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Class, Failure};
 use crate::domain::name::Tenant;
+use crate::domain::private::Secret;
 
 /// Where a connection comes from; the listener puts it into every request.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,9 @@ pub(super) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let principal = match identify(&rooms, &request).await {
+    let origin = request.extensions().get::<Origin>().copied();
+    let token = bearer(&request);
+    let principal = match identify(&rooms, origin, token).await {
         Ok(principal) => principal,
         Err(error) => return error.into_response(),
     };
@@ -52,22 +55,20 @@ pub(super) async fn pass(
     next.run(request).await
 }
 
-async fn identify(rooms: &Shared, request: &Request) -> Answer<Principal> {
-    match request.extensions().get::<Origin>() {
+async fn identify(rooms: &Shared, origin: Option<Origin>, token: Option<Secret>) -> Answer<Principal> {
+    match (origin, token) {
         // Over the socket only peer credentials count; whatever keys a client library sends are ignored.
-        Some(Origin::Peer(peer)) => Ok(rooms.access.peer(*peer).await?),
-        Some(Origin::Tcp) => match bearer(request) {
-            Some(token) => Ok(rooms.access.token(token, Timestamp::now())?),
-            None => Ok(rooms.access.anonymous()?),
-        },
-        None => Err(ApiError::new(crate::domain::failure::Class::Internal, "origin_unknown", "the caller is not known")),
+        (Some(Origin::Peer(peer)), _) => Ok(rooms.access.peer(peer).await?),
+        (Some(Origin::Tcp), Some(token)) => Ok(rooms.access.token(token.expose(), Timestamp::now())?),
+        (Some(Origin::Tcp), None) => Ok(rooms.access.anonymous()?),
+        (None, _) => Err(ApiError::new(Class::Internal, "origin_unknown", "the connection does not say where it comes from")),
     }
 }
 
-fn bearer(request: &Request) -> Option<&str> {
+fn bearer(request: &Request) -> Option<Secret> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
 }
 
 async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: access::Refusal) -> ApiError {

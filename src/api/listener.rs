@@ -170,13 +170,19 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
+/// Returns once the daemon is draining.
+async fn told(mut draining: watch::Receiver<bool>) {
+    // The sender lives as long as the listener's handle, and with it the daemon.
+    let _told = draining.wait_for(|draining| *draining).await.is_ok();
+}
+
 /// Serves one connection, which outlives the accepting actor.
 fn serve<S>(server: &Server, stream: S, origin: Origin, place: tokio::sync::OwnedSemaphorePermit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let router = server.router.clone();
-    let mut draining = server.handle.draining.subscribe();
+    let draining = server.handle.draining.subscribe();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(origin);
@@ -191,7 +197,7 @@ where
         tokio::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            _ = draining.wait_for(|draining| *draining) => {
+            () = told(draining) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

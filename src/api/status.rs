@@ -73,7 +73,7 @@ pub(super) async fn metrics(State(rooms): State<Shared>) -> Answer<Json<Metrics>
     let (active, _) = rooms.factory.census();
     Ok(Json(Metrics {
         templates_loaded: u64::try_from(rooms.templates.templates_loaded()).unwrap_or(u64::MAX),
-        cache_hit_rate: rooms.templates.cache_hit_rate(),
+        cache_hit_rate: Some(rooms.templates.cache_hit_rate()),
         creation_time_p95: rooms.metrics.read().quantile(names::AGENT_CREATION_SECONDS, 0.95),
         active_agents: u64::try_from(active).unwrap_or(u64::MAX),
         registered_agents: registered,

@@ -16,7 +16,6 @@ pub(super) async fn show(State(rooms): State<Shared>) -> Json<TreeNode> {
 }
 
 fn rendered(node: Node) -> TreeNode {
-    let listed = node.children.len();
     TreeNode {
         name: node.name.to_string(),
         kind: node.kind.as_str().to_owned(),
@@ -24,7 +23,7 @@ fn rendered(node: Node) -> TreeNode {
         restarts: node.restarts,
         last_exit: node.last_exit.map(|exit| exit.to_string()),
         strategy: node.strategy.map(|strategy| strategy.as_str().to_owned()),
-        children_total: (node.children_total > listed).then(|| u64::try_from(node.children_total).unwrap_or(u64::MAX)),
+        children_total: node.children_total.map(|total| u64::try_from(total).unwrap_or(u64::MAX)),
         children: node.children.into_iter().map(rendered).collect(),
     }
 }

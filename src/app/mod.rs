@@ -43,7 +43,7 @@ use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::store::{self, Store};
-use crate::supervision::{SupervisorHandle, start_root};
+use crate::supervision::SupervisorHandle;
 use crate::telemetry::metrics::Metrics;
 
 /// How long connections may take to end after the last answer.
@@ -148,7 +148,7 @@ impl Daemon {
             data: data.children,
             edge: vec![api_spec, upkeep::spec(metrics, data.factory), notifier::spec(Arc::clone(&rooms.readiness))],
         };
-        start_root(tree::root(&root, tree, observer(events))).await.map_err(Error::Tree)?;
+        root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket })
     }
@@ -181,6 +181,7 @@ impl Daemon {
     /// The store could not be closed in good order.
     pub async fn stop(self) -> Result<(), Error> {
         self.admission.drain();
+        notifier::stopping();
         let open = self.drain().await;
         tracing::info!(open, "drained");
         self.listener.drain();

@@ -16,13 +16,12 @@ pub(super) struct Parts {
 }
 
 /// The root.
-pub(super) fn root(handle: &SupervisorHandle, parts: Parts, observer: Observer) -> SupervisorSpec {
+pub(super) fn root(parts: Parts, observer: Observer) -> SupervisorSpec {
     let control = supervisor("control", Strategy::RestForOne, parts.control);
     let data = supervisor("data", Strategy::OneForOne, parts.data);
     let core = supervisor("core", Strategy::RestForOne, vec![parts.store, control, data]);
     let edge = supervisor("edge", Strategy::OneForOne, parts.edge);
-    SupervisorSpec::new(handle.name().clone(), Strategy::OneForOne)
-        .handle(handle)
+    SupervisorSpec::new("root", Strategy::OneForOne)
         .intensity(INTENSITY)
         .observer(observer)
         .child(core)

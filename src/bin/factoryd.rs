@@ -68,14 +68,14 @@ fn main() -> ExitCode {
         return quickstart::main(json);
     }
     let sources = sources(&arguments);
-    let settings = match config::load(sources.clone()) {
+    let settings = match config::load(&sources) {
         Ok(settings) => settings,
         Err(mistakes) => return say(&mistakes.to_string(), WRONG),
     };
     if arguments.check_config {
         return say(&settings.summary().to_string(), DONE);
     }
-    match run(settings, &arguments, sources) {
+    match run(settings, sources) {
         Ok(()) => ExitCode::from(DONE),
         Err(error) => say(&format!("factoryd: {error:#}"), FAILED),
     }
@@ -93,15 +93,19 @@ fn sources(arguments: &Arguments) -> Sources {
         socket: arguments.socket.clone(),
         data_dir: arguments.data_dir.clone(),
         templates_dir: arguments.templates_dir.clone(),
+        log_format: arguments.log_format.map(|style| match style {
+            LogStyle::Text => LogFormat::Text,
+            LogStyle::Json => LogFormat::Json,
+        }),
     };
     let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Sources { file: arguments.config.clone(), environment: environment.collect(), flags }
 }
 
-fn run(settings: Settings, arguments: &Arguments, sources: Sources) -> anyhow::Result<()> {
-    let format = match (arguments.log_format, settings.log.format) {
-        (Some(LogStyle::Json), _) | (None, LogFormat::Json) => Format::Json,
-        (Some(LogStyle::Text), _) | (None, LogFormat::Text) => Format::Text,
+fn run(settings: Settings, sources: Sources) -> anyhow::Result<()> {
+    let format = match settings.log.format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
     };
     logs::init(format, &settings.log.level, Destination::of_this_process(&sources.environment)).context("start logging")?;
     let metrics = Metrics::install().context("start metrics")?;
@@ -136,7 +140,7 @@ async fn serve(mut daemon: Daemon, settings: Settings, sources: Sources) -> anyh
 }
 
 async fn reload(daemon: &mut Daemon, running: &Settings, sources: &Sources) {
-    let settings = match config::load(sources.clone()) {
+    let settings = match config::load(sources) {
         Ok(settings) => settings,
         Err(mistakes) => return tracing::error!(%mistakes, "the settings are wrong; the old ones stay in force"),
     };

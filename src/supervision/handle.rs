@@ -148,18 +148,30 @@ impl SupervisorHandle {
     }
 }
 
-/// Starts a tree. Its root has no supervisor: where it gives up, the tree ends, and [`SupervisorHandle::ended`] returns.
+impl SupervisorHandle {
+    /// Starts a tree whose root is reached by this handle, for those who must hold the handle before the tree is there. The root
+    /// has no supervisor: where it gives up, the tree ends, and [`SupervisorHandle::ended`] returns.
+    ///
+    /// # Errors
+    /// A child could not be started; those started before it have been stopped in reverse order.
+    pub async fn start_root(&self, spec: SupervisorSpec) -> Result<(), StartError> {
+        let parent = Parent { cell: None, tie: None, observer: None };
+        let started = start_supervisor(self, spec, parent).await?;
+        tokio::spawn(async move {
+            if started.cell.wait(None).await.is_ok() {
+                (started.on_exit)();
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Starts a tree.
 ///
 /// # Errors
-/// A child could not be started; those started before it have been stopped in reverse order.
+/// As [`SupervisorHandle::start_root`].
 pub async fn start_root(spec: SupervisorSpec) -> Result<SupervisorHandle, StartError> {
     let handle = SupervisorHandle::new(spec.name.clone());
-    let parent = Parent { cell: None, tie: None, observer: None };
-    let started = start_supervisor(&handle, spec, parent).await?;
-    tokio::spawn(async move {
-        if started.cell.wait(None).await.is_ok() {
-            (started.on_exit)();
-        }
-    });
+    handle.start_root(spec).await?;
     Ok(handle)
 }

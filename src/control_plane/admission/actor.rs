@@ -18,7 +18,7 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(600);
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The mailbox.
-pub enum Message {
+pub(super) enum Message {
     /// From itself: look through the keys behind this one.
     Sweep(Option<Vec<u8>>),
 }

@@ -9,7 +9,8 @@ use super::submission::{Submission, Target};
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
 use crate::control_plane::audit::{Audit, Entry, Outcome};
-use crate::control_plane::budget::{Budget, Key, PriceList, Reservation, tokens, worst_case};
+use crate::control_plane::budget::price::{PriceList, worst_case};
+use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
 use crate::control_plane::template::{Kind, Template, Templates};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -17,6 +18,7 @@ use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{ModelRef, RouteName, TemplateName, Tenant, User};
 use crate::domain::private::Text;
+use crate::domain::usage::Tokens;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::{Ancestor, Order, Registered, Tool, Worker};
@@ -146,7 +148,7 @@ impl Admission {
         policy::check(&submission, now)?;
         let fingerprint = submission.fingerprint();
         let claim = match &submission.idempotency_key {
-            Some(key) => Some(self.keys.claim(principal.name(), key).await),
+            Some(key) => Some(self.keys.claim(&principal.name, key).await),
             None => None,
         };
         if let Some(claim) = &claim
@@ -165,7 +167,7 @@ impl Admission {
             template: placement.template.name.clone(),
             version: placement.template.version.clone(),
             digest: placement.template.digest,
-            principal: principal.name().to_owned(),
+            principal: principal.name.to_string(),
             tenant,
             user,
             input: submission.input,
@@ -293,7 +295,7 @@ impl Admission {
         outcome: Outcome,
         now: Timestamp,
     ) -> Entry {
-        Entry::new(now, principal.name().to_owned(), action, subject.to_owned(), outcome)
+        Entry::new(now, principal.name.to_string(), action, subject.to_owned(), outcome)
     }
 
     async fn put_on_record(
@@ -347,23 +349,23 @@ impl Admission {
         let route = self.route(&template)?;
         let worst = match template.kind {
             Kind::Orchestrator(_) => Usd::ZERO,
-            Kind::Agent => self.first_step(&template, &route, &order.input)?,
+            Kind::Agent => self.first_step(&template, &route, &order.input).await?,
         };
         let key = Key { task: order.task, step: 0 };
         let order = WorkOrder::new(Arc::new(order), template, route);
-        let reservation = self.means.budget.reserve(key, order.payer(), worst, now).await?;
+        let reservation = self.means.budget.reserve(key, order.payer().clone(), worst, now).await?;
         Ok((order, reservation))
     }
 
-    fn first_step(&self, template: &Template, route: &[ModelRef], input: &Text) -> Result<Usd, Refusal> {
+    async fn first_step(&self, template: &Template, route: &[ModelRef], input: &Text) -> Result<Usd, Refusal> {
         let usable = route.iter().find(|model| (self.means.readiness)(model));
         let model = usable.ok_or_else(|| Refusal::UnusableRoute(template.model.route.clone()))?;
         let price = self.means.prices.price(model).ok_or_else(|| Refusal::Unpriced(model.to_string()))?;
         if price.is_free() {
             return Ok(Usd::ZERO);
         }
-        let input = tokens::count([&template.system_prompt, input]);
-        Ok(worst_case(&price, input, template.model.max_output_tokens))
+        let input = tokens::input_tokens(vec![template.system_prompt.clone(), input.clone()]).await;
+        Ok(worst_case(&price, input, Tokens::new(template.model.max_output_tokens.into())))
     }
 }
 

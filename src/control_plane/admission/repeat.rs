@@ -38,7 +38,7 @@ pub(super) struct Keys {
 }
 
 /// The right to submit under a key, until it is dropped.
-pub struct Claim {
+pub(super) struct Claim {
     keys: Keys,
     key: Vec<u8>,
     held: Option<OwnedMutexGuard<()>>,

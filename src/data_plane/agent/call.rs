@@ -11,7 +11,8 @@ use rand::Rng;
 use super::environment::Environment;
 use super::memory::Memory;
 use crate::control_plane::admission::WorkOrder;
-use crate::control_plane::budget::{Key, tokens, worst_case};
+use crate::control_plane::budget::price::worst_case;
+use crate::control_plane::budget::{Key, tokens};
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Message, Request, Role};
 use crate::domain::clock::Timestamp;
@@ -92,10 +93,13 @@ pub(super) async fn prepare(
     };
     // A model on a route has a price or is free: settings refuse any other.
     let price = environment.prices.price(model).unwrap_or(Price::FREE);
-    let input_tokens = (!price.is_free()).then(|| {
-        tokens::count(std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content)))
-    });
-    let worst = input_tokens.map_or(Usd::ZERO, |input| worst_case(&price, input, request.max_output_tokens));
+    let (input_tokens, worst) = if price.is_free() {
+        (None, Usd::ZERO)
+    } else {
+        let texts = std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content));
+        let input = tokens::input_tokens(texts.cloned().collect()).await;
+        (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
+    };
     Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
 }
 
@@ -113,7 +117,7 @@ pub(super) async fn perform(
     };
     let usage = completion.usage.unwrap_or_else(|| Usage {
         input_tokens: prepared.input_tokens.unwrap_or_default(),
-        output_tokens: if prepared.price.is_free() { Tokens::default() } else { tokens::count([&completion.text]) },
+        output_tokens: if prepared.price.is_free() { Tokens::default() } else { tokens::text_tokens(&completion.text) },
         ..Usage::default()
     });
     let cost = prepared.price.of(&usage);

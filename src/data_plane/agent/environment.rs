@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::control_plane::admission::Admission;
-use crate::control_plane::budget::{Budget, PriceList};
+use crate::control_plane::budget::Budget;
+use crate::control_plane::budget::price::PriceList;
 use crate::data_plane::dlp::Dlp;
 use crate::data_plane::provider::Providers;
 use crate::journal::Journal;

@@ -14,7 +14,7 @@ const ROUND_PERIOD: Duration = Duration::from_secs(5);
 pub const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// The mailbox.
-pub enum Message {
+pub(super) enum Message {
     /// From itself: time for a round.
     Round,
 }

@@ -76,7 +76,7 @@ impl Factory {
             // It finds the task in the journal when it starts.
             Claim::Vacant(address) => {
                 let life = order.registered_agent().map_or(Life::OneTask, |_| Life::Registered);
-                self.start(agent, life, address).await
+                self.activate(agent, life, address).await
             }
             Claim::Served(address) => {
                 self.hint(agent, &address, order.task).await;
@@ -120,7 +120,7 @@ impl Factory {
         }
     }
 
-    async fn start(&self, agent: AgentId, life: Life, address: Address<Message>) -> Result<(), Error> {
+    async fn activate(&self, agent: AgentId, life: Life, address: Address<Message>) -> Result<(), Error> {
         let pulse = Pulse::new();
         self.0.pulses.insert(agent, Arc::clone(&pulse));
         let shard = spec::shard_of(agent, self.0.shards.len());

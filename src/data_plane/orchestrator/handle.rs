@@ -146,7 +146,7 @@ impl Orchestrator {
         started
     }
 
-    fn give_up_hook(&self, task: TaskId, address: Address<PlanMessage>) -> crate::supervision::GiveUpHook {
+    fn give_up_hook(&self, task: TaskId, address: Address<PlanMessage>) -> Arc<dyn Fn(&crate::supervision::GiveUp) + Send + Sync> {
         let weak = Arc::downgrade(&self.0);
         Arc::new(move |_| {
             let Some(inner) = weak.upgrade() else { return };
