@@ -8,16 +8,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent
 use tokio::time::Instant;
 
 use super::backoff::Jitter;
-use super::child::{Child, Generation, Key, Phase};
+use super::child::{Generation, Key};
 use super::incarnation::{Returned, Tie};
 use super::message::{Message, Reply};
-use super::metrics::{self, Label};
 use super::roster::Roster;
-use super::snapshot::{ChildInfo, Counts, LISTED_MAX, Listing, Node, NodeKind, NodeState};
 use super::state::{Action, Refusal, State};
-use super::{
-    ChildId, ChildSpec, Error, Exit, GiveUp, Intensity, Observer, RestartNotice, StartError, Strategy, SupervisorSpec,
-};
+use super::{ChildId, ChildSpec, Error, Exit, Intensity, Observer, StartError, Strategy, SupervisorSpec};
 
 /// What a supervisor is started with.
 pub(super) struct Arguments {
@@ -42,14 +38,14 @@ pub(super) struct Supervisor;
 
 /// A supervisor's children, the decisions about them, and who waits for these.
 pub(super) struct Running {
-    name: Arc<str>,
-    strategy: Strategy,
+    pub(super) name: Arc<str>,
+    pub(super) strategy: Strategy,
     intensity: Intensity,
     limit: usize,
-    observer: Option<Observer>,
+    pub(super) observer: Option<Observer>,
     began: Instant,
-    state: State,
-    roster: Roster,
+    pub(super) state: State,
+    pub(super) roster: Roster,
 }
 
 impl Actor for Supervisor {
@@ -283,41 +279,6 @@ impl Running {
         }
     }
 
-    fn announce(&self, key: Key, exit: Exit, delay: Duration) {
-        let Some(child) = self.state.child(key) else { return };
-        let notice = RestartNotice {
-            supervisor: self.name.clone(),
-            child: child.traits.id.clone(),
-            restarts: child.restarts,
-            exit,
-            delay,
-        };
-        metrics::count_restart(self.label(key), notice.exit.reason());
-        tracing::warn!(supervisor = %notice.supervisor, child = %notice.child, exit = %notice.exit, ?delay, "restart");
-        if let Some(observer) = &self.observer {
-            guarded("observer", || observer(&notice));
-        }
-    }
-
-    fn give_up(&self, key: Key, exit: Exit, restarts: u32, intensity: Intensity) {
-        let Some(spec) = self.roster.spec(key) else { return };
-        let (supervisor, child) = (self.name.clone(), spec.id.clone());
-        tracing::error!(%supervisor, %child, %exit, restarts, "child given up");
-        if let Some(hook) = &spec.on_give_up {
-            let fact = GiveUp { supervisor, child, exit, restarts, intensity };
-            guarded("on_give_up", || hook(&fact));
-        }
-    }
-
-    /// The bounded word under which metrics count the child.
-    fn label(&self, key: Key) -> Label {
-        match self.roster.spec(key) {
-            Some(ChildSpec { group: Some(group), .. }) => Label::Fixed(group),
-            Some(spec) if self.strategy != Strategy::Dynamic => Label::Named(spec.id.clone()),
-            Some(_) | None => Label::Named(self.name.clone()),
-        }
-    }
-
     fn id_of(&self, key: Key) -> ChildId {
         self.roster.spec(key).map_or_else(|| self.name.clone(), |spec| spec.id.clone())
     }
@@ -330,47 +291,6 @@ impl Running {
             Refusal::Full => Error::Full { supervisor, limit: self.limit },
             Refusal::Running => Error::Running { supervisor, child },
             Refusal::Restarting => Error::Restarting { supervisor, child },
-        }
-    }
-
-    fn count(&self) -> Counts {
-        let mut counts = Counts::default();
-        for (key, child) in self.state.children() {
-            let kind = self.roster.kind(key);
-            counts.specs = counts.specs.saturating_add(1);
-            counts.active = counts.active.saturating_add(usize::from(matches!(child.phase, Phase::Running(..))));
-            counts.supervisors = counts.supervisors.saturating_add(usize::from(kind == NodeKind::Supervisor));
-            counts.workers = counts.workers.saturating_add(usize::from(kind == NodeKind::Worker));
-        }
-        counts
-    }
-
-    fn which(&self) -> Vec<ChildInfo> {
-        let listed = self.state.children().take(LISTED_MAX);
-        let info = |(key, child): (Key, &Child)| ChildInfo {
-            id: child.traits.id.clone(),
-            kind: self.roster.kind(key),
-            state: self.node_state(key, child.phase),
-        };
-        listed.map(info).collect()
-    }
-
-    fn list(&self) -> Listing {
-        let node = |(key, child): (Key, &Child)| {
-            let state = self.node_state(key, child.phase);
-            let leaf = Node::leaf(child.traits.id.clone(), self.roster.kind(key), state);
-            (Node { restarts: child.restarts, last_exit: child.last_exit.clone(), ..leaf }, self.roster.handle(key))
-        };
-        let children = self.state.children().take(LISTED_MAX).map(node).collect();
-        Listing { strategy: self.strategy, children, total: self.state.len() }
-    }
-
-    fn node_state(&self, key: Key, phase: Phase) -> NodeState {
-        match phase {
-            Phase::Running(..) => NodeState::Running,
-            Phase::Starting(..) | Phase::Waiting(_) => NodeState::Restarting,
-            Phase::Stopping(_) | Phase::Stopped if self.state.is_recovering(key) => NodeState::Restarting,
-            Phase::Stopping(_) | Phase::Stopped => NodeState::Stopped,
         }
     }
 }

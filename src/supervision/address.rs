@@ -1,5 +1,6 @@
 //! An actor's address that outlives its restarts.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,6 +17,36 @@ struct Place<M> {
     name: Arc<str>,
     current: RwLock<Option<ActorRef<M>>>,
     published: Notify,
+    /// Messages sent here that no handler has taken.
+    queued: AtomicUsize,
+    created: Instant,
+    /// When the present handler began, in microseconds after `created` and one more; zero while none runs.
+    busy_since: AtomicU64,
+}
+
+/// How an actor is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Messages sent to its address that wait for it. What an actor sends to itself by other ways is not counted in, only out:
+    /// the number is a lower bound.
+    pub queued: usize,
+    /// How long it has been at its present message; none while it is idle.
+    pub busy_for: Option<Duration>,
+}
+
+/// Tells a child's load without knowing its messages.
+pub(super) trait Loaded: Send + Sync {
+    fn load(&self) -> Load;
+}
+
+impl<M: Message> Loaded for Place<M> {
+    fn load(&self) -> Load {
+        let busy_for = self.busy_since.load(Ordering::Relaxed).checked_sub(1).map(|since| {
+            let since = self.created.checked_add(Duration::from_micros(since)).unwrap_or(self.created);
+            Instant::now().saturating_duration_since(since)
+        });
+        Load { queued: self.queued.load(Ordering::Relaxed), busy_for }
+    }
 }
 
 /// Why a message had no answer.
@@ -35,8 +66,9 @@ pub enum CallError {
 impl<M: Message> Address<M> {
     /// An address at which nobody lives yet.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        let (current, published) = (RwLock::new(None), Notify::new());
-        Self { place: Arc::new(Place { name: name.into(), current, published }) }
+        let (current, published, created) = (RwLock::new(None), Notify::new(), Instant::now());
+        let (queued, busy_since) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { place: Arc::new(Place { name: name.into(), current, published, queued, created, busy_since }) }
     }
 
     /// The actor's name in the tree.
@@ -47,6 +79,9 @@ impl<M: Message> Address<M> {
 
     /// Says that this incarnation now lives here. Called by the supervisor when it has started the actor.
     pub fn publish(&self, actor: ActorRef<M>) {
+        // The former incarnation's mailbox is gone with it.
+        self.place.queued.store(0, Ordering::Relaxed);
+        self.place.busy_since.store(0, Ordering::Relaxed);
         *self.place.current.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
         self.place.published.notify_waiters();
     }
@@ -77,7 +112,7 @@ impl<M: Message> Address<M> {
     /// Nobody lives here.
     pub fn cast(&self, message: M) -> Result<(), CallError> {
         let actor = self.current().ok_or_else(|| self.not_running())?;
-        actor.send_message(message).map_err(|_| self.not_running())
+        self.send(&actor, message).map_err(|_| self.not_running())
     }
 
     /// Sends a message and waits for its answer; while the actor is being restarted, waits for it, all `within` the time.
@@ -125,7 +160,7 @@ impl<M: Message> Address<M> {
             tokio::pin!(published);
             published.as_mut().enable();
             if let Some(actor) = self.current() {
-                message = match actor.send_message(message) {
+                message = match self.send(&actor, message) {
                     Ok(()) => return true,
                     Err(MessagingErr::SendErr(message)) => message,
                     Err(MessagingErr::ChannelClosed | MessagingErr::InvalidActorType) => return false,
@@ -133,6 +168,45 @@ impl<M: Message> Address<M> {
             }
             published.await;
         }
+    }
+
+    fn send(&self, actor: &ActorRef<M>, message: M) -> Result<(), MessagingErr<M>> {
+        self.place.queued.fetch_add(1, Ordering::Relaxed);
+        actor.send_message(message).inspect_err(|_| self.unqueue())
+    }
+
+    fn unqueue(&self) {
+        let less = |queued: usize| queued.checked_sub(1);
+        if self.place.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+            tracing::trace!(actor = %self.place.name, "took a message that had not been sent to its address");
+        }
+    }
+
+    /// A handler has taken a message.
+    pub(super) fn taken(&self) {
+        self.unqueue();
+        self.busy();
+    }
+
+    /// A handler has begun.
+    pub(super) fn busy(&self) {
+        let since = u64::try_from(self.place.created.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.place.busy_since.store(since.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The handler has ended.
+    pub(super) fn idle(&self) {
+        self.place.busy_since.store(0, Ordering::Relaxed);
+    }
+
+    /// How the actor that lives here is loaded.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.place.load()
+    }
+
+    pub(super) fn loaded(&self) -> Arc<dyn Loaded> {
+        self.place.clone()
     }
 
     fn not_running(&self) -> CallError {

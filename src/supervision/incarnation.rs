@@ -1,4 +1,5 @@
-//! The shell around every supervised actor: tells a returned error from a panic, and when an incarnation is truly gone.
+//! The shell around every supervised actor: tells a returned error from a panic, what the actor is at, and when an incarnation
+//! is truly gone.
 //!
 //! ractor reports an exit before it drops the actor's state, and a supervisor that is killed takes its children with it without
 //! waiting for them. What an incarnation holds (a socket, a lock on a directory) may thus outlive its exit event. Each
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
+
+use super::Address;
 
 /// Held by an incarnation and by its descendants.
 pub(super) struct Tie {
@@ -44,12 +47,23 @@ fn returned(error: ActorProcessingErr) -> ActorProcessingErr {
 }
 
 /// An actor under supervision.
-pub(super) struct Incarnation<A>(pub(super) A);
+pub(super) struct Incarnation<A: Actor> {
+    pub(super) actor: A,
+    /// Where it tells its load.
+    pub(super) address: Address<A::Msg>,
+}
 
 /// An actor's state, and the tie that outlives it: fields are dropped in this order.
 pub(super) struct Held<S> {
-    state: S,
+    /// None after `post_stop`: the exit event would carry it to the supervisor, and what it holds be released only there.
+    state: Option<S>,
     _tie: Arc<Tie>,
+}
+
+impl<S> Held<S> {
+    fn state(&mut self) -> Result<&mut S, ActorProcessingErr> {
+        self.state.as_mut().ok_or_else(|| "find the state of an actor after its end".into())
+    }
 }
 
 impl<A: Actor> Actor for Incarnation<A> {
@@ -62,16 +76,18 @@ impl<A: Actor> Actor for Incarnation<A> {
         myself: ActorRef<Self::Msg>,
         (arguments, tie): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let state = self.0.pre_start(myself, arguments).await?;
-        Ok(Held { state, _tie: tie })
+        let state = self.actor.pre_start(myself, arguments).await?;
+        Ok(Held { state: Some(state), _tie: tie })
     }
 
     async fn post_start(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
-        self.0.post_start(myself, &mut held.state).await.map_err(returned)
+        self.actor.post_start(myself, held.state()?).await.map_err(returned)
     }
 
     async fn post_stop(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
-        self.0.post_stop(myself, &mut held.state).await.map_err(returned)
+        self.actor.post_stop(myself, held.state()?).await.map_err(returned)?;
+        held.state = None;
+        Ok(())
     }
 
     async fn handle(
@@ -80,7 +96,10 @@ impl<A: Actor> Actor for Incarnation<A> {
         message: Self::Msg,
         held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        self.0.handle(myself, message, &mut held.state).await.map_err(returned)
+        self.address.taken();
+        let outcome = self.actor.handle(myself, message, held.state()?).await.map_err(returned);
+        self.address.idle();
+        outcome
     }
 
     async fn handle_supervisor_evt(
@@ -89,6 +108,9 @@ impl<A: Actor> Actor for Incarnation<A> {
         event: SupervisionEvent,
         held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        self.0.handle_supervisor_evt(myself, event, &mut held.state).await.map_err(returned)
+        self.address.busy();
+        let outcome = self.actor.handle_supervisor_evt(myself, event, held.state()?).await.map_err(returned);
+        self.address.idle();
+        outcome
     }
 }

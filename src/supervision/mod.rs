@@ -19,6 +19,7 @@
 //! - S6 A new incarnation starts when nothing is left of the former one and its descendants.
 //! - S7 A child that waits or stops slowly does not keep its supervisor from others.
 
+mod account;
 mod actor;
 mod address;
 mod backoff;
@@ -35,14 +36,16 @@ mod snapshot;
 mod spec;
 mod state;
 mod supervisor_spec;
+#[cfg(test)]
+mod tests;
 
-pub use address::{Address, CallError};
+pub use address::{Address, CallError, Load};
 pub use backoff::Backoff;
 pub use error::Error;
 pub use exit::{Exit, GiveUp, RestartNotice};
 pub use handle::{SupervisorHandle, start_root};
 pub use intensity::Intensity;
-pub use metrics::RESTARTS_TOTAL;
+pub use metrics::{MAILBOX_DEPTH, RESTARTS_TOTAL};
 pub use snapshot::{ChildInfo, Counts, LISTED_MAX, Node, NodeKind, NodeState};
 pub use spec::{ChildId, ChildSpec, Restart, SHUTDOWN_DEFAULT, Shutdown, StartError, Strategy};
 pub use supervisor_spec::{CHILDREN_MAX_DEFAULT, Observer, StartHook, SupervisorSpec};

@@ -8,12 +8,13 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use ractor::{ActorCell, ActorId};
 
+use super::address::Loaded;
 use super::child::{Generation, Key};
 use super::incarnation::{Gone, Tie};
 use super::message::Reply;
 use super::snapshot::NodeKind;
 use super::spec::{Kind, Parent};
-use super::{ChildSpec, Observer, Shutdown, StartError, SupervisorHandle};
+use super::{ChildSpec, Load, Observer, Shutdown, StartError, SupervisorHandle};
 
 /// How long a start waits for what is left of the former incarnation.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
@@ -44,6 +45,7 @@ struct Entry {
 struct Living {
     cell: ActorCell,
     on_exit: Box<dyn FnOnce() + Send>,
+    load: Arc<dyn Loaded>,
 }
 
 impl Roster {
@@ -72,7 +74,7 @@ impl Roster {
         let attempt = AssertUnwindSafe(async move { start(parent).await }).catch_unwind().await;
         let started = attempt.map_err(|_| failed("its maker panicked"))??;
         self.incarnations.insert(started.cell.get_id(), (key, generation));
-        entry.living = Some(Living { cell: started.cell, on_exit: started.on_exit });
+        entry.living = Some(Living { cell: started.cell, on_exit: started.on_exit, load: started.load });
         entry.gone = Some(started.gone);
         Ok(())
     }
@@ -164,6 +166,11 @@ impl Roster {
             Some(Kind::Supervisor(handle)) => Some(handle.clone()),
             Some(Kind::Worker) | None => None,
         }
+    }
+
+    /// What the child is at, if it runs.
+    pub(super) fn load(&self, key: Key) -> Option<Load> {
+        Some(self.entries.get(&key)?.living.as_ref()?.load.load())
     }
 
     fn living(&self, key: Key) -> Option<(ActorCell, Shutdown)> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChildId, Exit, Strategy, SupervisorHandle};
+use super::{ChildId, Exit, Load, Strategy, SupervisorHandle};
 
 /// Children listed of one supervisor; the total is told beside them.
 pub const LISTED_MAX: usize = 1_000;
@@ -66,6 +66,8 @@ pub struct Node {
     pub restarts: u32,
     /// How its last incarnation ended.
     pub last_exit: Option<Exit>,
+    /// What it is at, if it runs. Of the root of a snapshot nothing is known.
+    pub load: Option<Load>,
     /// For a supervisor that runs: its strategy.
     pub strategy: Option<Strategy>,
     /// Its children in the order of their start, at most [`LISTED_MAX`].
@@ -109,6 +111,6 @@ impl Node {
     /// A node without children.
     pub(super) fn leaf(name: Arc<str>, kind: NodeKind, state: NodeState) -> Self {
         let (children, strategy) = (Vec::new(), None);
-        Self { name, kind, state, restarts: 0, last_exit: None, strategy, children, children_total: None }
+        Self { name, kind, state, restarts: 0, last_exit: None, load: None, strategy, children, children_total: None }
     }
 }

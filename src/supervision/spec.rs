@@ -8,6 +8,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 
 use super::actor::{self, Supervisor};
+use super::address::Loaded;
 use super::child::Traits;
 use super::incarnation::{Gone, Incarnation, Tie};
 use super::message::Message;
@@ -91,6 +92,7 @@ pub(super) struct Started {
     pub(super) on_exit: Box<dyn FnOnce() + Send>,
     /// Resolves when nothing is left of the incarnation.
     pub(super) gone: Gone,
+    pub(super) load: Arc<dyn Loaded>,
 }
 
 type StartFuture = Pin<Box<dyn Future<Output = Result<Started, StartError>> + Send>>;
@@ -134,7 +136,7 @@ impl ChildSpec {
             let (make, address) = (make.clone(), address.clone());
             Box::pin(async move {
                 let (actor, arguments) = make();
-                let (reference, gone) = spawn(address.name(), actor, arguments, &parent).await?;
+                let (reference, gone) = spawn(&address, actor, arguments, &parent).await?;
                 Ok(published(&address, reference, gone))
             })
         });
@@ -235,7 +237,7 @@ pub(super) async fn start_supervisor(
     let (tie, gone) = Tie::new(parent.tie);
     let observer = spec.observer.clone().or(parent.observer);
     let arguments = (actor::Arguments { spec, observer, tie: tie.clone() }, tie);
-    let incarnation = Incarnation(Supervisor);
+    let incarnation = Incarnation { actor: Supervisor, address: address.clone() };
     let spawned = match parent.cell {
         Some(parent) => Actor::spawn_linked(None, incarnation, arguments, parent).await,
         None => Actor::spawn(None, incarnation, arguments).await,
@@ -249,26 +251,26 @@ pub(super) async fn start_supervisor(
 }
 
 async fn spawn<A: Actor>(
-    name: &ChildId,
+    address: &Address<A::Msg>,
     actor: A,
     arguments: A::Arguments,
     parent: &Parent,
 ) -> Result<(ActorRef<A::Msg>, Gone), StartError> {
     let (tie, gone) = Tie::new(parent.tie.clone());
-    let (actor, arguments) = (Incarnation(actor), (arguments, tie));
+    let (actor, arguments) = (Incarnation { actor, address: address.clone() }, (arguments, tie));
     let spawned = match parent.cell.clone() {
         Some(parent) => Actor::spawn_linked(None, actor, arguments, parent).await,
         None => Actor::spawn(None, actor, arguments).await,
     };
-    let (reference, _ended) = spawned.map_err(|error| refused(name, error))?;
+    let (reference, _ended) = spawned.map_err(|error| refused(address.name(), error))?;
     Ok((reference, gone))
 }
 
 fn published<M: ractor::Message>(address: &Address<M>, reference: ActorRef<M>, gone: Gone) -> Started {
-    let (cell, address) = (reference.get_cell(), address.clone());
+    let (cell, load, address) = (reference.get_cell(), address.loaded(), address.clone());
     address.publish(reference);
     let ended = cell.get_id();
-    Started { cell, on_exit: Box::new(move || address.clear(ended)), gone }
+    Started { cell, on_exit: Box::new(move || address.clear(ended)), gone, load }
 }
 
 fn refused(child: &ChildId, error: SpawnErr) -> StartError {
