@@ -305,6 +305,9 @@ impl Store {
 
     /// Removes payload files that a crash left without a record, without being waited for.
     fn sweep_payloads(&self) -> Result<(), Error> {
+        if !self.shared.payloads.any() {
+            return Ok(());
+        }
         let shared = Arc::downgrade(&self.shared);
         let sweep = move || {
             let is_open = || shared.upgrade().is_some_and(|shared| shared.engine().is_some());
