@@ -6,6 +6,7 @@
 
 mod boundary;
 mod card;
+mod context;
 mod email;
 mod iban;
 mod number;

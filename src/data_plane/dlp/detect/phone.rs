@@ -8,113 +8,14 @@
 //!
 //! Dates, IP addresses, versions, and digits inside words, fractions, amounts and paths are never numbers.
 
-use std::sync::LazyLock;
-
-use aho_corasick::AhoCorasick;
-
 use super::boundary::{back, before, ends_word, is_word, slice};
+use super::context::{self, Context};
 use super::number::{Group, Groups, digits_of};
 use super::numbering::{self, is_international, is_national, is_north_american};
 use crate::data_plane::dlp::finding::{Finding, Kind, Score};
 
 /// The fewest digits of a national number.
 const DIGITS_MIN: usize = 7;
-
-/// How far before a number a word may stand, in bytes.
-const CONTEXT_BYTES: usize = 32;
-
-/// Words after which digits are a phone number, in the languages of Europe and some beyond. Case is folded for ASCII only.
-const STRONG: [&str; 51] = [
-    "tel",
-    "tél",
-    "tÉl",
-    "telephone",
-    "téléphone",
-    "tÉlÉphone",
-    "telefon",
-    "telefono",
-    "teléfono",
-    "telefone",
-    "telefoon",
-    "telefonu",
-    "puhelin",
-    "tlf",
-    "tfn",
-    "phone",
-    "phones",
-    "cellphone",
-    "smartphone",
-    "mobile",
-    "mobil",
-    "móvil",
-    "movil",
-    "mob",
-    "telemóvel",
-    "celular",
-    "cellulare",
-    "cell",
-    "handy",
-    "portable",
-    "gsm",
-    "natel",
-    "fax",
-    "télécopie",
-    "hotline",
-    "whatsapp",
-    "sms",
-    "landline",
-    "fixe",
-    "standard",
-    "тел",
-    "телефон",
-    "τηλ",
-    "电话",
-    "電話",
-    "手机",
-    "携帯",
-    "전화",
-    "휴대폰",
-    "هاتف",
-    "טלפון",
-];
-
-/// Words after which digits that are grouped, or begin with zero, are a phone number.
-const WEAK: [&str; 22] = [
-    "call",
-    "calls",
-    "calling",
-    "dial",
-    "ring",
-    "text",
-    "contact",
-    "reach",
-    "appeler",
-    "appelez",
-    "appelle",
-    "appelle-moi",
-    "joindre",
-    "joignable",
-    "rappeler",
-    "rappelez",
-    "contacter",
-    "contactez",
-    "numéro",
-    "numero",
-    "anrufen",
-    "llamar",
-];
-
-static CONTEXT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let words = STRONG.iter().chain(&WEAK);
-    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
-});
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Context {
-    None,
-    Weak,
-    Strong,
-}
 
 /// The phone number that begins with the first group.
 pub(super) fn find(text: &str, groups: &Groups) -> Option<Finding> {
@@ -170,18 +71,23 @@ fn by_grouping(bytes: &[u8], groups: &[Group], start: usize) -> Option<Finding> 
 
 /// The longest reading that some region assigns, where a word says that it is one.
 fn by_context(bytes: &[u8], groups: &[Group], start: usize) -> Option<Finding> {
-    let context = context_before(bytes, start);
-    if context == Context::None {
-        return None;
-    }
+    let (plain, score) = match context::before_number(bytes, start) {
+        Context::None => return None,
+        Context::Weak => (false, Score::PLAUSIBLE),
+        Context::Strong => (true, Score::LIKELY),
+    };
     readings(groups).find_map(|taken| {
         let digits = digits_of(bytes, taken);
-        let shaped = taken.len() > 1 || digits.starts_with('0');
-        let enough = context == Context::Strong || shaped;
-        let sound = enough && digits.len() >= DIGITS_MIN && (is_national(&digits) || is_international(&digits));
-        finish(bytes, taken, start, if context == Context::Strong { Score::LIKELY } else { Score::PLAUSIBLE })
-            .filter(|_| sound)
+        let written = digits.starts_with('0') || (taken.len() > 1 && !is_in_thousands(taken, digits.len()));
+        let sound =
+            (plain || written) && digits.len() >= DIGITS_MIN && (is_national(&digits) || is_international(&digits));
+        finish(bytes, taken, start, score).filter(|_| sound)
     })
+}
+
+/// Whether the groups are those of a number of millions.
+fn is_in_thousands(taken: &[Group], digits: usize) -> bool {
+    digits < 9 && taken.iter().skip(1).all(|group| group.len() == 3)
 }
 
 /// The groups from the first up to each, longest first, as far as their digits can be a number.
@@ -272,25 +178,6 @@ fn is_address(bytes: &[u8], groups: &[Group]) -> bool {
         && dotted
         && four.iter().all(|group| group.len() <= 3)
         && groups.get(4).is_none_or(|fifth| bytes.get(fifth.start.saturating_sub(1)) != Some(&b'.'))
-}
-
-/// What the words shortly before `start` say.
-fn context_before(bytes: &[u8], start: usize) -> Context {
-    let window = slice(bytes, start.saturating_sub(CONTEXT_BYTES), start);
-    let Some(words) = CONTEXT.as_ref() else { return Context::None };
-    words
-        .find_overlapping_iter(window)
-        .filter(|word| {
-            let letter = |byte: u8| byte.is_ascii_alphabetic();
-            let ascii = window.get(word.start()).is_some_and(u8::is_ascii);
-            let whole = !before(window, word.start()).is_some_and(|byte| letter(byte) || byte >= 0x80)
-                && !window.get(word.end()).copied().is_some_and(letter);
-            // Words of other scripts are not always set apart.
-            whole || !ascii
-        })
-        .map(|word| if word.pattern().as_usize() < STRONG.len() { Context::Strong } else { Context::Weak })
-        .max()
-        .unwrap_or(Context::None)
 }
 
 #[cfg(test)]
@@ -391,6 +278,7 @@ mod tests {
             "ISBN 978-3-16-148410-0",
             "API call 12345678 failed",
             "hotel 12345678",
+            "contact 12 345 678 people",
             "9f86d081884c7d659a2feaa0c55ad015",
             "#0612345678",
             "$ 415 555",

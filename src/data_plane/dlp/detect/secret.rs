@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::boundary::{back, begins_word, follows_escape, is_word, run_end, run_start, slice};
 use super::secret_rules::{Class, Form, OPEN, RULES, Rule};
-use crate::data_plane::dlp::finding::{Finding, Kind, Score};
+use crate::data_plane::dlp::finding::{Finding, Score};
 
 /// The longest part of a web token, in bytes.
 const TOKEN_PART_BYTES_MAX: usize = 16 * 1024;
@@ -185,6 +185,7 @@ fn assigned(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data_plane::dlp::finding::Kind;
 
     fn found(text: &str) -> Vec<(Kind, &str)> {
         let mut findings = Vec::new();
