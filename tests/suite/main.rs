@@ -10,6 +10,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod documents;
 mod licences;
 mod prometheus_text;
 mod systemd_units;
