@@ -10,6 +10,8 @@
     reason = "a test may fail where it stands"
 )]
 
+mod documents;
+mod licences;
 mod prometheus_text;
 mod systemd_units;
 mod tidy;

@@ -1,6 +1,7 @@
 //! The house's rules, checked on the source itself: rows, purity, sizes, names. Each checker has snippets that it must refuse,
 //! because a check that cannot fail is none.
 
+mod codes;
 mod headers;
 mod names;
 mod paths;
