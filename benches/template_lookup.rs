@@ -1,5 +1,11 @@
 //! Look-up of one template among a thousand, beside a plain hash map in the same run; and what a published file costs.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot be set up has nothing to measure"
+)]
+
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};

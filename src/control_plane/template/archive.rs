@@ -53,7 +53,7 @@ pub(super) fn versions(store: &Store, name: &TemplateName) -> Result<Vec<(Versio
         record::read_version(found).map(|published| (version, published))
     };
     let mut versions = found.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(stored(name))?;
-    versions.sort_by(|(_, one), (_, other)| other.published_at.cmp(&one.published_at));
+    versions.sort_by_key(|(_, published)| std::cmp::Reverse(published.published_at));
     Ok(versions)
 }
 
