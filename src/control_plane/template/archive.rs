@@ -8,8 +8,9 @@ use super::good::Good;
 use super::record;
 use super::state::{Change, Published};
 
-/// Templates of one commit; each is a few KiB.
-const COMMIT_TEMPLATES_MAX: usize = 256;
+/// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
+/// largest commit has half of what the store takes in one batch.
+const COMMIT_TEMPLATES_MAX: usize = 32;
 /// The most versions of a template that are listed, newest first.
 pub const VERSIONS_MAX: usize = 1_000;
 
