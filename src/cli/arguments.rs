@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{agents, bench, budgets, dlp, events, run, shell, tasks, templates};
+use super::{agents, bench, budgets, dlp, events, keys, run, shell, tasks, templates};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +55,9 @@ pub(super) enum Verb {
     /// Templates: what agents are made from.
     #[command(subcommand)]
     Templates(templates::Templates),
+    /// Keys: what templates are signed with.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Budgets: what may be spent, and what was.
     #[command(subcommand)]
     Budgets(budgets::Budgets),

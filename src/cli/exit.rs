@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::client;
+use crate::control_plane::template;
 use crate::domain::failure::{Class, Failure};
 
 /// The exit codes of the contract.
@@ -31,6 +32,21 @@ impl Exit {
             Self::TimedOut => 5,
         }
     }
+
+    /// A rule's no is 3, a request that makes no sense is 2, and everything else has simply failed.
+    pub(super) fn of_class(class: Class) -> Self {
+        match class {
+            Class::Malformed => Self::Usage,
+            Class::Unauthenticated
+            | Class::Forbidden
+            | Class::Conflict
+            | Class::TooLarge
+            | Class::Refused
+            | Class::Budget
+            | Class::Overload => Self::Refused,
+            Class::NotFound | Class::Unavailable | Class::Upstream | Class::Internal => Self::Failed,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -45,6 +61,9 @@ pub(super) enum Error {
     /// The daemon could not be asked, or said no.
     #[error("{0}")]
     Client(#[from] client::Error),
+    /// A key or template file is not what it should be.
+    #[error("{0}")]
+    Template(#[from] template::Error),
     /// What was asked makes no sense; the text says why and what would.
     #[error("{0}")]
     Usage(String),
@@ -95,7 +114,8 @@ impl Error {
             Self::Client(client::Error::Unreachable { .. }) => Exit::Unreachable,
             Self::Client(client::Error::TimedOut { .. }) | Self::StillRunning { .. } => Exit::TimedOut,
             Self::Client(client::Error::Protocol { .. }) | Self::Failed { .. } => Exit::Failed,
-            Self::Client(error @ client::Error::Problem { .. }) => exit_of_class(error.class()),
+            Self::Client(error @ client::Error::Problem { .. }) => Exit::of_class(error.class()),
+            Self::Template(error) => Exit::of_class(error.class()),
             Self::Usage(_) => Exit::Usage,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
@@ -123,7 +143,7 @@ impl Error {
                 told.reasons = &problem.reasons;
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
-            Self::Client(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => {}
+            Self::Client(_) | Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => {}
         }
         told
     }
@@ -132,6 +152,7 @@ impl Error {
         match self {
             Self::Client(client::Error::Problem { problem, .. }) => &problem.code,
             Self::Client(error) => error.code(),
+            Self::Template(error) => error.code(),
             Self::Usage(_) => "usage",
             Self::Failed { code, .. } => code,
             Self::StillRunning { .. } => "task_still_running",
@@ -153,23 +174,8 @@ impl Error {
             Self::StillRunning { task_id, .. } => Some(format!(
                 "look at it with `factoryctl tasks show {task_id}`, end it with `factoryctl tasks cancel {task_id}`"
             )),
-            Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
+            Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
-    }
-}
-
-/// A rule's no is 3, a request that makes no sense is 2, and everything else has simply failed.
-fn exit_of_class(class: Class) -> Exit {
-    match class {
-        Class::Malformed => Exit::Usage,
-        Class::Unauthenticated
-        | Class::Forbidden
-        | Class::Conflict
-        | Class::TooLarge
-        | Class::Refused
-        | Class::Budget
-        | Class::Overload => Exit::Refused,
-        Class::NotFound | Class::Unavailable | Class::Upstream | Class::Internal => Exit::Failed,
     }
 }
 

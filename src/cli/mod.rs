@@ -29,8 +29,10 @@ mod drawing;
 mod events;
 mod exit;
 mod input;
+mod keys;
 mod output;
 mod progress;
+pub mod quickstart;
 mod run;
 mod session;
 mod shell;
@@ -75,6 +77,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Agents(verb) => verb.perform(&session).await,
         Verb::Tasks(verb) => verb.perform(&session).await,
         Verb::Templates(verb) => verb.perform(&session).await,
+        Verb::Keys(verb) => verb.perform(output),
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,
         Verb::Bench(verb) => verb.perform(&session).await,

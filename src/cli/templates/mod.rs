@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use self::files::{Files, Sign, Verify};
 use super::agents::Paging;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
@@ -9,6 +10,10 @@ use super::session::Session;
 use super::table::{Table, plain};
 use super::words;
 use crate::protocol::template::{Template, TemplateSignature, TemplateVersion};
+
+mod files;
+
+pub(super) use files::remark_unusable;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -28,6 +33,15 @@ pub(super) enum Templates {
         /// The template's name.
         name: String,
     },
+    /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
+    Validate(Files),
+    /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
+    Sign(Sign),
+    /// Verifies the signatures of template files. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates verify templates/*.json --keys /etc/agent-factory/keys")]
+    Verify(Verify),
 }
 
 impl Templates {
@@ -47,6 +61,9 @@ impl Templates {
                 let page = client.versions(&name).await?;
                 output.show(&page, |paint| history(&page.items, paint))?;
             }
+            Self::Validate(files) => return files.validate(output),
+            Self::Sign(sign) => return sign.perform(output),
+            Self::Verify(verify) => return verify.perform(output),
         }
         Ok(Exit::Done)
     }
