@@ -14,6 +14,7 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal::events::Events;
 use crate::store::{Batch, Keyspace, Options, Position, Record, Running, Store};
+use crate::supervision::{Strategy, SupervisorSpec, start_root};
 
 /// What the records of tasks say, as far as a test wrote any.
 #[derive(Default)]
@@ -66,8 +67,8 @@ impl House {
 
     /// Ends the ledger as a crash does, and waits until it is gone.
     async fn kill(&mut self) {
-        self.budget.address().clear();
         if let Some(actor) = self.actor.take() {
+            self.budget.address().clear(actor.get_id());
             actor.kill_and_wait(None).await.expect("ends");
         }
     }
@@ -235,6 +236,24 @@ async fn a_cost_above_its_reservation_stops_the_scope_and_is_news() {
     assert!(house.budget.reserve(key(1, 1), global(), usd(1), now()).await.is_err());
     house.budget.set(&Scope::Global, total(100), Batch::new()).await.expect("set");
     house.budget.reserve(key(1, 1), global(), usd(1), now()).await.expect("runs again");
+}
+
+#[tokio::test]
+async fn the_ledger_comes_back_under_its_supervisor() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
+    let _committer = store.run_committer().expect("runs");
+    let limits = BTreeMap::from([(Scope::Global, total(10))]);
+    let (budget, spec) = Budget::start(limits, store.clone(), Events::new(), Arc::new(Records::default()));
+    let root = start_root(SupervisorSpec::new("root", Strategy::OneForOne).child(spec)).await.expect("starts");
+    let held = budget.reserve(key(1, 0), global(), usd(9), now()).await.expect("fits");
+    budget.address().current().expect("lives").kill();
+    while budget.epoch() == 1 {
+        tokio::task::yield_now().await;
+    }
+    budget.confirm(&held, now()).await.expect("held again");
+    assert!(matches!(budget.reserve(key(2, 0), global(), usd(2), now()).await, Err(Error::Refused(_))));
+    root.shutdown().await;
 }
 
 #[tokio::test]
