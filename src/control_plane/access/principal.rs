@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::config::settings::Role;
+use crate::control_plane::audit::Who;
 use crate::domain::name::{Tenant, User};
+
+use super::policy::role_word;
 
 /// The credentials of the process at the other end of the Unix socket, as the kernel tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,5 +52,20 @@ impl Principal {
     #[must_use]
     pub fn internal() -> Self {
         Self { name: "factoryd".into(), user: None, role: Role::Admin, tenant: None, via: Via::Internal }
+    }
+}
+
+impl From<&Principal> for Who {
+    fn from(principal: &Principal) -> Self {
+        let uid = match &principal.via {
+            Via::Peer(peer) => Some(peer.uid),
+            Via::Token(_) | Via::Anonymous | Via::Internal => None,
+        };
+        Self {
+            name: principal.name.clone(),
+            role: role_word(principal.role).into(),
+            tenant: principal.tenant.clone(),
+            uid,
+        }
     }
 }

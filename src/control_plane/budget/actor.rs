@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use crate::domain::budget::{Limit, Scope};
+use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::{Day, Timestamp};
+use crate::domain::money::Usd;
 use crate::journal::events::{Event, Events};
 use crate::store::{self, Direction, Keyspace, Store};
 
@@ -19,6 +20,9 @@ use super::metrics::Metrics;
 use super::payer::Hold;
 use super::refusal::{Overrun, Refusal};
 use super::state::{Denied, LIMITS_MAX, Ledger, Unknown};
+
+/// The most scopes whose spending is read when the ledger starts; the others are read when a reservation needs them.
+const READ_AT_START_MAX: usize = 64;
 
 /// What each incarnation starts from.
 #[derive(Clone)]
@@ -48,8 +52,11 @@ impl Actor for Keeper {
         // The epoch rises before the records are read: whoever saw the old one had made its step durable by then, so that the
         // records tell of it (see `Budget::confirm`).
         let epoch = start.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
-        let ledger = load(&start).await?;
-        Ok(State { ledger, epoch, events: start.events, metrics: Metrics::new() })
+        let mut ledger = load(&start).await?;
+        let read = read_limited(&mut ledger, &start.store).await?;
+        let mut state = State { ledger, epoch, events: start.events, metrics: Metrics::new() };
+        state.measure(&read, Timestamp::now().day());
+        Ok(state)
     }
 
     async fn handle(
@@ -80,9 +87,29 @@ async fn load(start: &Start) -> Result<Ledger, ActorProcessingErr> {
     Ok(ledger)
 }
 
+/// Reads what the first limited scopes have spent, so that dashboards show them from the start.
+async fn read_limited(ledger: &mut Ledger, store: &Store) -> Result<Vec<Scope>, ActorProcessingErr> {
+    let Err(Denied::Unread(mut scopes)) = ledger.list(Timestamp::now().day()) else { return Ok(Vec::new()) };
+    scopes.truncate(READ_AT_START_MAX);
+    for scope in &scopes {
+        let (as_of, counters) = store.counters(&durable::counters_prefix(scope)).await?;
+        ledger.read(scope, as_of, durable::days(scope, &counters)?);
+    }
+    Ok(scopes)
+}
+
 fn stored_limits(store: &Store) -> Result<Vec<(Scope, Limit)>, store::Error> {
-    let records = store.range(Keyspace::Budget, b"", None, Direction::Ascending, LIMITS_MAX.saturating_add(1))?;
-    records.iter().map(|(key, record)| durable::limit(key, record)).collect()
+    let records = store.survey(Keyspace::Budget, b"", None, Direction::Ascending, LIMITS_MAX.saturating_add(1))?;
+    let read = |(key, record): (Vec<u8>, Result<_, _>)| {
+        let limit = record.and_then(|record| durable::limit(&key, &record));
+        limit.or_else(|reason| {
+            // A limit that cannot be read must not become no limit.
+            let scope = durable::scope(&key).ok_or_else(|| reason.clone())?;
+            tracing::error!(%scope, %reason, "a limit is damaged: nothing may be spent here until it is set again");
+            Ok((scope, Limit { amount: Usd::ZERO, window: Window::Total }))
+        })
+    };
+    records.into_iter().map(read).collect()
 }
 
 fn full(outcome: Result<(), Denied>) -> Result<(), ActorProcessingErr> {

@@ -70,10 +70,15 @@ pub(super) fn put_limit(scope: &Scope, limit: Limit) -> Batch {
     Batch::new().put(Keyspace::Budget, scope.to_string(), record)
 }
 
+/// The scope whose limit is stored under a key.
+pub(super) fn scope(key: &[u8]) -> Option<Scope> {
+    std::str::from_utf8(key).ok()?.parse().ok()
+}
+
 /// Reads a limit back.
 pub(super) fn limit(key: &[u8], record: &Record) -> Result<(Scope, Limit), store::Error> {
     let fault = |reason: &str| damaged(Keyspace::Budget, key, reason);
-    let scope = std::str::from_utf8(key).ok().and_then(|text| text.parse().ok()).ok_or_else(|| fault("not a scope"))?;
+    let scope = scope(key).ok_or_else(|| fault("not a scope"))?;
     if (record.kind, record.version) != (LIMIT_KIND, LIMIT_VERSION) {
         return Err(fault("a kind or version that this release does not know"));
     }

@@ -249,3 +249,14 @@ impl Budget {
         });
     }
 }
+
+#[cfg(test)]
+impl Budget {
+    pub(super) fn address(&self) -> &Address<Message> {
+        &self.address
+    }
+
+    pub(super) fn epoch_cell(&self) -> Arc<AtomicU64> {
+        self.epoch.clone()
+    }
+}

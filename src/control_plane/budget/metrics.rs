@@ -26,7 +26,10 @@ impl Metrics {
         describe_counter!(REFUSALS, Unit::Count, "Reservations that a limit did not allow.");
         let refusals = counter!(REFUSALS);
         refusals.absolute(0);
-        Self { refusals, remaining: HashMap::new() }
+        // A limit on everything shows what is left of it; without one, what is left has no bound.
+        let global = gauge!(REMAINING, "scope" => Scope::Global.to_string());
+        global.set(f64::INFINITY);
+        Self { refusals, remaining: HashMap::from([(Scope::Global, global)]) }
     }
 
     pub(super) fn refused(&self) {

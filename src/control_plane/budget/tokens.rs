@@ -1,7 +1,8 @@
 //! Counts input tokens before a call, so that its worst case can be reserved.
 //!
-//! The tokenizer is OpenAI's `o200k_base`. It is loaded when something priced is first counted: see [`input_tokens`] for what
-//! that costs. Other vendors' tokenizers differ, which is what the margin is for; what a provider then reports is believed.
+//! The tokenizer is OpenAI's `o200k_base`. It is loaded when something priced is first counted, and stays: about 70 MB, and 0.9 s
+//! unoptimised, on a thread that may block. Counting then takes about 90 µs a KiB. Other vendors' tokenizers differ, which is what
+//! the margin is for; what a provider then reports is believed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +19,7 @@ const MARGIN_PERCENT: u64 = 10;
 /// shorter than a byte.
 pub const COUNTED_BYTES_MAX: usize = 1 << 20;
 /// What is counted on the spot, in bytes, once the tokenizer is loaded; more goes to a thread that may block.
-const INLINE_BYTES_MAX: usize = 16 << 10;
+const INLINE_BYTES_MAX: usize = 4 << 10;
 
 static LOADED: AtomicBool = AtomicBool::new(false);
 

@@ -10,11 +10,11 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::store::Position;
 
-use super::account::Cost;
-use super::limits::Source;
-use super::payer::{Key, Payer};
-use super::refusal::{Subject, Why};
-use super::state::{Denied, Ledger, Unknown};
+use crate::control_plane::budget::account::Cost;
+use crate::control_plane::budget::limits::Source;
+use crate::control_plane::budget::payer::{Key, Payer};
+use crate::control_plane::budget::refusal::{Subject, Why};
+use crate::control_plane::budget::state::{Denied, Ledger, Unknown};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -60,7 +60,7 @@ fn spent(ledger: &mut Ledger, scope: &Scope, day: i64) -> (i64, i64) {
     (standing.reserved.nanos(), standing.spent.nanos())
 }
 
-fn refusal(denied: Result<(), Denied>) -> super::Refusal {
+fn refusal(denied: Result<(), Denied>) -> crate::control_plane::budget::Refusal {
     match denied {
         Err(Denied::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),
