@@ -10,7 +10,7 @@ use super::gate::Caller;
 use super::render;
 use super::router::Shared;
 use crate::control_plane::admission::NewAgent;
-use crate::control_plane::audit::{Entry, Outcome};
+use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Class;
 use crate::domain::id::AgentId;
@@ -93,7 +93,7 @@ pub(super) async fn stop(
         return Err(ApiError::new(Class::Conflict, "agent_stopped", format!("{id} was stopped before")));
     }
     let now = Timestamp::now();
-    let entry = Entry::new(now, caller.0.name.to_string(), "stop_agent", id.to_string(), Outcome::Allowed);
+    let entry = Entry::allowed(now, (&*caller.0).into(), "stop_agent").on(id);
     rooms.factory.stop(&agent, now, entry.into_batch()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use super::body::{JsonBody, parse};
 use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::router::Shared;
-use crate::control_plane::audit::{Entry, Outcome};
+use crate::control_plane::audit::Entry;
 use crate::control_plane::budget::Standing;
 use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
@@ -57,7 +57,7 @@ pub(super) async fn set(
     let window = window.ok_or_else(|| ApiError::malformed("window is none of day, month and total"))?;
     let limit = Limit { amount: parse("limit_usd", &wanted.limit_usd)?, window };
     let now = Timestamp::now();
-    let entry = Entry::new(now, caller.0.name.to_string(), "set_budget", scope.to_string(), Outcome::Allowed);
+    let entry = Entry::allowed(now, (&*caller.0).into(), "set_budget").on(&scope);
     rooms.budget.set(&scope, limit, entry.into_batch()).await?;
     Ok(Json(rendered(&rooms.budget.show(&scope, now).await?)))
 }

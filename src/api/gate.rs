@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::{Answer, ApiError};
 use super::router::Shared;
 use crate::control_plane::access::{self, Peer, Permission, Principal};
-use crate::control_plane::audit::{Entry, Outcome};
+use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure};
 use crate::domain::name::Tenant;
@@ -72,8 +72,7 @@ fn bearer(request: &Request) -> Option<Secret> {
 }
 
 async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: access::Refusal) -> ApiError {
-    let outcome = Outcome::Refused { code: refusal.code().to_owned() };
-    let entry = Entry::new(Timestamp::now(), principal.name.to_string(), permission.as_str(), String::new(), outcome);
+    let entry = Entry::refused(Timestamp::now(), principal.into(), permission.as_str(), refusal.code(), &refusal.detail());
     if let Err(error) = rooms.audit.record(entry).await {
         return error.into();
     }

@@ -87,7 +87,7 @@ impl Daemon {
         };
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
-        let (audit, audit_spec) = Audit::start(store.clone());
+        let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
         let (access, access_spec) = Access::start(rules(&settings));
         let (policies, policy_spec) = Policies::start();
         let recover = Arc::new(journal.clone());

@@ -65,7 +65,7 @@ enum Verb {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some(Verb::Quickstart { json }) = arguments.verb {
-        return quickstart::main(json);
+        return show_around(json);
     }
     let sources = sources(&arguments);
     let settings = match config::load(&sources) {
@@ -85,6 +85,18 @@ fn main() -> ExitCode {
 fn say(text: &str, code: u8) -> ExitCode {
     eprintln!("{}", text.trim_end());
     ExitCode::from(code)
+}
+
+/// Runs the quickstart with this program as its daemon.
+fn show_around(json: bool) -> ExitCode {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return say(&format!("factoryd: find this program: {error}"), FAILED),
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(quickstart::run(&program, json)),
+        Err(error) => say(&format!("factoryd: start the runtime: {error}"), FAILED),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read once, here, and handed to config")]

@@ -8,7 +8,7 @@ use super::repeat::{Claim, Keys};
 use super::submission::{Submission, Target};
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
-use crate::control_plane::audit::{Audit, Entry, Outcome};
+use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::control_plane::budget::price::{PriceList, worst_case};
 use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
 use crate::control_plane::template::{Kind, Template, Templates};
@@ -179,7 +179,7 @@ impl Admission {
             metadata: submission.metadata,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let mut with = self.entry(principal, "submit_task", &task.to_string(), Outcome::Allowed, now).into_batch();
+        let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
@@ -225,7 +225,8 @@ impl Admission {
             metadata: BTreeMap::new(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let entry = Entry::new(now, above.principal.clone(), "delegate_task", child.to_string(), Outcome::Allowed);
+        let who = Who { name: above.principal.as_str().into(), role: "task".into(), tenant: Some(above.tenant.clone()), uid: None };
+        let entry = Entry::allowed(now, who, "delegate_task").on(child);
         Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None })
     }
 
@@ -253,7 +254,7 @@ impl Admission {
         let decided = self.decide_agent(principal, wanted, now);
         match decided {
             Ok(agent) => {
-                let entry = self.entry(principal, "create_agent", &agent.agent.to_string(), Outcome::Allowed, now);
+                let entry = Entry::allowed(now, principal.into(), "create_agent").on(agent.agent);
                 Ok((agent, entry.into_batch()))
             }
             Err(refusal) => {
@@ -285,19 +286,6 @@ impl Admission {
         })
     }
 
-    /// An audit entry of this principal.
-    #[must_use]
-    pub fn entry(
-        &self,
-        principal: &Principal,
-        action: &'static str,
-        subject: &str,
-        outcome: Outcome,
-        now: Timestamp,
-    ) -> Entry {
-        Entry::new(now, principal.name.to_string(), action, subject.to_owned(), outcome)
-    }
-
     async fn put_on_record(
         &self,
         principal: &Principal,
@@ -306,8 +294,7 @@ impl Admission {
         refusal: &Refusal,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let outcome = Outcome::Refused { code: refusal.code().to_owned() };
-        let entry = self.entry(principal, action, subject, outcome, now);
+        let entry = Entry::refused(now, principal.into(), action, refusal.code(), &refusal.detail()).on(subject);
         self.means.audit.record(entry).await?;
         Ok(())
     }
