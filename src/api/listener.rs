@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
@@ -63,6 +63,11 @@ impl Listener {
     /// Ends every connection after the request that it is serving.
     pub fn drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// A place for one more connection; none when there will be no more.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.connections).acquire_owned().await.ok()
     }
 
     /// Waits until no connection is left, at most so long; says whether that is so.
@@ -127,8 +132,12 @@ impl Actor for Acceptor {
 
 async fn accept_unix(server: Server) {
     loop {
-        let Ok(place) = Arc::clone(&server.handle.connections).acquire_owned().await else { return };
-        match server.sockets.unix.accept().await {
+        let Some(place) = server.handle.place().await else { return };
+        let accepted = tokio::select! {
+            accepted = server.sockets.unix.accept() => accepted,
+            () = told(server.handle.draining.subscribe()) => return,
+        };
+        match accepted {
             Ok((stream, _)) => match peer(&stream) {
                 Ok(peer) => serve(&server, stream, Origin::Peer(peer), place),
                 Err(error) => tracing::warn!(%error, "a connection whose peer the kernel does not name was closed"),
@@ -141,8 +150,12 @@ async fn accept_unix(server: Server) {
 async fn accept_tcp(server: Server) {
     let Some(tcp) = &server.sockets.tcp else { return };
     loop {
-        let Ok(place) = Arc::clone(&server.handle.connections).acquire_owned().await else { return };
-        match tcp.accept().await {
+        let Some(place) = server.handle.place().await else { return };
+        let accepted = tokio::select! {
+            accepted = tcp.accept() => accepted,
+            () = told(server.handle.draining.subscribe()) => return,
+        };
+        match accepted {
             Ok((stream, from)) => {
                 without_delay(&stream, from);
                 serve(&server, stream, Origin::Tcp, place);
@@ -177,7 +190,7 @@ async fn told(mut draining: watch::Receiver<bool>) {
 }
 
 /// Serves one connection, which outlives the accepting actor.
-fn serve<S>(server: &Server, stream: S, origin: Origin, place: tokio::sync::OwnedSemaphorePermit)
+fn serve<S>(server: &Server, stream: S, origin: Origin, place: OwnedSemaphorePermit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
