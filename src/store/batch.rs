@@ -1,4 +1,16 @@
-//! What is committed together.
+//! What is committed together, and its limits.
+
+use super::Error;
+use super::group::Change;
+
+/// The largest body that is kept in the database; a larger one is a file of its own.
+pub const STORED_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+/// The most bytes of keys and bodies in one batch.
+pub const BATCH_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// The most changes in one batch.
+pub const BATCH_CHANGES_MAX: usize = 65_536;
+/// The longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 512;
 
 /// Families of keys in the one sled tree. The byte is the first of every stored key and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,18 +57,18 @@ impl std::fmt::Debug for Record {
     }
 }
 
-#[derive(Debug, Clone)]
-pub(super) enum Operation {
-    Put { keyspace: Keyspace, key: Vec<u8>, record: Record },
-    Delete { keyspace: Keyspace, key: Vec<u8> },
-    Add { key: Vec<u8>, amount: i64 },
-    Chain { keyspace: Keyspace, record: Record },
+impl Keyspace {
+    /// Its letter, for messages.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        self as u8 as char
+    }
 }
 
 /// Changes that become durable together or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    pub(super) operations: Vec<Operation>,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Batch {
@@ -69,14 +81,14 @@ impl Batch {
     /// Writes a record under a key.
     #[must_use]
     pub fn put(mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, record: Record) -> Self {
-        self.operations.push(Operation::Put { keyspace, key: key.into(), record });
+        self.changes.push(Change::Put { keyspace, key: key.into(), record });
         self
     }
 
     /// Removes a key.
     #[must_use]
     pub fn delete(mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>) -> Self {
-        self.operations.push(Operation::Delete { keyspace, key: key.into() });
+        self.changes.push(Change::Delete { keyspace, key: key.into() });
         self
     }
 
@@ -84,7 +96,7 @@ impl Batch {
     /// counter once a group however many batches touch it.
     #[must_use]
     pub fn add(mut self, key: impl Into<Vec<u8>>, amount: i64) -> Self {
-        self.operations.push(Operation::Add { key: key.into(), amount });
+        self.changes.push(Change::Add { key: key.into(), amount });
         self
     }
 
@@ -92,14 +104,43 @@ impl Batch {
     /// big-endian) and the link to its predecessor, so that the order of the chain is the order of the commits.
     #[must_use]
     pub fn chain(mut self, keyspace: Keyspace, record: Record) -> Self {
-        self.operations.push(Operation::Chain { keyspace, record });
+        self.changes.push(Change::Chain { keyspace, record });
         self
     }
 
     /// Puts another batch's changes behind this one's.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.operations.extend(other.operations);
+        self.changes.extend(other.changes);
         self
     }
+
+    /// Checks the limits; returns how many bytes there are to write.
+    pub(super) fn measure(&self) -> Result<usize, Error> {
+        limit("changes of a batch", self.changes.len(), BATCH_CHANGES_MAX)?;
+        let mut bytes = 0_usize;
+        for change in &self.changes {
+            let (key, body) = match change {
+                Change::Put { keyspace: Keyspace::Counter | Keyspace::Meta | Keyspace::Piece, .. } => {
+                    return Err(Error::Reserved);
+                }
+                Change::Delete { keyspace: Keyspace::Meta | Keyspace::Piece, .. } => return Err(Error::Reserved),
+                Change::PutFile { .. } => return Err(Error::Reserved),
+                Change::Put { key, record, .. } => (key.len(), record.body.len()),
+                Change::Delete { key, .. } | Change::Add { key, .. } => (key.len(), 0),
+                Change::Chain { record, .. } => {
+                    limit("bytes of a chained record", record.body.len(), STORED_BODY_BYTES_MAX)?;
+                    (8, record.body.len())
+                }
+            };
+            limit("bytes of a key", key, KEY_BYTES_MAX)?;
+            bytes = bytes.saturating_add(key).saturating_add(body);
+        }
+        limit("bytes of a batch", bytes, BATCH_BYTES_MAX)?;
+        Ok(bytes)
+    }
+}
+
+fn limit(what: &'static str, found: usize, most: usize) -> Result<(), Error> {
+    if found > most { Err(Error::TooLarge { what, found, most }) } else { Ok(()) }
 }

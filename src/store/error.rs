@@ -24,6 +24,19 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A batch is beyond a limit of the store.
+    #[error("{found} {what} are more than {most}")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// How much there may be.
+        most: usize,
+    },
+    /// A batch writes where only the store itself may.
+    #[error("a batch writes to a keyspace that only the store writes to")]
+    Reserved,
     /// The directory cannot be opened.
     #[error("open the store: {0}")]
     Open(String),
@@ -34,6 +47,8 @@ impl Failure for Error {
         match self {
             Self::Commit(_) | Self::Unwell(_) => "store_unwell",
             Self::Read(_) | Self::Damaged { .. } => "store_read_failed",
+            Self::TooLarge { .. } => "record_too_large",
+            Self::Reserved => "store_keyspace_reserved",
             Self::Open(_) => "store_open_failed",
         }
     }
@@ -41,7 +56,8 @@ impl Failure for Error {
     fn class(&self) -> Class {
         match self {
             Self::Commit(_) | Self::Unwell(_) | Self::Open(_) => Class::Unavailable,
-            Self::Read(_) | Self::Damaged { .. } => Class::Internal,
+            Self::TooLarge { .. } => Class::TooLarge,
+            Self::Read(_) | Self::Damaged { .. } | Self::Reserved => Class::Internal,
         }
     }
 
@@ -53,6 +69,8 @@ impl Failure for Error {
         match self {
             Self::Commit(_) | Self::Unwell(_) => "the store cannot make anything durable now".to_owned(),
             Self::Read(_) | Self::Damaged { .. } => "a stored record cannot be read".to_owned(),
+            Self::TooLarge { what, found, most } => format!("{found} {what} are more than {most}"),
+            Self::Reserved => "a change cannot be stored where it was meant to be".to_owned(),
             Self::Open(_) => "the store cannot be opened".to_owned(),
         }
     }

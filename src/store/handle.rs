@@ -1,8 +1,18 @@
-//! The store's handle: commits go to the committer, reads go straight to sled.
+//! The store's handle: opened, committed to, closed. Its reads are in `queries`.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
-use super::{Batch, Error, Keyspace, Record};
+use tokio::sync::oneshot;
+
+use super::committer::{self, Running, Writer};
+use super::engine::{Engine, SyncStep};
+use super::group::Change;
+use super::payload::{Payloads, Pin};
+use super::queue::Pending;
+use super::shared::Shared;
+use super::{Batch, Error, metrics};
 
 /// How the store is opened.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +21,8 @@ pub struct Options {
     pub cache_bytes: u64,
 }
 
-/// The place of a commit in the order of all commits; counters are read as of a position.
+/// The place of a commit in the order of all commits; counters are read as of a position. Commits of one group have one position;
+/// positions rise, also from one start to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub u64);
 
@@ -24,73 +35,159 @@ pub enum Direction {
     Descending,
 }
 
+/// Whether the store takes writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Well,
+    /// Not since a write, flush or sync failed; reads go on.
+    Unwell {
+        /// What failed. Inward: it may name files.
+        reason: Arc<str>,
+    },
+}
+
 /// A cheap handle to the one store of the process.
-#[derive(Debug, Clone)]
-pub struct Store {}
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "store, {:?}", self.health())
+    }
+}
 
 impl Store {
-    /// Opens or creates the store in `directory`. Blocks.
+    /// Opens or creates the store of a data directory, in `store/` and `payloads/` below it. Blocks. Nothing is committed until a
+    /// committer runs: [`child_spec`](super::child_spec) or [`Store::run_committer`].
     ///
     /// # Errors
-    /// Another process has it open, it is not a store of ours, or the disk fails.
-    pub fn open(directory: &Path, options: Options) -> Result<Self, Error> {
-        let _ = (directory, options);
-        Ok(Self {})
+    /// Another process has it open, it is not a store of ours, a newer version wrote it, or the disk fails.
+    pub fn open(data_dir: &Path, options: Options) -> Result<Self, Error> {
+        let engine = Engine::open(data_dir, options)?;
+        let sync = engine.sync_step()?;
+        Self::assemble(data_dir, engine, sync)
     }
 
-    /// Makes a batch durable; returns once it is.
+    /// A store on an open engine, with the step that makes its groups durable.
+    pub(super) fn assemble(data_dir: &Path, engine: Engine, sync: SyncStep) -> Result<Self, Error> {
+        metrics::describe();
+        let position = committer::last_position(&engine)?;
+        let payloads =
+            Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
+        let shared = Shared::new(engine, payloads, Writer::new(position, sync), position);
+        let store = Self { shared: Arc::new(shared) };
+        store.sweep_payloads()?;
+        Ok(store)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Runs a committer without the tree, for as long as what is returned is held.
     ///
     /// # Errors
-    /// The disk failed: nothing of the batch may be acknowledged.
+    /// The system has no thread left.
+    pub fn run_committer(&self) -> Result<Running, Error> {
+        let on_end = |ended: std::thread::Result<_>| {
+            if ended.is_err() {
+                tracing::error!("the committer panicked; nothing restarts it");
+            }
+        };
+        committer::start(&self.shared, on_end).map_err(|fault| Error::Open(format!("start the committer: {fault}")))
+    }
+
+    /// Makes a batch durable; returns once it is. Waits while the queue is full, or while no committer runs. A caller that stops
+    /// waiting does not take the batch back.
+    ///
+    /// # Errors
+    /// The batch is beyond a limit, or the disk failed: nothing of the batch may be acknowledged.
     pub async fn commit(&self, batch: Batch) -> Result<Position, Error> {
-        let _ = batch;
-        Ok(Position(0))
+        if let Some(reason) = self.shared.unwell() {
+            return Err(Error::Unwell(reason.to_owned()));
+        }
+        let bytes = batch.measure()?;
+        let closed = |_| Error::Unwell("the store is closed".to_owned());
+        let place = self.shared.queue.place(bytes).await.map_err(closed)?;
+        let (changes, pins) = self.prepare(batch).await?;
+        let (answer, answered) = oneshot::channel();
+        self.shared.queue.push(Pending { changes, bytes, pins, answer, place }).map_err(closed)?;
+        answered.await.map_err(|_| Error::Commit("the committer ended while it wrote".to_owned()))?
     }
 
-    /// Reads one record. May block on the disk for a moment.
-    ///
-    /// # Errors
-    /// The disk failed or the record is damaged.
-    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Record>, Error> {
-        let _ = (keyspace, key);
-        Ok(None)
+    /// Writes large bodies to their files.
+    async fn prepare(&self, batch: Batch) -> Result<(Vec<Change>, Vec<Pin>), Error> {
+        let changes = batch.changes;
+        if changes.iter().all(|change| change.as_payload().is_none()) {
+            return Ok((changes, Vec::new()));
+        }
+        let shared = self.shared.clone();
+        let write = move || {
+            let mut pins = Vec::new();
+            let mut ready = Vec::with_capacity(changes.len());
+            for change in changes {
+                let Some((keyspace, key, record)) = change.as_payload() else {
+                    ready.push(change);
+                    continue;
+                };
+                let (digest, pin) = shared.payloads.write(&record.body)?;
+                pins.push(pin);
+                let bytes = u64::try_from(record.body.len()).unwrap_or(u64::MAX);
+                let (kind, version, key) = (record.kind, record.version, key.to_vec());
+                ready.push(Change::PutFile { keyspace, key, kind, version, digest, bytes });
+            }
+            Ok((ready, pins))
+        };
+        let failed = |fault: std::io::Error| Error::Commit(format!("write a payload file: {fault}"));
+        tokio::task::spawn_blocking(write).await.map_err(|fault| Error::Commit(fault.to_string()))?.map_err(failed)
     }
 
-    /// Reads up to `limit` records whose keys begin with `prefix`, beyond `after` in the direction of reading. Blocks.
-    ///
-    /// # Errors
-    /// The disk failed or a record is damaged.
-    pub fn range(
-        &self,
-        keyspace: Keyspace,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Record)>, Error> {
-        let _ = (keyspace, prefix, after, direction, limit);
-        Ok(Vec::new())
+    /// Whether the store takes writes. Cheap.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health()
     }
 
-    /// All counters whose keys begin with `prefix`, as of the returned position.
+    /// Takes no more commits, writes those that wait, and gives the directory back, so that it can be opened again. Reads fail from
+    /// then on. Closing twice is the same as once.
     ///
     /// # Errors
-    /// The disk failed.
-    pub async fn counters(&self, prefix: &[u8]) -> Result<(Position, Vec<(Vec<u8>, i64)>), Error> {
-        let _ = prefix;
-        Ok((Position(0), Vec::new()))
+    /// The disk failed; the directory is given back all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        let shared = self.shared.clone();
+        let close = move || {
+            shared.queue.close();
+            committer::finish(&shared);
+            drop(shared.engine.write().unwrap_or_else(PoisonError::into_inner).take());
+            match shared.unwell() {
+                None => Ok(()),
+                Some(reason) => Err(Error::Unwell(reason.to_owned())),
+            }
+        };
+        tokio::task::spawn_blocking(close).await.map_err(|fault| Error::Commit(fault.to_string()))?
     }
 
-    /// Runs a blocking read on a thread that may block.
-    ///
-    /// # Errors
-    /// What `read` returns, or a cancelled thread.
-    pub async fn read<T, F>(&self, read: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Self) -> Result<T, Error> + Send + 'static,
-    {
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || read(&store)).await.map_err(|fault| Error::Read(fault.to_string()))?
+    /// Removes payload files that a crash left without a record, without being waited for.
+    fn sweep_payloads(&self) -> Result<(), Error> {
+        if !self.shared.payloads.any() {
+            return Ok(());
+        }
+        let shared = Arc::downgrade(&self.shared);
+        let sweep = move || {
+            let is_open = || shared.upgrade().is_some_and(|shared| shared.engine().is_some());
+            let named = |digest: &_| {
+                let Some(shared) = shared.upgrade() else { return true };
+                shared.engine().as_ref().is_none_or(|engine| committer::named(engine, digest))
+            };
+            let Some(payloads) = shared.upgrade().map(|shared| shared.payloads.clone()) else { return };
+            if let Err(fault) = payloads.sweep(named, is_open) {
+                tracing::warn!(%fault, "payload files that no record names could not be swept");
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-sweep".to_owned()).spawn(sweep);
+        thread.map(drop).map_err(|fault| Error::Open(format!("start the sweep of payloads: {fault}")))
     }
 }

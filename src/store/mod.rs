@@ -1,11 +1,47 @@
 //! The only room that names sled: typed keyspaces, one committer, group commit with a real `fdatasync`.
 //!
-//! This is the interface; `engine`, `committer`, `envelope`, `payload` stand behind it.
+//! ```text
+//! commit ──► payload (bodies above 1 MiB: file, sync) ──► queue ──► committer ──► group ──► engine: apply, flush, sync ──► answers
+//! get, range ──► reading ──► engine, payload                        (one thread)   (pure)
+//! ```
+//! | file | holds |
+//! |---|---|
+//! | `handle`, `queries` | [`Store`]: the only way in; what is read through it |
+//! | `batch`, `chain`, `envelope`, `key`, `group` | pure: changes, hash chains, stored bytes, keys, what a group writes |
+//! | `queue`, `committer`, `actor` | the line of commits, the thread that serves it, its place in the tree |
+//! | `engine`, `payload`, `reading` | sled, payload files, records put together again |
+//!
+//! Invariants:
+//! 1. A commit is answered only when it is on the disk; all of a batch is found after a crash, or nothing.
+//! 2. One thread writes. A commit that waits outlives it.
+//! 3. After a failed write, flush or sync nothing is acknowledged until the store is opened again; reads go on.
+//! 4. What an awaited read returns is durable. (A blocking `get` or `range` may be ahead by the group that is being written.)
+//! 5. A stored value that was changed, moved or cut is reported as damaged, never returned.
+//! 6. No stored value is above 4 KiB: sled would spill it into a file that it never syncs.
+//! 7. A payload file is durable before the record that names it, and is there for as long as one does.
 
+mod actor;
 mod batch;
+pub mod chain;
+mod committer;
+mod engine;
+mod envelope;
 mod error;
+mod group;
 mod handle;
+mod key;
+mod metrics;
+mod payload;
+mod queries;
+mod queue;
+mod reading;
+mod shared;
+#[cfg(test)]
+mod tests;
 
-pub use batch::{Batch, Keyspace, Record};
+pub use actor::child_spec;
+pub use batch::{BATCH_BYTES_MAX, BATCH_CHANGES_MAX, Batch, KEY_BYTES_MAX, Keyspace, Record, STORED_BODY_BYTES_MAX};
+pub use chain::Link;
+pub use committer::Running;
 pub use error::Error;
-pub use handle::{Direction, Options, Position, Store};
+pub use handle::{Direction, Health, Options, Position, Store};

@@ -1,0 +1,118 @@
+//! `factoryctl budgets`: what may be spent, and what was.
+
+use clap::{Args, Subcommand};
+
+use super::agents::Paging;
+use super::exit::{Error, Exit};
+use super::output::{Paint, Tone};
+use super::run;
+use super::session::Session;
+use super::table::{Table, plain};
+use super::words;
+use crate::domain::budget::{Scope, Window};
+use crate::domain::money::Usd;
+use crate::protocol::budget::{Budget, SetBudget};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Budgets {
+    /// Lists budgets.
+    #[command(after_help = "Example:\n  factoryctl budgets ls")]
+    Ls(Paging),
+    /// Shows the budget of a scope: global, tenant:T, user:U, template:N or agent:ID.
+    #[command(after_help = "Example:\n  factoryctl budgets show tenant:acme")]
+    Show {
+        /// The scope.
+        #[arg(value_parser = scope)]
+        scope: Scope,
+    },
+    /// Sets the limit of a scope.
+    #[command(
+        after_help = "Examples:\n  factoryctl budgets set global 10 --window day\n  factoryctl budgets set user:bob 0.50"
+    )]
+    Set(Set),
+}
+
+/// The arguments of `set`.
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The scope: global, tenant:T, user:U, template:N or agent:ID.
+    #[arg(value_parser = scope)]
+    scope: Scope,
+    /// The most that may be spent in a window, in US dollars.
+    #[arg(value_name = "USD", value_parser = run::usd)]
+    limit: Usd,
+    /// The window: day, month or total (UTC).
+    #[arg(long, default_value = "month", value_parser = window)]
+    window: Window,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    Window::from_word(text).ok_or_else(|| "day, month or total".into())
+}
+
+impl Budgets {
+    pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
+        let Session { client, output } = session;
+        match self {
+            Self::Ls(paging) => {
+                let page = client.budgets(Some(paging.limit), paging.after.as_deref()).await?;
+                output.show(&page, |paint| list(&page.items, paint))?;
+                Paging::remark_next(session, page.next.as_deref());
+            }
+            Self::Show { scope } => {
+                let budget = client.budget(&scope.to_string()).await?;
+                output.show(&budget, |paint| list(std::slice::from_ref(&budget), paint))?;
+            }
+            Self::Set(Set { scope, limit, window }) => {
+                let wanted = SetBudget { limit_usd: limit.to_string(), window: window.as_str().into() };
+                let budget = client.set_budget(&scope.to_string(), &wanted).await?;
+                output.show(&budget, |paint| list(std::slice::from_ref(&budget), paint))?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn list(budgets: &[Budget], paint: Paint) -> String {
+    let mut table = Table::new(paint, &["SCOPE", "LIMIT", "WINDOW", "SPENT", "RESERVED", "REMAINING"]);
+    for budget in budgets {
+        let amount = |usd: Option<&str>, none: &str| {
+            usd.map_or_else(|| (Tone::Faint, none.into()), |usd| plain(words::usd(usd)))
+        };
+        let spent_up = budget.remaining_usd.as_deref().and_then(|left| left.parse::<Usd>().ok()) == Some(Usd::ZERO);
+        let (tone, remaining) = amount(budget.remaining_usd.as_deref(), "-");
+        table.row([
+            plain(&budget.scope),
+            amount(budget.limit_usd.as_deref(), "none"),
+            plain(&budget.window),
+            plain(words::usd(&budget.spent_usd)),
+            plain(words::usd(&budget.reserved_usd)),
+            (if spent_up { Tone::Bad } else { tone }, remaining),
+        ]);
+    }
+    table.render("no budgets, so nothing is limited; set one with `factoryctl budgets set global 10`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_without_limit_says_none() {
+        let budget = Budget {
+            scope: "user:bob".into(),
+            limit_usd: None,
+            window: "total".into(),
+            reserved_usd: "0.00".into(),
+            spent_usd: "0.02".into(),
+            remaining_usd: None,
+        };
+        let text = list(&[budget], Paint::Plain);
+        assert!(text.ends_with("user:bob  none   total   $0.02  $0.00     -"), "{text}");
+    }
+}

@@ -1,0 +1,284 @@
+//! How a verb ends: exit codes, and errors with what to do about them.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::client;
+use crate::control_plane::template;
+use crate::domain::failure::{Class, Failure};
+
+/// The exit codes of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    Done,
+    Failed,
+    Usage,
+    Refused,
+    Unreachable,
+    TimedOut,
+}
+
+impl Exit {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::TimedOut => 5,
+        }
+    }
+
+    /// A rule's no is 3, a request that makes no sense is 2, and everything else has simply failed.
+    pub(super) fn of_class(class: Class) -> Self {
+        match class {
+            Class::Malformed => Self::Usage,
+            Class::Unauthenticated
+            | Class::Forbidden
+            | Class::Conflict
+            | Class::TooLarge
+            | Class::Refused
+            | Class::Budget
+            | Class::Overload => Self::Refused,
+            Class::NotFound | Class::Unavailable | Class::Upstream | Class::Internal => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The daemon could not be asked, or said no.
+    #[error("{0}")]
+    Client(#[from] client::Error),
+    /// A key or template file is not what it should be.
+    #[error("{0}")]
+    Template(#[from] template::Error),
+    /// What was asked makes no sense; the text says why and what would.
+    #[error("{0}")]
+    Usage(String),
+    /// Something on this side failed.
+    #[error("{message}")]
+    Failed { code: &'static str, message: String },
+    /// The task goes on, but nobody waits for it any more.
+    #[error("the task has not ended within {waited}; it goes on")]
+    StillRunning { task_id: String, waited: String },
+    /// Standard output is gone.
+    #[error("write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// An error as a document: the shape of a problem, without a status where no daemon gave one.
+#[derive(Debug, Serialize)]
+pub(super) struct Told<'a> {
+    code: &'a str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    reasons: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<&'a str>,
+    exit_code: u8,
+}
+
+impl Told<'_> {
+    /// All reasons, where there are several.
+    pub(super) fn reasons(&self) -> &[String] {
+        self.reasons
+    }
+}
+
+impl Error {
+    pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Failed { code, message: message.into() }
+    }
+
+    /// The exit code. A reader of standard output that has seen enough, such as `head`, is no failure.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Client(client::Error::Unreachable { .. }) => Exit::Unreachable,
+            Self::Client(client::Error::TimedOut { .. }) | Self::StillRunning { .. } => Exit::TimedOut,
+            Self::Client(client::Error::Protocol { .. }) | Self::Failed { .. } => Exit::Failed,
+            Self::Client(error @ client::Error::Problem { .. }) => Exit::of_class(error.class()),
+            Self::Template(error) => Exit::of_class(error.class()),
+            Self::Usage(_) => Exit::Usage,
+            Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Output(_) => Exit::Failed,
+        }
+    }
+
+    /// What scripts are told.
+    pub(super) fn told(&self) -> Told<'_> {
+        let mut told = Told {
+            code: self.code(),
+            detail: self.to_string(),
+            title: None,
+            kind: None,
+            status: None,
+            reasons: &[],
+            task_id: None,
+            exit_code: self.exit().code(),
+        };
+        match self {
+            Self::Client(client::Error::Problem { problem, .. }) => {
+                told.detail.clone_from(&problem.detail);
+                told.title = Some(&problem.title);
+                told.kind = Some(&problem.kind);
+                told.status = Some(problem.status);
+                told.reasons = &problem.reasons;
+            }
+            Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
+            Self::Client(_) | Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => {}
+        }
+        told
+    }
+
+    fn code(&self) -> &str {
+        match self {
+            Self::Client(client::Error::Problem { problem, .. }) => &problem.code,
+            Self::Client(error) => error.code(),
+            Self::Template(error) => error.code(),
+            Self::Usage(_) => "usage",
+            Self::Failed { code, .. } => code,
+            Self::StillRunning { .. } => "task_still_running",
+            Self::Output(_) => "output_failed",
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn advice(&self) -> Option<String> {
+        match self {
+            Self::Client(client::Error::Unreachable { socket, source }) => Some(advice_unreachable(socket, source)),
+            Self::Client(client::Error::TimedOut { .. }) => {
+                Some("see how the daemon is with `factoryctl status`; its log says more".into())
+            }
+            Self::Client(client::Error::Protocol { .. }) => {
+                Some("check that the socket is factoryd's and that its version is this one's".into())
+            }
+            Self::Client(error @ client::Error::Problem { .. }) => advice_on_class(error.class()).map(str::to_owned),
+            Self::StillRunning { task_id, .. } => Some(format!(
+                "look at it with `factoryctl tasks show {task_id}`, end it with `factoryctl tasks cancel {task_id}`"
+            )),
+            Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
+        }
+    }
+}
+
+fn advice_on_class(class: Class) -> Option<&'static str> {
+    match class {
+        Class::Budget => Some("see what is left with `factoryctl budgets ls`; raise it with `factoryctl budgets set`"),
+        Class::Unauthenticated | Class::Forbidden => {
+            Some("ask whoever runs the daemon for a role: the [access] table of its settings")
+        }
+        Class::Overload | Class::Unavailable => {
+            Some("try again in a moment; `factoryctl status` says how the daemon is")
+        }
+        Class::Malformed
+        | Class::NotFound
+        | Class::Conflict
+        | Class::TooLarge
+        | Class::Refused
+        | Class::Upstream
+        | Class::Internal => None,
+    }
+}
+
+fn advice_unreachable(socket: &Path, source: &io::Error) -> String {
+    if source.kind() == io::ErrorKind::PermissionDenied {
+        return format!("your user may not open {}; its owner or group may", socket.display());
+    }
+    "start the daemon (`systemctl start factoryd`, or `factoryd --config FILE`), or name its socket with --socket or \
+     NG_SOCKET"
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::problem::Problem;
+
+    fn problem(status: u16) -> Error {
+        let problem = Problem {
+            kind: "errors#x".into(),
+            title: "x".into(),
+            status,
+            detail: "why".into(),
+            code: "x".into(),
+            reasons: Vec::new(),
+        };
+        Error::Client(client::Error::Problem { problem: Box::new(problem), retry_after: None })
+    }
+
+    fn unreachable(kind: io::ErrorKind) -> Error {
+        Error::Client(client::Error::Unreachable { socket: "/s".into(), source: kind.into() })
+    }
+
+    #[test]
+    fn invariant_4_the_exit_code_says_how_it_went() {
+        let doing = || "GET /x".to_owned();
+        let cases = [
+            (problem(400), 2),
+            (problem(401), 3),
+            (problem(402), 3),
+            (problem(403), 3),
+            (problem(404), 1),
+            (problem(405), 2),
+            (problem(409), 3),
+            (problem(413), 3),
+            (problem(422), 3),
+            (problem(429), 3),
+            (problem(500), 1),
+            (problem(502), 1),
+            (problem(503), 1),
+            (unreachable(io::ErrorKind::NotFound), 4),
+            (Error::Client(client::Error::TimedOut { doing: doing(), after: Duration::ZERO }), 5),
+            (Error::Client(client::Error::Protocol { doing: doing(), reason: "?".into() }), 1),
+            (Error::Usage("no".into()), 2),
+            (Error::failed("x", "y"), 1),
+            (Error::StillRunning { task_id: "t".into(), waited: "1 s".into() }, 5),
+            (Error::Output(io::ErrorKind::BrokenPipe.into()), 0),
+            (Error::Output(io::ErrorKind::StorageFull.into()), 1),
+        ];
+        for (error, code) in cases {
+            assert_eq!(error.exit().code(), code, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn documents_of_errors_carry_what_the_daemon_said() {
+        let document = serde_json::to_value(problem(402).told()).expect("JSON");
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "code": "x", "detail": "why", "title": "x", "type": "errors#x", "status": 402, "exit_code": 3
+            })
+        );
+        let document = serde_json::to_value(unreachable(io::ErrorKind::NotFound).told()).expect("JSON");
+        assert_eq!((&document["code"], document.get("status")), (&"daemon_unreachable".into(), None));
+    }
+
+    #[test]
+    fn advice_fits_the_reason() {
+        let advice = |error: Error| error.advice().expect("advice");
+        assert!(advice(unreachable(io::ErrorKind::PermissionDenied)).contains("may not open /s"));
+        assert!(advice(unreachable(io::ErrorKind::NotFound)).contains("start the daemon"));
+        assert!(advice(problem(402)).contains("budgets ls"));
+    }
+}

@@ -1,0 +1,219 @@
+//! `factoryctl templates sign|verify|validate`: files, without a daemon and without settings.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::exit::{Error, Exit};
+use crate::cli::output::{Output, Tone};
+use crate::control_plane::template::signing::{self, SIGNATURE_SUFFIX};
+use crate::control_plane::template::{self, TrustStore};
+use crate::domain::failure::Failure;
+
+/// Template files.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Files {
+    /// Template files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// The arguments of `sign`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Sign {
+    #[command(flatten)]
+    files: Files,
+    /// The private key: `ID.pem`, as `factoryctl keys generate ID` writes it.
+    #[arg(long, value_name = "ID.pem")]
+    key: PathBuf,
+}
+
+/// The arguments of `verify`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Verify {
+    #[command(flatten)]
+    files: Files,
+    /// Where the trusted keys lie, as `ID.pub.pem`.
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    keys: PathBuf,
+}
+
+/// What became of one file.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    file: String,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+    /// The line for people, where all is well.
+    #[serde(skip)]
+    line: String,
+    #[serde(skip)]
+    exit: Option<Exit>,
+}
+
+/// The document: a list like those of the daemon.
+#[derive(Debug, Serialize)]
+struct Outcomes {
+    items: Vec<Outcome>,
+    next: Option<String>,
+}
+
+impl Sign {
+    pub(super) fn perform(&self, output: &Output) -> Result<Exit, Error> {
+        self.outcomes().tell(output)
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        self.files.each(|file| {
+            signing::sign_file(file, &self.key)?;
+            let signature = format!("{}{SIGNATURE_SUFFIX}", file.display());
+            Ok(Outcome { line: format!("signed: {signature}"), signature: Some(signature), ..Outcome::default() })
+        })
+    }
+}
+
+impl Verify {
+    pub(super) fn perform(&self, output: &Output) -> Result<Exit, Error> {
+        let trust = TrustStore::read(Some(&self.keys), None);
+        remark_unusable(output, &trust);
+        self.outcomes(&trust).tell(output)
+    }
+
+    fn outcomes(&self, trust: &TrustStore) -> Outcomes {
+        self.files.each(|file| {
+            let verified = signing::verify_file(file, trust)?;
+            Ok(Outcome {
+                line: format!("{}: signed by {} ({})", file.display(), verified.key_id, verified.algorithm),
+                key_id: Some(verified.key_id.to_string()),
+                algorithm: Some(verified.algorithm.as_str()),
+                digest: Some(verified.digest.to_string()),
+                ..Outcome::default()
+            })
+        })
+    }
+}
+
+impl Files {
+    /// Judges each file as the daemon would, its parents being looked for beside it.
+    pub(super) fn validate(&self, output: &Output) -> Result<Exit, Error> {
+        self.validated().tell(output)
+    }
+
+    fn validated(&self) -> Outcomes {
+        self.each(|file| {
+            let beside = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let validated = signing::validate_file(file, beside)?;
+            Ok(Outcome {
+                line: format!("{}: {} {} is good", file.display(), validated.name, validated.version),
+                version: Some(validated.version.to_string()),
+                digest: Some(validated.digest.to_string()),
+                ..Outcome::default()
+            })
+        })
+    }
+
+    /// Does the same to every file, also after one that failed.
+    fn each(&self, act: impl Fn(&Path) -> Result<Outcome, template::Error>) -> Outcomes {
+        let outcome = |file: &PathBuf| {
+            let done = act(file).unwrap_or_else(|error| Outcome::refused(&error));
+            Outcome { file: file.display().to_string(), ok: done.code.is_none(), ..done }
+        };
+        Outcomes { items: self.files.iter().map(outcome).collect(), next: None }
+    }
+}
+
+impl Outcomes {
+    /// Prints what is well, remarks what is not, and ends like the first file that is not.
+    fn tell(&self, output: &Output) -> Result<Exit, Error> {
+        output.show(self, |_| {
+            let good = self.items.iter().filter(|outcome| outcome.ok);
+            good.map(|outcome| outcome.line.clone()).collect::<Vec<_>>().join("\n")
+        })?;
+        for bad in self.items.iter().filter(|outcome| !outcome.ok) {
+            output.remark(|paint| {
+                let error = paint.text(Tone::Bad, "error:");
+                let reasons: String = bad.reasons.iter().map(|reason| format!("\n  - {reason}")).collect();
+                format!("{error} {}{reasons}", bad.detail.as_deref().unwrap_or_default())
+            });
+        }
+        Ok(self.exit())
+    }
+
+    fn exit(&self) -> Exit {
+        self.items.iter().find_map(|outcome| outcome.exit).unwrap_or(Exit::Done)
+    }
+}
+
+impl Outcome {
+    fn refused(error: &template::Error) -> Self {
+        let (code, exit) = (Some(error.code()), Some(Exit::of_class(error.class())));
+        let (detail, reasons) = if let template::Error::Invalid { path, mistakes } = error {
+            let reasons = mistakes.iter().map(ToString::to_string).collect();
+            (format!("{} is not a good template", path.display()), reasons)
+        } else {
+            (error.to_string(), Vec::new())
+        };
+        Self { code, exit, detail: Some(detail), reasons, ..Self::default() }
+    }
+}
+
+/// Says which files among the trusted keys trust nobody, and why.
+pub(in crate::cli) fn remark_unusable(output: &Output, trust: &TrustStore) {
+    for (path, reason) in trust.unusable() {
+        output.remark(|paint| {
+            format!("{} {}: {reason}", paint.text(Tone::Warning, "not a trusted key:"), path.display())
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::template::{Algorithm, keys};
+
+    #[test]
+    fn files_are_signed_verified_and_judged_one_by_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        let pair = keys::generate(&"k".parse().expect("an id"), Algorithm::Ed25519, &path("keys")).expect("a pair");
+        std::fs::write(path("good.json"), r#"{"name": "good", "version": "1.0.0", "system_prompt": "x"}"#)
+            .expect("write");
+        std::fs::write(path("bad.json"), r#"{"name": "other"}"#).expect("write");
+        let files = || Files { files: vec![path("good.json"), path("bad.json"), path("none.json")] };
+        let oks = |outcomes: &Outcomes| outcomes.items.iter().map(|outcome| outcome.ok).collect::<Vec<_>>();
+
+        let signed = Sign { files: files(), key: pair.private }.outcomes();
+        assert_eq!((oks(&signed), signed.exit()), (vec![true, true, false], Exit::Failed));
+        assert!(path("good.json.sig").exists());
+
+        let trust = TrustStore::read(Some(&path("keys")), None);
+        let verified = Verify { files: files(), keys: path("keys") }.outcomes(&trust);
+        assert_eq!((oks(&verified), verified.items[0].key_id.as_deref()), (vec![true, true, false], Some("k")));
+
+        let validated = files().validated();
+        assert_eq!((oks(&validated), validated.exit()), (vec![true, false, false], Exit::Refused));
+        assert_eq!(validated.items[1].code, Some("template_invalid"));
+        assert!(!validated.items[1].reasons.is_empty());
+
+        std::fs::write(path("good.json"), r#"{"name": "good", "version": "1.0.0", "system_prompt": "y"}"#)
+            .expect("write");
+        let tampered = Verify { files: files(), keys: path("keys") }.outcomes(&trust);
+        assert_eq!((tampered.items[0].ok, tampered.exit()), (false, Exit::Refused));
+    }
+}

@@ -1,0 +1,122 @@
+//! `factoryctl templates`: what agents are made from.
+
+use clap::Subcommand;
+
+use self::files::{Files, Sign, Verify};
+use super::agents::Paging;
+use super::exit::{Error, Exit};
+use super::output::{Paint, Tone};
+use super::session::Session;
+use super::table::{Table, plain};
+use super::words;
+use crate::protocol::template::{Template, TemplateSignature, TemplateVersion};
+
+mod files;
+
+pub(super) use files::remark_unusable;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Templates {
+    /// Lists templates.
+    #[command(after_help = "Example:\n  factoryctl templates ls")]
+    Ls(Paging),
+    /// Shows a template with everything that it inherits.
+    #[command(after_help = "Example:\n  factoryctl templates show documentaliste --json | jq .resolved.budget")]
+    Show {
+        /// The template's name.
+        name: String,
+    },
+    /// Shows the versions of a template that were published.
+    #[command(after_help = "Example:\n  factoryctl templates history documentaliste")]
+    History {
+        /// The template's name.
+        name: String,
+    },
+    /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
+    Validate(Files),
+    /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
+    Sign(Sign),
+    /// Verifies the signatures of template files. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates verify templates/*.json --keys /etc/agent-factory/keys")]
+    Verify(Verify),
+}
+
+impl Templates {
+    pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
+        let Session { client, output } = session;
+        match self {
+            Self::Ls(paging) => {
+                let page = client.templates(Some(paging.limit), paging.after.as_deref()).await?;
+                output.show(&page, |paint| list(&page.items, paint))?;
+                Paging::remark_next(session, page.next.as_deref());
+            }
+            Self::Show { name } => {
+                let template = client.template(&name).await?;
+                output.show(&template, |paint| detail(&template, paint))?;
+            }
+            Self::History { name } => {
+                let page = client.versions(&name).await?;
+                output.show(&page, |paint| history(&page.items, paint))?;
+            }
+            Self::Validate(files) => return files.validate(output),
+            Self::Sign(sign) => return sign.perform(output),
+            Self::Verify(verify) => return verify.perform(output),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn signer(signature: Option<&TemplateSignature>) -> (Tone, String) {
+    signature.map_or_else(
+        || (Tone::Warning, "unsigned".into()),
+        |signature| plain(format!("{} ({})", signature.key_id, signature.algorithm)),
+    )
+}
+
+fn list(templates: &[Template], paint: Paint) -> String {
+    let mut table = Table::new(paint, &["TEMPLATE", "VERSION", "KIND", "STATUS", "SIGNED BY", "FOR"]);
+    for template in templates {
+        table.row([
+            plain(&template.name),
+            plain(&template.version),
+            plain(&template.kind),
+            (words::tone_of(&template.status), template.status.clone()),
+            signer(template.signature.as_ref()),
+            plain(template.description.clone().unwrap_or_default()),
+        ]);
+    }
+    table.render("no templates; the daemon reads them from its templates directory")
+}
+
+fn detail(template: &Template, paint: Paint) -> String {
+    let mut lines = vec![format!(
+        "{} {} · {} · {} · {}",
+        paint.text(Tone::Strong, &template.name),
+        template.version,
+        template.kind,
+        paint.text(words::tone_of(&template.status), &template.status),
+        signer(template.signature.as_ref()).1
+    )];
+    lines.extend(template.description.clone());
+    lines.push(paint.text(Tone::Faint, &format!("sha256 {}", template.digest)));
+    lines.extend(template.reasons.iter().map(|reason| format!("{} {reason}", paint.text(Tone::Bad, "refused:"))));
+    lines.extend(template.resolved.as_ref().map(|resolved| format!("\n{resolved:#}")));
+    lines.join("\n")
+}
+
+fn history(versions: &[TemplateVersion], paint: Paint) -> String {
+    let mut table = Table::new(paint, &["VERSION", "SERVED", "PUBLISHED", "SIGNED BY", "DIGEST"]);
+    for version in versions {
+        table.row([
+            plain(&version.version),
+            if version.current { (Tone::Good, "now".into()) } else { (Tone::Faint, "-".into()) },
+            plain(words::time(&version.published_at)),
+            signer(version.signature.as_ref()),
+            (Tone::Faint, version.digest.get(..12).unwrap_or(&version.digest).to_owned()),
+        ]);
+    }
+    table.render("no version was ever published")
+}

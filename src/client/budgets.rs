@@ -1,0 +1,24 @@
+//! Budgets.
+
+use super::call::{Call, segment};
+use super::{Client, Error};
+use crate::protocol::budget::{Budget, SetBudget};
+use crate::protocol::page::Page;
+
+/// Budgets. Every method fails as [`Error`] says.
+impl Client {
+    /// A page of budgets.
+    pub async fn budgets(&self, limit: Option<usize>, after: Option<&str>) -> Result<Page<Budget>, Error> {
+        self.ask(Call::get("/factory/budgets").page(limit, after)).await
+    }
+
+    /// The budget of `global`, `tenant:T`, `user:U`, `template:N` or `agent:ID`.
+    pub async fn budget(&self, scope: &str) -> Result<Budget, Error> {
+        self.ask(Call::get(format!("/factory/budgets/{}", segment(scope)))).await
+    }
+
+    /// Sets the limit of a scope.
+    pub async fn set_budget(&self, scope: &str, budget: &SetBudget) -> Result<Budget, Error> {
+        self.ask(Call::put(format!("/factory/budgets/{}", segment(scope))).json(budget)?).await
+    }
+}

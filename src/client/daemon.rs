@@ -1,0 +1,49 @@
+//! The daemon as a whole: health, metrics, the supervision tree, events, scans.
+
+use hyper::StatusCode;
+use serde_json::Value;
+
+use super::call::Call;
+use super::{Client, Error, EventStream};
+use crate::protocol::dlp::{ScanAnswer, ScanRequest};
+use crate::protocol::status::{Health, Metrics, Ready};
+use crate::protocol::tree::TreeNode;
+
+/// The daemon as a whole. Every method fails as [`Error`] says.
+impl Client {
+    /// Whether the daemon is well.
+    pub async fn health(&self) -> Result<Health, Error> {
+        self.ask(Call::get("/health")).await
+    }
+
+    /// Whether requests are served; a daemon that is not ready is an answer, not an error.
+    pub async fn ready(&self) -> Result<Ready, Error> {
+        let call = Call::get("/ready");
+        self.exchange(&call).await?.read(&call, Some(StatusCode::SERVICE_UNAVAILABLE))
+    }
+
+    /// The summary of metrics.
+    pub async fn metrics(&self) -> Result<Metrics, Error> {
+        self.ask(Call::get("/factory/metrics")).await
+    }
+
+    /// The supervision tree.
+    pub async fn tree(&self) -> Result<TreeNode, Error> {
+        self.ask(Call::get("/factory/tree")).await
+    }
+
+    /// Everything that happens from now on.
+    pub async fn events(&self) -> Result<EventStream, Error> {
+        self.listen(Call::get("/factory/events")).await
+    }
+
+    /// Looks for personal data and secrets in a text.
+    pub async fn scan(&self, text: &ScanRequest) -> Result<ScanAnswer, Error> {
+        self.ask(Call::post("/factory/dlp/scan").json(text)?).await
+    }
+
+    /// The description of the API.
+    pub async fn openapi(&self) -> Result<Value, Error> {
+        self.ask(Call::get("/openapi.json")).await
+    }
+}

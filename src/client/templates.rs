@@ -1,0 +1,24 @@
+//! Templates.
+
+use super::call::{Call, segment};
+use super::{Client, Error};
+use crate::protocol::page::Page;
+use crate::protocol::template::{Template, TemplateVersion};
+
+/// Templates. Every method fails as [`Error`] says.
+impl Client {
+    /// A page of templates.
+    pub async fn templates(&self, limit: Option<usize>, after: Option<&str>) -> Result<Page<Template>, Error> {
+        self.ask(Call::get("/factory/templates").page(limit, after)).await
+    }
+
+    /// One template with everything that it inherits.
+    pub async fn template(&self, name: &str) -> Result<Template, Error> {
+        self.ask(Call::get(format!("/factory/templates/{}", segment(name)))).await
+    }
+
+    /// The published versions of a template.
+    pub async fn versions(&self, name: &str) -> Result<Page<TemplateVersion>, Error> {
+        self.ask(Call::get(format!("/factory/templates/{}/versions", segment(name)))).await
+    }
+}

@@ -1,0 +1,170 @@
+//! The actor `templates`: looks when it is told to, one look at a time, and shows what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tracing::{error, info, warn};
+
+use crate::domain::clock::Timestamp;
+use crate::journal::events::{Event, Events};
+
+use super::handle::Shared;
+use super::message::Message;
+use super::metrics::{self, Load};
+use super::refresh::{Known, Looked, Workshop, refresh};
+use super::scope::Scope;
+use super::snapshot::Snapshot;
+use super::state::Change;
+use super::watch::{Targets, Watch};
+
+/// How long after a failure of the store everything is looked at again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+pub(super) struct TemplatesActor;
+
+/// What each incarnation is given.
+pub(super) struct Arguments {
+    pub(super) workshop: Arc<Workshop>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) events: Events,
+}
+
+pub(super) struct State {
+    workshop: Arc<Workshop>,
+    shared: Arc<Shared>,
+    events: Events,
+    known: Arc<Known>,
+    /// What is to be looked at when the present look is over.
+    next: Scope,
+    looking: bool,
+    _watch: Option<Watch>,
+}
+
+impl Actor for TemplatesActor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    /// Watches first and looks then, so that no edit falls between.
+    async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let Arguments { workshop, shared, events } = arguments;
+        if !workshop.settings.enable_signature_validation {
+            warn!("signature validation is off: UNSIGNED templates run; only for development");
+        }
+        let targets = Targets::of(&workshop.directory, &workshop.settings);
+        let watch = Watch::start(targets, move |scope| {
+            // An actor that has ended watches nothing any more.
+            let _ended = myself.cast(Message::Due(scope)).is_err();
+        });
+        let watch = match watch {
+            Ok(watch) => Some(watch),
+            Err(reason) => {
+                error!(
+                    reason,
+                    "cannot watch the templates; edits are seen only when verifications expire or at a restart"
+                );
+                None
+            }
+        };
+        let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await?;
+        let known = Arc::default();
+        let mut state =
+            State { workshop, shared, events, known, next: Scope::default(), looking: false, _watch: watch };
+        state.show(looked);
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Due(scope) => state.next.add(scope),
+            Message::Expired(name) => {
+                state.next.expired.insert(name);
+            }
+            Message::Looked(looked) => {
+                state.looking = false;
+                match *looked {
+                    Ok(looked) => state.show(looked),
+                    Err(fault) => {
+                        error!(%fault, "templates are as they were; looking again soon");
+                        let _timer = myself.send_after(RETRY_AFTER, || Message::Due(Scope::all()));
+                    }
+                }
+            }
+        }
+        state.look(&myself);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Begins the next look, unless one is under way.
+    fn look(&mut self, myself: &ActorRef<Message>) {
+        if self.looking || self.next.is_empty() {
+            return;
+        }
+        self.looking = true;
+        let scope = std::mem::take(&mut self.next);
+        let look = refresh(self.workshop.clone(), self.known.clone(), scope);
+        let myself = myself.clone();
+        let _task = tokio::spawn(async move {
+            let looked = Box::new(look.await);
+            // An actor that has ended looks again when it is started again.
+            let _ended = myself.cast(Message::Looked(looked)).is_err();
+        });
+    }
+
+    /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
+    fn show(&mut self, looked: Looked) {
+        let Looked { known, changes, verified } = looked;
+        let listeners = self.shared.on_publish.load();
+        for change in &changes {
+            if let Change::Published { good, .. } = change {
+                listeners.iter().for_each(|tell| tell(&good.template));
+            }
+        }
+        let before = self.shared.snapshot.load();
+        let snapshot = Snapshot::of(&known.catalog, &before, &verified, Timestamp::now());
+        drop(before);
+        self.shared.snapshot.store(Arc::new(snapshot));
+        self.known = Arc::new(known);
+        for change in &changes {
+            self.tell(change);
+        }
+    }
+
+    fn tell(&self, change: &Change) {
+        match change {
+            Change::Published { good, record } => {
+                metrics::loaded(Load::Published);
+                let (template, first_time) = (&good.template, record.is_some());
+                info!(template = %template.name, version = %template.version, digest = %template.digest, first_time, "template published");
+                let event = Event::new("template_published")
+                    .with("template_name", &template.name)
+                    .with("version", &template.version)
+                    .with("digest", template.digest);
+                self.events.publish(event);
+            }
+            Change::Refused { name, version, reasons, fault } => {
+                metrics::loaded(Load::Refused);
+                if let Some(fault) = fault {
+                    metrics::signature_failed(fault);
+                }
+                let version = version.as_ref().map(ToString::to_string).unwrap_or_default();
+                warn!(template = %name, version, ?reasons, "template refused");
+                let event = Event::new("template_refused").with("template_name", name).with("version", version);
+                self.events.publish(event.with("reasons", reasons.join("; ")));
+            }
+            Change::Withdrawn { name } => {
+                metrics::loaded(Load::Withdrawn);
+                info!(template = %name, "template withdrawn");
+                self.events.publish(Event::new("template_withdrawn").with("template_name", name));
+            }
+        }
+    }
+}

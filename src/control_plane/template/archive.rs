@@ -1,0 +1,91 @@
+//! Published versions in the store.
+
+use crate::domain::name::{Digest, TemplateName, Version};
+use crate::store::{Batch, Direction, Keyspace, Record, Store};
+
+use super::error::Error;
+use super::good::Good;
+use super::record;
+use super::state::{Change, Published};
+
+/// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
+/// largest commit has half of what the store takes in one batch.
+const COMMIT_TEMPLATES_MAX: usize = 32;
+/// The most versions of a template that are listed, newest first.
+pub const VERSIONS_MAX: usize = 1_000;
+
+fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
+    let name = name.clone();
+    move |reason| Error::Stored { name: name.clone(), reason }
+}
+
+fn get<T>(
+    store: &Store,
+    name: &TemplateName,
+    key: &[u8],
+    read: impl FnOnce(&Record) -> Result<T, String>,
+) -> Result<Option<T>, Error> {
+    let found = store.get(Keyspace::Template, key)?;
+    found.as_ref().map(read).transpose().map_err(stored(name))
+}
+
+/// What is known about a version. Blocks.
+pub(super) fn published(store: &Store, name: &TemplateName, version: &Version) -> Result<Option<Published>, Error> {
+    get(store, name, &record::version_key(name, Some(version)), record::read_version)
+}
+
+/// The digest in force. Blocks.
+pub(super) fn current(store: &Store, name: &TemplateName) -> Result<Option<Digest>, Error> {
+    get(store, name, &record::current_key(name), record::read_current)
+}
+
+/// A published content. Blocks.
+pub(super) fn content(store: &Store, name: &TemplateName, digest: Digest) -> Result<Option<Good>, Error> {
+    get(store, name, &record::content_key(name, &digest), |found| record::read_content(digest, found))
+}
+
+/// All published versions of a template, the latest publication first. Blocks.
+pub(super) fn versions(store: &Store, name: &TemplateName) -> Result<Vec<(Version, Published)>, Error> {
+    let prefix = record::version_key(name, None);
+    let found = store.range(Keyspace::Template, &prefix, None, Direction::Ascending, VERSIONS_MAX)?;
+    let read = |(key, found): &(Vec<u8>, Record)| {
+        let version = record::version_of_key(name, key).ok_or_else(|| "its key names no version".to_owned())?;
+        record::read_version(found).map(|published| (version, published))
+    };
+    let mut versions = found.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(stored(name))?;
+    versions.sort_by_key(|(_, published)| std::cmp::Reverse(published.published_at));
+    Ok(versions)
+}
+
+/// What must be durable before the changes are seen by anyone.
+pub(super) fn batches(changes: &[Change]) -> Result<Vec<Batch>, Error> {
+    let groups = changes.chunks(COMMIT_TEMPLATES_MAX);
+    let batches: Vec<(Batch, usize)> = groups
+        .map(|group| {
+            group.iter().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
+                let (next, more) = add(batch, change)?;
+                Ok::<_, Error>((next, count.saturating_add(more)))
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch).collect())
+}
+
+fn add(batch: Batch, change: &Change) -> Result<(Batch, usize), Error> {
+    match change {
+        Change::Published { good, record: Some(published) } => {
+            let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);
+            let told = stored(name);
+            let version_record = record::version_record(published).map_err(&told)?;
+            let content = record::content_record(good).map_err(&told)?;
+            let current = record::current_record(&digest).map_err(&told)?;
+            let batch = batch
+                .put(Keyspace::Template, record::version_key(name, Some(version)), version_record)
+                .put(Keyspace::Template, record::content_key(name, &digest), content)
+                .put(Keyspace::Template, record::current_key(name), current);
+            Ok((batch, 1))
+        }
+        Change::Withdrawn { name } => Ok((batch.delete(Keyspace::Template, record::current_key(name)), 1)),
+        Change::Published { record: None, .. } | Change::Refused { .. } => Ok((batch, 0)),
+    }
+}

@@ -1,0 +1,207 @@
+//! One template file: strict parse, schema, canonical form.
+
+use semver::Version as SemVer;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::name::{Digest, TemplateName, Version};
+
+use super::mistake::{MISTAKES_MAX, Mistake, Place};
+use super::{schema, strict};
+
+/// The largest template file, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A template file that keeps the schema, as written: nothing is inherited yet.
+#[derive(Clone, PartialEq)]
+pub struct Document {
+    pub(super) value: Value,
+    pub(super) name: TemplateName,
+    pub(super) version: Version,
+    pub(super) extends: Option<TemplateName>,
+    pub(super) digest: Digest,
+}
+
+impl Document {
+    /// Reads a template file.
+    ///
+    /// # Errors
+    /// All mistakes of the file at once, at most [`MISTAKES_MAX`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
+        let (text, value, walk) = read(bytes)?;
+        let place = |pointer: &str| walk.offsets.get(pointer).map(|offset| Place::of(text, *offset));
+        let mut mistakes = walk.mistakes.clone();
+        mistakes.extend(schema::check(&value).into_iter().map(|mistake| {
+            let found = place(&mistake.pointer);
+            mistake.placed(found)
+        }));
+        let field = |name: &str| value.get(name).and_then(Value::as_str);
+        if field("version").is_some_and(|version| SemVer::parse(version).is_err()) {
+            let message = "not a semantic version such as \"1.0.0\"";
+            mistakes.push(Mistake::at("/version", message).placed(place("/version")));
+        }
+        let name = field("name").and_then(|name| name.parse().ok());
+        let version = field("version").and_then(|version| version.parse().ok());
+        let extends = field("extends").and_then(|parent| parent.parse().ok());
+        match (name, version) {
+            (Some(name), Some(version)) if mistakes.is_empty() => {
+                let digest = digest(&value).map_err(|mistake| vec![mistake])?;
+                Ok(Self { digest, name, version, extends, value })
+            }
+            _ => {
+                if mistakes.is_empty() {
+                    mistakes
+                        .push(Mistake::at("", "name or version is too long or has characters that names do not have"));
+                }
+                mistakes.truncate(MISTAKES_MAX);
+                Err(mistakes)
+            }
+        }
+    }
+
+    /// The name that the file gives itself.
+    #[must_use]
+    pub fn name(&self) -> &TemplateName {
+        &self.name
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The template that it inherits from.
+    #[must_use]
+    pub fn extends(&self) -> Option<&TemplateName> {
+        self.extends.as_ref()
+    }
+
+    /// The SHA-256 of the canonical form of the file as written: what is signed.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "document {} {} {}", self.name, self.version, self.digest)
+    }
+}
+
+/// The digest of a file's canonical form, whether or not it is a good template: signing vouches for the content, and
+/// judging it is left to validation.
+///
+/// # Errors
+/// The file is not JSON that every reader reads alike.
+pub fn canonical_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
+    let (_, value, walk) = read(bytes)?;
+    if walk.mistakes.is_empty() { digest(&value).map_err(|mistake| vec![mistake]) } else { Err(walk.mistakes) }
+}
+
+/// The version that a file names, where so much of it can be read: said beside a refusal.
+pub(super) fn claimed_version(bytes: &[u8]) -> Option<Version> {
+    let (_, value, _) = read(bytes).ok()?;
+    value.get("version")?.as_str()?.parse().ok()
+}
+
+/// The digest of a resolved template, which is no larger than a file may be.
+pub(super) fn resolved_digest(resolved: &Value) -> Result<Digest, Mistake> {
+    let canonical = canonical(resolved)?;
+    if canonical.len() > TEMPLATE_BYTES_MAX {
+        return Err(Mistake::at(
+            "",
+            format!("larger than {TEMPLATE_BYTES_MAX} bytes with everything that it inherits"),
+        ));
+    }
+    Ok(Digest::from_bytes(Sha256::digest(canonical).into()))
+}
+
+/// The SHA-256 of a value's canonical form (RFC 8785).
+fn digest(value: &Value) -> Result<Digest, Mistake> {
+    canonical(value).map(|canonical| Digest::from_bytes(Sha256::digest(canonical).into()))
+}
+
+/// A value's canonical form (RFC 8785).
+fn canonical(value: &Value) -> Result<Vec<u8>, Mistake> {
+    serde_json_canonicalizer::to_vec(value).map_err(|fault| Mistake::at("", format!("has no canonical form: {fault}")))
+}
+
+fn read(bytes: &[u8]) -> Result<(&str, Value, strict::Walk), Vec<Mistake>> {
+    let refuse = |mistake| Err(vec![mistake]);
+    if bytes.len() > TEMPLATE_BYTES_MAX {
+        return refuse(Mistake::at("", format!("larger than {TEMPLATE_BYTES_MAX} bytes")));
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(fault) => return refuse(Mistake::at("", format!("not UTF-8 from byte {} on", fault.valid_up_to()))),
+    };
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(fault) => {
+            let place = Place { line: fault.line(), column: fault.column() };
+            let message = fault.to_string();
+            let reason = message.split(" at line ").next().unwrap_or("malformed");
+            return refuse(Mistake::at("", format!("not JSON: {reason}")).placed(Some(place)));
+        }
+    };
+    if !value.is_object() {
+        return refuse(Mistake::at("", "a template is a JSON object"));
+    }
+    let walk = strict::walk(text);
+    Ok((text, value, walk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        let mistakes = Document::parse(text.as_bytes()).expect_err("mistakes");
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn all_mistakes_of_a_file_are_told_at_once_with_their_pointers() {
+        let told = told(
+            "{\"name\": \"a\", \"version\": \"1\",\n \"colour\": 3,\n \"model\": {\"temperature\": 5},\n \"tools\": [7], \"x\": 2e1}",
+        );
+        for part in ["/version", "colour", "line 3, column 27: /model/temperature", "/tools/0", "exponent"] {
+            assert!(told.contains(part), "{part} is not in\n{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_with_a_reason() {
+        for (text, part) in [
+            ("", "not JSON"),
+            ("[]", "JSON object"),
+            ("{\"name\": \"a\",}", "line 1, column 14"),
+            ("{\"name\": \"\\ud800\"}", "not JSON"),
+            ("{}", "name"),
+        ] {
+            assert!(told(text).contains(part), "{text}: {}", told(text));
+        }
+        let told = |bytes: &[u8]| Document::parse(bytes).expect_err("mistakes")[0].to_string();
+        assert!(told(b"{\"name\": \"\xff\"}").contains("not UTF-8 from byte 10"));
+        assert!(told(&vec![b' '; TEMPLATE_BYTES_MAX + 1]).contains("larger than"));
+        assert!(told("[".repeat(100_000).as_bytes()).contains("recursion"));
+    }
+
+    #[test]
+    fn a_prompt_is_never_repeated_in_a_mistake() {
+        assert!(
+            !told(r#"{"name": "a", "version": "1.0.0", "model": "hunter2", "capabilities": "hunter2"}"#)
+                .contains("hunter2")
+        );
+    }
+
+    #[test]
+    fn the_digest_does_not_depend_on_layout() {
+        let one = Document::parse(br#"{"name":"a","version":"1.0.0","system_prompt":"x"}"#).expect("a document");
+        let other = Document::parse(b"{ \"version\": \"1.0.0\",\n \"system_prompt\": \"\\u0078\", \"name\": \"a\" }")
+            .expect("a document");
+        assert_eq!(one.digest(), other.digest());
+    }
+}

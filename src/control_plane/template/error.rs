@@ -1,0 +1,157 @@
+//! What the template room cannot do, and what it refuses.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::failure::{Class, Failure, Retry};
+use crate::domain::name::{Digest, TemplateName};
+use crate::store;
+
+use super::mistake::Mistake;
+use super::signature::Fault;
+
+/// A failure or refusal of the template room.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// No template has this name.
+    #[error("there is no template {0}")]
+    NotFound(TemplateName),
+    /// The template was never good.
+    #[error("template {name} is refused: {}", reasons.join("; "))]
+    Refused {
+        /// The template.
+        name: TemplateName,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// The template never had this content.
+    #[error("template {name} was never published as {digest}")]
+    VersionNotFound {
+        /// The template.
+        name: TemplateName,
+        /// The digest that was asked for.
+        digest: Digest,
+    },
+    /// The first look at the templates is not over.
+    #[error("templates are not read yet")]
+    NotReady,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A stored template cannot be read back.
+    #[error("read stored template {name}: {reason}")]
+    Stored {
+        /// The template.
+        name: TemplateName,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A task of this room was cancelled or panicked.
+    #[error("look at the templates: {0}")]
+    Interrupted(String),
+    /// A file cannot be read or written.
+    #[error("{action} {}: {reason}", path.display())]
+    File {
+        /// What was being done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the host says.
+        reason: String,
+    },
+    /// A key is not written over another.
+    #[error("{} exists already; a key is never overwritten", .0.display())]
+    KeyExists(PathBuf),
+    /// A key file cannot be used for signing.
+    #[error("use the key {}: {reason}", path.display())]
+    KeyUnusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file is no good template.
+    #[error("{} is not a template: {}", path.display(), told(mistakes))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// All its mistakes.
+        mistakes: Vec<Mistake>,
+    },
+    /// A file's signature makes it not trusted.
+    #[error("{}: {fault}", path.display())]
+    Signature {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+fn told(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Failure for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "template_not_found",
+            Self::Refused { .. } => "template_refused",
+            Self::VersionNotFound { .. } => "template_version_not_found",
+            Self::NotReady => "templates_not_ready",
+            Self::Store(error) => error.code(),
+            Self::Stored { .. } => "store_read_failed",
+            Self::Interrupted(_) => "internal",
+            Self::File { .. } => "file_inaccessible",
+            Self::KeyExists(_) => "key_exists",
+            Self::KeyUnusable { .. } => "key_unusable",
+            Self::Invalid { .. } => "template_invalid",
+            Self::Signature { .. } => "template_signature_invalid",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::NotFound(_) | Self::VersionNotFound { .. } => Class::NotFound,
+            Self::Refused { .. } | Self::Invalid { .. } | Self::Signature { .. } => Class::Refused,
+            Self::NotReady => Class::Unavailable,
+            Self::Store(error) => error.class(),
+            Self::Stored { .. } | Self::Interrupted(_) | Self::File { .. } => Class::Internal,
+            Self::KeyExists(_) => Class::Conflict,
+            Self::KeyUnusable { .. } => Class::Malformed,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::NotReady => Retry::After(Duration::from_secs(1)),
+            Self::Store(error) => error.retry(),
+            Self::NotFound(_)
+            | Self::Refused { .. }
+            | Self::VersionNotFound { .. }
+            | Self::Stored { .. }
+            | Self::Interrupted(_)
+            | Self::File { .. }
+            | Self::KeyExists(_)
+            | Self::KeyUnusable { .. }
+            | Self::Invalid { .. }
+            | Self::Signature { .. } => Retry::Never,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::NotFound(_) | Self::Refused { .. } | Self::VersionNotFound { .. } | Self::NotReady => {
+                self.to_string()
+            }
+            Self::Store(error) => error.detail(),
+            Self::Stored { .. } => "a stored template cannot be read".to_owned(),
+            Self::Interrupted(_) => "looking at the templates was interrupted".to_owned(),
+            Self::File { action, .. } => format!("cannot {action} a file"),
+            Self::KeyExists(_) => "a key of this name exists already; a key is never overwritten".to_owned(),
+            Self::KeyUnusable { reason, .. } => format!("the key cannot be used: {reason}"),
+            Self::Invalid { mistakes, .. } => format!("not a template: {}", told(mistakes)),
+            Self::Signature { fault, .. } => format!("the template {fault}"),
+        }
+    }
+}

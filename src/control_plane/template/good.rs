@@ -1,0 +1,90 @@
+//! A version that may run, with everything that made it so.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::control_plane::policy::Policy;
+use crate::domain::name::{Digest, TemplateName, Version};
+
+use super::model::{Signer, Template};
+use super::signature::Envelope;
+use super::trust::TrustStore;
+
+/// A template that was verified, resolved and checked.
+#[derive(Debug, Clone)]
+pub(super) struct Good {
+    pub(super) template: Arc<Template>,
+    pub(super) resolved: Arc<Value>,
+    /// The files that it was made from: its own, then its parent's, and so on. Never empty.
+    pub(super) lineage: Vec<Link>,
+}
+
+/// One file that a template was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) name: TemplateName,
+    pub(super) version: Version,
+    /// The digest of the file as written: what is signed.
+    pub(super) own: Digest,
+    pub(super) signature: Option<Envelope>,
+}
+
+/// By what a template is judged.
+pub(super) struct Rules<'a> {
+    /// The trusted keys; none where signatures are not required.
+    pub(super) trust: Option<&'a TrustStore>,
+    pub(super) policy: &'a Policy,
+}
+
+impl Rules<'_> {
+    /// Why the policy denies a resolved template.
+    pub(super) fn denials(&self, resolved: &Value, signer: Option<&Signer>) -> Vec<String> {
+        let signer = signer.map(|signer| (&signer.key_id, signer.algorithm.as_str()));
+        let denials = self.policy.check(resolved, signer).err().unwrap_or_default();
+        denials.iter().map(ToString::to_string).collect()
+    }
+
+    /// Why a template that was good is not any more: a key is no longer trusted, or the policy has changed.
+    pub(super) fn recheck(&self, good: &Good) -> Result<(), Vec<String>> {
+        let faults: Vec<String> = good.lineage.iter().filter_map(|link| self.distrust(link)).collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let denials = self.denials(&good.resolved, good.template.signer.as_ref());
+        if denials.is_empty() { Ok(()) } else { Err(denials) }
+    }
+
+    fn distrust(&self, link: &Link) -> Option<String> {
+        let trust = self.trust?;
+        let Link { name, own, signature, .. } = link;
+        match signature {
+            None => Some(format!("{name} was published without a signature")),
+            Some(envelope) => trust.verify(envelope, own).err().map(|fault| format!("{name}: {fault}")),
+        }
+    }
+}
+
+/// Tells one lineage, with its signatures, from another.
+pub(super) fn seal(lineage: &[Link]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for link in lineage {
+        let signature = link.signature.as_ref();
+        let texts = [
+            link.name.as_str(),
+            link.version.as_str(),
+            signature.map_or("", |envelope| envelope.key_id.as_str()),
+            signature.map_or("", |envelope| envelope.algorithm.as_str()),
+        ];
+        for bytes in texts
+            .map(str::as_bytes)
+            .into_iter()
+            .chain([signature.map_or(&[][..], |e| &e.signature), link.own.as_bytes()])
+        {
+            hash.update(bytes.len().to_be_bytes());
+            hash.update(bytes);
+        }
+    }
+    hash.finalize().into()
+}

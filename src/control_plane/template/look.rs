@@ -1,0 +1,116 @@
+//! What one file turns out to be, before it is set beside the others: parsed, named right, signed by a trusted key.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::name::{TemplateName, Version};
+
+use super::document::{self, Document};
+use super::mistake::Mistake;
+use super::signature::{Envelope, Fault};
+use super::trust::TrustStore;
+
+/// What was read from the directory for one name.
+#[derive(Debug, Clone)]
+pub(super) struct Bytes {
+    /// The template file, or why it cannot be read.
+    pub(super) document: Result<Vec<u8>, String>,
+    /// The file beside it, if there is one, or why it cannot be read.
+    pub(super) signature: Result<Option<Vec<u8>>, String>,
+}
+
+impl Bytes {
+    /// Tells one content of the two files from another.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let part = |hash: &mut Sha256, tag: &str, bytes: &[u8]| {
+            hash.update(tag);
+            hash.update(bytes.len().to_be_bytes());
+            hash.update(bytes);
+        };
+        let mut hash = Sha256::new();
+        match &self.document {
+            Ok(bytes) => part(&mut hash, "document", bytes),
+            Err(reason) => part(&mut hash, "unreadable", reason.as_bytes()),
+        }
+        match &self.signature {
+            Ok(Some(bytes)) => part(&mut hash, "signature", bytes),
+            Ok(None) => part(&mut hash, "unsigned", &[]),
+            Err(reason) => part(&mut hash, "unreadable", reason.as_bytes()),
+        }
+        hash.finalize().into()
+    }
+}
+
+/// One file as it was when it was last looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) fingerprint: [u8; 32],
+    /// The version that the file names, also where it is refused.
+    pub(super) version: Option<Version>,
+    pub(super) outcome: Result<Checked, Refusal>,
+}
+
+/// A file that is good by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Checked {
+    pub(super) document: Document,
+    /// The signature that fits; none where signatures are not required.
+    pub(super) signature: Option<Envelope>,
+}
+
+/// Why a file is refused, whatever stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reasons: Vec<String>,
+    /// What is wrong with its signature.
+    pub(super) fault: Option<Fault>,
+}
+
+/// Looks at one file; without `trust`, signatures are not required and not read.
+pub(super) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
+    let fingerprint = bytes.fingerprint();
+    let refused = |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }) };
+    let content = match &bytes.document {
+        Ok(content) => content,
+        Err(reason) => return refused(None, vec![reason.clone()], None),
+    };
+    let parsed = Document::parse(content).and_then(|document| named(document, name));
+    let digest = match &parsed {
+        Ok(document) => Some(document.digest()),
+        Err(_) => document::canonical_digest(content).ok(),
+    };
+    let signature = match (trust, digest) {
+        (Some(trust), Some(digest)) => {
+            envelope(bytes).and_then(|envelope| trust.verify(&envelope, &digest).map(|()| Some(envelope)))
+        }
+        (Some(_), None) | (None, _) => Ok(None),
+    };
+    match (parsed, signature) {
+        (Ok(document), Ok(signature)) => Seen {
+            fingerprint,
+            version: Some(document.version().clone()),
+            outcome: Ok(Checked { document, signature }),
+        },
+        (parsed, signature) => {
+            let fault = signature.err();
+            let mistakes = parsed.err().unwrap_or_default();
+            let told = mistakes.iter().map(ToString::to_string).chain(fault.iter().map(ToString::to_string));
+            refused(document::claimed_version(content), told.collect(), fault)
+        }
+    }
+}
+
+fn named(document: Document, name: &TemplateName) -> Result<Document, Vec<Mistake>> {
+    if document.name() == name {
+        return Ok(document);
+    }
+    let message = format!("the file is {name}.json, so that the name must be {name}");
+    Err(vec![Mistake::at("/name", message)])
+}
+
+fn envelope(bytes: &Bytes) -> Result<Envelope, Fault> {
+    match &bytes.signature {
+        Ok(Some(signature)) => Envelope::parse(signature),
+        Ok(None) => Err(Fault::Missing),
+        Err(reason) => Err(Fault::Malformed(reason.clone())),
+    }
+}

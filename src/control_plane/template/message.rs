@@ -1,0 +1,17 @@
+//! The mailbox of the actor `templates`.
+
+use crate::domain::name::TemplateName;
+
+use super::error::Error;
+use super::refresh::Looked;
+use super::scope::Scope;
+
+/// What the actor is told.
+pub(super) enum Message {
+    /// From the watch: these files were changed and left alone long enough.
+    Due(Scope),
+    /// From a look-up, once for each verification: it is older than the settings allow.
+    Expired(TemplateName),
+    /// From the actor's own task: a look is over.
+    Looked(Box<Result<Looked, Error>>),
+}

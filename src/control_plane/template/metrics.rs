@@ -1,0 +1,95 @@
+//! What is counted here. Every name is registered when the room is built, so that dashboards find it at zero; the recorder must
+//! be installed before.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::{Counter, counter, describe_counter};
+
+use super::signature::Fault;
+
+const LOADS: &str = "factory_template_loads_total";
+const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";
+const CACHE_REQUESTS: &str = "factory_template_cache_requests_total";
+
+/// What came of looking at a template file.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Load {
+    Published,
+    Refused,
+    Withdrawn,
+}
+
+impl Load {
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// Registers every name of the room.
+pub(super) fn register() {
+    describe_counter!(LOADS, "Template files looked at, by what came of it.");
+    describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
+    describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (served, and verified again).");
+    for load in [Load::Published, Load::Refused, Load::Withdrawn] {
+        counter!(LOADS, "outcome" => load.outcome()).increment(0);
+    }
+    for reason in Fault::REASONS {
+        counter!(SIGNATURE_FAILURES, "reason" => reason).increment(0);
+    }
+}
+
+pub(super) fn loaded(load: Load) {
+    counter!(LOADS, "outcome" => load.outcome()).increment(1);
+}
+
+pub(super) fn signature_failed(fault: &Fault) {
+    counter!(SIGNATURE_FAILURES, "reason" => fault.reason()).increment(1);
+}
+
+/// Look-ups, counted without looking up the counters.
+pub(super) struct LookUps {
+    hits: AtomicU64,
+    others: AtomicU64,
+    hit: Counter,
+    miss: Counter,
+    expired: Counter,
+}
+
+impl LookUps {
+    pub(super) fn register() -> Self {
+        Self {
+            hits: AtomicU64::new(0),
+            others: AtomicU64::new(0),
+            hit: counter!(CACHE_REQUESTS, "outcome" => "hit"),
+            miss: counter!(CACHE_REQUESTS, "outcome" => "miss"),
+            expired: counter!(CACHE_REQUESTS, "outcome" => "expired"),
+        }
+    }
+
+    pub(super) fn hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        self.hit.increment(1);
+    }
+
+    pub(super) fn miss(&self) {
+        self.others.fetch_add(1, Ordering::Relaxed);
+        self.miss.increment(1);
+    }
+
+    pub(super) fn expired(&self) {
+        self.others.fetch_add(1, Ordering::Relaxed);
+        self.expired.increment(1);
+    }
+
+    /// Hits among all look-ups, from 0 to 1; 1 before the first.
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
+    pub(super) fn hit_rate(&self) -> f64 {
+        let (hits, others) = (self.hits.load(Ordering::Relaxed), self.others.load(Ordering::Relaxed));
+        let all = hits.saturating_add(others);
+        if all == 0 { 1.0 } else { hits as f64 / all as f64 }
+    }
+}

@@ -1,0 +1,66 @@
+//! Templates are code: what runs is only what someone trusted signed and the policy allows, and a mistake in an edit costs nothing.
+//!
+//! ```text
+//! directory --look--> parsed, signature verified --decide--> inherited, typed, policy, version --store--> durable --> snapshot
+//!     ^                    (look, document, trust)   (state, inherit, wire, plan)           (archive)         (snapshot)
+//!   watch (debounced)                                                                                   look-ups read it
+//! ```
+//!
+//! The actor `templates` runs that path, one look at a time, off its mailbox; [`Templates`] answers look-ups from the snapshot.
+//! [`signing`] and [`keys`] serve the command line and need no daemon.
+//!
+//! Invariants:
+//! - Nothing is served whose file, or any parent's file, lacks a signature by a trusted key (unless the settings switch that off).
+//! - A refused edit never takes a good version away; a key that is no longer trusted does.
+//! - A published version number never changes the content of its file, also across restarts. What it inherits may change: then
+//!   the digest, which covers the resolved form, does.
+//! - A version is durable before anyone is served it, and a parent and its descendants change in one swap of the snapshot.
+//! - Private keys never enter the daemon.
+
+mod actor;
+mod archive;
+mod document;
+mod error;
+mod good;
+mod handle;
+mod inherit;
+pub mod keys;
+mod look;
+mod message;
+mod metrics;
+mod mistake;
+mod model;
+pub mod plan;
+mod record;
+mod refresh;
+mod schema;
+mod scope;
+mod signature;
+pub mod signing;
+mod snapshot;
+mod source;
+mod state;
+mod strict;
+#[cfg(test)]
+mod tests;
+mod trust;
+mod watch;
+mod wire;
+
+pub use archive::VERSIONS_MAX;
+pub use document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
+pub use error::Error;
+pub use handle::{OnPublish, PublishedVersion, Templates};
+pub use inherit::EXTENDS_MAX;
+pub use mistake::{MISTAKES_MAX, Mistake, Place};
+pub use model::{
+    Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
+    Supervision, Template,
+};
+pub use schema::SCHEMA;
+pub use scope::{PATIENCE, QUIET};
+pub use signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
+pub use snapshot::{Listing, Status};
+pub use source::TEMPLATES_MAX;
+pub use strict::NESTING_MAX;
+pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore};

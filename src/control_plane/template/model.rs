@@ -1,0 +1,179 @@
+//! A template that was judged good: the typed form that everything else works with.
+
+use std::time::Duration;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::money::Usd;
+use crate::domain::name::{Capability, Digest, KeyId, RouteName, TemplateName, ToolName, Version};
+use crate::domain::private::Text;
+use crate::domain::protection::Protection;
+use crate::supervision::{Backoff, Intensity, Restart};
+
+use super::document::Document;
+use super::mistake::Mistake;
+use super::plan::Plan;
+use super::signature::Algorithm;
+use super::wire::{self, Facts};
+
+/// Tokens that an answer may have where the template does not say.
+pub const OUTPUT_TOKENS_DEFAULT: u32 = 1_024;
+/// Turns of history that a model is given where the template does not say.
+pub const HISTORY_TURNS_DEFAULT: u32 = 20;
+/// The route of a template that names none.
+pub const ROUTE_DEFAULT: &str = "default";
+
+/// One published version of a template, with everything that it inherits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    /// Its name.
+    pub name: TemplateName,
+    /// Its version.
+    pub version: Version,
+    /// What it is a template of.
+    pub kind: Kind,
+    /// The SHA-256 of the canonical form of the resolved template: a changed parent gives a new digest under the same version.
+    pub digest: Digest,
+    /// Whose signature made it trusted; none where signatures are not required.
+    pub signer: Option<Signer>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What its agents can do; agents are found by it.
+    pub capabilities: Vec<Capability>,
+    /// What the model is told first.
+    pub system_prompt: Text,
+    /// Which model answers, and how.
+    pub model: Model,
+    /// The tools that its agents may use.
+    pub tools: Vec<ToolName>,
+    /// What its tasks may cost.
+    pub budget: Budget,
+    /// What is done with personal data and secrets.
+    pub protection: Protection,
+    /// How its agents are supervised.
+    pub supervision: Supervision,
+    /// Turns of history that the model is given.
+    pub memory_turns: u32,
+    /// How many agents are kept ready, and how many there may be.
+    pub pool: Pool,
+    /// What an orchestrator's subtasks may come to.
+    pub limits: Limits,
+    /// When this version was first published with this content.
+    pub published_at: Timestamp,
+}
+
+impl Template {
+    /// A template from a file that needs no parent. Neither signature nor policy is asked: this is not the way to run one.
+    ///
+    /// # Errors
+    /// All mistakes of the file at once.
+    pub fn parse(bytes: &[u8], published_at: Timestamp) -> Result<Self, Vec<Mistake>> {
+        let document = Document::parse(bytes)?;
+        if document.extends().is_some() {
+            return Err(vec![Mistake::at("/extends", "inherits from a template that is not at hand")]);
+        }
+        wire::typed(&document.value, Facts { digest: document.digest(), signer: None, published_at })
+    }
+}
+
+/// What a template is a template of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// An agent: a model that answers.
+    Agent,
+    /// An orchestrator: a plan over workers.
+    Orchestrator(Plan),
+}
+
+impl Kind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Orchestrator(_) => "orchestrator",
+        }
+    }
+}
+
+/// Whose signature made a template trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// The key.
+    pub key_id: KeyId,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+}
+
+/// Which model answers, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// A route in the settings.
+    pub route: RouteName,
+    /// The most tokens of one answer.
+    pub max_output_tokens: u32,
+    /// The sampling temperature, from 0 to 2; none leaves it to the provider.
+    pub temperature: Option<f64>,
+}
+
+/// What a template's tasks may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// One task.
+    pub per_task: Option<Usd>,
+    /// All tasks of the template in one UTC day.
+    pub per_day: Option<Usd>,
+}
+
+/// How a template's agents are supervised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Supervision {
+    /// When an agent that ended is started again.
+    pub restart: Restart,
+    /// How many restarts are borne within how long.
+    pub intensity: Intensity,
+    /// How restarts are spaced.
+    pub backoff: Backoff,
+}
+
+impl Default for Supervision {
+    /// Restarts after a crash, five times a minute, from 200 ms to 30 s apart.
+    fn default() -> Self {
+        Self {
+            restart: Restart::Transient,
+            intensity: Intensity { restarts: 5, period: Duration::from_secs(60) },
+            backoff: Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(30) },
+        }
+    }
+}
+
+/// How many agents of a template there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Kept ready.
+    pub warm: u32,
+    /// The most at once.
+    pub max: u32,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { warm: 0, max: 64 }
+    }
+}
+
+/// What an orchestrator's subtasks may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Levels of orchestrators under one another.
+    pub depth: u32,
+    /// Subtasks of one task on one level.
+    pub fan_out: u32,
+    /// What all of it may cost.
+    pub budget: Option<Usd>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 3, fan_out: 64, budget: None }
+    }
+}

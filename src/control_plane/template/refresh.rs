@@ -1,0 +1,213 @@
+//! One look at the world: read what changed, decide, make it durable. The actor then shows the outcome to everybody.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tracing::{error, warn};
+
+use crate::config::settings;
+use crate::control_plane::policy::Policies;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{TemplateName, Version};
+use crate::store::{self, Store};
+
+use super::archive;
+use super::error::Error;
+use super::good::{Good, Rules};
+use super::look::{self, Bytes};
+use super::scope::Scope;
+use super::source::{self, Listed};
+use super::state::{Catalog, Change, Decision, Doubt, News, Published, decide};
+use super::trust::TrustStore;
+
+/// Where everything comes from and goes to.
+pub(super) struct Workshop {
+    pub(super) settings: settings::Templates,
+    pub(super) directory: PathBuf,
+    pub(super) store: Store,
+    pub(super) policies: Policies,
+}
+
+/// What is known between two looks.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) catalog: Catalog,
+    pub(super) trust: TrustStore,
+}
+
+/// What a look came to; the store knows it already.
+pub(super) struct Looked {
+    pub(super) known: Known,
+    pub(super) changes: Vec<Change>,
+    /// Good versions whose signatures were verified again.
+    pub(super) verified: Verified,
+}
+
+/// Whose signatures were verified in a look.
+pub(super) enum Verified {
+    All,
+    Some(BTreeSet<TemplateName>),
+}
+
+/// Looks at what the scope says.
+///
+/// # Errors
+/// The store failed: nothing of the look may be shown.
+pub(super) async fn refresh(workshop: Arc<Workshop>, known: Arc<Known>, scope: Scope) -> Result<Looked, Error> {
+    let store = workshop.store.clone();
+    let looked = tokio::task::spawn_blocking(move || workshop.look(&known, &scope))
+        .await
+        .map_err(|fault| Error::Interrupted(fault.to_string()))??;
+    // INVARIANT: a version is durable before anyone is served it.
+    for batch in archive::batches(&looked.changes)? {
+        store.commit(batch).await?;
+    }
+    Ok(looked)
+}
+
+impl Workshop {
+    fn look(&self, known: &Known, scope: &Scope) -> Result<Looked, Error> {
+        let reload = scope.keys || !scope.expired.is_empty();
+        let trust = if reload { self.load_keys(&known.trust) } else { known.trust.clone() };
+        let keys_changed = !trust.same_as(&known.trust);
+        let now = Timestamp::now();
+        let policy = self.policies.current();
+        let required = self.settings.enable_signature_validation.then_some(&trust);
+        let rules = Rules { trust: required, policy: &policy };
+        let everything = scope.everything || keys_changed;
+        let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
+        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        self.ask_archive(&known.catalog, &mut news)?;
+        let verified = if keys_changed {
+            Verified::All
+        } else {
+            Verified::Some(news.seen.keys().chain(&scope.expired).cloned().collect())
+        };
+        let (first_seen, repeat) = (unknown(&known.catalog, &news), news.clone());
+        let decision = decide(&known.catalog, news, &rules, now);
+        let Decision { catalog, changes } = match self.recall(&decision, first_seen, &rules)? {
+            recalled if recalled.is_empty() => decision,
+            recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
+        };
+        Ok(Looked { known: Known { catalog, trust }, changes, verified })
+    }
+
+    fn load_keys(&self, before: &TrustStore) -> TrustStore {
+        let trust = TrustStore::load(&self.settings);
+        if trust.unusable() != before.unusable() {
+            for (path, reason) in trust.unusable() {
+                warn!(path = %path.display(), reason, "this file trusts nobody");
+            }
+        }
+        trust
+    }
+
+    /// Reads what the scope asks for. Files whose bytes are the same are not parsed and verified again.
+    fn read(
+        &self,
+        catalog: &Catalog,
+        scope: &Scope,
+        everything: bool,
+        keys_changed: bool,
+        trust: Option<&TrustStore>,
+    ) -> News {
+        let mut news = News::default();
+        let names = match source::list(&self.directory) {
+            Listed::Missing(reason) => {
+                // Whoever takes the whole directory away rather wants it back than every template stopped.
+                warn!(directory = %self.directory.display(), reason, "no templates can be read; those that serve go on");
+                return news;
+            }
+            Listed::Found { names, ignored } if everything => {
+                for reason in ignored {
+                    warn!(reason, "ignored in the templates directory");
+                }
+                news.gone = catalog.entries.keys().filter(|name| !names.contains(*name)).cloned().collect();
+                names
+            }
+            Listed::Found { .. } => scope.names.union(&scope.expired).cloned().collect(),
+        };
+        for name in names {
+            let Some(bytes) = source::read(&self.directory, &name) else {
+                if catalog.entries.contains_key(&name) {
+                    news.gone.insert(name);
+                }
+                continue;
+            };
+            if keys_changed || scope.expired.contains(&name) || !unchanged(catalog, &name, &bytes) {
+                let seen = Arc::new(look::look(&name, &bytes, trust));
+                news.seen.insert(name, seen);
+            }
+        }
+        news
+    }
+
+    /// Asks the store about versions that the catalog does not know.
+    fn ask_archive(&self, catalog: &Catalog, news: &mut News) -> Result<(), Error> {
+        let mut history: Vec<((TemplateName, Version), Published)> = Vec::new();
+        let mut current = Vec::new();
+        for (name, seen) in &news.seen {
+            let Ok(checked) = &seen.outcome else { continue };
+            let key = (name.clone(), checked.document.version().clone());
+            if !catalog.history.contains_key(&key)
+                && let Some(published) = unless_damaged(archive::published(&self.store, name, &key.1))?
+            {
+                history.push((key, published));
+            }
+            if !catalog.current.contains_key(name)
+                && let Some(digest) = unless_damaged(archive::current(&self.store, name))?
+            {
+                current.push((name.clone(), digest));
+            }
+        }
+        news.history = history;
+        news.current = current;
+        Ok(())
+    }
+
+    /// Versions that were in force before a restart and whose files are refused now: the last good goes on serving, if keys
+    /// and policy still allow it.
+    fn recall(
+        &self,
+        decision: &Decision,
+        names: BTreeSet<TemplateName>,
+        rules: &Rules<'_>,
+    ) -> Result<Vec<Good>, Error> {
+        let mut recalled = Vec::new();
+        for name in names {
+            if decision.catalog.entries.get(&name).is_none_or(|entry| entry.good.is_some()) {
+                continue;
+            }
+            let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
+            let Some(good) = unless_damaged(archive::content(&self.store, &name, digest))? else { continue };
+            match rules.recheck(&good) {
+                Ok(()) => recalled.push(good),
+                Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),
+            }
+        }
+        Ok(recalled)
+    }
+}
+
+fn unchanged(catalog: &Catalog, name: &TemplateName, bytes: &Bytes) -> bool {
+    let seen = catalog.entries.get(name).and_then(|entry| entry.seen.as_ref());
+    seen.is_some_and(|seen| seen.fingerprint == bytes.fingerprint())
+}
+
+/// A damaged record is told and taken for none, so that it stops neither the other templates nor the start; the next
+/// publication writes it anew.
+fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
+            error!(%fault, "a template's history has a damaged record");
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+/// The names that nothing was known about before.
+fn unknown(catalog: &Catalog, news: &News) -> BTreeSet<TemplateName> {
+    news.seen.keys().filter(|name| !catalog.entries.contains_key(*name)).cloned().collect()
+}

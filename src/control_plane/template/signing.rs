@@ -1,0 +1,166 @@
+//! Signing, verifying and validating single files, without a daemon and without settings.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::control_plane::policy::Policy;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{Digest, KeyId, TemplateName, Version};
+
+use super::document::{self, Document, TEMPLATE_BYTES_MAX};
+use super::error::Error;
+use super::inherit::{self, EXTENDS_MAX};
+use super::keys::{PrivateKey, file};
+use super::mistake::Mistake;
+use super::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message};
+use super::trust::TrustStore;
+use super::wire::{self, Facts};
+
+/// How template files end.
+pub const TEMPLATE_SUFFIX: &str = ".json";
+/// How signature files end, behind the template's name.
+pub const SIGNATURE_SUFFIX: &str = ".sig";
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The digest of the file's canonical form.
+    pub digest: Digest,
+    /// Whose signature fits.
+    pub key_id: KeyId,
+    /// By which algorithm.
+    pub algorithm: Algorithm,
+}
+
+/// What was validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validated {
+    /// The template's name.
+    pub name: TemplateName,
+    /// Its version.
+    pub version: Version,
+    /// The digest of the resolved template.
+    pub digest: Digest,
+}
+
+/// Signs a template file with the key in `ID.pem` and puts the signature beside it, in place of an older one. Whether the file
+/// is a good template is not asked; see [`validate_file`].
+///
+/// # Errors
+/// The file is not unambiguous JSON, the key cannot be used, or the directory cannot be written.
+pub fn sign_file(path: &Path, private_key: &Path) -> Result<(), Error> {
+    let key = PrivateKey::read(private_key)?;
+    let digest = digest_of(path)?;
+    let algorithm = key.algorithm();
+    let signature = key.sign(&message(&key.id, algorithm, &digest));
+    let envelope = Envelope { key_id: key.id, algorithm, signature };
+    replace(&signature_path(path), envelope.to_json().as_bytes())
+}
+
+/// Verifies a template file against the signature beside it.
+///
+/// # Errors
+/// The file is not unambiguous JSON, or its signature makes it not trusted.
+pub fn verify_file(path: &Path, trust: &TrustStore) -> Result<Verified, Error> {
+    let digest = digest_of(path)?;
+    let refuse = |fault| Error::Signature { path: path.to_owned(), fault };
+    let beside = signature_path(path);
+    if !beside.exists() {
+        return Err(refuse(Fault::Missing));
+    }
+    let envelope = Envelope::parse(&read_bounded(&beside, SIGNATURE_BYTES_MAX)?).map_err(refuse)?;
+    trust.verify(&envelope, &digest).map_err(refuse)?;
+    Ok(Verified { digest, key_id: envelope.key_id, algorithm: envelope.algorithm })
+}
+
+/// Judges a template file as the daemon would, but for its signature: schema, parents (looked for in `siblings`), plan, and
+/// the shipped policy.
+///
+/// # Errors
+/// All mistakes of the file, or what is wrong with a parent.
+pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
+    let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
+    let document = read_document(path)?;
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
+    if stem != Some(document.name().as_str()) {
+        let message = format!("the file must be named {}{TEMPLATE_SUFFIX}", document.name());
+        return Err(invalid(vec![Mistake::at("/name", message)]));
+    }
+    let resolved = resolve(path, &document, siblings)?;
+    let digest = document::resolved_digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
+    let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
+    let template = wire::typed(&resolved, facts).map_err(invalid)?;
+    let denials = Policy::shipped().check(&resolved, None).err().unwrap_or_default();
+    if !denials.is_empty() {
+        return Err(invalid(denials.into_iter().map(|denial| Mistake::at("", denial.to_string())).collect()));
+    }
+    Ok(Validated { name: template.name, version: template.version, digest })
+}
+
+/// The file with everything that it inherits, from the parents as their files are now.
+fn resolve(path: &Path, document: &Document, siblings: &Path) -> Result<Value, Error> {
+    let mut chain = vec![document.clone()];
+    let told = |chain: &[Document], next: &TemplateName, what: &str| {
+        let names: Vec<&str> = chain.iter().map(|document| document.name().as_str()).collect();
+        let message = format!("{what}: {} -> {next}", names.join(" -> "));
+        Error::Invalid { path: path.to_owned(), mistakes: vec![Mistake::at("/extends", message)] }
+    };
+    while let Some(parent) = chain.last().and_then(|last| last.extends().cloned()) {
+        if chain.iter().any(|document| *document.name() == parent) {
+            return Err(told(&chain, &parent, "templates extend one another"));
+        }
+        if chain.len() > EXTENDS_MAX {
+            return Err(told(&chain, &parent, "more parents than are allowed"));
+        }
+        let beside = siblings.join(format!("{parent}{TEMPLATE_SUFFIX}"));
+        if !beside.exists() {
+            return Err(told(&chain, &parent, "the parent is missing"));
+        }
+        chain.push(read_document(&beside)?);
+    }
+    let mut newest = chain.iter().rev().map(|document| &document.value);
+    let eldest = newest.next().cloned().unwrap_or_default();
+    Ok(newest.fold(eldest, |parent, child| inherit::resolve(&parent, child)))
+}
+
+fn read_document(path: &Path) -> Result<Document, Error> {
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    Document::parse(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
+}
+
+fn digest_of(path: &Path) -> Result<Digest, Error> {
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    document::canonical_digest(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
+}
+
+/// Where the signature of a template file lies.
+pub(super) fn signature_path(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(SIGNATURE_SUFFIX);
+    PathBuf::from(beside)
+}
+
+/// Reads a file up to one byte more than the limit, so that whoever parses it sees that it is too large.
+pub(super) fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
+    let told = |fault: std::io::Error| file("read", path, &fault);
+    let opened = std::fs::File::open(path).map_err(told)?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let _read = opened.take(limit).read_to_end(&mut bytes).map_err(told)?;
+    Ok(bytes)
+}
+
+/// Puts a whole file in a path's place at once: whoever watches never sees half a signature.
+fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let told = |fault: std::io::Error| file("write", path, &fault);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut fresh = tempfile::NamedTempFile::new_in(directory).map_err(told)?;
+    fresh.write_all(content).map_err(told)?;
+    fresh.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(told)?;
+    fresh.as_file().sync_all().map_err(told)?;
+    let _file = fresh.persist(path).map_err(|fault| told(fault.error))?;
+    Ok(())
+}

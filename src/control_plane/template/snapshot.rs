@@ -1,0 +1,170 @@
+//! What look-ups read: an immutable picture of all templates, swapped as one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{Capability, TemplateName, Version};
+
+use super::model::Template;
+use super::refresh::Verified;
+use super::state::{Catalog, Entry};
+
+/// How a template stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Its file is what is served.
+    Published,
+    /// It was never good, or is no longer allowed.
+    Refused,
+    /// Its file is refused; the last good version serves.
+    PublishedWithRefusedEdit,
+}
+
+impl Status {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Refused => "refused",
+            Self::PublishedWithRefusedEdit => "published_with_refused_edit",
+        }
+    }
+}
+
+/// A template as it is told to people.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// Its name.
+    pub name: TemplateName,
+    /// How it stands.
+    pub status: Status,
+    /// The version that is served.
+    pub template: Option<Arc<Template>>,
+    /// That version's JSON with everything that it inherits.
+    pub resolved: Option<Arc<Value>>,
+    /// The version that the file names, where so much of it can be read; another than the served one where an edit is refused.
+    pub file_version: Option<Version>,
+    /// Why the file as it is now is refused.
+    pub reasons: Vec<String>,
+}
+
+/// All templates at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    /// Whether the first look is over.
+    pub(super) ready: bool,
+    by_name: HashMap<TemplateName, Arc<Served>>,
+    by_capability: HashMap<Capability, Vec<Arc<Template>>>,
+}
+
+/// One template.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) listing: Listing,
+    verified_micros: AtomicI64,
+    asked: AtomicBool,
+}
+
+impl Served {
+    /// Whether the verification is older than `ttl`, and nobody has asked for another yet. Whoever is told so must ask.
+    pub(super) fn has_expired(&self, now: Timestamp, ttl: Duration) -> bool {
+        let verified = Timestamp::from_micros(self.verified_micros.load(Ordering::Relaxed));
+        now.since(verified) > ttl && !self.asked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes back that somebody asked, because nobody heard it.
+    pub(super) fn ask_again(&self) {
+        self.asked.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Snapshot {
+    /// A picture of the catalog. Templates that are as before keep the date of their verification, unless they are among the
+    /// `verified`.
+    pub(super) fn of(catalog: &Catalog, before: &Self, verified: &Verified, now: Timestamp) -> Self {
+        let mut snapshot = Self { ready: true, ..Self::default() };
+        for (name, entry) in &catalog.entries {
+            let earlier = before.by_name.get(name).map(|served| served.verified_micros.load(Ordering::Relaxed));
+            let fresh = match verified {
+                Verified::All => true,
+                Verified::Some(names) => names.contains(name),
+            };
+            let verified_micros = earlier.filter(|_| !fresh).unwrap_or(now.micros()).into();
+            let served = Served { listing: listing(name, entry), verified_micros, asked: AtomicBool::new(false) };
+            snapshot.insert(Arc::new(served));
+        }
+        snapshot
+    }
+
+    /// A picture of templates that nothing watches.
+    pub(super) fn fixed(templates: impl IntoIterator<Item = Template>) -> Self {
+        let mut snapshot = Self { ready: true, ..Self::default() };
+        for template in templates {
+            let listing = Listing {
+                name: template.name.clone(),
+                status: Status::Published,
+                file_version: Some(template.version.clone()),
+                template: Some(Arc::new(template)),
+                resolved: None,
+                reasons: Vec::new(),
+            };
+            let verified_micros = AtomicI64::new(i64::MAX);
+            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false) }));
+        }
+        snapshot
+    }
+
+    fn insert(&mut self, served: Arc<Served>) {
+        if let Some(template) = &served.listing.template {
+            for capability in &template.capabilities {
+                self.by_capability.entry(capability.clone()).or_default().push(template.clone());
+            }
+        }
+        self.by_name.insert(served.listing.name.clone(), served);
+    }
+
+    pub(super) fn find(&self, name: &TemplateName) -> Option<&Served> {
+        self.by_name.get(name).map(Arc::as_ref)
+    }
+
+    /// The templates with a capability, by name.
+    pub(super) fn with_capability(&self, capability: &Capability) -> Vec<Arc<Template>> {
+        let mut found = self.by_capability.get(capability).cloned().unwrap_or_default();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found
+    }
+
+    /// All listings, by name.
+    pub(super) fn listings(&self) -> Vec<Listing> {
+        let mut listings: Vec<Listing> = self.by_name.values().map(|served| served.listing.clone()).collect();
+        listings.sort_by(|one, other| one.name.cmp(&other.name));
+        listings
+    }
+
+    /// Templates that are served.
+    pub(super) fn served(&self) -> usize {
+        self.by_name.values().filter(|served| served.listing.template.is_some()).count()
+    }
+}
+
+fn listing(name: &TemplateName, entry: &Entry) -> Listing {
+    let status = match (&entry.good, entry.reasons.is_empty()) {
+        (Some(_), true) => Status::Published,
+        (Some(_), false) => Status::PublishedWithRefusedEdit,
+        (None, _) => Status::Refused,
+    };
+    Listing {
+        name: name.clone(),
+        status,
+        template: entry.good.as_ref().map(|good| good.template.clone()),
+        resolved: entry.good.as_ref().map(|good| good.resolved.clone()),
+        file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
+        reasons: entry.reasons.clone(),
+    }
+}

@@ -1,0 +1,70 @@
+//! The directory of templates, read. Blocks.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::domain::name::TemplateName;
+
+use super::document::TEMPLATE_BYTES_MAX;
+use super::look::Bytes;
+use super::signature::SIGNATURE_BYTES_MAX;
+use super::signing::{self, TEMPLATE_SUFFIX};
+
+/// The most templates in a directory.
+pub const TEMPLATES_MAX: usize = 100_000;
+
+/// What the directory holds.
+#[derive(Debug)]
+pub(super) enum Listed {
+    /// It is not there, or cannot be read.
+    Missing(String),
+    /// These templates, and files that are none for these reasons.
+    Found { names: BTreeSet<TemplateName>, ignored: Vec<String> },
+}
+
+/// Lists the template files of a directory. Hidden files and files of other kinds are nobody's business.
+pub(super) fn list(directory: &Path) -> Listed {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(fault) => return Listed::Missing(fault.to_string()),
+    };
+    let (mut names, mut ignored) = (BTreeSet::new(), Vec::new());
+    for entry in entries.flatten() {
+        let file = entry.file_name();
+        let Some(stem) = file.to_str().and_then(|file| file.strip_suffix(TEMPLATE_SUFFIX)) else { continue };
+        if stem.starts_with('.') {
+            continue;
+        }
+        match stem.parse::<TemplateName>() {
+            Ok(_) if names.len() >= TEMPLATES_MAX => ignored.push(format!("more than {TEMPLATES_MAX} templates")),
+            Ok(name) => {
+                names.insert(name);
+            }
+            Err(fault) => ignored.push(format!("{}: {fault}", file.to_string_lossy())),
+        }
+    }
+    ignored.truncate(16);
+    Listed::Found { names, ignored }
+}
+
+/// Reads a template and its signature; none if the template is not there.
+pub(super) fn read(directory: &Path, name: &TemplateName) -> Option<Bytes> {
+    let path = directory.join(format!("{name}{TEMPLATE_SUFFIX}"));
+    let document = read_file(&path, TEMPLATE_BYTES_MAX).transpose()?;
+    let signature = read_file(&signing::signature_path(&path), SIGNATURE_BYTES_MAX);
+    Some(Bytes { document, signature })
+}
+
+/// Reads a regular file; a pipe or device of that name would block for ever.
+fn read_file(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
+    match std::fs::metadata(path) {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(None),
+        Err(fault) => Err(format!("cannot be read: {fault}")),
+        Ok(found) if !found.is_file() => Err("cannot be read: not a regular file".to_owned()),
+        Ok(_) => match signing::read_bounded(path, bytes_max) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(fault) => Err(fault.to_string()),
+        },
+    }
+}

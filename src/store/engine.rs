@@ -1,0 +1,196 @@
+//! The sled database: opened, recognised, read from, written to in groups.
+//!
+//! sled's `flush` writes but does not sync; whoever writes a group calls [`Engine::write`] and then the [`SyncStep`], which
+//! syncs sled's one data file.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, fdatasync, flock};
+use rustix::io::Errno;
+
+use super::group::{Entry, Prior, Writes};
+use super::payload::sync_directory;
+use super::{Error, Keyspace, Options, key};
+
+/// The stored format that this version writes, and the newest that it reads.
+const FORMAT_VERSION: u32 = 1;
+/// Begins the format record. It has no envelope, so that every version can read it.
+const MAGIC: &[u8; 8] = b"AGFSTORE";
+
+/// Makes what the engine wrote durable.
+pub(super) type SyncStep = Box<dyn FnMut() -> io::Result<()> + Send>;
+
+/// The open database. Fields are dropped in order: the lock goes last.
+#[derive(Debug)]
+pub(super) struct Engine {
+    db: sled::Db,
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Engine {
+    /// Opens or creates the database in `data_dir/store`.
+    pub(super) fn open(data_dir: &Path, options: Options) -> Result<Self, Error> {
+        let directory = data_dir.join("store");
+        let failed = |fault: io::Error| Error::Open(format!("{}: {fault}", directory.display()));
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
+        let lock = lock(&directory)?;
+        refuse_foreign_files(&directory)?;
+        fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
+        let db = open_sled(&directory, options)?;
+        let engine = Self { db, directory, _lock: lock };
+        match engine.db.get(key::full(Keyspace::Meta, key::FORMAT)).map_err(|fault| Error::Open(fault.to_string()))? {
+            Some(format) => engine.recognise(&format)?,
+            None => engine.create(data_dir)?,
+        }
+        Ok(engine)
+    }
+
+    fn recognise(&self, format: &[u8]) -> Result<(), Error> {
+        let version = format
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.try_into().ok())
+            .map(u32::from_be_bytes)
+            .ok_or_else(|| self.not_ours("its format record is not ours"))?;
+        if version > FORMAT_VERSION {
+            return Err(Error::Open(format!(
+                "{} was written by a newer factoryd: format {version}, this one reads up to {FORMAT_VERSION}",
+                self.directory.display()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Marks an empty database as ours and makes its files and directories durable.
+    fn create(&self, data_dir: &Path) -> Result<(), Error> {
+        if !self.db.is_empty() || self.db.tree_names().len() > 1 {
+            return Err(self.not_ours("it has records but no format record"));
+        }
+        let mut format = MAGIC.to_vec();
+        format.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
+        let failed = |fault: String| Error::Open(format!("create {}: {fault}", self.directory.display()));
+        self.db.insert(key::full(Keyspace::Meta, key::FORMAT), format).map_err(|fault| failed(fault.to_string()))?;
+        self.db.flush().map_err(|fault| failed(fault.to_string()))?;
+        self.sync_files(data_dir).map_err(|fault| failed(fault.to_string()))
+    }
+
+    fn sync_files(&self, data_dir: &Path) -> io::Result<()> {
+        // sled syncs neither: without `conf` the database does not open again.
+        for name in ["db", "conf"] {
+            let file = File::open(self.directory.join(name))?;
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            file.sync_all()?;
+        }
+        sync_directory(&self.directory)?;
+        sync_directory(data_dir)?;
+        match data_dir.canonicalize()?.parent() {
+            Some(parent) => sync_directory(parent),
+            None => Ok(()),
+        }
+    }
+
+    fn not_ours(&self, why: &str) -> Error {
+        Error::Open(format!("{} is not a store of factoryd: {why}", self.directory.display()))
+    }
+
+    /// The step that makes written groups durable. The descriptor is of the file that sled has open.
+    pub(super) fn sync_step(&self) -> Result<SyncStep, Error> {
+        let path = self.directory.join("db");
+        let file = File::open(&path).map_err(|fault| Error::Open(format!("{}: {fault}", path.display())))?;
+        Ok(Box::new(move || fdatasync(&file).map_err(io::Error::from)))
+    }
+
+    /// Writes a group: all of it is found after a crash, or nothing. Not durable before the [`SyncStep`]. A panic of sled, which
+    /// it prefers to an error on some failures of the disk, is an error.
+    pub(super) fn write(&self, writes: Writes) -> Result<(), String> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut batch = sled::Batch::default();
+            for (key, value) in writes.entries {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+            self.db.apply_batch(batch)
+        }));
+        settle(outcome).map(drop)
+    }
+
+    /// Hands everything written so far to the operating system.
+    pub(super) fn flush(&self) -> Result<(), String> {
+        settle(catch_unwind(AssertUnwindSafe(|| self.db.flush()))).map(drop)
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Error> {
+        self.db.get(key).map_err(|fault| Error::Read(fault.to_string()))
+    }
+
+    pub(super) fn contains(&self, key: &[u8]) -> Result<bool, Error> {
+        self.db.contains_key(key).map_err(|fault| Error::Read(fault.to_string()))
+    }
+
+    /// The entries from `from` (or behind it) to before `to`.
+    pub(super) fn entries(&self, bounds: (std::ops::Bound<Vec<u8>>, std::ops::Bound<Vec<u8>>)) -> sled::Iter {
+        self.db.range(bounds)
+    }
+}
+
+impl Prior for Engine {
+    type Error = Error;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(Self::get(self, key)?.map(|value| value.to_vec()))
+    }
+
+    fn last(&self, keyspace: Keyspace) -> Result<Option<Entry>, Error> {
+        let found = self.db.scan_prefix([keyspace as u8]).next_back().transpose();
+        let found = found.map_err(|fault| Error::Read(fault.to_string()))?;
+        Ok(found.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+}
+
+fn settle<T>(outcome: std::thread::Result<sled::Result<T>>) -> Result<T, String> {
+    match outcome {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(fault)) => Err(fault.to_string()),
+        Err(_) => Err("sled panicked".to_owned()),
+    }
+}
+
+fn open_sled(directory: &Path, options: Options) -> Result<sled::Db, Error> {
+    // The committer flushes; a background flusher would only wake an idle daemon.
+    let config = sled::Config::new().path(directory).cache_capacity(options.cache_bytes).flush_every_ms(None);
+    settle(catch_unwind(AssertUnwindSafe(|| config.open())))
+        .map_err(|fault| Error::Open(format!("{}: {fault}", directory.display())))
+}
+
+/// Takes the directory for this process. The lock is on the directory itself, and goes with the process.
+fn lock(directory: &Path) -> Result<File, Error> {
+    let failed = |fault: io::Error| Error::Open(format!("lock {}: {fault}", directory.display()));
+    let file = OpenOptions::new().read(true).mode(0o700).open(directory).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(Error::Open(format!("{} is in use by another factoryd", directory.display()))),
+        Err(fault) => Err(failed(fault.into())),
+    }
+}
+
+fn refuse_foreign_files(directory: &Path) -> Result<(), Error> {
+    let failed = |fault: io::Error| Error::Open(format!("{}: {fault}", directory.display()));
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.to_string_lossy();
+        let ours = matches!(&*name, "db" | "conf" | "blobs") || name.starts_with("snap.");
+        if !ours {
+            return Err(Error::Open(format!(
+                "{} is not a store of factoryd: it holds a file {name:?}",
+                directory.display()
+            )));
+        }
+    }
+    Ok(())
+}

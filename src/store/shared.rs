@@ -1,0 +1,105 @@
+//! What the handle, the committer and the sweeper share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::watch;
+
+use super::committer::Writer;
+use super::engine::Engine;
+use super::payload::Payloads;
+use super::queue::Queue;
+use super::reading::Reader;
+use super::{Error, Health, Position};
+
+/// Lock order: `writer`, `engine`, `applying`. Nobody waits for anything else while holding one of them, except the committer for
+/// the disk and a reader for its read.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) queue: Queue,
+    /// INVARIANT: only the thread that holds this writes. It outlives the thread, and its poison tells the next one that it
+    /// must not trust what is in it.
+    pub(super) writer: Mutex<Writer>,
+    /// Gone when the store is closed.
+    pub(super) engine: RwLock<Option<Engine>>,
+    pub(super) payloads: Payloads,
+    /// The last group that sled was given; held while it takes it, so that counters are read between groups.
+    pub(super) applying: Mutex<Position>,
+    progress: Progress,
+    unwell: OnceLock<Arc<str>>,
+}
+
+/// How far the committer is.
+#[derive(Debug)]
+struct Progress {
+    /// The last group that may be seen by a reader.
+    begun: AtomicU64,
+    /// The last group that is durable; all ones once nothing becomes durable any more.
+    durable: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(super) fn new(engine: Engine, payloads: Payloads, writer: Writer, position: Position) -> Self {
+        Self {
+            queue: Queue::new(),
+            writer: Mutex::new(writer),
+            engine: RwLock::new(Some(engine)),
+            payloads,
+            applying: Mutex::new(position),
+            progress: Progress { begun: AtomicU64::new(position.0), durable: watch::Sender::new(position.0) },
+            unwell: OnceLock::new(),
+        }
+    }
+
+    /// Runs a read on the open database.
+    pub(super) fn reading<T>(&self, read: impl FnOnce(Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let engine = self.engine();
+        let engine = engine.as_ref().ok_or_else(|| Error::Read("the store is closed".to_owned()))?;
+        read(Reader { engine, payloads: &self.payloads })
+    }
+
+    pub(super) fn engine(&self) -> RwLockReadGuard<'_, Option<Engine>> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match self.unwell.get() {
+            None => Health::Well,
+            Some(reason) => Health::Unwell { reason: reason.clone() },
+        }
+    }
+
+    pub(super) fn unwell(&self) -> Option<&str> {
+        self.unwell.get().map(AsRef::as_ref)
+    }
+
+    /// Ends all writing until the store is opened again: after a failed sync nobody knows what is on the disk.
+    pub(super) fn fail(&self, reason: &str) {
+        if self.unwell.set(Arc::from(reason)).is_ok() {
+            tracing::error!(reason, "the store takes no more writes: free the disk or repair it, then restart");
+        }
+        self.progress.durable.send_replace(u64::MAX);
+    }
+
+    /// The last group that a reader may have seen.
+    pub(super) fn begun(&self) -> Position {
+        Position(self.progress.begun.load(Ordering::Acquire))
+    }
+
+    pub(super) fn begin(&self, position: Position) {
+        self.progress.begun.store(position.0, Ordering::Release);
+    }
+
+    pub(super) fn finish(&self, position: Position) {
+        self.progress.durable.send_replace(position.0);
+    }
+
+    /// Waits until a group is durable, or until it is certain that it will not be: reads go on in an unwell store.
+    pub(super) async fn durable(&self, position: Position) {
+        let mut durable = self.progress.durable.subscribe();
+        // The sender lives as long as `self`.
+        if durable.wait_for(|durable| *durable >= position.0).await.is_err() {
+            tracing::debug!("the store ended while a read waited for it");
+        }
+    }
+}

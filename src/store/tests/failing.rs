@@ -1,0 +1,167 @@
+//! Damage and failing disks.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::store::Health;
+use crate::store::engine::{Engine, SyncStep};
+use crate::store::envelope::VALUE_BYTES_MAX;
+
+use super::*;
+
+/// A store whose sync step is `sync`, with its committer.
+fn with_sync(directory: &Path, sync: SyncStep) -> Bench {
+    let store = Store::assemble(directory, Engine::open(directory, OPTIONS).unwrap(), sync).unwrap();
+    let committer = store.run_committer().unwrap();
+    Bench { store, _committer: committer }
+}
+
+/// Invariant 3.
+#[tokio::test]
+async fn a_failed_sync_ends_all_writing_but_no_reading() {
+    let directory = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicBool::new(false));
+    let disk = full.clone();
+    let bench = with_sync(
+        directory.path(),
+        Box::new(move || if disk.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }),
+    );
+    let put = |key: &str| Batch::new().put(Keyspace::Task, key, record("v"));
+    bench.store.commit(put("kept")).await.unwrap();
+    assert_eq!(bench.store.health(), Health::Well);
+
+    full.store(true, Ordering::Relaxed);
+    assert!(matches!(bench.store.commit(put("lost")).await, Err(Error::Commit(_))));
+    assert!(matches!(bench.store.health(), Health::Unwell { .. }));
+
+    full.store(false, Ordering::Relaxed);
+    assert!(matches!(bench.store.commit(put("late")).await, Err(Error::Unwell(_))));
+    let kept = bench.store.read(|store| store.get(Keyspace::Task, b"kept")).await;
+    assert_eq!(kept.unwrap(), Some(record("v")));
+    assert!(bench.store.close().await.is_err());
+
+    let again = Bench::open(directory.path());
+    assert_eq!(again.store.health(), Health::Well);
+    again.store.commit(put("late")).await.unwrap();
+}
+
+/// Invariant 4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_awaited_read_shows_only_what_is_durable() {
+    let directory = tempfile::tempdir().unwrap();
+    let (entered, mut syncing) = tokio::sync::mpsc::unbounded_channel();
+    let (let_go, gate) = std::sync::mpsc::channel();
+    let sync = move || {
+        entered.send(()).unwrap();
+        gate.recv().map_err(io::Error::other)
+    };
+    let bench = with_sync(directory.path(), Box::new(sync));
+    let store = bench.store.clone();
+    let commit = tokio::spawn(async move { store.commit(Batch::new().put(Keyspace::Task, "k", record("v"))).await });
+    syncing.recv().await.unwrap();
+
+    assert!(bench.store.get(Keyspace::Task, b"k").unwrap().is_some(), "sled shows what it was given");
+    let store = bench.store.clone();
+    let mut read = tokio::spawn(async move { store.read(|store| store.get(Keyspace::Task, b"k")).await });
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut read).await;
+    assert!(early.is_err(), "the read was answered before the commit was durable");
+    let_go.send(()).unwrap();
+    commit.await.unwrap().unwrap();
+    assert_eq!(read.await.unwrap().unwrap(), Some(record("v")));
+}
+
+/// Invariant 5, and 6 on the way.
+#[tokio::test]
+async fn damage_is_reported_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::open(directory.path());
+    let batch = [("inline", 10), ("pieces", 9_000), ("whole", 10), ("moved", 10)]
+        .into_iter()
+        .fold(Batch::new(), |batch, (key, size)| batch.put(Keyspace::Task, key, record(bytes(size))));
+    bench.store.commit(batch.put(Keyspace::Task, "file", record(bytes(2 << 20)))).await.unwrap();
+    bench.store.close().await.unwrap();
+
+    let db = sled::open(directory.path().join("store")).unwrap();
+    flip_last_bit(&db, b"tinline");
+    let piece = db.scan_prefix(b"p\0").keys().nth(1).unwrap().unwrap();
+    flip_last_bit(&db, &piece);
+    let moved = db.get(b"twhole").unwrap().unwrap();
+    db.insert(b"tmoved", moved).unwrap();
+    assert!(db.iter().values().all(|value| value.unwrap().len() <= VALUE_BYTES_MAX));
+    drop(db);
+    let shelf = std::fs::read_dir(directory.path().join("payloads"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| !path.ends_with("incoming"))
+        .unwrap();
+    let file = std::fs::read_dir(shelf).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(file, bytes((2 << 20) + 1)).unwrap();
+
+    let bench = Bench::open(directory.path());
+    for key in ["inline", "pieces", "moved", "file"] {
+        assert!(is_damaged(&bench.store.get(Keyspace::Task, key.as_bytes())), "{key}");
+    }
+    let fault = bench.store.get(Keyspace::Task, b"inline").unwrap_err().to_string();
+    assert_eq!(fault, "damaged record under t 696e6c696e65: the checksum does not match");
+    assert!(bench.store.range(Keyspace::Task, b"", None, Direction::Ascending, 9).is_err());
+    let found = bench.store.survey(Keyspace::Task, b"", None, Direction::Ascending, 9).unwrap();
+    let whole: Vec<_> = found.iter().filter(|(_, record)| record.is_ok()).map(|(key, _)| key.as_slice()).collect();
+    assert_eq!((found.len(), whole), (5, vec![b"whole".as_slice()]));
+
+    bench.store.commit(Batch::new().put(Keyspace::Task, "inline", record("new"))).await.unwrap();
+    assert_eq!(
+        bench.store.get(Keyspace::Task, b"inline").unwrap(),
+        Some(record("new")),
+        "a damaged record can be replaced"
+    );
+}
+
+fn flip_last_bit(db: &sled::Db, key: &[u8]) {
+    let mut value = db.get(key).unwrap().unwrap().to_vec();
+    *value.last_mut().unwrap() ^= 1;
+    db.insert(key, value).unwrap();
+}
+
+#[tokio::test]
+async fn limits_are_refused_before_anything_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::open(directory.path());
+    let put = |key: Vec<u8>, size: usize| Batch::new().put(Keyspace::Task, key, record(bytes(size)));
+    let too_large = [
+        put(vec![0; 513], 1),
+        put(vec![0], (64 << 20) + 1),
+        Batch::new().chain(Keyspace::Audit, record(bytes((1 << 20) + 1))),
+        (0..65_537).fold(Batch::new(), |batch, _| batch.delete(Keyspace::Task, "k")),
+    ];
+    for batch in too_large {
+        assert!(matches!(bench.store.commit(batch).await, Err(Error::TooLarge { .. })));
+    }
+    for keyspace in [Keyspace::Counter, Keyspace::Meta, Keyspace::Piece] {
+        let batch = Batch::new().put(keyspace, "k", record("v"));
+        assert!(matches!(bench.store.commit(batch).await, Err(Error::Reserved)), "{keyspace:?}");
+    }
+    assert_eq!(bench.store.health(), Health::Well);
+}
+
+/// Invariants 1 and 2.
+#[tokio::test]
+async fn a_committer_that_panicked_is_taken_over_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let syncs = AtomicU32::new(0);
+    let sync = move || {
+        assert!(syncs.fetch_add(1, Ordering::Relaxed) != 1, "the second sync panics");
+        Ok(())
+    };
+    let Bench { store, _committer: first } = with_sync(directory.path(), Box::new(sync));
+    let put = |key: &str| Batch::new().put(Keyspace::Task, key, record("v")).add("sum", 1);
+    let before = store.commit(put("one")).await.unwrap();
+    assert!(matches!(store.commit(put("two")).await, Err(Error::Commit(_))));
+    drop(first);
+    let _second = store.run_committer().unwrap();
+    let after = store.commit(put("three")).await.unwrap();
+    assert!(after > before);
+    // What was not acknowledged may be there, but then all of it.
+    let two = i64::from(store.contains(Keyspace::Task, b"two").unwrap());
+    assert_eq!(store.counters(b"").await.unwrap(), (after, vec![(b"sum".to_vec(), 2 + two)]));
+}

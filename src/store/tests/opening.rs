@@ -1,0 +1,61 @@
+//! What is opened, and what is refused.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+fn refusal(directory: &Path) -> String {
+    match Store::open(directory, OPTIONS) {
+        Err(Error::Open(reason)) => reason,
+        other => panic!("opened: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_second_open_is_refused_until_the_first_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::open(directory.path());
+    assert!(refusal(directory.path()).contains("in use by another factoryd"));
+    bench.store.commit(Batch::new().put(Keyspace::Task, "k", record("v"))).await.unwrap();
+    bench.store.close().await.unwrap();
+    bench.store.close().await.unwrap();
+    assert!(matches!(bench.store.commit(Batch::new()).await, Err(Error::Unwell(_))));
+    assert!(matches!(bench.store.get(Keyspace::Task, b"k"), Err(Error::Read(_))));
+    let again = Bench::open(directory.path());
+    assert_eq!(again.store.get(Keyspace::Task, b"k").unwrap(), Some(record("v")));
+}
+
+#[test]
+fn foreign_directories_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    std::fs::write(store.join("holiday.jpg"), "").unwrap();
+    assert!(refusal(directory.path()).contains("not a store of factoryd: it holds a file \"holiday.jpg\""));
+    std::fs::remove_file(store.join("holiday.jpg")).unwrap();
+
+    let other = sled::open(&store).unwrap();
+    other.insert("somebody", "else's").unwrap();
+    drop(other);
+    assert!(refusal(directory.path()).contains("not a store of factoryd: it has records but no format record"));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Store::open(directory.path(), OPTIONS).unwrap());
+    let db = sled::open(directory.path().join("store")).unwrap();
+    db.insert(b"mformat", b"AGFSTORE\0\0\0\x02").unwrap();
+    drop(db);
+    assert!(refusal(directory.path()).contains("written by a newer factoryd: format 2, this one reads up to 1"));
+}
+
+#[test]
+fn the_directory_is_private() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("a").join("data");
+    let _store = Store::open(&data, OPTIONS).unwrap();
+    for (path, mode) in [("store", 0o700), ("store/db", 0o600), ("store/conf", 0o600)] {
+        assert_eq!(std::fs::metadata(data.join(path)).unwrap().permissions().mode() & 0o777, mode, "{path}");
+    }
+}
