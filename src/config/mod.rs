@@ -16,7 +16,6 @@ mod file;
 mod host;
 pub mod keys;
 mod reader;
-pub mod secrets;
 pub mod settings;
 mod summary;
 mod tree;

@@ -337,21 +337,6 @@ fn log_levels_are_checked() {
 }
 
 #[test]
-fn provider_keys_are_read_from_where_the_settings_say() {
-    let written = Written::new(FULL);
-    let settings = written.load(&[]).expect("settings");
-    let environment = [("SOCK_KEY".to_owned(), "sk-1".to_owned())];
-    let told = secrets::provider_keys(&settings, &environment).expect_err("no key file").to_string();
-    assert!(told.contains("providers.local.api_key_file: cannot be read"), "{told}");
-    fs::write(written.dir.path().join("key"), "sk-2\n").expect("written");
-    let keys = secrets::provider_keys(&settings, &environment).expect("keys");
-    let key = |name: &str| keys[&name.parse().expect("a name")].expose().to_owned();
-    assert_eq!((key("local"), key("sock")), ("sk-2".to_owned(), "sk-1".to_owned()));
-    let told = secrets::provider_keys(&settings, &[]).expect_err("no variable").to_string();
-    assert_eq!(told, "SOCK_KEY: providers.sock.api_key_env: is not set");
-}
-
-#[test]
 fn the_summary_names_places_and_no_keys() {
     let written = Written::new(FULL);
     let settings = written.load(&[]).expect("settings");

@@ -1,5 +1,5 @@
-//! Reads the text that Prometheus scrapes, for the few figures that the API shows itself. One place counts, so that two
-//! never disagree.
+//! The text that Prometheus scrapes: how it is shown, and read back for the few figures that the API shows itself. One place
+//! counts, so that two never disagree.
 
 use super::names::COST_USD_TOTAL;
 
@@ -103,22 +103,26 @@ fn end_of_value(text: &str) -> Option<usize> {
     })
 }
 
-/// A family's text with dollars where nano-dollars were counted.
-pub(super) fn in_dollars(family: &str) -> String {
+/// A family's text as it is shown: dollars where nano-dollars were counted, and without the placeholder that stands for
+/// series whose labels (`open`) are not known beforehand, once there is such a series.
+pub(super) fn presented(family: &str, open: &[&str]) -> String {
+    let is_sample = |line: &str| !line.is_empty() && !line.starts_with('#');
+    let is_placeholder =
+        |line: &str| !open.is_empty() && open.iter().all(|label| line.contains(&format!("{label}=\"\"")));
+    let occurred = family.lines().any(|line| is_sample(line) && !is_placeholder(line));
     let mut shown = String::with_capacity(family.len().saturating_add(1));
-    for line in family.lines() {
-        let cost = line.strip_prefix(COST_USD_TOTAL).and_then(|_| line.rsplit_once(' '));
-        match cost.and_then(|(series, nanos)| Some((series, nanos.parse::<u64>().ok()?))) {
-            Some((series, nanos)) => {
-                shown.push_str(series);
-                shown.push(' ');
-                shown.push_str(&dollars(nanos));
-            }
-            None => shown.push_str(line),
-        }
+    for line in family.lines().filter(|line| !(occurred && is_sample(line) && is_placeholder(line))) {
+        shown.push_str(&in_dollars(line).unwrap_or_else(|| line.to_owned()));
         shown.push('\n');
     }
     shown
+}
+
+/// A sample of the cost in dollars; none for any other line.
+fn in_dollars(line: &str) -> Option<String> {
+    line.strip_prefix(COST_USD_TOTAL)?;
+    let (series, nanos) = line.rsplit_once(' ')?;
+    Some(format!("{series} {}", dollars(nanos.parse().ok()?)))
 }
 
 fn dollars(nanos: u64) -> String {
@@ -149,6 +153,16 @@ mod tests {
         }
         let beyond = Exposition::new("h_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 4\n".to_owned());
         assert_eq!(beyond.quantile("h", 0.95), Some(1.0), "the last bound");
+    }
+
+    #[test]
+    fn a_placeholder_stands_until_a_series_occurs() {
+        let help = "# HELP m What it is.\n# TYPE m gauge\n";
+        let only = format!("{help}m{{scope=\"\"}} 0\n");
+        assert_eq!(presented(&only, &["scope"]), only);
+        let both = format!("{only}m{{scope=\"global\"}} 3\n");
+        assert_eq!(presented(&both, &["scope"]), format!("{help}m{{scope=\"global\"}} 3\n"));
+        assert_eq!(presented(&both, &[]), both, "nothing stands for anything");
     }
 
     #[test]

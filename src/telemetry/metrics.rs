@@ -4,7 +4,7 @@ use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogr
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::error::Error;
-use super::exposition::{Exposition, in_dollars};
+use super::exposition::{Exposition, presented};
 use super::names::{COST_USD_TOTAL, FAMILIES, Family, Kind};
 use crate::domain::money::Usd;
 
@@ -33,7 +33,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self) -> String {
         let text = self.handle.render();
-        let mut families: Vec<_> = text.split("\n\n").filter(|family| !family.is_empty()).map(in_dollars).collect();
+        let mut families: Vec<_> = text.split("\n\n").filter(|family| !family.is_empty()).map(shown).collect();
         families.sort_unstable();
         let mut sorted = families.join("\n");
         sorted.push('\n');
@@ -57,6 +57,13 @@ impl Metrics {
 pub fn count_cost(template: &str, model: &str, cost: Usd) {
     let nanos = u64::try_from(cost.nanos()).unwrap_or(0);
     counter!(COST_USD_TOTAL, "template" => template.to_owned(), "model" => model.to_owned()).increment(nanos);
+}
+
+/// The text of a family as it is shown.
+fn shown(text: &str) -> String {
+    let name = text.lines().find_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).unwrap_or_default();
+    let open = FAMILIES.iter().find(|family| family.name == name).map_or(&[][..], |family| family.open);
+    presented(text, open)
 }
 
 fn recorder() -> Result<PrometheusRecorder, BuildError> {

@@ -65,7 +65,8 @@ pub struct Family {
     pub help: &'static str,
     /// The label whose values are known beforehand, and they; each is there at zero from the start.
     pub known: Option<(&'static str, &'static [&'static str])>,
-    /// Labels whose values are known only when they occur; empty at the start, which Prometheus reads as absent.
+    /// Labels whose values are known only when they occur. Until then a placeholder with empty ones is at zero, which
+    /// Prometheus reads as absent.
     pub open: &'static [&'static str],
 }
 
