@@ -22,7 +22,7 @@ const DENIALS_MAX: usize = 64;
 const SHIPPED: &str = include_str!("shipped.rego");
 const DENY: &str = "data.factory.template.deny";
 /// A template that reaches the body of every shipped rule: functions that do not exist fail only when they are reached.
-const PROBE: &str = r#"{"name": "probe", "version": "1.0.0", "system_prompt": "", "tools": ["run_shell", "writeFile", "evalx", "plain"], "model": {"max_output_tokens": 10000000}}"#;
+const PROBE: &str = r#"{"name": "probe", "version": "1.0.0", "system_prompt": "", "tools": ["run_shell", "writeFile", "safeshell", "plain"], "model": {"max_output_tokens": 10000000}}"#;
 
 /// Why the policy does not let a template run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,6 +149,9 @@ mod tests {
             "os.system",
             "writefile",
             "safeshellx",
+            "SHELL",
+            "run_python",
+            "HTTPRequest",
         ] {
             let told = denied(json!({"tools": ["read_notes", tool]}));
             assert!(!told.is_empty() && told.iter().all(|line| line.contains(tool)), "{tool}: {told:?}");
@@ -167,6 +170,11 @@ mod tests {
             "wash",
             "cite",
             "evidence",
+            "retrieval",
+            "executive_summary",
+            "evaluate_answer",
+            "process_invoice",
+            "system_status",
         ] {
             assert_eq!(denied(json!({"tools": [tool]})), Vec::<String>::new());
         }

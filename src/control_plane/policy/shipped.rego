@@ -8,7 +8,7 @@ max_output_tokens := 65536
 
 max_tools := 64
 
-# Words that mark a tool as dangerous, as a part of its name between separators or capitals.
+# Words that mark a tool as dangerous: "run_shell" and "RunShell" have the words "run" and "shell".
 danger := {
 	"shell": "runs commands",
 	"bash": "runs commands",
@@ -21,12 +21,9 @@ danger := {
 	"execute": "runs programs",
 	"spawn": "runs programs",
 	"subprocess": "runs programs",
-	"process": "runs programs",
 	"popen": "runs programs",
-	"system": "runs programs",
 	"eval": "runs code",
 	"interpreter": "runs code",
-	"python": "runs code",
 	"sudo": "raises privileges",
 	"network": "reaches the network",
 	"http": "reaches the network",
@@ -43,13 +40,37 @@ danger := {
 	"upload": "reaches the network",
 }
 
-# Verbs that change files when a word for files stands beside them.
-change := {"write", "create", "delete", "remove", "edit", "append", "move", "rename", "truncate", "chmod", "chown", "patch", "save"}
+# Two words that are dangerous together: a verb, and what it is done to.
+pairs := [
+	{
+		"verbs": {"write", "create", "delete", "remove", "edit", "append", "move", "rename", "truncate", "chmod", "chown", "patch", "save"},
+		"things": {"file", "files", "fs", "filesystem", "dir", "directory", "path", "disk"},
+		"reason": "changes files",
+	},
+	{
+		"verbs": {"run", "start", "launch", "invoke", "os"},
+		"things": {"code", "script", "program", "process", "python", "binary", "system"},
+		"reason": "runs programs",
+	},
+]
 
-files := {"file", "files", "fs", "filesystem", "dir", "directory", "path", "disk"}
-
-# Words written together, as in "writefile".
-glued := `(shell|subprocess|filesystem[^a-z]*write|write[^a-z]*file|exec|eval)`
+# Words written together.
+glued := {
+	"shell": "runs commands",
+	"runcommand": "runs commands",
+	"subprocess": "runs programs",
+	"runprogram": "runs programs",
+	"runcode": "runs code",
+	"execcode": "runs code",
+	"codeexec": "runs code",
+	"pyexec": "runs code",
+	"evalcode": "runs code",
+	"pyeval": "runs code",
+	"writefile": "changes files",
+	"filewrite": "changes files",
+	"deletefile": "changes files",
+	"httprequest": "reaches the network",
+}
 
 deny contains denial if {
 	some tool in input.template.tools
@@ -70,28 +91,22 @@ deny contains denial if {
 
 granted(tool) if data.grants.tools[tool] == true
 
-# "readFile" and "read_file" have the same words.
-words(tool) := {lower(word) |
-	spaced := regex.replace(tool, `([a-z0-9])([A-Z])`, "$1 $2")
-	some word in regex.split(`[^A-Za-z0-9]+`, spaced)
-	word != ""
-}
+words(tool) := {lower(word) | some word in regex.find_n(`[A-Z]?[a-z0-9]+|[A-Z]+`, tool, -1)}
 
-reasons(tool) := union({by_word(tool), by_change(tool), by_glue(tool)})
+reasons(tool) := {reason | some reason in union({by_word(words(tool)), by_pair(words(tool)), by_glue(lower(tool))})}
 
-by_word(tool) := {reason |
-	some word in words(tool)
+by_word(found) := {reason |
+	some word in found
 	reason := danger[word]
 }
 
-by_change(tool) := {"changes files" |
-	found := words(tool)
-	count(found & change) > 0
-	count(found & files) > 0
+by_pair(found) := {pair.reason |
+	some pair in pairs
+	count(found & pair.verbs) > 0
+	count(found & pair.things) > 0
 }
 
-by_glue(tool) := {"looks like one that runs programs or changes files" |
-	count(by_word(tool)) == 0
-	count(by_change(tool)) == 0
-	regex.match(glued, lower(tool))
+by_glue(name) := {reason |
+	some part, reason in glued
+	contains(name, part)
 }

@@ -142,15 +142,13 @@ impl State {
         match change {
             Change::Published { good, record } => {
                 metrics::loaded(Load::Published);
-                let template = &good.template;
-                if record.is_some() {
-                    info!(template = %template.name, version = %template.version, digest = %template.digest, "template published");
-                    let event = Event::new("template_published")
-                        .with("template_name", &template.name)
-                        .with("version", &template.version)
-                        .with("digest", template.digest);
-                    self.events.publish(event);
-                }
+                let (template, first_time) = (&good.template, record.is_some());
+                info!(template = %template.name, version = %template.version, digest = %template.digest, first_time, "template published");
+                let event = Event::new("template_published")
+                    .with("template_name", &template.name)
+                    .with("version", &template.version)
+                    .with("digest", template.digest);
+                self.events.publish(event);
             }
             Change::Refused { name, version, reasons, fault } => {
                 metrics::loaded(Load::Refused);

@@ -8,8 +8,9 @@ use super::good::Good;
 use super::record;
 use super::state::{Change, Published};
 
-/// Templates of one commit; each is a few KiB.
-const COMMIT_TEMPLATES_MAX: usize = 256;
+/// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
+/// largest commit has half of what the store takes in one batch.
+const COMMIT_TEMPLATES_MAX: usize = 32;
 /// The most versions of a template that are listed, newest first.
 pub const VERSIONS_MAX: usize = 1_000;
 
@@ -52,7 +53,7 @@ pub(super) fn versions(store: &Store, name: &TemplateName) -> Result<Vec<(Versio
         record::read_version(found).map(|published| (version, published))
     };
     let mut versions = found.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(stored(name))?;
-    versions.sort_by(|(_, one), (_, other)| other.published_at.cmp(&one.published_at));
+    versions.sort_by_key(|(_, published)| std::cmp::Reverse(published.published_at));
     Ok(versions)
 }
 

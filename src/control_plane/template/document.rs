@@ -106,13 +106,25 @@ pub(super) fn claimed_version(bytes: &[u8]) -> Option<Version> {
     value.get("version")?.as_str()?.parse().ok()
 }
 
+/// The digest of a resolved template, which is no larger than a file may be.
+pub(super) fn resolved_digest(resolved: &Value) -> Result<Digest, Mistake> {
+    let canonical = canonical(resolved)?;
+    if canonical.len() > TEMPLATE_BYTES_MAX {
+        return Err(Mistake::at(
+            "",
+            format!("larger than {TEMPLATE_BYTES_MAX} bytes with everything that it inherits"),
+        ));
+    }
+    Ok(Digest::from_bytes(Sha256::digest(canonical).into()))
+}
+
 /// The SHA-256 of a value's canonical form (RFC 8785).
-pub(super) fn digest(value: &Value) -> Result<Digest, Mistake> {
+fn digest(value: &Value) -> Result<Digest, Mistake> {
     canonical(value).map(|canonical| Digest::from_bytes(Sha256::digest(canonical).into()))
 }
 
 /// A value's canonical form (RFC 8785).
-pub(super) fn canonical(value: &Value) -> Result<Vec<u8>, Mistake> {
+fn canonical(value: &Value) -> Result<Vec<u8>, Mistake> {
     serde_json_canonicalizer::to_vec(value).map_err(|fault| Mistake::at("", format!("has no canonical form: {fault}")))
 }
 

@@ -110,6 +110,11 @@ impl Templates {
         Self { shared: Arc::new(shared) }
     }
 
+    #[cfg(test)]
+    pub(super) fn address(&self) -> &Address<Message> {
+        &self.shared.address
+    }
+
     /// Has a function told of each version before it is served. It must be quick; it runs in the actor. Call it before the
     /// actor starts.
     pub fn on_publish(&self, tell: OnPublish) {

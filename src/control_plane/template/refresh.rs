@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{TemplateName, Version};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 use super::archive;
 use super::error::Error;
@@ -151,12 +151,12 @@ impl Workshop {
             let Ok(checked) = &seen.outcome else { continue };
             let key = (name.clone(), checked.document.version().clone());
             if !catalog.history.contains_key(&key)
-                && let Some(published) = archive::published(&self.store, name, &key.1)?
+                && let Some(published) = unless_damaged(archive::published(&self.store, name, &key.1))?
             {
                 history.push((key, published));
             }
             if !catalog.current.contains_key(name)
-                && let Some(digest) = archive::current(&self.store, name)?
+                && let Some(digest) = unless_damaged(archive::current(&self.store, name))?
             {
                 current.push((name.clone(), digest));
             }
@@ -179,8 +179,8 @@ impl Workshop {
             if decision.catalog.entries.get(&name).is_none_or(|entry| entry.good.is_some()) {
                 continue;
             }
-            let Some(digest) = archive::current(&self.store, &name)? else { continue };
-            let Some(good) = archive::content(&self.store, &name, digest)? else { continue };
+            let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
+            let Some(good) = unless_damaged(archive::content(&self.store, &name, digest))? else { continue };
             match rules.recheck(&good) {
                 Ok(()) => recalled.push(good),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),
@@ -193,6 +193,18 @@ impl Workshop {
 fn unchanged(catalog: &Catalog, name: &TemplateName, bytes: &Bytes) -> bool {
     let seen = catalog.entries.get(name).and_then(|entry| entry.seen.as_ref());
     seen.is_some_and(|seen| seen.fingerprint == bytes.fingerprint())
+}
+
+/// A damaged record is told and taken for none, so that it stops neither the other templates nor the start; the next
+/// publication writes it anew.
+fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
+            error!(%fault, "a template's history has a damaged record");
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 /// The names that nothing was known about before.

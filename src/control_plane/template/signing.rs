@@ -90,7 +90,7 @@ pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
         return Err(invalid(vec![Mistake::at("/name", message)]));
     }
     let resolved = resolve(path, &document, siblings)?;
-    let digest = document::digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
+    let digest = document::resolved_digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
     let template = wire::typed(&resolved, facts).map_err(invalid)?;
     let denials = Policy::shipped().check(&resolved, None).err().unwrap_or_default();

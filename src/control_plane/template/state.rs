@@ -265,7 +265,7 @@ impl Catalog {
             None => document.value.clone(),
             Some(parent) => inherit::resolve(&parent.resolved, &document.value),
         };
-        let digest = document::digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
+        let digest = document::resolved_digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);

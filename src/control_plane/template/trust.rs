@@ -5,6 +5,7 @@
 //! version, so that a directory that has one trusts nobody rather than too many.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey as Ed25519Key;
@@ -111,11 +112,13 @@ impl TrustStore {
     pub fn read(directory: Option<&Path>, one_more: Option<&Path>) -> Self {
         let mut store = Self::nobody();
         let mut hash = Sha256::new();
-        for path in directory.map(|directory| store.key_files(directory)).unwrap_or_default() {
+        let mut paths = directory.map(|directory| store.key_files(directory)).unwrap_or_default();
+        let same = |one: &Path, other: &Path| {
+            one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one))
+        };
+        paths.extend(one_more.filter(|more| !paths.iter().any(|path| same(path, more))).map(Path::to_owned));
+        for path in paths {
             store.add(&path, &mut hash);
-        }
-        if let Some(path) = one_more {
-            store.add(path, &mut hash);
         }
         store.fingerprint = hash.finalize().into();
         store
@@ -154,22 +157,18 @@ impl TrustStore {
                 for part in [id.as_str().as_bytes(), &[0], pem.as_bytes(), &[0]] {
                     hash.update(part);
                 }
-                if self.keys.contains_key(&id) {
-                    self.unusable
-                        .push((path.to_owned(), format!("there is another key named {id}; the first is kept")));
-                } else {
-                    self.keys.insert(id, key);
+                match self.keys.entry(id) {
+                    Entry::Vacant(place) => {
+                        place.insert(key);
+                    }
+                    Entry::Occupied(earlier) => {
+                        let reason = format!("there is another key named {}; the first is kept", earlier.key());
+                        self.unusable.push((path.to_owned(), reason));
+                    }
                 }
             }
             Err(reason) => self.unusable.push((path.to_owned(), reason)),
         }
-    }
-
-    /// Adds a key under an id, in place of one of the same id.
-    #[must_use]
-    pub fn with(mut self, id: KeyId, key: PublicKey) -> Self {
-        self.keys.insert(id, key);
-        self
     }
 
     /// The trusted keys.

@@ -149,13 +149,13 @@ impl MapSource {
     pub fn items(&self, input: &Value, outputs: &BTreeMap<String, Value>) -> Result<Vec<Value>, Unrendered> {
         let found = self.0.value(&Values { input, outputs, item: None })?;
         let list = match found.as_ref() {
-            Value::String(text) => serde_json::from_str(text).ok(),
-            other => Some(other.clone()),
+            Value::String(text) => serde_json::from_str(text).unwrap_or(Value::Bool(false)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => found.into_owned(),
         };
         match list {
-            Some(Value::Array(items)) => Ok(items),
-            Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) | None => {
+            Value::Array(items) => Ok(items),
+            Value::Null => Ok(Vec::new()),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
                 Err(Unrendered::NotAList(self.0.written.clone()))
             }
         }

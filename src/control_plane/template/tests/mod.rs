@@ -1,1 +1,8 @@
+//! The room as a whole: real signatures, the pure decisions, and the actor over a real directory and store.
 
+mod catalog;
+mod publishing;
+mod rig;
+mod shipped;
+mod signatures;
+mod stored;

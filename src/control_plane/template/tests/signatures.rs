@@ -1,0 +1,194 @@
+//! Signatures made elsewhere and here, and what must not verify.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::super::keys::{self, KeyPaths};
+use super::super::signing::{sign_file, verify_file};
+use super::super::{Algorithm, Envelope, Error, Fault, TrustStore, canonical_digest};
+use crate::domain::name::KeyId;
+
+/// Public keys and signatures that `make.sh` beside them made with OpenSSL and Python.
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/signatures")
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(fixtures().join(name)).expect("a fixture")
+}
+
+fn outcome(signature: &str) -> Result<(), &'static str> {
+    let trust = TrustStore::read(Some(&fixtures()), None);
+    let digest = canonical_digest(&fixture("template.json")).expect("canonical");
+    let envelope = Envelope::parse(&fixture(signature)).map_err(|fault| fault.reason())?;
+    trust.verify(&envelope, &digest).map_err(|fault| fault.reason())
+}
+
+#[test]
+fn signatures_that_openssl_made_verify() {
+    assert_eq!(outcome("ed25519.sig"), Ok(()));
+    assert_eq!(outcome("rsa-pss-salt32.sig"), Ok(()));
+}
+
+#[test]
+fn signatures_of_other_forms_are_refused_by_name() {
+    assert_eq!(outcome("rsa-pss-salt222.sig"), Err("wrong_signature"), "v1 has a salt of 32 bytes");
+    assert_eq!(outcome("rsa-pkcs1.sig"), Err("wrong_signature"), "v1 is PSS");
+    assert_eq!(outcome("legacy.sig"), Err("legacy"));
+}
+
+#[test]
+fn a_key_that_is_too_short_is_refused_by_name_and_the_others_go_on() {
+    let trust = TrustStore::read(Some(&fixtures()), None);
+    let names: Vec<&str> = trust.keys().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(names, ["openssl-ed25519", "openssl-rsa"]);
+    let [(path, reason)] = trust.unusable() else { panic!("one unusable key: {:?}", trust.unusable()) };
+    assert!(path.ends_with("short-rsa.pub.pem") && reason.contains("1024 bits"), "{reason}");
+}
+
+/// A directory with one signed template.
+struct Desk {
+    directory: tempfile::TempDir,
+    keys: KeyPaths,
+}
+
+impl Desk {
+    fn new(algorithm: Algorithm) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let keys = keys::generate(&id("ops"), algorithm, directory.path()).expect("keys");
+        let desk = Self { directory, keys };
+        std::fs::write(desk.template(), TEMPLATE).expect("written");
+        desk
+    }
+
+    fn template(&self) -> PathBuf {
+        self.directory.path().join("a.json")
+    }
+
+    fn trust(&self) -> TrustStore {
+        TrustStore::read(Some(self.directory.path()), None)
+    }
+}
+
+const TEMPLATE: &str =
+    r#"{"name": "a", "version": "1.0.0", "system_prompt": "p", "tools": ["x"], "model": {"temperature": 0.2}}"#;
+
+fn id(name: &str) -> KeyId {
+    name.parse().expect("a key id")
+}
+
+#[test]
+fn what_is_signed_here_verifies_here() {
+    for algorithm in [Algorithm::Ed25519, Algorithm::RsaPssSha256] {
+        let desk = Desk::new(algorithm);
+        sign_file(&desk.template(), &desk.keys.private).expect("signed");
+        sign_file(&desk.template(), &desk.keys.private).expect("signed again, in place of the first");
+        let verified = verify_file(&desk.template(), &desk.trust()).expect("verified");
+        assert_eq!((verified.key_id.as_str(), verified.algorithm), ("ops", algorithm));
+        // Layout is not content.
+        let value: serde_json::Value = serde_json::from_str(TEMPLATE).expect("JSON");
+        std::fs::write(desk.template(), serde_json::to_string_pretty(&value).expect("text")).expect("written");
+        assert!(verify_file(&desk.template(), &desk.trust()).is_ok());
+    }
+}
+
+#[test]
+fn openssl_reads_what_is_generated_here() {
+    let desk = Desk::new(Algorithm::Ed25519);
+    let Ok(output) =
+        std::process::Command::new("openssl").args(["pkey", "-noout", "-text", "-in"]).arg(&desk.keys.private).output()
+    else {
+        eprintln!("NOT TESTED: the openssl binary is not installed");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_key_is_never_overwritten_and_only_its_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new(Algorithm::Ed25519);
+    let before = std::fs::read(&desk.keys.private).expect("a key");
+    assert!(matches!(keys::generate(&id("ops"), Algorithm::Ed25519, desk.directory.path()), Err(Error::KeyExists(_))));
+    std::fs::remove_file(&desk.keys.public).expect("removed");
+    assert!(matches!(keys::generate(&id("ops"), Algorithm::Ed25519, desk.directory.path()), Err(Error::KeyExists(_))));
+    assert_eq!(std::fs::read(&desk.keys.private).expect("a key"), before);
+    assert_eq!(std::fs::metadata(&desk.keys.private).expect("a file").permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn what_cannot_sign_is_refused_by_name() {
+    let desk = Desk::new(Algorithm::Ed25519);
+    assert!(matches!(sign_file(&desk.template(), &desk.keys.public), Err(Error::KeyUnusable { .. })));
+    let nonsense = desk.directory.path().join("x.pem");
+    std::fs::write(&nonsense, "nonsense").expect("written");
+    assert!(matches!(sign_file(&desk.template(), &nonsense), Err(Error::KeyUnusable { .. })));
+    std::fs::write(desk.template(), r#"{"a": 1, "a": 2}"#).expect("written");
+    assert!(matches!(sign_file(&desk.template(), &desk.keys.private), Err(Error::Invalid { .. })));
+}
+
+#[test]
+fn restrictions_that_cannot_be_kept_trust_nobody() {
+    let desk = Desk::new(Algorithm::Ed25519);
+    std::fs::write(desk.directory.path().join("trust.toml"), "").expect("written");
+    let trust = desk.trust();
+    assert_eq!(trust.keys().count(), 0);
+    assert!(trust.unusable()[0].1.contains("this version cannot"));
+}
+
+fn fault(desk: &Desk) -> Fault {
+    match verify_file(&desk.template(), &desk.trust()) {
+        Err(Error::Signature { fault, .. }) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn another_key_another_algorithm_or_another_content_does_not_verify() {
+    let desk = Desk::new(Algorithm::Ed25519);
+    assert_eq!(fault(&desk), Fault::Missing);
+    sign_file(&desk.template(), &desk.keys.private).expect("signed");
+    let signature = desk.directory.path().join("a.json.sig");
+    let good = std::fs::read_to_string(&signature).expect("a signature");
+
+    // The same name, another key.
+    std::fs::remove_file(&desk.keys.public).expect("removed");
+    assert_eq!(fault(&desk), Fault::UnknownKey(id("ops")));
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let other = keys::generate(&id("ops"), Algorithm::Ed25519, elsewhere.path()).expect("keys");
+    std::fs::copy(&other.public, &desk.keys.public).expect("copied");
+    assert_eq!(fault(&desk), Fault::Wrong(id("ops")));
+
+    // The same name, another algorithm: of the key, or of the signature.
+    std::fs::copy(fixtures().join("openssl-rsa.pub.pem"), &desk.keys.public).expect("copied");
+    assert_eq!(fault(&desk).reason(), "algorithm_mismatch");
+    std::fs::write(&signature, good.replace("ed25519", "rsa-pss-sha256")).expect("written");
+    assert_eq!(fault(&desk), Fault::Wrong(id("ops")));
+}
+
+#[test]
+fn a_signature_holds_for_one_key_id_only() {
+    let desk = Desk::new(Algorithm::Ed25519);
+    sign_file(&desk.template(), &desk.keys.private).expect("signed");
+    // The same key under another name: the message binds the name.
+    std::fs::rename(&desk.keys.public, desk.directory.path().join("eve.pub.pem")).expect("renamed");
+    let signature = desk.directory.path().join("a.json.sig");
+    let renamed = std::fs::read_to_string(&signature).expect("a signature").replace("ops", "eve");
+    std::fs::write(&signature, renamed).expect("written");
+    assert_eq!(fault(&desk), Fault::Wrong(id("eve")));
+}
+
+proptest! {
+    /// Whatever byte of a signed template is changed, it is refused, unless the change is one of layout.
+    #[test]
+    fn a_changed_byte_never_verifies(at in 0_usize..TEMPLATE.len(), to in 0x20_u8..0x7f) {
+        let desk = Desk::new(Algorithm::Ed25519);
+        sign_file(&desk.template(), &desk.keys.private).expect("signed");
+        let mut bytes = TEMPLATE.as_bytes().to_vec();
+        bytes[at] = to;
+        std::fs::write(desk.template(), &bytes).expect("written");
+        let same = serde_json::from_slice::<serde_json::Value>(&bytes).ok() == serde_json::from_str(TEMPLATE).ok();
+        prop_assert_eq!(verify_file(&desk.template(), &desk.trust()).is_ok(), same);
+    }
+}
