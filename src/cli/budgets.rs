@@ -2,7 +2,6 @@
 
 use clap::{Args, Subcommand};
 
-use super::agents::Paging;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::run;
@@ -18,7 +17,7 @@ use crate::protocol::budget::{Budget, SetBudget};
 pub(super) enum Budgets {
     /// Lists budgets.
     #[command(after_help = "Example:\n  factoryctl budgets ls")]
-    Ls(Paging),
+    Ls,
     /// Shows the budget of a scope: global, tenant:T, user:U, template:N or agent:ID.
     #[command(after_help = "Example:\n  factoryctl budgets show tenant:acme")]
     Show {
@@ -59,10 +58,9 @@ impl Budgets {
     pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
         let Session { client, output } = session;
         match self {
-            Self::Ls(paging) => {
-                let page = client.budgets(Some(paging.limit), paging.after.as_deref()).await?;
+            Self::Ls => {
+                let page = client.budgets().await?;
                 output.show(&page, |paint| list(&page.items, paint))?;
-                Paging::remark_next(session, page.next.as_deref());
             }
             Self::Show { scope } => {
                 let budget = client.budget(&scope.to_string()).await?;

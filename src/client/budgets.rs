@@ -7,9 +7,9 @@ use crate::protocol::page::Page;
 
 /// Budgets. Every method fails as [`Error`] says.
 impl Client {
-    /// A page of budgets.
-    pub async fn budgets(&self, limit: Option<usize>, after: Option<&str>) -> Result<Page<Budget>, Error> {
-        self.ask(Call::get("/factory/budgets").page(limit, after)).await
+    /// All budgets.
+    pub async fn budgets(&self) -> Result<Page<Budget>, Error> {
+        self.ask(Call::get("/factory/budgets")).await
     }
 
     /// The budget of `global`, `tenant:T`, `user:U`, `template:N` or `agent:ID`.

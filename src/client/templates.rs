@@ -7,9 +7,9 @@ use crate::protocol::template::{Template, TemplateVersion};
 
 /// Templates. Every method fails as [`Error`] says.
 impl Client {
-    /// A page of templates.
-    pub async fn templates(&self, limit: Option<usize>, after: Option<&str>) -> Result<Page<Template>, Error> {
-        self.ask(Call::get("/factory/templates").page(limit, after)).await
+    /// All templates.
+    pub async fn templates(&self) -> Result<Page<Template>, Error> {
+        self.ask(Call::get("/factory/templates")).await
     }
 
     /// One template with everything that it inherits.

@@ -57,18 +57,25 @@ struct Seconds {
     total: f64,
 }
 
-/// Shows the main job on a private daemon: `factoryd` is the program to start as that daemon. Prints what it does, or with `json`
-/// one document at the end.
-pub async fn run(factoryd: &Path, json: bool) -> ExitCode {
+/// Shows the main job on a private daemon, for which the running program is started again. Prints what it does, or with `json` one
+/// document at the end.
+#[must_use]
+pub fn main(json: bool) -> ExitCode {
     let output = Output::new(json);
-    let story = Story::new(output);
-    match perform(factoryd, &output, &story).await {
+    let unable = |source| Error::failed("quickstart_not_started", format!("prepare the quickstart: {source}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unable);
+    let performed = runtime.and_then(|runtime| {
+        let factoryd = std::env::current_exe().map_err(unable)?;
+        runtime.block_on(perform(&factoryd, output))
+    });
+    match performed {
         Ok(exit) => exit.into(),
         Err(error) => output.tell_error(&error).into(),
     }
 }
 
-async fn perform(factoryd: &Path, output: &Output, story: &Story) -> Result<Exit, Error> {
+async fn perform(factoryd: &Path, output: Output) -> Result<Exit, Error> {
+    let story = &Story::new(output);
     let begun = Instant::now();
     story.begin()?;
     let workshop = Workshop::prepare()?;

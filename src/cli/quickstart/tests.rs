@@ -24,7 +24,7 @@ fn the_workshop_has_signed_valid_templates_and_goes_without_a_trace() {
 async fn a_program_that_is_no_daemon_fails_with_a_reason() {
     let output = Output::new(true);
     for program in ["/bin/false", "/no/such/program"] {
-        let error = perform(Path::new(program), &output, &Story::new(output)).await.expect_err("no daemon");
+        let error = perform(Path::new(program), output).await.expect_err("no daemon");
         assert_eq!(error.exit(), Exit::Failed, "{error}");
     }
 }

@@ -3,7 +3,6 @@
 use clap::Subcommand;
 
 use self::files::{Files, Sign, Verify};
-use super::agents::Paging;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::session::Session;
@@ -20,7 +19,7 @@ pub(super) use files::remark_unusable;
 pub(super) enum Templates {
     /// Lists templates.
     #[command(after_help = "Example:\n  factoryctl templates ls")]
-    Ls(Paging),
+    Ls,
     /// Shows a template with everything that it inherits.
     #[command(after_help = "Example:\n  factoryctl templates show documentaliste --json | jq .resolved.budget")]
     Show {
@@ -48,10 +47,9 @@ impl Templates {
     pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
         let Session { client, output } = session;
         match self {
-            Self::Ls(paging) => {
-                let page = client.templates(Some(paging.limit), paging.after.as_deref()).await?;
+            Self::Ls => {
+                let page = client.templates().await?;
                 output.show(&page, |paint| list(&page.items, paint))?;
-                Paging::remark_next(session, page.next.as_deref());
             }
             Self::Show { name } => {
                 let template = client.template(&name).await?;
