@@ -57,18 +57,11 @@ struct Seconds {
     total: f64,
 }
 
-/// Shows the main job on a private daemon, for which the running program is started again. Prints what it does, or with `json` one
-/// document at the end.
-#[must_use]
-pub fn main(json: bool) -> ExitCode {
+/// Shows the main job on a private daemon: `factoryd` is the program to start as that daemon. Prints what it does, or with `json`
+/// one document at the end.
+pub async fn run(factoryd: &Path, json: bool) -> ExitCode {
     let output = Output::new(json);
-    let unable = |source| Error::failed("quickstart_not_started", format!("prepare the quickstart: {source}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unable);
-    let performed = runtime.and_then(|runtime| {
-        let factoryd = std::env::current_exe().map_err(unable)?;
-        runtime.block_on(perform(&factoryd, output))
-    });
-    match performed {
+    match perform(factoryd, output).await {
         Ok(exit) => exit.into(),
         Err(error) => output.tell_error(&error).into(),
     }
