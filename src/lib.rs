@@ -37,8 +37,12 @@ pub mod control_plane;
 /// Does the work.
 pub mod data_plane;
 
-/// A typed client of the control API; needs only `protocol` and `domain`.
-pub mod client;
+/// The control API over the Unix socket and loopback TCP.
+pub mod api;
 
+/// Composition root: wires the supervision tree bottom-up, readiness, drain.
+pub mod app;
 /// `factoryctl`: its verbs talk to the daemon only through `client`; and `factoryd quickstart`.
 pub mod cli;
+/// A typed client of the control API; needs only `protocol` and `domain`.
+pub mod client;

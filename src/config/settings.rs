@@ -25,6 +25,8 @@ pub struct Settings {
     pub api: Api,
     /// The store.
     pub store: Store,
+    /// The log on standard error.
+    pub log: Log,
     /// Templates and their signatures.
     pub templates: Templates,
     /// Providers by name; `builtin` is always there.
@@ -63,6 +65,35 @@ pub struct Api {
 pub struct Store {
     /// Bytes that sled may keep in memory.
     pub cache_bytes: u64,
+}
+
+/// The log on standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least level that is logged, also by module: `info,agent_factory::store=debug`.
+    pub level: String,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people and the journal.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The word that settings and `--log-format` use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// Templates and their signatures.

@@ -56,6 +56,12 @@ impl Events {
         let _listeners = self.0.send(event).unwrap_or(0);
     }
 
+    /// Whether anybody listens, so that news for nobody need not be made.
+    #[must_use]
+    pub fn has_listeners(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Listens from now on.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {

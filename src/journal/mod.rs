@@ -1,3 +1,47 @@
 //! Records, replay, projections: the durable story of every task and agent.
+//!
+//! ```text
+//! Submitted ─> StepStarted ─> StepFinished ─> … ─> Ended ─> FeedbackGiven*
+//!                    └──────> StepFailed ─(retry, failover)─> StepStarted …
+//! ```
+//!
+//! A task's records are numbered without gaps and written by one writer at a time. The projection ([`state::Task`]) is the
+//! fold of its records; the one in memory changes only after its records are durable, so that nobody hears of what a crash
+//! could take back.
 
+pub mod agents;
+pub mod codec;
+mod error;
 pub mod events;
+mod handle;
+pub mod notice;
+pub mod order;
+pub mod record;
+pub mod state;
+pub mod stats;
+
+pub use error::Error;
+pub use handle::{Journal, RECORDS_MAX, TaskPage};
+
+use crate::store::Record;
+
+/// Encodes a record's body.
+#[expect(clippy::expect_used, reason = "a vector takes every byte, and no codec of ours refuses a value")]
+pub fn encode<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
+    minicbor::to_vec(value).expect("CBOR can be written to a vector")
+}
+
+/// Decodes a record's body.
+///
+/// # Errors
+/// This version cannot read it.
+pub fn decode<T>(record: &Record, whose: &dyn std::fmt::Display, sequence: u64) -> Result<T, Error>
+where
+    T: for<'b> minicbor::Decode<'b, ()>,
+{
+    minicbor::decode(&record.body).map_err(|fault| Error::Undecodable {
+        task: whose.to_string(),
+        sequence,
+        reason: fault.to_string(),
+    })
+}

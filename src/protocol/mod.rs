@@ -4,6 +4,7 @@
 //! in USD, times are RFC 3339 in UTC.
 
 pub mod agent;
+pub mod audit;
 pub mod budget;
 pub mod dlp;
 pub mod event;

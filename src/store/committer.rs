@@ -72,6 +72,7 @@ impl Writer {
             engine.write(writes)?;
             *applying = position;
         }
+        // INVARIANT 1: sled's flush only hands the group to the operating system; nobody hears of it before the sync.
         engine.flush()?;
         (self.sync)().map_err(|fault: io::Error| format!("sync the database: {fault}"))?;
         self.position = position;

@@ -6,7 +6,7 @@
 //! ```
 //! | file | holds |
 //! |---|---|
-//! | `handle` | [`Store`]: the only way in |
+//! | `handle`, `queries` | [`Store`]: the only way in; what is read through it |
 //! | `batch`, `chain`, `envelope`, `key`, `group` | pure: changes, hash chains, stored bytes, keys, what a group writes |
 //! | `queue`, `committer`, `actor` | the line of commits, the thread that serves it, its place in the tree |
 //! | `engine`, `payload`, `reading` | sled, payload files, records put together again |
@@ -32,6 +32,7 @@ mod handle;
 mod key;
 mod metrics;
 mod payload;
+mod queries;
 mod queue;
 mod reading;
 mod shared;

@@ -84,6 +84,11 @@ impl Payloads {
         Ok(Self { directory, pins: Arc::default(), written: Arc::default() })
     }
 
+    /// Whether there ever was a payload.
+    pub(super) fn any(&self) -> bool {
+        self.directory.exists()
+    }
+
     /// Makes a body durable under its digest. Blocks.
     pub(super) fn write(&self, body: &[u8]) -> io::Result<(Digest, Pin)> {
         let digest = Digest::of(body);
@@ -103,8 +108,9 @@ impl Payloads {
             }
         }
         // Also for a file that was there: whoever renamed it may have been killed before this.
-        sync_directory(shelf)?;
-        sync_directory(&self.directory)?;
+        for directory in shelf.ancestors().take(3) {
+            sync_directory(directory)?; // the shelf, the directory of payloads, the data directory
+        }
         Ok((digest, pin))
     }
 

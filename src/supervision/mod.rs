@@ -1,7 +1,51 @@
 //! Supervision of actors: child specs, strategies, restart intensity, addresses that outlive restarts, a snapshot of the tree.
+//!
+//! ```text
+//!  SupervisorSpec ──start_root──▶ actor ──Start, Stop──▶ roster ──spawns──▶ Incarnation<A> ──publishes──▶ Address
+//!                                  │ ▲                                         │
+//!                          events  ▼ │ actions                                 │ exit event
+//!                                 state (pure) ◀───────────────────────────────┘
+//! ```
+//!
+//! Knows no agent, and names nothing of the factory but its failure classes. The semantics are OTP's; beyond OTP, restarts are
+//! spaced by a backoff that blocks no sibling, and a dynamic supervisor gives each child an intensity of its own.
+//!
+//! Invariants, each with a test that names it:
+//! - S1 Children start in order, and stop in reverse order, each after the confirmed exit of the one before.
+//! - S2 A first start that fails stops what had been started and returns the error.
+//! - S3 More restarts than the intensity bears end the supervisor, or, under `Dynamic`, that child alone.
+//! - S4 A timer or an exit of an earlier generation changes nothing.
+//! - S5 A bad call is refused and changes nothing.
+//! - S6 A new incarnation starts when nothing is left of the former one and its descendants.
+//! - S7 A child that waits or stops slowly does not keep its supervisor from others.
 
+mod account;
+mod actor;
 mod address;
+mod backoff;
+mod child;
+mod error;
+mod exit;
+mod handle;
+mod incarnation;
+mod intensity;
+mod message;
+mod metrics;
+mod roster;
+mod snapshot;
 mod spec;
+mod state;
+mod supervisor_spec;
+#[cfg(test)]
+mod tests;
 
-pub use address::{Address, CallError};
-pub use spec::{Backoff, ChildId, ChildSpec, Intensity, Restart, Shutdown, StartError, Started, Strategy};
+pub use address::{Address, CallError, Load};
+pub use backoff::Backoff;
+pub use error::Error;
+pub use exit::{Exit, GiveUp, RestartNotice};
+pub use handle::{SupervisorHandle, start_root};
+pub use intensity::Intensity;
+pub use metrics::{MAILBOX_DEPTH, RESTARTS_TOTAL};
+pub use snapshot::{ChildInfo, Counts, LISTED_MAX, Node, NodeKind, NodeState};
+pub use spec::{ChildId, ChildSpec, Restart, SHUTDOWN_DEFAULT, Shutdown, StartError, Strategy};
+pub use supervisor_spec::{CHILDREN_MAX_DEFAULT, Observer, StartHook, SupervisorSpec};

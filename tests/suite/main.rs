@@ -1,1 +1,18 @@
+//! The one integration binary: a file for each behaviour.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail where it stands"
+)]
+
+mod documents;
+mod licences;
+mod prometheus_text;
+mod systemd_units;
+mod tidy;
+mod tools;

@@ -17,6 +17,7 @@ fn with_sync(directory: &Path, sync: SyncStep) -> Bench {
     Bench { store, _committer: committer }
 }
 
+/// Invariant 3.
 #[tokio::test]
 async fn a_failed_sync_ends_all_writing_but_no_reading() {
     let directory = tempfile::tempdir().unwrap();
@@ -45,6 +46,7 @@ async fn a_failed_sync_ends_all_writing_but_no_reading() {
     again.store.commit(put("late")).await.unwrap();
 }
 
+/// Invariant 4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_awaited_read_shows_only_what_is_durable() {
     let directory = tempfile::tempdir().unwrap();
@@ -69,6 +71,7 @@ async fn an_awaited_read_shows_only_what_is_durable() {
     assert_eq!(read.await.unwrap().unwrap(), Some(record("v")));
 }
 
+/// Invariant 5, and 6 on the way.
 #[tokio::test]
 async fn damage_is_reported_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,6 +144,7 @@ async fn limits_are_refused_before_anything_is_written() {
     assert_eq!(bench.store.health(), Health::Well);
 }
 
+/// Invariants 1 and 2.
 #[tokio::test]
 async fn a_committer_that_panicked_is_taken_over_from() {
     let directory = tempfile::tempdir().unwrap();

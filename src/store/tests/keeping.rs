@@ -9,6 +9,7 @@ use super::*;
 /// Around every border of the layout: inline, pieces, file.
 const SIZES: [usize; 11] = [0, 1, 4_071, 4_072, 4_073, 4_095, 4_096, 4_097, (1 << 20) - 1, 1 << 20, (1 << 20) + 1];
 
+/// Invariant 1.
 #[tokio::test]
 async fn records_of_every_size_come_back_also_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
@@ -29,6 +30,7 @@ async fn records_of_every_size_come_back_also_after_reopening() {
     }
 }
 
+/// Invariant 7.
 #[tokio::test]
 async fn overwriting_and_deleting_leave_no_piece_and_no_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -72,6 +74,7 @@ async fn a_payload_file_without_a_record_is_swept_after_opening() {
     assert!(bench.store.get(Keyspace::Task, b"k").unwrap().is_some());
 }
 
+/// Invariant 1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_commits_share_groups_and_none_is_lost() {
     let directory = tempfile::tempdir().unwrap();
@@ -184,6 +187,7 @@ async fn a_chain_holds_through_restarts_and_shows_interference() {
     assert_eq!(chain::verify(GENESIS, 1, &links), Err(Break::Gap { expected: 7, found: 8 }));
 }
 
+/// Invariant 5, the other way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_read_while_it_is_overwritten_is_never_taken_for_damaged() {
     let directory = tempfile::tempdir().unwrap();

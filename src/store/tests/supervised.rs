@@ -8,6 +8,7 @@ use crate::store::actor::Committer;
 
 use super::*;
 
+/// Invariant 2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killing_the_committer_under_load_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();

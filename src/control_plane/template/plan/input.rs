@@ -64,7 +64,10 @@ impl InputTemplate {
     }
 
     /// Reads a text with placeholders.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A placeholder is not closed, or is none that there is.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("{{") {
@@ -133,7 +136,10 @@ impl InputTemplate {
 
 impl MapSource {
     /// Reads a lone placeholder.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// It is no placeholder, or none that a list can come from.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let inside = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         let reference = Reference::parse(inside.ok_or("write one placeholder, such as {{steps.x.output.items}}")?)?;
         if reference.root == Root::Item {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Batch, Direction, Error, Keyspace, Options, Record, Running, Store};
 
 mod failing;
+mod grouping;
 mod keeping;
 mod opening;
 mod supervised;

@@ -1,0 +1,131 @@
+//! Requests as values: JSON bodies within their limit, queries, names in the path.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{Answer, ApiError};
+use super::router::Shared;
+use crate::domain::failure::Class;
+use crate::protocol::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
+
+/// The longest that a request may wait for a task.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// A JSON body. Anything else, too much of it, and unknown fields are problems.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, rooms: &Shared) -> Result<Self, ApiError> {
+        let limit = rooms.settings.body_bytes_max;
+        let bytes = read(request, limit).await?;
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+        value.map(Self).map_err(|fault| ApiError::malformed(format!("the body is not what is expected: {fault}")))
+    }
+}
+
+async fn read(request: Request, limit: usize) -> Answer<bytes::Bytes> {
+    let too_large = || ApiError::new(Class::TooLarge, "body_too_large", format!("the body is longer than {limit} bytes"));
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let body: Body = request.into_body();
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(fault) if fault.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(ApiError::malformed("the body ended before its announced length")),
+    }
+}
+
+/// The query of a request; a parameter that cannot be read is a problem.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(fault) => Err(ApiError::malformed(format!("the query is not what is expected: {}", fault.body_text()))),
+        }
+    }
+}
+
+/// `?limit&after` of a list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    /// How many items, 1 to 1,000; 100 where it is not given.
+    pub(super) limit: Option<usize>,
+    /// What the previous page gave as `next`.
+    pub(super) after: Option<String>,
+}
+
+impl PageQuery {
+    pub(super) fn limit(&self) -> Answer<usize> {
+        match self.limit {
+            None => Ok(PAGE_ITEMS_DEFAULT),
+            Some(limit @ 1..=PAGE_ITEMS_MAX) => Ok(limit),
+            Some(_) => Err(ApiError::malformed(format!("limit is not between 1 and {PAGE_ITEMS_MAX}"))),
+        }
+    }
+
+    pub(super) fn after<T: FromStr>(&self) -> Answer<Option<T>>
+    where
+        T::Err: Display,
+    {
+        self.after.as_deref().map(|after| parse("after", after)).transpose()
+    }
+}
+
+/// `?wait=30s`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    /// How long to wait for the task's end: `500ms`, `30s`, `2m`, at most 10 minutes.
+    pub(super) wait: Option<String>,
+}
+
+impl WaitQuery {
+    pub(super) fn wait(&self) -> Answer<Duration> {
+        let Some(text) = self.wait.as_deref() else { return Ok(Duration::ZERO) };
+        // A bare number is seconds, as in most HTTP APIs.
+        let seconds = || text.parse().map(Duration::from_secs).map_err(|_| ());
+        let wait = humantime::parse_duration(text).or_else(|_| seconds());
+        let wait = wait.map_err(|()| ApiError::malformed("wait is not a duration such as 30s"))?;
+        Ok(wait.min(WAIT_MAX))
+    }
+}
+
+/// Reads a field.
+pub(super) fn parse<T: FromStr>(field: &str, text: &str) -> Answer<T>
+where
+    T::Err: Display,
+{
+    text.parse().map_err(|fault| ApiError::malformed(format!("{field}: {fault}")))
+}
+
+/// Reads an optional field.
+pub(super) fn parse_some<T: FromStr>(field: &str, text: Option<&String>) -> Answer<Option<T>>
+where
+    T::Err: Display,
+{
+    text.map(|text| parse(field, text)).transpose()
+}
+
+/// Reads an identifier in the path; one that could not exist names nothing.
+pub(super) fn id<T: FromStr>(what: &str, text: &str) -> Answer<T> {
+    text.parse().map_err(|_| ApiError::not_found(what))
+}

@@ -1,0 +1,80 @@
+//! The gate that every guarded route passes: who asks, and may they?
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::{Answer, ApiError};
+use super::router::Shared;
+use crate::control_plane::access::{self, Peer, Permission, Principal};
+use crate::control_plane::audit::Entry;
+use crate::domain::clock::Timestamp;
+use crate::domain::failure::{Class, Failure};
+use crate::domain::name::Tenant;
+use crate::domain::private::Secret;
+
+/// Where a connection comes from; the listener puts it into every request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    /// The Unix socket: the kernel says who.
+    Peer(Peer),
+    /// The TCP listener: a token says who.
+    Tcp,
+}
+
+/// Who asks, once the gate has let them in.
+#[derive(Debug, Clone)]
+pub(super) struct Caller(pub(super) Arc<Principal>);
+
+impl Caller {
+    /// Whether what belongs to a tenant may be seen. What is another tenant's does not exist.
+    pub(super) fn owns(&self, tenant: &Tenant) -> bool {
+        self.0.tenant.as_ref().is_none_or(|own| own == tenant)
+    }
+}
+
+/// Finds out who asks and whether they may, then lets the request through with its [`Caller`].
+pub(super) async fn pass(
+    State((rooms, permission)): State<(Shared, Permission)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let origin = request.extensions().get::<Origin>().copied();
+    let token = bearer(&request);
+    let principal = match identify(&rooms, origin, token).await {
+        Ok(principal) => principal,
+        Err(error) => return error.into_response(),
+    };
+    if let Err(refusal) = access::authorise(&principal, permission, None) {
+        return refuse(&rooms, &principal, permission, refusal).await.into_response();
+    }
+    request.extensions_mut().insert(Caller(Arc::new(principal)));
+    next.run(request).await
+}
+
+async fn identify(rooms: &Shared, origin: Option<Origin>, token: Option<Secret>) -> Answer<Principal> {
+    match (origin, token) {
+        // Over the socket only peer credentials count; whatever keys a client library sends are ignored.
+        (Some(Origin::Peer(peer)), _) => Ok(rooms.access.peer(peer).await?),
+        (Some(Origin::Tcp), Some(token)) => Ok(rooms.access.token(token.expose(), Timestamp::now())?),
+        (Some(Origin::Tcp), None) => Ok(rooms.access.anonymous()?),
+        (None, _) => Err(ApiError::new(Class::Internal, "origin_unknown", "the connection does not say where it comes from")),
+    }
+}
+
+fn bearer(request: &Request) -> Option<Secret> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
+}
+
+async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: access::Refusal) -> ApiError {
+    let entry = Entry::refused(Timestamp::now(), principal.into(), permission.as_str(), refusal.code(), &refusal.detail());
+    if let Err(error) = rooms.audit.record(entry).await {
+        return error.into();
+    }
+    refusal.into()
+}

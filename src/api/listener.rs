@@ -1,0 +1,223 @@
+//! The listener's actor: accepts connections and serves each with the router. The sockets outlive it.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use super::gate::Origin;
+use super::rooms::Rooms;
+use super::router;
+use crate::control_plane::access::Peer;
+use crate::supervision::{Address, ChildSpec};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long accepting pauses when the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The sockets that are listened on; bound before the tree starts, so that a restart of the listener refuses nobody.
+pub struct Sockets {
+    /// The control socket.
+    pub unix: UnixListener,
+    /// The loopback listener, where it is on.
+    pub tcp: Option<TcpListener>,
+}
+
+/// The listener's handle.
+#[derive(Clone)]
+pub struct Listener {
+    draining: Arc<watch::Sender<bool>>,
+    connections: Arc<Semaphore>,
+    connections_max: usize,
+}
+
+impl Listener {
+    /// Makes the listener and the spec of its actor.
+    #[must_use]
+    pub fn start(sockets: Sockets, rooms: Arc<Rooms>) -> (Self, ChildSpec) {
+        let connections_max = rooms.settings.connections_max;
+        let handle = Self {
+            draining: Arc::new(watch::Sender::new(false)),
+            connections: Arc::new(Semaphore::new(connections_max)),
+            connections_max,
+        };
+        let address: Address<Message> = Address::new("api");
+        let server = Server { sockets: Arc::new(sockets), router: router::build(&rooms), handle: handle.clone() };
+        let spec = ChildSpec::worker(&address, move || (Acceptor, server.clone()));
+        (handle, spec)
+    }
+
+    /// Ends every connection after the request that it is serving.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// A place for one more connection; none when there will be no more.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.connections).acquire_owned().await.ok()
+    }
+
+    /// Waits until no connection is left, at most so long; says whether that is so.
+    pub async fn drained(&self, within: Duration) -> bool {
+        let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
+        tokio::time::timeout(within, self.connections.acquire_many(all)).await.is_ok()
+    }
+}
+
+#[derive(Clone)]
+struct Server {
+    sockets: Arc<Sockets>,
+    router: Router,
+    handle: Listener,
+}
+
+/// The mailbox, in which nothing arrives.
+enum Message {}
+
+struct Acceptor;
+
+/// Accepting, which ends with the actor.
+struct Accepting(Vec<JoinHandle<()>>);
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Actor for Acceptor {
+    type Msg = Message;
+    type State = Accepting;
+    type Arguments = Server;
+
+    async fn pre_start(&self, _myself: ActorRef<Message>, server: Server) -> Result<Accepting, ActorProcessingErr> {
+        let mut accepting = vec![tokio::spawn(accept_unix(server.clone()))];
+        if server.sockets.tcp.is_some() {
+            accepting.push(tokio::spawn(accept_tcp(server)));
+        }
+        Ok(Accepting(accepting))
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        _state: &mut Accepting,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {}
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Message>,
+        _event: SupervisionEvent,
+        _state: &mut Accepting,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+async fn accept_unix(server: Server) {
+    loop {
+        let Some(place) = server.handle.place().await else { return };
+        let accepted = tokio::select! {
+            accepted = server.sockets.unix.accept() => accepted,
+            () = told(server.handle.draining.subscribe()) => return,
+        };
+        match accepted {
+            Ok((stream, _)) => match peer(&stream) {
+                Ok(peer) => serve(&server, stream, Origin::Peer(peer), place),
+                Err(error) => tracing::warn!(%error, "a connection whose peer the kernel does not name was closed"),
+            },
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+async fn accept_tcp(server: Server) {
+    let Some(tcp) = &server.sockets.tcp else { return };
+    loop {
+        let Some(place) = server.handle.place().await else { return };
+        let accepted = tokio::select! {
+            accepted = tcp.accept() => accepted,
+            () = told(server.handle.draining.subscribe()) => return,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                without_delay(&stream, from);
+                serve(&server, stream, Origin::Tcp, place);
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+/// Small answers must not wait for more to send.
+fn without_delay(stream: &tokio::net::TcpStream, from: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %from, "a connection keeps its delay");
+    }
+}
+
+fn peer(stream: &UnixStream) -> io::Result<Peer> {
+    let credentials = stream.peer_cred()?;
+    Ok(Peer { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() })
+}
+
+/// A failed accept is the client's doing, or the process has no descriptors left: both pass.
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+/// Returns once the daemon is draining.
+async fn told(mut draining: watch::Receiver<bool>) {
+    // The sender lives as long as the listener's handle, and with it the daemon.
+    let _told = draining.wait_for(|draining| *draining).await.is_ok();
+}
+
+/// Serves one connection, which outlives the accepting actor.
+fn serve<S>(server: &Server, stream: S, origin: Origin, place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = server.router.clone();
+    let draining = server.handle.draining.subscribe();
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(origin);
+        let answer = router.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    tokio::spawn(async move {
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = told(draining) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop(place);
+    });
+}

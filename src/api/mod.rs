@@ -1,0 +1,34 @@
+//! The control API: HTTP/1.1 with JSON over the Unix socket and, where it is on, a loopback TCP listener.
+//!
+//! ```text
+//! listener ─ peer or token ─> gate (who? may they?) ─> a handler per resource ─> rooms ─> answer, problem or events
+//! ```
+//!
+//! A file per resource. `router` names every route with the permission that it needs; there is no other way to a handler.
+//! `error` alone maps classes of failure to statuses. Handlers decide nothing: they parse, ask a room, and render.
+//!
+//! INVARIANT: whatever a handler answers about a resource, its tenant has been compared with the principal's.
+
+mod agents;
+mod audit;
+mod body;
+mod budgets;
+mod compat;
+mod dlp;
+mod error;
+mod events;
+mod gate;
+mod listener;
+mod openapi;
+mod render;
+mod rooms;
+mod router;
+mod socket;
+mod status;
+mod tasks;
+mod templates;
+mod tree;
+
+pub use listener::{Listener, Sockets};
+pub use rooms::{Readiness, Rooms};
+pub use socket::{BindError, bind};

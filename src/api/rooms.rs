@@ -1,0 +1,52 @@
+//! What the handlers call on.
+
+use std::sync::Arc;
+
+use crate::config::settings;
+use crate::control_plane::access::Access;
+use crate::control_plane::admission::Admission;
+use crate::control_plane::audit::Audit;
+use crate::control_plane::budget::Budget;
+use crate::control_plane::template::Templates;
+use crate::data_plane::dlp::Dlp;
+use crate::data_plane::factory::Factory;
+use crate::data_plane::orchestrator::Orchestrator;
+use crate::domain::clock::Timestamp;
+use crate::journal::Journal;
+use crate::supervision::SupervisorHandle;
+use crate::telemetry::metrics::Metrics;
+
+/// Says why requests are not served; empty when they are.
+pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// The rooms behind the API; shared by all requests.
+pub struct Rooms {
+    /// Who asks.
+    pub access: Access,
+    /// What is allowed.
+    pub admission: Admission,
+    /// Tasks.
+    pub orchestrator: Orchestrator,
+    /// Agents.
+    pub factory: Factory,
+    /// Records.
+    pub journal: Journal,
+    /// Templates.
+    pub templates: Templates,
+    /// Money.
+    pub budget: Budget,
+    /// Personal data.
+    pub dlp: Dlp,
+    /// What was decided.
+    pub audit: Audit,
+    /// The tree.
+    pub root: SupervisorHandle,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Whether requests are served.
+    pub readiness: Readiness,
+    /// Limits.
+    pub settings: settings::Api,
+    /// When the daemon started.
+    pub started_at: Timestamp,
+}

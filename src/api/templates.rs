@@ -1,0 +1,75 @@
+//! `/factory/templates`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::body::id;
+use super::error::{Answer, ApiError};
+use super::render;
+use super::router::Shared;
+use crate::control_plane::template::{Kind, Listing, PublishedVersion};
+use crate::domain::name::TemplateName;
+use crate::protocol::page::Page;
+use crate::protocol::problem::Problem;
+use crate::protocol::template::{Template, TemplateVersion};
+
+/// Lists templates by name.
+#[utoipa::path(get, path = "/factory/templates", tag = "templates",
+    responses((status = 200, body = Page<Template>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
+    let items = rooms.templates.list().iter().map(|listing| Template { resolved: None, ..rendered(listing) }).collect();
+    Json(Page { items, next: None })
+}
+
+/// Shows a template with everything that it inherits.
+#[utoipa::path(get, path = "/factory/templates/{name}", tag = "templates", params(("name" = String, Path)),
+    responses((status = 200, body = Template), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub(super) async fn show(State(rooms): State<Shared>, Path(name): Path<String>) -> Answer<Json<Template>> {
+    let name: TemplateName = id("template", &name)?;
+    let listing = rooms.templates.listing(&name).ok_or_else(|| ApiError::not_found("template"))?;
+    Ok(Json(rendered(&listing)))
+}
+
+/// Lists the published versions of a template, the newest first.
+#[utoipa::path(get, path = "/factory/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
+    responses((status = 200, body = Page<TemplateVersion>), (status = "4XX", body = Problem),
+        (status = "5XX", body = Problem)))]
+pub(super) async fn versions(
+    State(rooms): State<Shared>,
+    Path(name): Path<String>,
+) -> Answer<Json<Page<TemplateVersion>>> {
+    let name: TemplateName = id("template", &name)?;
+    let versions = rooms.templates.versions(&name).await?;
+    if versions.is_empty() && rooms.templates.listing(&name).is_none() {
+        return Err(ApiError::not_found("template"));
+    }
+    Ok(Json(Page { items: versions.iter().map(version).collect(), next: None }))
+}
+
+fn rendered(listing: &Listing) -> Template {
+    let template = listing.template.as_ref();
+    let version = template.map(|template| &template.version).or(listing.file_version.as_ref());
+    Template {
+        name: listing.name.to_string(),
+        version: version.map(ToString::to_string).unwrap_or_default(),
+        digest: template.map(|template| template.digest.to_string()).unwrap_or_default(),
+        kind: template.map_or(Kind::Agent.as_str(), |template| template.kind.as_str()).to_owned(),
+        status: listing.status.as_str().to_owned(),
+        description: template.and_then(|template| template.description.clone()),
+        capabilities: template.map(|t| t.capabilities.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        signature: template.and_then(|template| template.signer.as_ref()).map(render::signature),
+        published_at: template.map(|template| template.published_at.to_string()),
+        reasons: listing.reasons.clone(),
+        resolved: listing.resolved.as_ref().map(|resolved| serde_json::Value::clone(resolved)),
+    }
+}
+
+fn version(version: &PublishedVersion) -> TemplateVersion {
+    TemplateVersion {
+        version: version.version.to_string(),
+        digest: version.digest.to_string(),
+        published_at: version.published_at.to_string(),
+        signature: version.signer.as_ref().map(render::signature),
+        current: version.current,
+    }
+}

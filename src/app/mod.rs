@@ -1,0 +1,313 @@
+//! The composition root: builds the rooms bottom-up, wires the supervision tree, and takes it down in order.
+//!
+//! ```text
+//! root (one_for_one)
+//! ├─ core (rest_for_one)
+//! │  ├─ store
+//! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, admission
+//! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator
+//! └─ edge (one_for_one): api, metrics, systemd
+//! ```
+//!
+//! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
+//! every part of the tree.
+
+mod error;
+mod notifier;
+mod readiness;
+mod tree;
+mod upkeep;
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::Error;
+
+use crate::api::{self, Listener, Rooms};
+use crate::config::settings::{self, Settings};
+use crate::control_plane::access::{Access, Rules};
+use crate::control_plane::admission::{Admission, Means, Routes};
+use crate::control_plane::audit::Audit;
+use crate::control_plane::budget::{Budget, Source, price::PriceList};
+use crate::control_plane::policy::Policies;
+use crate::control_plane::template::Templates;
+use crate::data_plane::agent::{self, Environment};
+use crate::data_plane::dlp::{Dlp, PseudonymKey};
+use crate::data_plane::factory::Factory;
+use crate::data_plane::orchestrator::Orchestrator;
+use crate::data_plane::provider::Providers;
+use crate::domain::budget::{Limit, Scope, Window};
+use crate::domain::clock::Timestamp;
+use crate::journal::Journal;
+use crate::journal::events::{Event, Events};
+use crate::store::{self, Store};
+use crate::supervision::SupervisorHandle;
+use crate::telemetry::metrics::Metrics;
+
+/// How long connections may take to end after the last answer.
+const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+
+/// A running daemon.
+pub struct Daemon {
+    root: SupervisorHandle,
+    store: Store,
+    journal: Journal,
+    access: Access,
+    admission: Admission,
+    budget: Budget,
+    listener: Listener,
+    settings: Settings,
+    /// Whether the socket's file is ours to remove.
+    owns_socket: bool,
+}
+
+/// The data plane's rooms, and the children of its supervisor in the order of their start.
+struct DataPlane {
+    dlp: Dlp,
+    factory: Factory,
+    orchestrator: Orchestrator,
+    children: Vec<crate::supervision::ChildSpec>,
+}
+
+impl Daemon {
+    /// Starts everything; when this returns, requests are served. `inherited` is the socket that systemd passed.
+    ///
+    /// # Errors
+    /// What could not be started. Nothing runs then.
+    pub async fn start(settings: Settings, metrics: Metrics, inherited: Option<OwnedFd>) -> Result<Self, Error> {
+        let owns_socket = inherited.is_none();
+        let sockets = api::bind(&settings.socket, &settings.api, inherited).await?;
+        let store = open_store(&settings).await?;
+        let events = Events::new();
+        let journal = {
+            let (store, events) = (store.clone(), events.clone());
+            tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??
+        };
+        let key = PseudonymKey::load_or_create(&settings.data_dir)?;
+
+        let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
+        let (access, access_spec) = Access::start(rules(&settings));
+        let (policies, policy_spec) = Policies::start();
+        let recover = Arc::new(journal.clone());
+        let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
+        let (templates, templates_spec) = Templates::start(
+            settings.templates.clone(),
+            settings.templates_dir.clone(),
+            store.clone(),
+            policies,
+            events.clone(),
+        );
+        declare_daily_limits(&templates, &budget);
+        let (providers, provider_specs) = Providers::start(&settings.providers);
+        let prices = PriceList::new(&settings.models);
+        let ready = providers.clone();
+        let (admission, admission_spec) = Admission::start(Means {
+            journal: journal.clone(),
+            templates: templates.clone(),
+            budget: budget.clone(),
+            prices: prices.clone(),
+            audit: audit.clone(),
+            routes: routes(&settings),
+            readiness: Arc::new(move |model| ready.usable(model).is_ok()),
+            open_tasks_max: settings.api.open_tasks_max,
+        });
+        let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
+        let rooms = agent::Rooms {
+            journal: journal.clone(),
+            admission: admission.clone(),
+            budget: budget.clone(),
+            prices,
+            dlp: dlp.clone(),
+            providers,
+        };
+        let data = data_plane(&settings, rooms, dlp, dlp_specs, provider_specs);
+
+        let root = SupervisorHandle::new("root");
+        let rooms = Arc::new(Rooms {
+            access: access.clone(),
+            admission: admission.clone(),
+            orchestrator: data.orchestrator.clone(),
+            factory: data.factory.clone(),
+            journal: journal.clone(),
+            templates: templates.clone(),
+            budget: budget.clone(),
+            dlp: data.dlp.clone(),
+            audit,
+            root: root.clone(),
+            metrics: metrics.clone(),
+            readiness: readiness::of(store.clone(), templates, admission.clone()),
+            settings: settings.api.clone(),
+            started_at: Timestamp::now(),
+        });
+        let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
+        let tree = tree::Parts {
+            store: store::child_spec(&store),
+            control: vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec],
+            data: data.children,
+            edge: vec![api_spec, upkeep::spec(metrics, data.factory), notifier::spec(Arc::clone(&rooms.readiness))],
+        };
+        root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
+        tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+        Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket })
+    }
+
+    /// Puts in force what new settings say about access and limits; everything else needs a restart.
+    ///
+    /// # Errors
+    /// A part of the tree gave no answer.
+    pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
+        self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
+        let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
+        let limits = settings.budgets.iter().map(|(scope, limit)| (scope, Some(*limit)));
+        for (scope, limit) in gone.map(|scope| (scope, None)).chain(limits) {
+            self.budget.declare(scope, Source::Settings, limit).await?;
+        }
+        self.settings.access = settings.access;
+        self.settings.budgets = settings.budgets;
+        Ok(())
+    }
+
+    /// Waits until the tree has ended by itself, which it does only when restarts no longer help.
+    pub async fn ended(&self) {
+        self.root.ended().await;
+    }
+
+    /// Stops in order: no new tasks, running ones end within the grace time, then the tree from its leaves, then the store.
+    /// What is still open goes on when the daemon starts again.
+    ///
+    /// # Errors
+    /// The store could not be closed in good order.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.admission.drain();
+        notifier::stopping();
+        let open = self.drain().await;
+        tracing::info!(open, "drained");
+        self.listener.drain();
+        if !self.listener.drained(CONNECTIONS_GRACE).await {
+            tracing::warn!("connections were cut off");
+        }
+        self.root.shutdown().await;
+        self.store.close().await?;
+        if self.owns_socket
+            && let Err(error) = std::fs::remove_file(&self.settings.socket)
+        {
+            tracing::warn!(%error, "the socket could not be removed");
+        }
+        Ok(())
+    }
+
+    /// Waits for open tasks within the grace time; returns how many are left.
+    async fn drain(&self) -> usize {
+        let ended = async {
+            for task in self.journal.open_tasks() {
+                if let Err(error) = self.journal.wait(task.order.task, self.settings.api.drain_grace).await {
+                    tracing::warn!(%error, "a task could not be waited for");
+                }
+            }
+        };
+        // What is left is told by the count.
+        let _all_ended = tokio::time::timeout(self.settings.api.drain_grace, ended).await.is_ok();
+        self.journal.open_count()
+    }
+}
+
+async fn open_store(settings: &Settings) -> Result<Store, Error> {
+    let (directory, cache_bytes) = (settings.data_dir.clone(), settings.store.cache_bytes);
+    let open = move || {
+        create_private(&directory)?;
+        Store::open(&directory, store::Options { cache_bytes }).map_err(Error::from)
+    };
+    tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
+}
+
+fn create_private(directory: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
+}
+
+fn data_plane(
+    settings: &Settings,
+    rooms: agent::Rooms,
+    dlp: Dlp,
+    dlp_specs: Vec<crate::supervision::ChildSpec>,
+    provider_specs: Vec<crate::supervision::ChildSpec>,
+) -> DataPlane {
+    let environment = Environment::new(rooms);
+    // The orchestrator stands above the factory, whose shards tell it when they start: it is known to them a moment later.
+    let known: Arc<std::sync::OnceLock<Orchestrator>> = Arc::default();
+    let later = Arc::clone(&known);
+    let made: Arc<std::sync::OnceLock<Factory>> = Arc::default();
+    let factory_later = Arc::clone(&made);
+    let on_shard = Arc::new(move |shard| {
+        if let (Some(factory), Some(orchestrator)) = (factory_later.get(), later.get()) {
+            factory.forget_shard(shard);
+            orchestrator.sweep_later();
+        }
+    });
+    let shards = settings.max_workers.get();
+    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), shards, on_shard);
+    let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
+    let factory = made.get_or_init(|| factory).clone();
+    let orchestrator = known.get_or_init(|| orchestrator).clone();
+    let group = |name: &'static str, children: Vec<crate::supervision::ChildSpec>| tree::group(name, children);
+    let children = vec![
+        group("dlp", dlp_specs),
+        group("providers", provider_specs),
+        agents,
+        plans,
+        factory_spec,
+        orchestrator_spec,
+    ];
+    DataPlane { dlp, factory, orchestrator, children }
+}
+
+fn rules(settings: &Settings) -> Rules {
+    Rules {
+        access: settings.access.clone(),
+        tokens_file: settings.api.tokens_file.clone(),
+        anonymous_role: settings.api.anonymous_role,
+    }
+}
+
+fn routes(settings: &Settings) -> Routes {
+    settings.routes.iter().map(|(name, models)| (name.clone(), models.as_slice().into())).collect()
+}
+
+/// A template's limit for a day becomes a limit of the budget room whenever a version is published.
+fn declare_daily_limits(templates: &Templates, budget: &Budget) {
+    let budget = budget.clone();
+    templates.on_publish(Arc::new(move |template| {
+        let (budget, scope) = (budget.clone(), Scope::Template(template.name.clone()));
+        let limit = template.budget.per_day.map(|amount| Limit { amount, window: Window::Day });
+        tokio::spawn(async move {
+            if let Err(error) = budget.declare(&scope, Source::Template, limit).await {
+                tracing::error!(%scope, %error, "a template's daily limit is not in force");
+            }
+        });
+    }));
+}
+
+/// Restarts are news.
+fn observer(events: Events) -> crate::supervision::Observer {
+    Arc::new(move |notice| {
+        tracing::warn!(actor = %notice.child, supervisor = %notice.supervisor, exit = %notice.exit, "an actor is restarted");
+        let event = Event::new("actor_restarted").with("actor", &notice.child).with("supervisor", &notice.supervisor);
+        events.publish(event.with("exit", &notice.exit));
+    })
+}
+
+/// The settings that a running daemon does not take up until it is started anew, where they differ.
+#[must_use]
+pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
+    let static_part = |settings: &Settings| {
+        let Settings { data_dir, templates_dir, socket, max_workers, api, store, templates, providers, models, routes, .. } =
+            settings;
+        format!(
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{api:?}{store:?}{templates:?}{providers:?}{models:?}{routes:?}"
+        )
+    };
+    static_part(old) != static_part(new)
+}

@@ -1,0 +1,24 @@
+//! Whether requests are served, and if not, why.
+
+use std::sync::Arc;
+
+use crate::api::Readiness;
+use crate::control_plane::admission::Admission;
+use crate::control_plane::template::Templates;
+use crate::store::{Health, Store};
+
+pub(super) fn of(store: Store, templates: Templates, admission: Admission) -> Readiness {
+    Arc::new(move || {
+        let mut reasons = Vec::new();
+        if admission.is_draining() {
+            reasons.push("the daemon is draining".to_owned());
+        }
+        if let Health::Unwell { .. } = store.health() {
+            reasons.push("the store cannot make anything durable; the log says why".to_owned());
+        }
+        if !templates.ready() {
+            reasons.push("templates have not been read yet".to_owned());
+        }
+        reasons
+    })
+}

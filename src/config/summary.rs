@@ -1,0 +1,63 @@
+//! What `--check-config` prints: the settings as they were understood, without secrets.
+
+use std::fmt;
+
+use super::settings::{BaseUrl, KeySource, ProviderKind, Settings};
+
+/// Shows the settings to a person.
+#[derive(Debug, Clone, Copy)]
+pub struct Summary<'a>(&'a Settings);
+
+impl Settings {
+    /// The settings for a person, a line for each subject.
+    #[must_use]
+    pub fn summary(&self) -> Summary<'_> {
+        Summary(self)
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = self.0;
+        writeln!(f, "data        {}", settings.data_dir.display())?;
+        writeln!(f, "templates   {}{}", settings.templates_dir.display(), signatures(settings))?;
+        writeln!(f, "socket      {}", settings.socket.display())?;
+        if let Some(tcp) = settings.api.tcp {
+            writeln!(f, "tcp         {tcp}")?;
+        }
+        writeln!(f, "workers     {}", settings.max_workers)?;
+        for (name, provider) in &settings.providers {
+            let place = match &provider.base_url {
+                BaseUrl::Http(url) => url.clone(),
+                BaseUrl::Unix(path) => format!("unix://{}", path.display()),
+                BaseUrl::None => "in the daemon".to_owned(),
+            };
+            let kind = match provider.kind {
+                ProviderKind::OpenAi => "openai",
+                ProviderKind::Builtin => "builtin",
+            };
+            let key = match &provider.api_key {
+                KeySource::None => "",
+                KeySource::File(_) => ", key from a file",
+                KeySource::Env(_) => ", key from the environment",
+            };
+            writeln!(f, "provider    {name}: {kind}, {place}{key}")?;
+        }
+        for (name, route) in &settings.routes {
+            let models: Vec<_> = route.iter().map(ToString::to_string).collect();
+            writeln!(f, "route       {name}: {}", models.join(", "))?;
+        }
+        for (scope, limit) in &settings.budgets {
+            writeln!(f, "budget      {scope}: {} USD, {}", limit.amount, limit.window.as_str())?;
+        }
+        let grants = settings.access.users.len().saturating_add(settings.access.groups.len());
+        match grants {
+            0 => write!(f, "access      root and the daemon's own user"),
+            count => write!(f, "access      root, the daemon's own user, and {count} grants"),
+        }
+    }
+}
+
+fn signatures(settings: &Settings) -> &'static str {
+    if settings.templates.enable_signature_validation { ", signed" } else { ", SIGNATURES ARE NOT CHECKED" }
+}

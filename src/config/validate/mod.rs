@@ -1,0 +1,74 @@
+//! A tree -> [`Settings`]. A file for each subject; this one holds the top level and the order.
+
+mod access;
+mod api;
+mod budgets;
+mod log;
+mod providers;
+mod templates;
+
+use std::path::PathBuf;
+
+use super::host::Host;
+use super::reader::{Report, Section, path_from};
+use super::settings::{Settings, Store};
+use super::tree::Table;
+use super::value;
+
+/// The most threads that may be asked for.
+const MAX_WORKERS_MAX: usize = 1024;
+
+/// What sled may keep in memory when nothing is said, in bytes. It fills with use; an idle daemon has none of it.
+const CACHE_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
+
+/// Reads everything; the result counts only where the report has no mistakes.
+pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Settings {
+    let mut root = Section::root(tree);
+    let data_dir = root.read_or(report, "data_dir", PathBuf::from("data"), path_from);
+    let templates_dir = root.read_or(report, "templates_dir", PathBuf::from("templates"), path_from);
+    let socket = socket(&mut root, host, report);
+    let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
+    let api = api::read(root.section(report, "api"), report);
+    let store = store(root.section(report, "store"), report);
+    let log = log::read(root.section(report, "log"), report);
+    let templates = templates::read(root.section(report, "templates"), report);
+    let providers = providers::providers(root.section(report, "providers"), report);
+    let models = providers::models(root.section(report, "models"), &providers, report);
+    let routes = providers::routes(root.section(report, "routes"), &providers, &models, report);
+    let budgets = budgets::read(root.section(report, "budgets"), report);
+    let access = access::read(root.section(report, "access"), report);
+    root.finish(report);
+    Settings {
+        data_dir,
+        templates_dir,
+        socket,
+        max_workers,
+        api,
+        store,
+        log,
+        templates,
+        providers,
+        models,
+        routes,
+        budgets,
+        access,
+    }
+}
+
+fn socket(root: &mut Section, host: &Host, report: &mut Report) -> PathBuf {
+    let before = report.mistakes.len();
+    let given = root.read(report, "socket", path_from).map(|located| located.value);
+    let socket = given.or_else(|| host.socket.clone());
+    if socket.is_none() && report.mistakes.len() == before {
+        let text = "no place for it here: set it, or XDG_RUNTIME_DIR, or make /run/factoryd writable";
+        report.mistake(&root.place().clone(), "socket", text);
+    }
+    socket.unwrap_or_default()
+}
+
+fn store(mut section: Section, report: &mut Report) -> Store {
+    let range = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
+    let cache_bytes = section.read_or(report, "cache_bytes", CACHE_BYTES_DEFAULT, value::whole(range));
+    section.finish(report);
+    Store { cache_bytes }
+}

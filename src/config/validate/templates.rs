@@ -1,0 +1,21 @@
+//! `[templates]`.
+
+use std::time::Duration;
+
+use crate::config::reader::{Report, Section, path_from};
+use crate::config::settings::Templates;
+use crate::config::value;
+
+/// How long a verification is believed when nothing is said.
+const CACHE_TTL_DEFAULT: Duration = Duration::from_secs(300);
+
+pub(super) fn read(mut section: Section, report: &mut Report) -> Templates {
+    let templates = Templates {
+        enable_signature_validation: section.read_or(report, "enable_signature_validation", true, value::boolean),
+        trusted_keys_dir: section.read(report, "trusted_keys_dir", path_from).map(|located| located.value),
+        rsa_public_key_path: section.read(report, "rsa_public_key_path", path_from).map(|located| located.value),
+        cache_ttl: section.read_or(report, "cache_ttl", CACHE_TTL_DEFAULT, value::positive_duration),
+    };
+    section.finish(report);
+    templates
+}

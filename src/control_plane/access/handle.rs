@@ -1,0 +1,116 @@
+//! The only way in. Cheap to clone; judges by the published snapshot, and asks the actor only for users it does not know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
+
+use crate::domain::clock::Timestamp;
+use crate::supervision::{Address, CallError, ChildSpec};
+
+use super::actor::Gatekeeper;
+use super::error::Error;
+use super::message::Message;
+use super::principal::{Peer, Principal, Via};
+use super::snapshot::{Rules, Shared, Snapshot};
+use super::table::{Identity, Table, Verdict};
+use super::tokens::Presented;
+
+/// How long a request waits for a look-up.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(5);
+/// How long a reload waits until the new rules are in force.
+const RELOADED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Finds out who asks.
+#[derive(Debug, Clone)]
+pub struct Access {
+    address: Address<Message>,
+    shared: Arc<Shared>,
+}
+
+impl Access {
+    /// Makes the handle and says how its actor is started. Until it has, only root and the daemon's own user get in.
+    #[must_use]
+    pub fn start(rules: Rules) -> (Self, ChildSpec) {
+        let own_uid = rustix::process::geteuid().as_raw();
+        let table = Arc::new(Table { own_uid, ..Table::default() });
+        let shared = Arc::new(Shared {
+            own_uid,
+            rules: ArcSwap::from_pointee(rules),
+            snapshot: ArcSwap::from_pointee(Snapshot { table, ..Snapshot::default() }),
+        });
+        let address = Address::new("access");
+        let spec = ChildSpec::worker(&address, {
+            let shared = shared.clone();
+            move || (Gatekeeper, shared.clone())
+        });
+        (Self { address, shared }, spec)
+    }
+
+    /// Who a peer of the Unix socket is.
+    ///
+    /// # Errors
+    /// [`Error::NotGranted`], or the host's directory does not answer.
+    pub async fn peer(&self, peer: Peer) -> Result<Principal, Error> {
+        let snapshot = self.shared.snapshot.load_full();
+        match judge(&snapshot, peer, snapshot.identity(peer.uid, Instant::now())) {
+            Some(outcome) => outcome,
+            None => {
+                let uid = peer.uid;
+                let found = self.address.call(LOOKED_UP_WITHIN, |reply| Message::LookUp { uid, reply }).await??;
+                judge(&snapshot, peer, Some(&found)).unwrap_or(Err(Error::NotGranted { uid }))
+            }
+        }
+    }
+
+    /// Whose bearer token this is.
+    ///
+    /// # Errors
+    /// Nobody's, or one that has expired.
+    pub fn token(&self, token: &str, now: Timestamp) -> Result<Principal, Error> {
+        match self.shared.snapshot.load().tokens.present(token, now) {
+            Presented::Is(principal) => Ok(principal),
+            Presented::Expired => Err(Error::TokenExpired),
+            Presented::Unknown => Err(Error::TokenUnknown),
+        }
+    }
+
+    /// Who a request without a token is, on a listener where peers cannot be known.
+    ///
+    /// # Errors
+    /// The settings let no such request in.
+    pub fn anonymous(&self) -> Result<Principal, Error> {
+        let role = self.shared.snapshot.load().anonymous_role.ok_or(Error::TokenMissing)?;
+        Ok(Principal { name: "anonymous".into(), user: None, role, tenant: None, via: Via::Anonymous })
+    }
+
+    /// Puts new rules in force.
+    ///
+    /// # Errors
+    /// The actor gave no answer; the rules are in force when it has resolved them, or at its next start.
+    pub async fn reload(&self, rules: Rules) -> Result<(), CallError> {
+        self.address.call(RELOADED_WITHIN, |reply| Message::Reload { rules, reply }).await
+    }
+}
+
+fn judge(snapshot: &Snapshot, peer: Peer, identity: Option<&Identity>) -> Option<Result<Principal, Error>> {
+    match snapshot.table.judge(peer, identity) {
+        Verdict::Is(principal) => Some(Ok(principal)),
+        Verdict::Nobody => Some(Err(Error::NotGranted { uid: peer.uid })),
+        Verdict::AskDirectory => None,
+    }
+}
+
+#[cfg(test)]
+impl Access {
+    /// What the actor starts from.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+
+    /// Where it lives.
+    pub(super) fn address(&self) -> &Address<Message> {
+        &self.address
+    }
+}

@@ -1,0 +1,38 @@
+//! Who asks, and what they may: peer credentials and tokens become a [`Principal`], roles become permissions.
+//!
+//! ```text
+//! peer credentials ─┐
+//! bearer token ─────┼─> Principal ──> authorise(permission, tenant) ──> yes | Forbidden | there is no such thing
+//! nothing ──────────┘        └──────> resolve(tenant, user) ──────────> where and as whom a task runs
+//! ```
+//!
+//! One actor owns the tables and publishes them as an immutable snapshot; requests read the snapshot. Only a peer whose groups
+//! decide, and who was not seen for a while, is looked up in the host's directory.
+//!
+//! INVARIANTS
+//! - Without grants in the settings, root and the daemon's own user are admin and nobody else gets in; they are never looked up.
+//! - What belongs to another tenant does not exist: the refusal is [`policy::Refusal::OtherTenant`], which is told as not found.
+//! - A token is compared as a hash, in constant time, with every entry; the token itself is never stored or logged.
+//! - When in doubt, nobody gets in: a tokens file that others may write gives nobody a token.
+
+mod actor;
+mod directory;
+mod error;
+mod handle;
+mod message;
+pub mod policy;
+mod principal;
+mod snapshot;
+mod table;
+mod tokens;
+mod watch;
+
+pub use error::Error;
+pub use handle::Access;
+pub use policy::{Permission, Refusal, authorise, resolve};
+pub use principal::{Peer, Principal, Via};
+pub use snapshot::Rules;
+pub use tokens::Unusable;
+
+#[cfg(test)]
+mod tests;

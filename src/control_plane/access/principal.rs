@@ -1,0 +1,71 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use crate::config::settings::Role;
+use crate::control_plane::audit::Who;
+use crate::domain::name::{Tenant, User};
+
+use super::policy::role_word;
+
+/// The credentials of the process at the other end of the Unix socket, as the kernel tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its effective user.
+    pub uid: u32,
+    /// Its effective group.
+    pub gid: u32,
+    /// Its process, where the kernel tells it.
+    pub pid: Option<i32>,
+}
+
+/// How a principal was recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// By the socket's peer credentials.
+    Peer(Peer),
+    /// By a token of this name.
+    Token(Arc<str>),
+    /// Not at all, on a listener that allows it.
+    Anonymous,
+    /// It is the daemon itself.
+    Internal,
+}
+
+/// Who asks, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// A name for logs and the audit log: `ann`, `uid:1000`, `token:ci`, `anonymous`, `factoryd`.
+    pub name: Arc<str>,
+    /// The host's user, where the principal is one and its name is known.
+    pub user: Option<User>,
+    /// What it may do.
+    pub role: Role,
+    /// The only tenant that exists for it; none means every tenant.
+    pub tenant: Option<Tenant>,
+    /// How it was recognised.
+    pub via: Via,
+}
+
+impl Principal {
+    /// The daemon itself, for what it does of its own accord.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self { name: "factoryd".into(), user: None, role: Role::Admin, tenant: None, via: Via::Internal }
+    }
+}
+
+impl From<&Principal> for Who {
+    fn from(principal: &Principal) -> Self {
+        let uid = match &principal.via {
+            Via::Peer(peer) => Some(peer.uid),
+            Via::Token(_) | Via::Anonymous | Via::Internal => None,
+        };
+        Self {
+            name: principal.name.clone(),
+            role: role_word(principal.role).into(),
+            tenant: principal.tenant.clone(),
+            uid,
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Admission's handle: the only maker of work orders.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::repeat::{Claim, Keys};
+use super::submission::{Submission, Target};
+use super::{Refusal, WorkOrder, policy};
+use crate::control_plane::access::{self, Permission, Principal};
+use crate::control_plane::audit::{Audit, Entry, Who};
+use crate::control_plane::budget::price::{PriceList, worst_case};
+use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
+use crate::control_plane::template::{Kind, Template, Templates};
+use crate::domain::clock::Timestamp;
+use crate::domain::failure::Failure;
+use crate::domain::id::{AgentId, TaskId};
+use crate::domain::money::Usd;
+use crate::domain::name::{ModelRef, RouteName, TemplateName, Tenant, User};
+use crate::domain::private::Text;
+use crate::domain::usage::Tokens;
+use crate::journal::Journal;
+use crate::journal::agents::AgentRecord;
+use crate::journal::order::{Ancestor, Order, Registered, Tool, Worker};
+use crate::store::Batch;
+
+/// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
+pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
+/// Routes by name, from the settings.
+pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
+
+/// What admission decides with.
+pub struct Means {
+    /// Tasks and agents.
+    pub journal: Journal,
+    /// Published templates.
+    pub templates: Templates,
+    /// Money.
+    pub budget: Budget,
+    /// Prices.
+    pub prices: PriceList,
+    /// The audit log.
+    pub audit: Audit,
+    /// Routes.
+    pub routes: Routes,
+    /// Which models can be called.
+    pub readiness: Readiness,
+    /// The most open tasks.
+    pub open_tasks_max: usize,
+}
+
+/// Decides what runs. Cheap to clone; every decision is made in the caller's task from immutable snapshots, but for the
+/// reservation, which the budget's actor makes.
+#[derive(Clone)]
+pub struct Admission {
+    means: Arc<Means>,
+    keys: Keys,
+    draining: Arc<AtomicBool>,
+}
+
+/// An admitted request: nothing of it is durable until it is submitted with all that is here.
+pub struct Ticket {
+    /// The order.
+    pub order: WorkOrder,
+    /// What is held for its first step.
+    pub reservation: Reservation,
+    /// What must become durable with it.
+    pub with: Batch,
+    /// Held until it is durable.
+    claim: Option<Claim>,
+}
+
+impl Ticket {
+    /// Lets others submit under the same idempotency key; the submission is durable or given up.
+    pub fn conclude(self) {
+        drop(self.claim);
+    }
+}
+
+/// What became of a submission.
+pub enum Admitted {
+    /// It is to be submitted.
+    New(Box<Ticket>),
+    /// It was submitted before.
+    Repeated(TaskId),
+}
+
+/// Who is to run a task, and what is known of it.
+struct Placement {
+    template: Arc<Template>,
+    worker: Worker,
+}
+
+impl Placement {
+    /// On an agent of its own, or as an orchestrator.
+    fn of(template: Arc<Template>) -> Self {
+        let worker = match template.kind {
+            Kind::Agent => Worker::Own,
+            Kind::Orchestrator(_) => Worker::Orchestrator,
+        };
+        Self { template, worker }
+    }
+}
+
+impl Admission {
+    pub(super) fn new(means: Means) -> Self {
+        Self { means: Arc::new(means), keys: Keys::default(), draining: Arc::default() }
+    }
+
+    /// Admits nothing more; what is open goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the daemon is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.means.journal
+    }
+
+    /// Decides on a submission. The decision is on record when this returns; an admission becomes so with its ticket.
+    ///
+    /// # Errors
+    /// Why not; see [`Refusal`].
+    pub async fn admit(&self, principal: &Principal, submission: Submission, now: Timestamp) -> Result<Admitted, Refusal> {
+        let subject = match &submission.target {
+            Target::Template(name) => name.to_string(),
+            Target::Agent(id) => id.to_string(),
+            Target::Capability(name) => format!("capability {name}"),
+        };
+        let decided = self.decide(principal, submission, now).await;
+        if let Err(refusal) = &decided {
+            self.put_on_record(principal, "submit_task", &subject, refusal, now).await?;
+        }
+        decided
+    }
+
+    async fn decide(&self, principal: &Principal, submission: Submission, now: Timestamp) -> Result<Admitted, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let (tenant, user) = access::resolve(principal, submission.tenant.clone(), submission.user.clone())?;
+        access::authorise(principal, Permission::SubmitTask, Some(&tenant))?;
+        policy::check(&submission, now)?;
+        let fingerprint = submission.fingerprint();
+        let claim = match &submission.idempotency_key {
+            Some(key) => Some(self.keys.claim(&principal.name, key).await),
+            None => None,
+        };
+        if let Some(claim) = &claim
+            && let Some(task) = claim.earlier(self.means.journal.store(), fingerprint, now)?
+        {
+            return Ok(Admitted::Repeated(task));
+        }
+        if self.means.journal.open_count() >= self.means.open_tasks_max {
+            return Err(Refusal::Overloaded(self.means.open_tasks_max));
+        }
+        let task = TaskId::generate();
+        let placement = self.place(&submission.target, &tenant)?;
+        let order = Order {
+            task,
+            worker: placement.worker,
+            template: placement.template.name.clone(),
+            version: placement.template.version.clone(),
+            digest: placement.template.digest,
+            principal: principal.name.to_string(),
+            tenant,
+            user,
+            input: submission.input,
+            budget: policy::strictest([submission.budget, limit_of(&placement.template)]),
+            deadline: submission.deadline,
+            ancestors: Vec::new(),
+            tools: granted(&placement.template),
+            protection: placement.template.protection,
+            metadata: submission.metadata,
+        };
+        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
+        if let Some(claim) = &claim {
+            with = with.and(claim.remember(task, fingerprint, now));
+        }
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim })))
+    }
+
+    /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
+    ///
+    /// # Errors
+    /// Why not; see [`Refusal`].
+    pub async fn delegate(
+        &self,
+        parent: &WorkOrder,
+        child: TaskId,
+        target: &Target,
+        input: Text,
+        now: Timestamp,
+    ) -> Result<Ticket, Refusal> {
+        let above = parent.order();
+        let deepest = parent.template().limits.depth;
+        let ancestors: Vec<Ancestor> = std::iter::once(Ancestor { task: above.task, budget: above.budget })
+            .chain(above.ancestors.iter().cloned())
+            .collect();
+        if u32::try_from(ancestors.len()).map_or(true, |depth| depth > deepest) {
+            return Err(Refusal::TooDeep(deepest));
+        }
+        let placement = self.place(target, &above.tenant)?;
+        let order = Order {
+            task: child,
+            worker: placement.worker,
+            template: placement.template.name.clone(),
+            version: placement.template.version.clone(),
+            digest: placement.template.digest,
+            principal: above.principal.clone(),
+            tenant: above.tenant.clone(),
+            user: above.user.clone(),
+            input,
+            budget: limit_of(&placement.template),
+            deadline: above.deadline,
+            ancestors,
+            tools: granted(&placement.template),
+            protection: placement.template.protection,
+            metadata: BTreeMap::new(),
+        };
+        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let who = Who { name: above.principal.as_str().into(), role: "task".into(), tenant: Some(above.tenant.clone()), uid: None };
+        let entry = Entry::allowed(now, who, "delegate_task").on(child);
+        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None })
+    }
+
+    /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
+    ///
+    /// # Errors
+    /// That version cannot be read.
+    pub async fn restore(&self, order: Arc<Order>) -> Result<WorkOrder, Refusal> {
+        let template = self.means.templates.pinned(&order.template, &order.digest).await?;
+        let route = self.route(&template)?;
+        Ok(WorkOrder::new(order, template, route))
+    }
+
+    /// Decides on a new registered agent; returns its record and what must become durable with it.
+    ///
+    /// # Errors
+    /// Why not; see [`Refusal`].
+    pub async fn admit_agent(
+        &self,
+        principal: &Principal,
+        wanted: NewAgent,
+        now: Timestamp,
+    ) -> Result<(AgentRecord, Batch), Refusal> {
+        let subject = wanted.template.to_string();
+        let decided = self.decide_agent(principal, wanted, now);
+        match decided {
+            Ok(agent) => {
+                let entry = Entry::allowed(now, principal.into(), "create_agent").on(agent.agent);
+                Ok((agent, entry.into_batch()))
+            }
+            Err(refusal) => {
+                self.put_on_record(principal, "create_agent", &subject, &refusal, now).await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    fn decide_agent(&self, principal: &Principal, wanted: NewAgent, now: Timestamp) -> Result<AgentRecord, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let (tenant, user) = access::resolve(principal, wanted.tenant, wanted.user)?;
+        access::authorise(principal, Permission::ManageAgents, Some(&tenant))?;
+        let template = self.means.templates.get(&wanted.template)?;
+        if matches!(template.kind, Kind::Orchestrator(_)) {
+            return Err(Refusal::NotAnAgent(template.name.to_string()));
+        }
+        Ok(AgentRecord {
+            agent: AgentId::generate(),
+            template: template.name.clone(),
+            version: template.version.clone(),
+            name: wanted.name,
+            tenant,
+            user,
+            created_at: now,
+            stopped_at: None,
+        })
+    }
+
+    async fn put_on_record(
+        &self,
+        principal: &Principal,
+        action: &'static str,
+        subject: &str,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let entry = Entry::refused(now, principal.into(), action, refusal.code(), &refusal.detail()).on(subject);
+        self.means.audit.record(entry).await?;
+        Ok(())
+    }
+
+    fn place(&self, target: &Target, tenant: &Tenant) -> Result<Placement, Refusal> {
+        match target {
+            Target::Template(name) => {
+                Ok(Placement::of(self.means.templates.get(name)?))
+            }
+            Target::Capability(capability) => {
+                let template = self.means.templates.by_capability(capability).into_iter().next();
+                let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
+                Ok(Placement::of(template))
+            }
+            Target::Agent(id) => {
+                let agent = self.means.journal.agents().get(*id)?;
+                let agent = agent.filter(|agent| agent.tenant == *tenant).ok_or(Refusal::UnknownAgent(*id))?;
+                if agent.stopped_at.is_some() {
+                    return Err(Refusal::StoppedAgent(*id));
+                }
+                let template = self.means.templates.get(&agent.template)?;
+                Ok(Placement { template, worker: Worker::Registered(Registered(*id)) })
+            }
+        }
+    }
+
+    fn route(&self, template: &Template) -> Result<Arc<[ModelRef]>, Refusal> {
+        let name = &template.model.route;
+        self.means.routes.get(name).cloned().ok_or_else(|| Refusal::UnknownRoute(name.clone()))
+    }
+
+    /// Reserves the first step's worst case and seals the order. An orchestrator calls no model itself: its subtasks reserve.
+    async fn order(
+        &self,
+        order: Order,
+        template: Arc<Template>,
+        now: Timestamp,
+    ) -> Result<(WorkOrder, Reservation), Refusal> {
+        let route = self.route(&template)?;
+        let worst = match template.kind {
+            Kind::Orchestrator(_) => Usd::ZERO,
+            Kind::Agent => self.first_step(&template, &route, &order.input).await?,
+        };
+        let key = Key { task: order.task, step: 0 };
+        let order = WorkOrder::new(Arc::new(order), template, route);
+        let reservation = self.means.budget.reserve(key, order.payer().clone(), worst, now).await?;
+        Ok((order, reservation))
+    }
+
+    async fn first_step(&self, template: &Template, route: &[ModelRef], input: &Text) -> Result<Usd, Refusal> {
+        let usable = route.iter().find(|model| (self.means.readiness)(model));
+        let model = usable.ok_or_else(|| Refusal::UnusableRoute(template.model.route.clone()))?;
+        let price = self.means.prices.price(model).ok_or_else(|| Refusal::Unpriced(model.to_string()))?;
+        if price.is_free() {
+            return Ok(Usd::ZERO);
+        }
+        let input = tokens::input_tokens(vec![template.system_prompt.clone(), input.clone()]).await;
+        Ok(worst_case(&price, input, Tokens::new(template.model.max_output_tokens.into())))
+    }
+}
+
+/// A registered agent that somebody wants.
+#[derive(Debug, Clone)]
+pub struct NewAgent {
+    /// From which template.
+    pub template: TemplateName,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Whose.
+    pub tenant: Option<Tenant>,
+    /// For whom.
+    pub user: Option<User>,
+}
+
+fn limit_of(template: &Template) -> Option<Usd> {
+    policy::strictest([template.budget.per_task, template.limits.budget])
+}
+
+fn granted(template: &Template) -> Vec<Tool> {
+    template.tools.iter().cloned().map(Tool).collect()
+}

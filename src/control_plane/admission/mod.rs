@@ -1,0 +1,23 @@
+//! Request + principal -> [`WorkOrder`], which nothing else can build.
+//!
+//! ```text
+//! Submission ─ draining? ─ may they? ─ sizes ─ used before? ─ places ─ template ─ route ─ worst case reserved ─> Ticket
+//!      └───────────────────────────── no: Refusal, on record in the audit log ─────────────────────────────┘
+//! ```
+//!
+//! INVARIANT: a refusal changes nothing but the audit log; an admission becomes durable with its task, its idempotency key and
+//! its audit entry in one batch, or not at all.
+
+mod actor;
+mod handle;
+mod order;
+pub mod policy;
+mod recover;
+mod refusal;
+mod repeat;
+pub mod submission;
+
+pub use handle::{Admission, Admitted, Means, NewAgent, Readiness, Routes, Ticket};
+pub use order::{WorkOrder, payer_of};
+pub use refusal::Refusal;
+pub use repeat::KEY_LIFETIME;

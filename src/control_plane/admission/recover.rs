@@ -1,0 +1,54 @@
+//! What the open tasks hold and have spent, read from the journal for a ledger that starts.
+
+use std::collections::HashMap;
+
+use super::order::payer_of;
+use crate::control_plane::budget::{Key, Recover, Recovered};
+use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
+use crate::journal::Journal;
+use crate::journal::record::StepKind;
+use crate::journal::state::{Step, StepStatus, Task};
+
+impl Recover for Journal {
+    fn open(&self) -> Recovered {
+        let open = self.open_tasks();
+        let mut spent: HashMap<TaskId, Usd> = HashMap::new();
+        for task in &open {
+            // A subtask that has ended and is not yet on its parent's record is nowhere else in memory.
+            let unrecorded: Usd = task.steps.iter().filter_map(|step| ended_child(self, step)).map(|child| child.cost()).sum();
+            let cost = task.cost().plus(unrecorded);
+            let chain = std::iter::once(task.order.task).chain(task.order.ancestors.iter().map(|above| above.task));
+            for id in chain {
+                let sum = spent.entry(id).or_default();
+                *sum = sum.plus(cost);
+            }
+        }
+        let reservations = open.iter().filter_map(|task| {
+            let (step, amount, since) = held(task)?;
+            Some((Key { task: task.order.task, step }, payer_of(&task.order), amount, since))
+        });
+        Recovered { reservations: reservations.collect(), spent_by_task: spent.into_iter().collect() }
+    }
+}
+
+/// The step that holds money: the call under way, or the first one, for which admission reserved.
+fn held(task: &Task) -> Option<(u32, Usd, crate::domain::clock::Timestamp)> {
+    let held = match task.open_call() {
+        Some(step) => (step.number, step.reserved, step.started_at),
+        None if task.steps.is_empty() => (0, task.reserved, task.created_at),
+        None => return None,
+    };
+    (held.1 > Usd::ZERO).then_some(held)
+}
+
+fn ended_child(journal: &Journal, step: &Step) -> Option<std::sync::Arc<Task>> {
+    let (StepStatus::Started, StepKind::Delegate { child, .. }) = (&step.status, &step.kind) else { return None };
+    match journal.read(*child) {
+        Ok(task) => task.filter(|task| task.state.has_ended()),
+        Err(error) => {
+            tracing::error!(task = %child, %error, "what a subtask cost cannot be read; its parent's budget is short of it");
+            None
+        }
+    }
+}

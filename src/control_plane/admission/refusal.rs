@@ -1,0 +1,174 @@
+//! Why a request is not admitted.
+
+use std::time::Duration;
+
+use crate::control_plane::{access, audit, budget, template};
+use crate::domain::failure::{Class, Failure, Retry};
+use crate::domain::id::{AgentId, TaskId};
+use crate::domain::name::{Capability, RouteName};
+use crate::journal;
+
+/// After how long an overloaded daemon may be asked again.
+const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a request is not admitted. Nothing has changed then, but that the audit log says so.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// The principal may not.
+    #[error(transparent)]
+    Access(#[from] access::Refusal),
+    /// The template does not run.
+    #[error(transparent)]
+    Template(#[from] template::Error),
+    /// The worst case does not fit the budget.
+    #[error(transparent)]
+    Budget(#[from] budget::Error),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The decision cannot be put on record.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
+    /// There is no such agent, or it is another tenant's.
+    #[error("submit to {0}: there is no such agent")]
+    UnknownAgent(AgentId),
+    /// The agent was stopped for good.
+    #[error("submit to {0}: it was stopped")]
+    StoppedAgent(AgentId),
+    /// No published template has the capability.
+    #[error("submit to capability {0}: no published template has it")]
+    UnknownCapability(Capability),
+    /// An orchestrator is not an agent that can be created or delegated to by name.
+    #[error("{0} is an orchestrator: submit a task to it")]
+    NotAnAgent(String),
+    /// The settings have no such route.
+    #[error("route {0} is not in the settings")]
+    UnknownRoute(RouteName),
+    /// No model of the route can be called.
+    #[error("route {0} has no usable provider")]
+    UnusableRoute(RouteName),
+    /// A model of the route has no price.
+    #[error("model {0} has no price")]
+    Unpriced(String),
+    /// It is longer than it may be.
+    #[error("{what} is longer than {limit} bytes")]
+    TooLarge {
+        /// What is.
+        what: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// There are more of them than there may be.
+    #[error("more than {limit} {what}")]
+    TooMany {
+        /// What there is.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The deadline is not in the future.
+    #[error("the deadline has passed")]
+    TooLate,
+    /// The key was used for another request.
+    #[error("the idempotency key was used for another request, {0}")]
+    KeyReused(TaskId),
+    /// Orchestrators delegate deeper than their limit.
+    #[error("delegation deeper than {0} levels")]
+    TooDeep(u32),
+    /// As many tasks are open as may be.
+    #[error("{0} tasks are open, as many as may be")]
+    Overloaded(usize),
+    /// The daemon is stopping.
+    #[error("the daemon is draining")]
+    Draining,
+}
+
+impl Failure for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Access(refusal) => refusal.code(),
+            Self::Template(error) => error.code(),
+            Self::Budget(error) => error.code(),
+            Self::Journal(error) => error.code(),
+            Self::Audit(error) => error.code(),
+            Self::UnknownAgent(_) => "agent_not_found",
+            Self::StoppedAgent(_) => "agent_stopped",
+            Self::UnknownCapability(_) => "capability_not_found",
+            Self::NotAnAgent(_) => "template_not_an_agent",
+            Self::UnknownRoute(_) => "route_unknown",
+            Self::UnusableRoute(_) => "route_unusable",
+            Self::Unpriced(_) => "model_unpriced",
+            Self::TooLarge { .. } => "input_too_large",
+            Self::TooMany { .. } => "too_many",
+            Self::TooLate => "deadline_passed",
+            Self::KeyReused(_) => "idempotency_key_reused",
+            Self::TooDeep(_) => "delegation_too_deep",
+            Self::Overloaded(_) => "overloaded",
+            Self::Draining => "draining",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Access(refusal) => refusal.class(),
+            Self::Template(error) => error.class(),
+            Self::Budget(error) => error.class(),
+            Self::Journal(error) => error.class(),
+            Self::Audit(error) => error.class(),
+            Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
+            Self::StoppedAgent(_) | Self::KeyReused(_) => Class::Conflict,
+            Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
+            Self::TooLarge { .. } => Class::TooLarge,
+            Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
+                Class::Refused
+            }
+            Self::Overloaded(_) => Class::Overload,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Access(refusal) => refusal.retry(),
+            Self::Template(error) => error.retry(),
+            Self::Budget(error) => error.retry(),
+            Self::Journal(error) => error.retry(),
+            Self::Audit(error) => error.retry(),
+            Self::Overloaded(_) | Self::Draining | Self::UnusableRoute(_) => Retry::After(OVERLOAD_PAUSE),
+            Self::UnknownAgent(_)
+            | Self::StoppedAgent(_)
+            | Self::UnknownCapability(_)
+            | Self::NotAnAgent(_)
+            | Self::UnknownRoute(_)
+            | Self::Unpriced(_)
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::TooLate
+            | Self::KeyReused(_)
+            | Self::TooDeep(_) => Retry::Never,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Access(refusal) => refusal.detail(),
+            Self::Template(error) => error.detail(),
+            Self::Budget(error) => error.detail(),
+            Self::Journal(error) => error.detail(),
+            Self::Audit(error) => error.detail(),
+            Self::UnknownAgent(_)
+            | Self::StoppedAgent(_)
+            | Self::UnknownCapability(_)
+            | Self::NotAnAgent(_)
+            | Self::UnknownRoute(_)
+            | Self::UnusableRoute(_)
+            | Self::Unpriced(_)
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::TooLate
+            | Self::KeyReused(_)
+            | Self::TooDeep(_)
+            | Self::Overloaded(_)
+            | Self::Draining => self.to_string(),
+        }
+    }
+}

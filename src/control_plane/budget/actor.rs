@@ -1,0 +1,214 @@
+//! The shell around the ledger: receive, decide, answer, tell. It decides nothing itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+
+use crate::domain::budget::{Limit, Scope, Window};
+use crate::domain::clock::{Day, Timestamp};
+use crate::domain::money::Usd;
+use crate::journal::events::{Event, Events};
+use crate::store::{self, Direction, Keyspace, Store};
+
+use super::durable;
+use super::handle::{Recover, Recovered};
+use super::limits::Source;
+use super::message::{Done, Message};
+use super::metrics::Metrics;
+use super::payer::Hold;
+use super::refusal::{Overrun, Refusal};
+use super::state::{Denied, LIMITS_MAX, Ledger, Unknown};
+
+/// The most scopes whose spending is read when the ledger starts; the others are read when a reservation needs them.
+const READ_AT_START_MAX: usize = 64;
+
+/// What each incarnation starts from.
+#[derive(Clone)]
+pub(super) struct Start {
+    pub(super) limits: Arc<BTreeMap<Scope, Limit>>,
+    pub(super) store: Store,
+    pub(super) events: Events,
+    pub(super) recover: Arc<dyn Recover>,
+    pub(super) epoch: Arc<AtomicU64>,
+}
+
+pub(super) struct Keeper;
+
+pub(super) struct State {
+    ledger: Ledger,
+    epoch: u64,
+    events: Events,
+    metrics: Metrics,
+}
+
+impl Actor for Keeper {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Start;
+
+    async fn pre_start(&self, _myself: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
+        // The epoch rises before the records are read: whoever saw the old one had made its step durable by then, so that the
+        // records tell of it (see `Budget::confirm`).
+        let epoch = start.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        let mut ledger = load(&start).await?;
+        let read = read_limited(&mut ledger, &start.store).await?;
+        let mut state = State { ledger, epoch, events: start.events, metrics: Metrics::new() };
+        state.measure(&read, Timestamp::now().day());
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.receive(message);
+        Ok(())
+    }
+}
+
+/// Reads what must be known before the first decision: what open tasks hold, and which limits bind. Spending is read scope by
+/// scope when a limit first needs it, so that a start costs the same however much history there is.
+async fn load(start: &Start) -> Result<Ledger, ActorProcessingErr> {
+    let mut ledger = Ledger::default();
+    let (as_of, _none) = start.store.counters(durable::no_counters_prefix()).await?;
+    let recover = start.recover.clone();
+    let Recovered { reservations, spent_by_task } = tokio::task::spawn_blocking(move || recover.open()).await?;
+    ledger.recover(as_of, reservations, spent_by_task);
+    for (scope, limit) in start.limits.iter() {
+        full(ledger.declare(scope, Source::Settings, Some(*limit)))?;
+    }
+    for (scope, limit) in start.store.read(stored_limits).await? {
+        full(ledger.set(&scope, limit, as_of))?;
+    }
+    Ok(ledger)
+}
+
+/// Reads what the first limited scopes have spent, so that dashboards show them from the start.
+async fn read_limited(ledger: &mut Ledger, store: &Store) -> Result<Vec<Scope>, ActorProcessingErr> {
+    let Err(Denied::Unread(mut scopes)) = ledger.list(Timestamp::now().day()) else { return Ok(Vec::new()) };
+    scopes.truncate(READ_AT_START_MAX);
+    for scope in &scopes {
+        let (as_of, counters) = store.counters(&durable::counters_prefix(scope)).await?;
+        ledger.read(scope, as_of, durable::days(scope, &counters)?);
+    }
+    Ok(scopes)
+}
+
+fn stored_limits(store: &Store) -> Result<Vec<(Scope, Limit)>, store::Error> {
+    let records = store.survey(Keyspace::Budget, b"", None, Direction::Ascending, LIMITS_MAX.saturating_add(1))?;
+    let read = |(key, record): (Vec<u8>, Result<_, _>)| {
+        let limit = record.and_then(|record| durable::limit(&key, &record));
+        limit.or_else(|reason| {
+            // A limit that cannot be read must not become no limit.
+            let scope = durable::scope(&key).ok_or_else(|| reason.clone())?;
+            tracing::error!(%scope, %reason, "a limit is damaged: nothing may be spent here until it is set again");
+            Ok((scope, Limit { amount: Usd::ZERO, window: Window::Total }))
+        })
+    };
+    records.into_iter().map(read).collect()
+}
+
+fn full(outcome: Result<(), Denied>) -> Result<(), ActorProcessingErr> {
+    outcome.map_err(|_| format!("start budgets: more than {LIMITS_MAX} limits").into())
+}
+
+impl State {
+    fn receive(&mut self, message: Message) {
+        match message {
+            Message::Reserve { key, payer, amount, at, reply } => {
+                let outcome = self.ledger.reserve(key, &payer, amount, at).map(|()| self.epoch);
+                if let Err(Denied::Refused(refusal)) = &outcome {
+                    self.refused(refusal);
+                }
+                self.measure(payer.scopes(), at.day());
+                answer(reply, outcome);
+            }
+            Message::Settle { key, payer, hold, cost, done } => {
+                let unknown = match hold {
+                    // Held by an earlier incarnation, and not recovered by this one.
+                    Hold::Held(epoch) if epoch != self.epoch => Unknown::Book(payer.clone()),
+                    Hold::Free => Unknown::Book(payer.clone()),
+                    Hold::Held(_) | Hold::Recorded => Unknown::Ignore,
+                };
+                if let Some(overrun) = self.ledger.settle(key, cost, &unknown) {
+                    self.overran(&overrun);
+                }
+                self.measure(payer.scopes(), cost.day);
+                finish(done);
+            }
+            Message::Release { key, done } => {
+                self.ledger.release(key);
+                finish(done);
+            }
+            Message::CloseTask { task, done } => {
+                self.ledger.close_task(task);
+                finish(done);
+            }
+            Message::Read { scope, as_of, days } => self.ledger.read(&scope, as_of, days),
+            Message::Set { scope, limit, position, reply } => {
+                let outcome = self.ledger.set(&scope, limit, position);
+                self.measure(std::slice::from_ref(&scope), Timestamp::now().day());
+                answer(reply, outcome);
+            }
+            Message::Declare { scope, source, limit, reply } => {
+                answer(reply, self.ledger.declare(&scope, source, limit))
+            }
+            Message::Show { scope, today, reply } => answer(reply, self.ledger.show(&scope, today)),
+            Message::List { today, reply } => answer(reply, self.ledger.list(today)),
+            Message::Open { reply } => {
+                answer(reply, self.ledger.open().map(|(key, held)| (*key, held.clone())).collect());
+            }
+        }
+    }
+
+    fn measure(&mut self, scopes: &[Scope], today: Day) {
+        for scope in scopes {
+            if let Some(remaining) = self.ledger.remaining(scope, today) {
+                self.metrics.remains(scope, remaining);
+            }
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        self.metrics.refused();
+        if refusal.first {
+            tracing::warn!(subject = %refusal.subject, limit = %refusal.limit, window = refusal.window.as_str(), "budget exceeded");
+            self.events.publish(
+                Event::new("budget_exceeded")
+                    .with("scope", &refusal.subject)
+                    .with("limit_usd", refusal.limit)
+                    .with("window", refusal.window.as_str())
+                    .with("left_usd", refusal.left())
+                    .with("asked_usd", refusal.asked),
+            );
+        }
+    }
+
+    fn overran(&self, overrun: &Overrun) {
+        tracing::error!(held = %overrun.held, cost = %overrun.cost, stopped = ?overrun.stopped, "a cost exceeded its reservation");
+        let event = Event::new("budget_exceeded").with("reserved_usd", overrun.held).with("cost_usd", overrun.cost);
+        if overrun.stopped.is_empty() {
+            self.events.publish(event.clone());
+        }
+        for scope in &overrun.stopped {
+            self.events.publish(event.clone().with("scope", scope));
+        }
+    }
+}
+
+/// Whoever asked may have gone.
+fn answer<T: Send + 'static>(reply: RpcReplyPort<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::debug!("whoever asked the ledger no longer waits");
+    }
+}
+
+fn finish(done: Done) {
+    if let Some(reply) = done {
+        answer(reply, ());
+    }
+}

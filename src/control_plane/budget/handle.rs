@@ -1,0 +1,262 @@
+//! The only way in. Cheap to clone; works across restarts of the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use ractor::RpcReplyPort;
+use tokio::sync::Semaphore;
+
+use crate::domain::budget::{Limit, Scope};
+use crate::domain::clock::Timestamp;
+use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
+use crate::journal::events::Events;
+use crate::store::{Batch, Position, Store};
+use crate::supervision::{Address, ChildSpec};
+
+use super::account::Cost;
+use super::actor::{Keeper, Start};
+use super::durable;
+use super::error::Error;
+use super::limits::Source;
+use super::message::{Done, Message};
+use super::payer::{Hold, Key, Payer, Reservation};
+use super::state::{Denied, Held, Standing};
+
+/// How long a question waits for the ledger, restarts included.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long news for the ledger waits for it to come back from a restart.
+const NEWS_WITHIN: Duration = Duration::from_secs(60);
+/// The most pieces of news that wait for the ledger at once; what is beyond it is told again by the records at its next start.
+const NEWS_WAITING_MAX: usize = 16_384;
+/// How often a question reads counters that turn out to be missing. Once is the rule.
+const READS_MAX: usize = 8;
+/// Counters that one question reads at once.
+const READS_AT_ONCE: usize = 32;
+
+/// What the open tasks hold and have spent, according to their records.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// Steps that were started and not finished, with the instant at which their money was reserved.
+    pub reservations: Vec<(Key, Payer, Usd, Timestamp)>,
+    /// What the finished steps of each open task have cost, those of its descendants included.
+    pub spent_by_task: Vec<(TaskId, Usd)>,
+}
+
+/// Gives the ledger back what only records of tasks know. Asked once at each start of the ledger, on a thread that may block.
+pub trait Recover: Send + Sync {
+    /// What the open tasks hold and have spent, now. A step appears either as held or as spent, never as both.
+    fn open(&self) -> Recovered;
+}
+
+/// The budgets of the daemon.
+///
+/// The order in which a step uses it: [`Self::reserve`]; commit the step as started; [`Self::confirm`]; the effect; commit the
+/// step as finished together with [`Self::book`]; [`Self::settle`] with the position of that commit. A step that cost nothing
+/// ends with [`Self::release`], a task with [`Self::close_task`].
+#[derive(Clone)]
+pub struct Budget {
+    address: Address<Message>,
+    store: Store,
+    epoch: Arc<AtomicU64>,
+    waiting: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "budgets at {:?}, epoch {}", self.address, self.epoch.load(Ordering::Relaxed))
+    }
+}
+
+impl Budget {
+    /// Makes the handle and says how its actor is started. `limits` are those of the settings.
+    #[must_use]
+    pub fn start(
+        limits: BTreeMap<Scope, Limit>,
+        store: Store,
+        events: Events,
+        recover: Arc<dyn Recover>,
+    ) -> (Self, ChildSpec) {
+        let address = Address::new("budget");
+        let epoch = Arc::new(AtomicU64::new(0));
+        let start = Start { limits: Arc::new(limits), store: store.clone(), events, recover, epoch: epoch.clone() };
+        let spec = ChildSpec::worker(&address, move || (Keeper, start.clone()));
+        let waiting = Arc::new(Semaphore::new(NEWS_WAITING_MAX));
+        (Self { address, store, epoch, waiting }, spec)
+    }
+
+    /// Holds `amount` on everything that `payer` names, or refuses. The same key holds money once; a second call with another
+    /// amount changes what is held, or is refused and changes nothing. Nothing asks the ledger where nothing can be owed.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where a limit does not allow it; else the ledger or the store cannot answer, and nothing was held or
+    /// will be released with the task.
+    pub async fn reserve(&self, key: Key, payer: Payer, amount: Usd, at: Timestamp) -> Result<Reservation, Error> {
+        if amount <= Usd::ZERO {
+            return Ok(Reservation { key, payer, amount: Usd::ZERO, hold: Hold::Free });
+        }
+        let epoch = self.ask(|reply| Message::Reserve { key, payer: payer.clone(), amount, at, reply }).await?;
+        Ok(Reservation { key, payer, amount, hold: Hold::Held(epoch) })
+    }
+
+    /// Makes sure that the money is still held. Call it once the step is durable as started and right before the effect: if the
+    /// ledger restarted in between, it may have read the records before the step was there. Costs nothing if it did not.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`]; the effect must not happen then.
+    pub async fn confirm(&self, reservation: &Reservation, at: Timestamp) -> Result<Reservation, Error> {
+        let Reservation { key, payer, amount, hold } = reservation;
+        match hold {
+            Hold::Held(epoch) if *epoch != self.epoch() => self.reserve(*key, payer.clone(), *amount, at).await,
+            Hold::Recorded => self.reserve(*key, payer.clone(), *amount, at).await,
+            Hold::Held(_) | Hold::Free => Ok(reservation.clone()),
+        }
+    }
+
+    /// The counter increments of a cost, for the batch that records the step as finished.
+    #[must_use]
+    pub fn book(payer: &Payer, cost: Usd, at: Timestamp) -> Batch {
+        durable::book(payer, cost, at)
+    }
+
+    /// Ends a reservation with its cost, which [`Self::book`] for the same instant made durable at `position`. The ledger adds
+    /// the cost only where the counters that it read lack it. Call it once for each finished step, after its commit.
+    pub fn settle(&self, reservation: &Reservation, cost: Usd, at: Timestamp, position: Position) {
+        let Reservation { key, payer, hold, .. } = reservation.clone();
+        if hold == Hold::Free && cost == Usd::ZERO {
+            return;
+        }
+        let cost = Cost { amount: cost, day: at.day(), position };
+        self.tell(move |done| Message::Settle { key, payer: payer.clone(), hold, cost, done });
+    }
+
+    /// Ends a reservation that cost nothing.
+    pub fn release(&self, reservation: &Reservation) {
+        let key = reservation.key;
+        if reservation.hold != Hold::Free {
+            self.tell(move |done| Message::Release { key, done });
+        }
+    }
+
+    /// Forgets a task that has ended, and ends what it still holds. Its descendants must have ended before.
+    pub fn close_task(&self, task: TaskId) {
+        self.tell(move |done| Message::CloseTask { task, done });
+    }
+
+    /// How a scope stands, also one without a limit.
+    ///
+    /// # Errors
+    /// The ledger or the store cannot answer.
+    pub async fn show(&self, scope: &Scope, at: Timestamp) -> Result<Standing, Error> {
+        self.ask(|reply| Message::Show { scope: scope.clone(), today: at.day(), reply }).await
+    }
+
+    /// How every scope with a limit stands, in their order.
+    ///
+    /// # Errors
+    /// The ledger or the store cannot answer.
+    pub async fn list(&self, at: Timestamp) -> Result<Vec<Standing>, Error> {
+        self.ask(|reply| Message::List { today: at.day(), reply }).await
+    }
+
+    /// The open reservations.
+    ///
+    /// # Errors
+    /// The ledger cannot answer.
+    pub async fn open(&self) -> Result<Vec<(Key, Held)>, Error> {
+        Ok(self.address.call(ANSWER_WITHIN, |reply| Message::Open { reply }).await?)
+    }
+
+    /// Sets a scope's limit at run time; it takes the place of declared ones and outlives restarts. A stopped scope runs again.
+    /// `beside` is committed with it: the audit entry.
+    ///
+    /// # Errors
+    /// The store failed and the limit is as it was; or the ledger cannot answer, and the limit binds from its next start on.
+    pub async fn set(&self, scope: &Scope, limit: Limit, beside: Batch) -> Result<(), Error> {
+        let position = self.store.commit(durable::put_limit(scope, limit).and(beside)).await?;
+        self.ask(|reply| Message::Set { scope: scope.clone(), limit, position, reply }).await
+    }
+
+    /// Declares a limit that the settings or a template name, or that they name none any more. An operator's limit wins;
+    /// declared limits bind side by side. Declare them again after a restart of the ledger: it knows only those of its settings.
+    ///
+    /// # Errors
+    /// [`Error::Full`], or the ledger cannot answer.
+    pub async fn declare(&self, scope: &Scope, source: Source, limit: Option<Limit>) -> Result<(), Error> {
+        self.ask(|reply| Message::Declare { scope: scope.clone(), source, limit, reply }).await
+    }
+
+    /// Counts the incarnations of the ledger. Whoever declares limits declares them again when it changes.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Asks; where the ledger lacks a scope's counters, reads them here, so that its mailbox never waits for the disk.
+    async fn ask<T, F>(&self, make: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(RpcReplyPort<Result<T, Denied>>) -> Message,
+    {
+        for _ in 0..READS_MAX {
+            match self.address.call(ANSWER_WITHIN, &make).await? {
+                Ok(answer) => return Ok(answer),
+                Err(Denied::Refused(refusal)) => return Err(refusal.into()),
+                Err(Denied::Full) => return Err(Error::Full),
+                Err(Denied::Unread(scopes)) => self.read(scopes).await?,
+            }
+        }
+        Err(Error::Unread)
+    }
+
+    async fn read(&self, scopes: Vec<Scope>) -> Result<(), Error> {
+        let mut reads =
+            futures::stream::iter(scopes.into_iter().map(|scope| self.read_one(scope))).buffer_unordered(READS_AT_ONCE);
+        while let Some(read) = reads.next().await {
+            read?;
+        }
+        Ok(())
+    }
+
+    async fn read_one(&self, scope: Scope) -> Result<(), Error> {
+        let (as_of, counters) = self.store.counters(&durable::counters_prefix(&scope)).await?;
+        let days = durable::days(&scope, &counters)?;
+        Ok(self.address.cast(Message::Read { scope, as_of, days })?)
+    }
+
+    /// Tells the ledger. While it is being restarted the news waits for it: what is sent after the records were read and
+    /// before the new incarnation is there would otherwise be lost, and a reservation would outlive its step.
+    fn tell<F>(&self, make: F)
+    where
+        F: Fn(Done) -> Message + Send + Sync + 'static,
+    {
+        if self.address.cast(make(None)).is_ok() {
+            return;
+        }
+        let Ok(permit) = self.waiting.clone().try_acquire_owned() else {
+            tracing::error!(waiting = NEWS_WAITING_MAX, "the ledger is away and too much news waits for it");
+            return;
+        };
+        let address = self.address.clone();
+        let _waiting = tokio::spawn(async move {
+            if let Err(reason) = address.call(NEWS_WITHIN, |reply| make(Some(reply))).await {
+                tracing::error!(%reason, "news for the ledger was not delivered; its next start reads it from the records");
+            }
+            drop(permit);
+        });
+    }
+}
+
+#[cfg(test)]
+impl Budget {
+    pub(super) fn address(&self) -> &Address<Message> {
+        &self.address
+    }
+
+    pub(super) fn epoch_cell(&self) -> Arc<AtomicU64> {
+        self.epoch.clone()
+    }
+}

@@ -1,0 +1,40 @@
+//! The ledger's mailbox. Every variant is sent by the room's own handle, on behalf of whom its comment names.
+
+use ractor::RpcReplyPort;
+
+use crate::domain::budget::{Limit, Scope};
+use crate::domain::clock::{Day, Timestamp};
+use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
+use crate::store::Position;
+
+use super::account::Cost;
+use super::limits::Source;
+use super::payer::{Hold, Key, Payer};
+use super::state::{Denied, Held, Standing};
+
+/// A reply that may be lost without harm: the sender only waits for the message to have been handled.
+pub(super) type Done = Option<RpcReplyPort<()>>;
+
+pub(super) enum Message {
+    /// Agents and admission, before a step. Answers the epoch of the incarnation that holds the money.
+    Reserve { key: Key, payer: Payer, amount: Usd, at: Timestamp, reply: RpcReplyPort<Result<u64, Denied>> },
+    /// Agents, after a step's cost was committed.
+    Settle { key: Key, payer: Payer, hold: Hold, cost: Cost, done: Done },
+    /// Agents, when a step cost nothing.
+    Release { key: Key, done: Done },
+    /// Agents and orchestrators, when their task has ended.
+    CloseTask { task: TaskId, done: Done },
+    /// The handle, when it has read the counters that an answer said are missing.
+    Read { scope: Scope, as_of: Position, days: Vec<(Day, Usd)> },
+    /// Operators, after the limit was committed.
+    Set { scope: Scope, limit: Limit, position: Position, reply: RpcReplyPort<Result<(), Denied>> },
+    /// Templates and settings.
+    Declare { scope: Scope, source: Source, limit: Option<Limit>, reply: RpcReplyPort<Result<(), Denied>> },
+    /// Whoever asks for one budget.
+    Show { scope: Scope, today: Day, reply: RpcReplyPort<Result<Standing, Denied>> },
+    /// Whoever asks for all budgets.
+    List { today: Day, reply: RpcReplyPort<Result<Vec<Standing>, Denied>> },
+    /// Whoever asks for the open reservations.
+    Open { reply: RpcReplyPort<Vec<(Key, Held)>> },
+}

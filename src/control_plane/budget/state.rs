@@ -1,0 +1,423 @@
+//! The ledger: pure decisions about money. The clock, the store and the mailbox are the shell's.
+//!
+//! INVARIANTS
+//! - A reservation is granted on every scope and task of its payer, or on none.
+//! - With costs no larger than their reservations, spent + reserved never exceeds a limit that was there when they were made.
+//! - What is held on a scope or task is the sum of the open reservations that name it.
+//! - A key holds money once, however often it is reserved.
+//! - A cost counts on a scope once: through the counters that were read, or through its settlement, told apart by position.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::budget::{Limit, Scope, Window};
+use crate::domain::clock::{Day, Timestamp};
+use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
+use crate::store::Position;
+
+use super::account::{Account, Cost, TaskAccount};
+use super::limits::{Limits, Source};
+use super::payer::{Key, Payer};
+use super::refusal::{Overrun, Refusal, Subject, Why};
+
+/// The most scopes whose money is kept in memory; idle ones are forgotten first, since the store knows what they spent.
+pub const SCOPES_MAX: usize = 65_536;
+/// The most scopes that may have a limit.
+pub const LIMITS_MAX: usize = 16_384;
+/// The most open reservations.
+pub const RESERVATIONS_MAX: usize = 262_144;
+/// The most tasks whose spending is kept in memory.
+pub const TASKS_MAX: usize = 262_144;
+
+/// An open reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Who pays.
+    pub payer: Payer,
+    /// What is held.
+    pub amount: Usd,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why a reservation was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// A limit does not allow it.
+    Refused(Refusal),
+    /// These scopes' counters must be read first; they are expected from now on.
+    Unread(Vec<Scope>),
+    /// More than the ledger keeps track of.
+    Full,
+}
+
+/// What is booked when a settled key is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Nothing: it was settled before, or the counters contain it.
+    Ignore,
+    /// The cost, on this payer, where its position says that the counters lack it.
+    Book(Payer),
+}
+
+/// A scope's money in the current window of the limit that binds it most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The scope.
+    pub scope: Scope,
+    /// Its limit, if it has one.
+    pub limit: Option<Limit>,
+    /// What open reservations hold.
+    pub reserved: Usd,
+    /// What was spent in the limit's window; without a limit, ever.
+    pub spent: Usd,
+    /// What may still be reserved; never below zero.
+    pub remaining: Option<Usd>,
+    /// Whether the scope is stopped by a cost above its reservation.
+    pub stopped: bool,
+}
+
+/// All limits, reservations and spending.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    limits: HashMap<Scope, Limits>,
+    accounts: HashMap<Scope, Account>,
+    tasks: HashMap<TaskId, TaskAccount>,
+    open: BTreeMap<Key, Held>,
+    recovered_as_of: Position,
+}
+
+impl Ledger {
+    /// Takes in what the open tasks hold and have spent, as their records said at some time after `as_of`.
+    pub(super) fn recover(
+        &mut self,
+        as_of: Position,
+        reservations: Vec<(Key, Payer, Usd, Timestamp)>,
+        spent_by_task: Vec<(TaskId, Usd)>,
+    ) {
+        self.recovered_as_of = as_of;
+        for (task, spent) in spent_by_task {
+            self.tasks.entry(task).or_default().spent = spent;
+        }
+        for (key, payer, amount, since) in reservations {
+            if amount > Usd::ZERO && !self.open.contains_key(&key) {
+                self.hold(key, Held { payer, amount, since });
+            }
+        }
+    }
+
+    /// Holds `amount` on everything that `payer` names, or on nothing. The same key and amount again change nothing; another
+    /// amount takes the first one's place, or leaves it where it does not fit.
+    pub(super) fn reserve(&mut self, key: Key, payer: &Payer, amount: Usd, at: Timestamp) -> Result<(), Denied> {
+        if self.open.get(&key).is_some_and(|held| held.amount == amount) {
+            return Ok(());
+        }
+        self.make_room()?;
+        let unread: Vec<Scope> =
+            payer.scopes().iter().filter(|scope| self.is_limited(scope) && !self.is_read(scope)).cloned().collect();
+        if !unread.is_empty() {
+            self.expect(&unread);
+            return Err(Denied::Unread(unread));
+        }
+        let previous = self.let_go(key);
+        match self.first_refusal(payer, amount, at.day()) {
+            None => {
+                self.hold(key, Held { payer: payer.clone(), amount, since: at });
+                Ok(())
+            }
+            Some(refusal) => {
+                if let Some(held) = previous {
+                    self.hold(key, held);
+                }
+                Err(Denied::Refused(refusal))
+            }
+        }
+    }
+
+    /// Ends a reservation and books what it cost. The cost was committed to the counters at `cost.position` before.
+    pub(super) fn settle(&mut self, key: Key, cost: Cost, unknown: &Unknown) -> Option<Overrun> {
+        let Some(held) = self.let_go(key) else {
+            if let Unknown::Book(payer) = unknown {
+                self.book_scopes(payer, cost);
+                if cost.position > self.recovered_as_of {
+                    self.book_tasks(payer, cost.amount);
+                }
+            }
+            return None;
+        };
+        self.book_scopes(&held.payer, cost);
+        // The records said that the step was open, so what its task had spent did not contain it.
+        self.book_tasks(&held.payer, cost.amount);
+        let overrun = (cost.amount > held.amount).then(|| self.stop(&held, cost));
+        self.tidy(&held.payer);
+        overrun
+    }
+
+    /// Ends a reservation that cost nothing.
+    pub(super) fn release(&mut self, key: Key) {
+        if let Some(held) = self.let_go(key) {
+            self.tidy(&held.payer);
+        }
+    }
+
+    /// Forgets a task that ended, and ends what it still holds. Its descendants must have ended before.
+    pub(super) fn close_task(&mut self, task: TaskId) {
+        let keys = Key { task, step: 0 }..=Key { task, step: u32::MAX };
+        let left: Vec<Key> = self.open.range(keys).map(|(key, _)| *key).collect();
+        left.into_iter().for_each(|key| self.release(key));
+        if let Some(account) = self.tasks.get_mut(&task) {
+            account.closed = true;
+            if account.holds == 0 {
+                self.tasks.remove(&task);
+            }
+        }
+    }
+
+    /// Takes in a scope's counters as of a position, if they are expected.
+    pub(super) fn read(&mut self, scope: &Scope, as_of: Position, days: impl IntoIterator<Item = (Day, Usd)>) {
+        if let Some(account) = self.accounts.get_mut(scope) {
+            account.open_books(as_of, days);
+        }
+    }
+
+    /// Sets an operator's limit, durable as of `position`. It takes the place of declared ones.
+    pub(super) fn set(&mut self, scope: &Scope, limit: Limit, position: Position) -> Result<(), Denied> {
+        self.limits_of(scope)?.set(limit, position);
+        Ok(())
+    }
+
+    /// Declares a limit, or that there is none any more.
+    pub(super) fn declare(&mut self, scope: &Scope, source: Source, limit: Option<Limit>) -> Result<(), Denied> {
+        if limit.is_none() && !self.limits.contains_key(scope) {
+            return Ok(());
+        }
+        self.limits_of(scope)?.declare(source, limit);
+        if self.limits.get(scope).is_some_and(Limits::is_empty) {
+            self.limits.remove(scope);
+        }
+        Ok(())
+    }
+
+    /// How a scope stands.
+    pub(super) fn show(&mut self, scope: &Scope, today: Day) -> Result<Standing, Denied> {
+        self.make_room()?;
+        if !self.is_read(scope) {
+            let unread = vec![scope.clone()];
+            self.expect(&unread);
+            return Err(Denied::Unread(unread));
+        }
+        Ok(self.standing(scope, today))
+    }
+
+    /// How every scope with a limit stands, in their order.
+    pub(super) fn list(&mut self, today: Day) -> Result<Vec<Standing>, Denied> {
+        let mut scopes: Vec<Scope> = self.limits.keys().cloned().collect();
+        scopes.sort();
+        let unread: Vec<Scope> = scopes.iter().filter(|scope| !self.is_read(scope)).cloned().collect();
+        if !unread.is_empty() {
+            self.make_room()?;
+            self.expect(&unread);
+            return Err(Denied::Unread(unread));
+        }
+        Ok(scopes.iter().map(|scope| self.standing(scope, today)).collect())
+    }
+
+    /// The open reservations.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&Key, &Held)> {
+        self.open.iter()
+    }
+
+    /// What may still be reserved on a scope, if a limit binds it and its spending is known.
+    pub(super) fn remaining(&self, scope: &Scope, today: Day) -> Option<Usd> {
+        let known = self.is_limited(scope) && self.is_read(scope);
+        known.then(|| self.standing(scope, today)).and_then(|standing| standing.remaining)
+    }
+}
+
+/// The steps of the decisions above.
+impl Ledger {
+    fn is_limited(&self, scope: &Scope) -> bool {
+        self.limits.get(scope).is_some_and(|limits| !limits.is_empty())
+    }
+
+    fn is_read(&self, scope: &Scope) -> bool {
+        self.accounts.get(scope).is_some_and(|account| account.spending().is_some())
+    }
+
+    fn expect(&mut self, scopes: &[Scope]) {
+        for scope in scopes {
+            self.accounts.entry(scope.clone()).or_default().expect_books();
+        }
+    }
+
+    fn limits_of(&mut self, scope: &Scope) -> Result<&mut Limits, Denied> {
+        if self.limits.len() >= LIMITS_MAX && !self.limits.contains_key(scope) {
+            return Err(Denied::Full);
+        }
+        Ok(self.limits.entry(scope.clone()).or_default())
+    }
+
+    fn make_room(&mut self) -> Result<(), Denied> {
+        if self.accounts.len() >= SCOPES_MAX {
+            self.accounts.retain(|_, account| !account.is_idle());
+        }
+        let full =
+            self.accounts.len() >= SCOPES_MAX || self.open.len() >= RESERVATIONS_MAX || self.tasks.len() >= TASKS_MAX;
+        if full { Err(Denied::Full) } else { Ok(()) }
+    }
+
+    fn hold(&mut self, key: Key, held: Held) {
+        for scope in held.payer.scopes() {
+            match self.accounts.get_mut(scope) {
+                Some(account) => account.hold(held.amount),
+                None => self.accounts.entry(scope.clone()).or_default().hold(held.amount),
+            }
+        }
+        for (task, _) in held.payer.limited_tasks() {
+            let account = self.tasks.entry(task).or_default();
+            account.reserved = account.reserved.plus(held.amount);
+            account.holds = account.holds.saturating_add(1);
+        }
+        self.open.insert(key, held);
+    }
+
+    fn let_go(&mut self, key: Key) -> Option<Held> {
+        let held = self.open.remove(&key)?;
+        for scope in held.payer.scopes() {
+            if let Some(account) = self.accounts.get_mut(scope) {
+                account.let_go(held.amount);
+            }
+        }
+        for (task, _) in held.payer.limited_tasks() {
+            if let Some(account) = self.tasks.get_mut(&task) {
+                account.reserved = account.reserved.minus(held.amount);
+                account.holds = account.holds.saturating_sub(1);
+            }
+        }
+        Some(held)
+    }
+
+    /// Forgets what nothing is known or held of any more.
+    fn tidy(&mut self, payer: &Payer) {
+        for scope in payer.scopes() {
+            if self.accounts.get(scope).is_some_and(Account::is_blank) {
+                self.accounts.remove(scope);
+            }
+        }
+        for (task, _) in payer.limited_tasks() {
+            if self.tasks.get(&task).is_some_and(|account| account.closed && account.holds == 0) {
+                self.tasks.remove(&task);
+            }
+        }
+    }
+
+    fn book_scopes(&mut self, payer: &Payer, cost: Cost) {
+        for scope in payer.scopes() {
+            if let Some(account) = self.accounts.get_mut(scope) {
+                account.book(cost);
+            }
+        }
+    }
+
+    fn book_tasks(&mut self, payer: &Payer, cost: Usd) {
+        for (task, _) in payer.limited_tasks() {
+            let account = self.tasks.entry(task).or_default();
+            account.spent = account.spent.plus(cost);
+        }
+    }
+
+    fn stop(&mut self, held: &Held, cost: Cost) -> Overrun {
+        let mut stopped = Vec::new();
+        for scope in held.payer.scopes() {
+            if let Some(limits) = self.limits.get_mut(scope).filter(|limits| !limits.is_empty()) {
+                limits.stop(cost.day);
+                stopped.push(scope.clone());
+            }
+        }
+        Overrun { held: held.amount, cost: cost.amount, stopped }
+    }
+
+    fn first_refusal(&mut self, payer: &Payer, asked: Usd, today: Day) -> Option<Refusal> {
+        let scope = payer.scopes().iter().find_map(|scope| self.scope_refusal(scope, asked, today));
+        if let Some(mut refusal) = scope {
+            if let Subject::Scope(scope) = &refusal.subject {
+                refusal.first = self.limits.get_mut(scope).is_some_and(|limits| limits.tell(refusal.window, today));
+            }
+            return Some(refusal);
+        }
+        let mut refusal = payer.limited_tasks().find_map(|(task, limit)| self.task_refusal(task, limit, asked))?;
+        if let Subject::Task(task) = refusal.subject
+            && let Some(account) = self.tasks.get_mut(&task)
+        {
+            refusal.first = !std::mem::replace(&mut account.told, true);
+        }
+        Some(refusal)
+    }
+
+    fn scope_refusal(&self, scope: &Scope, asked: Usd, today: Day) -> Option<Refusal> {
+        let limits = self.limits.get(scope)?;
+        let account = self.accounts.get(scope)?;
+        let spending = account.spending()?;
+        limits.binding().find_map(|limit| {
+            let (reserved, spent) = (account.reserved, spending.within(limit.window, today));
+            let why = if limits.is_stopped(limit.window, today) {
+                Why::Stopped
+            } else if spent.plus(reserved).plus(asked) > limit.amount {
+                Why::NoRoom
+            } else {
+                return None;
+            };
+            let subject = Subject::Scope(scope.clone());
+            Some(Refusal {
+                subject,
+                limit: limit.amount,
+                window: limit.window,
+                reserved,
+                spent,
+                asked,
+                why,
+                first: false,
+            })
+        })
+    }
+
+    fn task_refusal(&self, task: TaskId, limit: Usd, asked: Usd) -> Option<Refusal> {
+        let (reserved, spent) =
+            self.tasks.get(&task).map_or((Usd::ZERO, Usd::ZERO), |account| (account.reserved, account.spent));
+        (spent.plus(reserved).plus(asked) > limit).then_some(Refusal {
+            subject: Subject::Task(task),
+            limit,
+            window: Window::Total,
+            reserved,
+            spent,
+            asked,
+            why: Why::NoRoom,
+            first: false,
+        })
+    }
+
+    fn standing(&self, scope: &Scope, today: Day) -> Standing {
+        let account = self.accounts.get(scope);
+        let reserved = account.map_or(Usd::ZERO, |account| account.reserved);
+        let spent =
+            |window| account.and_then(Account::spending).map_or(Usd::ZERO, |spending| spending.within(window, today));
+        let limits = self.limits.get(scope);
+        let remaining = |limit: &Limit| limit.amount.minus(spent(limit.window)).minus(reserved).max(Usd::ZERO);
+        let limit = limits.and_then(|limits| limits.binding().min_by_key(remaining));
+        let stopped = match (limits, limit) {
+            (Some(limits), Some(limit)) => limits.is_stopped(limit.window, today),
+            (None, _) | (_, None) => false,
+        };
+        let remaining = limit.as_ref().map(|limit| if stopped { Usd::ZERO } else { remaining(limit) });
+        let spent = spent(limit.map_or(Window::Total, |limit| limit.window));
+        Standing { scope: scope.clone(), limit, reserved, spent, remaining, stopped }
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// How many accounts, tasks and reservations are remembered.
+    pub(super) fn tracked(&self) -> (usize, usize, usize) {
+        (self.accounts.len(), self.tasks.len(), self.open.len())
+    }
+}

@@ -1,0 +1,4 @@
+//! The pure ledger against a model, and the actor on a real store.
+
+mod actor;
+mod ledger;

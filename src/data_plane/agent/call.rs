@@ -1,0 +1,220 @@
+//! One model call, and everything that must happen around it: the only place in the program that calls a provider.
+//!
+//! ```text
+//! texts ─ dlp.protect ─ worst case ─┤ StepStarted durable ├─ provider ─ restore ─ dlp.check ─> Answer
+//! ```
+
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::environment::Environment;
+use super::memory::Memory;
+use crate::control_plane::admission::WorkOrder;
+use crate::control_plane::budget::price::worst_case;
+use crate::control_plane::budget::{Key, tokens};
+use crate::data_plane::dlp::{self, Vault};
+use crate::data_plane::provider::{self, Charge, Completion, Message, Request, Role};
+use crate::domain::clock::Timestamp;
+use crate::domain::failure::Failure;
+use crate::domain::money::{Price, Usd};
+use crate::domain::name::ModelRef;
+use crate::domain::private::Text;
+use crate::domain::protection::Action;
+use crate::domain::usage::{Tokens, Usage};
+use crate::journal::record::{StepFailed, StepFinished, TaskRecord, Then};
+
+/// The longest that one call may take, whatever settings and deadlines say.
+pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
+/// The delay before the second attempt, where the provider names none; jitter adds up to as much again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// The longest that a provider may make a task wait for its next attempt.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// A call that can be made as soon as it is written down.
+pub(super) struct Prepared {
+    request: Request,
+    vault: Vault,
+    price: Price,
+    /// The most that it can cost.
+    pub(super) worst: Usd,
+    input_tokens: Option<Tokens>,
+}
+
+/// What a call came to.
+pub(super) enum Answer {
+    /// A result.
+    Given {
+        /// Personal data restored.
+        output: Text,
+        usage: Usage,
+        cost: Usd,
+        notes: Vec<(String, String)>,
+        elapsed: Duration,
+    },
+    /// None.
+    Failed { code: &'static str, message: String, bill: Bill, then: Then },
+}
+
+/// What a call without a result costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bill {
+    /// Nothing.
+    Nothing,
+    /// Nobody here knows; all that was reserved is booked, in doubt.
+    Unknown,
+    /// So much.
+    Known(Usd),
+}
+
+/// Masks what leaves the host and computes the worst case.
+///
+/// # Errors
+/// The text may not leave, or cannot be checked.
+pub(super) async fn prepare(
+    environment: &Environment,
+    order: &WorkOrder,
+    memory: &Memory,
+    model: &ModelRef,
+    key: Key,
+) -> Result<Prepared, dlp::Error> {
+    let template = order.template();
+    let mut texts = memory.texts();
+    texts.push(order.order().input.clone());
+    let action = order.order().protection.outbound;
+    let protected = environment.dlp.protect(texts, action, &order.order().tenant).await?;
+    let messages = memory.roles().chain(std::iter::once(Role::User)).zip(protected.texts);
+    let request = Request {
+        system: template.system_prompt.clone(),
+        messages: messages.map(|(role, content)| Message { role, content }).collect(),
+        max_output_tokens: template.model.max_output_tokens,
+        temperature: template.model.temperature,
+        idempotency_key: format!("{}-{}", key.task, key.step),
+    };
+    // A model on a route has a price or is free: settings refuse any other.
+    let price = environment.prices.price(model).unwrap_or(Price::FREE);
+    let (input_tokens, worst) = if price.is_free() {
+        (None, Usd::ZERO)
+    } else {
+        let texts = std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content));
+        let input = tokens::input_tokens(texts.cloned().collect()).await;
+        (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
+    };
+    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
+}
+
+/// Calls the model and makes its answer fit to be heard.
+pub(super) async fn perform(
+    environment: &Environment,
+    order: &WorkOrder,
+    prepared: Prepared,
+    model: &ModelRef,
+    within: Duration,
+) -> Answer {
+    let completion = match environment.providers.complete(model, prepared.request, within).await {
+        Ok(completion) => completion,
+        Err(error) => return Answer::of_error(&error),
+    };
+    let usage = completion.usage.unwrap_or_else(|| Usage {
+        input_tokens: prepared.input_tokens.unwrap_or_default(),
+        output_tokens: if prepared.price.is_free() { Tokens::default() } else { tokens::text_tokens(&completion.text) },
+        ..Usage::default()
+    });
+    let cost = prepared.price.of(&usage);
+    let output = match check(environment, order, &prepared.vault, &completion).await {
+        Ok(output) => output,
+        Err(error) => return Answer::unfit(&error, cost),
+    };
+    let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), format!("{:?}", completion.stop).to_lowercase())];
+    notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Answer::Given { output, usage, cost, notes, elapsed: completion.elapsed }
+}
+
+/// What the provider wrote passes the inbound filter before pseudonyms become the owner's data again.
+async fn check(
+    environment: &Environment,
+    order: &WorkOrder,
+    vault: &Vault,
+    completion: &Completion,
+) -> Result<Text, dlp::Error> {
+    let order = order.order();
+    let text = match order.protection.inbound {
+        Action::Allow => completion.text.clone(),
+        action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
+            let protected = environment.dlp.protect(vec![completion.text.clone()], action, &order.tenant).await?;
+            protected.texts.into_iter().next().unwrap_or_default()
+        }
+    };
+    Ok(vault.restore(&text))
+}
+
+impl Answer {
+    fn of_error(error: &provider::Error) -> Self {
+        let then = match error.next() {
+            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
+            provider::Next::Failover => Then::Failover,
+            provider::Next::GiveUp => Then::GiveUp,
+        };
+        let bill = match error.charge() {
+            Charge::None => Bill::Nothing,
+            Charge::Unknown => Bill::Unknown,
+        };
+        Self::Failed { code: error.code(), message: error.detail(), bill, then }
+    }
+
+    /// The answer was paid for and may not be heard.
+    fn unfit(error: &dlp::Error, cost: Usd) -> Self {
+        Self::Failed { code: error.code(), message: error.detail(), bill: Bill::Known(cost), then: Then::GiveUp }
+    }
+
+    /// The call was not made.
+    pub(super) fn refused(code: &'static str, message: String) -> Self {
+        Self::Failed { code, message, bill: Bill::Nothing, then: Then::GiveUp }
+    }
+
+    /// The call was cut off from this side.
+    pub(super) fn abandoned(code: &'static str, message: &str) -> Self {
+        Self::Failed { code, message: message.to_owned(), bill: Bill::Unknown, then: Then::GiveUp }
+    }
+
+    /// What is booked for it, where `reserved` was held.
+    pub(super) fn spent(&self, reserved: Usd) -> Usd {
+        match self {
+            Self::Given { cost, .. } => *cost,
+            Self::Failed { bill: Bill::Unknown, .. } => reserved,
+            Self::Failed { bill: Bill::Known(cost), .. } => *cost,
+            Self::Failed { bill: Bill::Nothing, .. } => Usd::ZERO,
+        }
+    }
+
+    /// How long the provider took, where it answered.
+    pub(super) fn provider_time(&self) -> Option<Duration> {
+        match self {
+            Self::Given { elapsed, .. } => Some(*elapsed),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    /// The record of it.
+    pub(super) fn into_record(self, step: u32, reserved: Usd, at: Timestamp) -> TaskRecord {
+        let spent = self.spent(reserved);
+        match self {
+            Self::Given { output, usage, cost, notes, .. } => {
+                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at })
+            }
+            Self::Failed { code, message, bill, then } => {
+                let (in_doubt, cost) = if bill == Bill::Unknown { (spent, Usd::ZERO) } else { (Usd::ZERO, spent) };
+                TaskRecord::StepFailed(StepFailed { step, code: code.to_owned(), message, in_doubt, then, cost, at })
+            }
+        }
+    }
+}
+
+/// Milliseconds until the next attempt: what the provider asks for, within reason, or a jittered pause of our own.
+fn pause(asked: Option<Duration>) -> u64 {
+    let pause = asked.map_or_else(
+        || RETRY_PAUSE.mul_f64(1.0 + rand::thread_rng().r#gen::<f64>()),
+        |asked| asked.min(RETRY_PAUSE_MAX),
+    );
+    u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,46 @@
+//! What every agent works with.
+
+use std::sync::Arc;
+
+use crate::control_plane::admission::Admission;
+use crate::control_plane::budget::Budget;
+use crate::control_plane::budget::price::PriceList;
+use crate::data_plane::dlp::Dlp;
+use crate::data_plane::provider::Providers;
+use crate::journal::Journal;
+
+/// The rooms that an agent calls on. One for the whole process; cloning shares it.
+#[derive(Clone)]
+pub struct Environment(Arc<Rooms>);
+
+/// See [`Environment`].
+pub struct Rooms {
+    /// Where everything is written down.
+    pub journal: Journal,
+    /// Turns stored orders back into work orders.
+    pub admission: Admission,
+    /// Money.
+    pub budget: Budget,
+    /// Prices.
+    pub prices: PriceList,
+    /// The filter in front of every provider.
+    pub dlp: Dlp,
+    /// Models.
+    pub providers: Providers,
+}
+
+impl Environment {
+    /// The environment of a process.
+    #[must_use]
+    pub fn new(rooms: Rooms) -> Self {
+        Self(Arc::new(rooms))
+    }
+}
+
+impl std::ops::Deref for Environment {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0
+    }
+}

@@ -1,0 +1,40 @@
+//! What a registered agent remembers of its earlier tasks.
+
+use super::Error;
+use super::environment::Environment;
+use crate::control_plane::admission::WorkOrder;
+use crate::data_plane::provider::Role;
+use crate::domain::private::Text;
+
+/// Earlier questions and answers, the oldest first. An agent that exists for one task remembers nothing.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    exchanges: Vec<(Text, Text)>,
+}
+
+impl Memory {
+    /// Reads as many exchanges as the template asks for.
+    pub(super) async fn of(environment: &Environment, order: &WorkOrder) -> Result<Self, Error> {
+        let turns = usize::try_from(order.template().memory_turns).unwrap_or(usize::MAX);
+        let Some(agent) = order.order().registered_agent().filter(|_| turns > 0) else { return Ok(Self::default()) };
+        let mut exchanges = Vec::new();
+        for id in environment.journal.agents().turns(agent, turns).await? {
+            if let Some(task) = environment.journal.task(id).await?
+                && let Some(output) = task.output.clone()
+            {
+                exchanges.push((task.order.input.clone(), output));
+            }
+        }
+        Ok(Self { exchanges })
+    }
+
+    /// The texts, in order.
+    pub(super) fn texts(&self) -> Vec<Text> {
+        self.exchanges.iter().flat_map(|(question, answer)| [question.clone(), answer.clone()]).collect()
+    }
+
+    /// Who said each of them.
+    pub(super) fn roles(&self) -> impl Iterator<Item = Role> + '_ {
+        self.exchanges.iter().flat_map(|_| [Role::User, Role::Assistant])
+    }
+}

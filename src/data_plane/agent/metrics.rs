@@ -1,0 +1,42 @@
+//! What agents count.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+
+use crate::journal::record::StepKind;
+use crate::journal::state::{StepStatus, Task};
+
+/// Counts a step that has concluded: `elapsed` in all, of which the provider took `provider`.
+pub(crate) fn step(task: &Task, number: u32, elapsed: Duration, provider: Option<Duration>) {
+    let Some(step) = task.steps.iter().rev().find(|step| step.number == number) else { return };
+    let kind = match step.kind {
+        StepKind::Model { .. } => "model",
+        StepKind::Delegate { .. } => "delegate",
+    };
+    let StepStatus::Finished(finished) = &step.status else {
+        counter!("factory_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
+        return;
+    };
+    counter!("factory_steps_total", "kind" => kind, "outcome" => "finished").increment(1);
+    let StepKind::Model { model } = &step.kind else { return };
+    if let Some(provider) = provider {
+        histogram!("factory_overhead_seconds").record(elapsed.saturating_sub(provider).as_secs_f64());
+    }
+    // The model as the route names it: what a provider claims to be would make labels without bound.
+    let model = model.to_string();
+    let (input, output) = (finished.usage.input_tokens.count(), finished.usage.output_tokens.count());
+    counter!("factory_tokens_total", "direction" => "input", "model" => model.clone()).increment(input);
+    counter!("factory_tokens_total", "direction" => "output", "model" => model.clone()).increment(output);
+    let template = task.order.template.to_string();
+    gauge!("factory_cost_usd_total", "template" => template, "model" => model).increment(finished.cost.as_f64());
+}
+
+/// Counts a task that has ended.
+pub(crate) fn task(task: &Task) {
+    let template = task.order.template.to_string();
+    counter!("factory_tasks_total", "template" => template, "state" => task.state.as_str()).increment(1);
+    if let Some(finished) = task.finished_at {
+        histogram!("factory_task_seconds").record(finished.since(task.created_at).as_secs_f64());
+    }
+}

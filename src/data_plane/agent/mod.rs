@@ -1,0 +1,32 @@
+//! One agent: its lifecycle, its tasks, its memory, its actor.
+//!
+//! ```text
+//! passive ──activate──> idle <──(task ended)── active ──(one task only: ended)──> gone
+//!    ^                   │ └────(task)──────────^
+//!    └────passivate──────┘
+//! ```
+//!
+//! The durable inbox is the journal: an agent that starts, for whatever reason, takes up its open tasks where their records
+//! leave them. Messages are hints.
+//!
+//! INVARIANT: no model is called but through `call`, behind DLP and budget, and after its step is durable as started.
+//! INVARIANT: nobody hears a result before its step is durable as finished.
+
+mod actor;
+mod call;
+mod environment;
+mod error;
+pub(crate) mod hand;
+mod memory;
+mod message;
+pub(crate) mod metrics;
+pub mod state;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+pub use actor::{Agent, Arguments, Life, OnEnd, Pulse};
+pub use environment::{Environment, Rooms};
+pub use error::Error;
+pub use message::Message;

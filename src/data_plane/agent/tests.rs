@@ -1,0 +1,167 @@
+//! The decision table of an agent, and replay.
+
+use std::collections::BTreeMap;
+
+use super::state::{ATTEMPTS_MAX, IN_DOUBT, Next, next};
+use crate::domain::clock::Timestamp;
+use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
+use crate::domain::name::{Digest, ModelRef, Tenant};
+use crate::domain::private::Text;
+use crate::domain::protection::Protection;
+use crate::domain::usage::Usage;
+use crate::journal::order::{Order, Worker};
+use crate::journal::record::{
+    CancelRequested, Ended, Outcome, StepFailed, StepFinished, StepKind, StepStarted, Submitted, TaskRecord, Then,
+};
+use crate::journal::state::Task;
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+
+fn route() -> Vec<ModelRef> {
+    ["mock/a", "mock/b"].map(|name| name.parse().expect("a model")).to_vec()
+}
+
+fn submitted() -> TaskRecord {
+    TaskRecord::Submitted(Submitted {
+        order: Order {
+            task: TaskId::generate(),
+            worker: Worker::Own,
+            template: "worker".parse().expect("a name"),
+            version: "1.0.0".parse().expect("a version"),
+            digest: Digest::from_bytes([0; 32]),
+            principal: "root".to_owned(),
+            tenant: Tenant::default_tenant(),
+            user: None,
+            input: Text::from("hello"),
+            budget: None,
+            deadline: Some(NOW.after(std::time::Duration::from_secs(60))),
+            ancestors: Vec::new(),
+            tools: Vec::new(),
+            protection: Protection::default(),
+            metadata: BTreeMap::new(),
+        },
+        reserved: Usd::from_nanos(5),
+        at: NOW,
+    })
+}
+
+fn started(step: u32, model: &str) -> TaskRecord {
+    let kind = StepKind::Model { model: model.parse().expect("a model") };
+    TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::from_nanos(7), at: NOW })
+}
+
+fn failed(step: u32, code: &str, then: Then) -> TaskRecord {
+    let (in_doubt, cost) = (Usd::ZERO, Usd::ZERO);
+    let message = "it failed".to_owned();
+    TaskRecord::StepFailed(StepFailed { step, code: code.to_owned(), message, in_doubt, then, cost, at: NOW })
+}
+
+fn finished(step: u32) -> TaskRecord {
+    let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
+    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
+}
+
+fn cancel() -> TaskRecord {
+    TaskRecord::CancelRequested(CancelRequested { by: "root".to_owned(), at: NOW })
+}
+
+fn decide(records: Vec<TaskRecord>) -> Next {
+    let records: Vec<_> = std::iter::once(submitted()).chain(records).collect();
+    next(&Task::replay(&records).expect("a task"), &route(), NOW)
+}
+
+fn call(step: u32, model: &str, after_ms: i64) -> Next {
+    let not_before = Timestamp::from_micros(NOW.micros() + after_ms * 1_000);
+    Next::Call { step, model: model.parse().expect("a model"), not_before }
+}
+
+#[test]
+fn a_fresh_task_calls_the_first_model_of_its_route() {
+    assert_eq!(decide(vec![]), call(0, "mock/a", 0));
+}
+
+#[test]
+fn a_result_is_the_answer() {
+    let done = vec![started(0, "mock/a"), finished(0)];
+    assert_eq!(decide(done), Next::End(Outcome::AnsweredByStep { step: 0 }));
+}
+
+#[test]
+fn a_call_that_a_crash_left_open_is_in_doubt_and_made_again() {
+    assert_eq!(decide(vec![started(0, "mock/a")]), Next::Doubt { step: 0, reserved: Usd::from_nanos(7) });
+    let doubted = vec![started(0, "mock/a"), failed(0, IN_DOUBT, Then::Retry { after_ms: 0 })];
+    assert_eq!(decide(doubted), call(1, "mock/a", 0));
+}
+
+#[test]
+fn crashes_do_not_use_up_attempts() {
+    let crash = |step| [started(step, "mock/a"), failed(step, IN_DOUBT, Then::Retry { after_ms: 0 })];
+    assert_eq!(decide((0..20).flat_map(crash).collect()), call(20, "mock/a", 0));
+}
+
+#[test]
+fn a_retry_waits_as_the_provider_asks() {
+    let limited = vec![started(0, "mock/a"), failed(0, "provider_rate_limited", Then::Retry { after_ms: 1_500 })];
+    assert_eq!(decide(limited), call(1, "mock/a", 1_500));
+}
+
+#[test]
+fn attempts_are_limited_and_then_the_next_model_is_called() {
+    let fail = |model: &'static str| {
+        move |step: usize| {
+            let step = u32::try_from(step).expect("few steps");
+            [started(step, model), failed(step, "provider_failed", Then::Retry { after_ms: 0 })]
+        }
+    };
+    let mut records: Vec<_> = (0..ATTEMPTS_MAX).flat_map(fail("mock/a")).collect();
+    assert_eq!(decide(records.clone()), call(u32::try_from(ATTEMPTS_MAX).expect("few"), "mock/b", 0));
+    records.extend((ATTEMPTS_MAX..2 * ATTEMPTS_MAX).flat_map(fail("mock/b")));
+    let message = "it failed".to_owned();
+    assert_eq!(decide(records), Next::End(Outcome::Failed { code: "provider_failed".to_owned(), message }));
+}
+
+#[test]
+fn failover_goes_on_at_once() {
+    assert_eq!(decide(vec![started(0, "mock/a"), failed(0, "provider_timed_out", Then::Failover)]), call(1, "mock/b", 0));
+}
+
+#[test]
+fn a_cancelled_task_ends_and_a_result_that_is_there_counts_more() {
+    assert_eq!(decide(vec![cancel()]), Next::End(Outcome::Cancelled));
+    let done = vec![started(0, "mock/a"), cancel(), finished(0)];
+    assert_eq!(decide(done), Next::End(Outcome::AnsweredByStep { step: 0 }));
+}
+
+#[test]
+fn a_task_past_its_deadline_fails() {
+    let task = Task::replay(&[submitted()]).expect("a task");
+    let late = NOW.after(std::time::Duration::from_secs(61));
+    assert!(matches!(next(&task, &route(), late), Next::End(Outcome::Failed { code, .. }) if code == "deadline_exceeded"));
+}
+
+#[test]
+fn of_two_writers_only_one_gets_on() {
+    let records = [submitted(), started(0, "mock/a")];
+    let task = Task::replay(&records).expect("a task");
+    assert!(!task.accepts(&started(0, "mock/a")), "the number is taken");
+    assert!(task.accepts(&finished(0)));
+    let doubted = Task::replay(&[submitted(), started(0, "mock/a"), failed(0, IN_DOUBT, Then::GiveUp)]).expect("a task");
+    assert!(!doubted.accepts(&finished(0)), "a ghost's result comes too late");
+}
+
+#[test]
+fn nothing_follows_an_end_but_feedback() {
+    let ended = TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at: NOW });
+    let task = Task::replay(&[submitted(), ended.clone()]).expect("a task");
+    assert!(!task.accepts(&started(0, "mock/a")) && !task.accepts(&cancel()) && !task.accepts(&ended));
+}
+
+#[test]
+fn records_read_back_as_they_were_written() {
+    let records = [submitted(), started(0, "mock/a"), failed(0, "x", Then::Retry { after_ms: 9 }), finished(0), cancel()];
+    for record in records {
+        let stored = crate::store::Record { kind: 1, version: 1, body: crate::journal::encode(&record) };
+        assert_eq!(crate::journal::decode::<TaskRecord>(&stored, &"test", 0).expect("readable"), record);
+    }
+}

@@ -1,0 +1,31 @@
+//! Detectors: a text in, findings out. Pure.
+//!
+//! Three passes over the bytes, each looking for what its candidates cannot be without: `@` ([`email`]), the first bytes of
+//! the known secrets ([`secret`], one automaton), and digits ([`number`]: cards, IBANs and phones). Around each such anchor a
+//! bounded window is checked by hand-written classes and validators, so that the time is linear in the text whatever is in it.
+
+mod boundary;
+mod card;
+mod context;
+mod email;
+mod iban;
+mod number;
+mod numbering;
+mod overlap;
+mod phone;
+mod secret;
+mod secret_rules;
+#[cfg(test)]
+mod tests;
+
+use super::finding::Finding;
+
+/// Finds personal data and secrets. Findings come in order and do not overlap; their ends are character boundaries.
+#[must_use]
+pub fn detect(text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    email::scan(text, &mut findings);
+    secret::scan(text, &mut findings);
+    number::scan(text, &mut findings);
+    overlap::resolve(findings)
+}

@@ -1,0 +1,98 @@
+//! All detectors together.
+
+use proptest::prelude::*;
+
+use super::detect;
+use crate::data_plane::dlp::finding::Kind;
+
+fn found(text: &str) -> Vec<(Kind, &str)> {
+    detect(text).iter().map(|finding| (finding.kind, &text[finding.range()])).collect()
+}
+
+#[test]
+fn the_contracts_example_is_found_with_exact_spans() {
+    assert_eq!(
+        found("é: jean.dupont@example.fr, IBAN FR7630006000011234567890189"),
+        [(Kind::EmailAddress, "jean.dupont@example.fr"), (Kind::IbanCode, "FR7630006000011234567890189")]
+    );
+}
+
+#[test]
+fn kinds_beside_each_other_are_told_apart() {
+    let text = "Contact: Jean, 06 12 34 56 78, jean@example.fr, carte 4111 1111 1111 1111, IBAN FR76 3000 6000 0112 3456 7890 189.";
+    assert_eq!(
+        found(text),
+        [
+            (Kind::PhoneNumber, "06 12 34 56 78"),
+            (Kind::EmailAddress, "jean@example.fr"),
+            (Kind::CreditCard, "4111 1111 1111 1111"),
+            (Kind::IbanCode, "FR76 3000 6000 0112 3456 7890 189"),
+        ]
+    );
+}
+
+#[test]
+fn an_address_inside_a_url_with_credentials_is_part_of_it() {
+    assert_eq!(
+        found("git clone https://me:pw1@git.example.com/x"),
+        [(Kind::UrlCredentials, "https://me:pw1@git.example.com")]
+    );
+}
+
+#[test]
+fn prose_without_personal_data_has_no_findings() {
+    for text in [
+        "",
+        "Le chiffre d'affaires s'élève à 1 234 567,89 € en 2025, soit 12,5 % de plus qu'en 2024.",
+        "Release 1.2.3 of 2026-11-20 fixes #1234567 and bumps serde to 1.0.228 (see commit 9f86d081884c7d65).",
+        "127.0.0.1:8080 - - [20/Nov/2026:10:00:00 +0000] \"GET /a/1234567890 HTTP/1.1\" 200 12345678",
+        "Section 4.2.1, pages 1234-1250, ISBN 978-3-16-148410-0, DOI 10.1000/182.",
+        "let x: [u64; 4] = [12345678901234567, 0, 1_000_000_000, 0xdeadbeef];",
+    ] {
+        assert_eq!(found(text), [], "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_scanned_without_panic_and_findings_are_ordered_slices(text in any::<Vec<u8>>()) {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        check_findings(&text);
+    }
+
+    #[test]
+    fn texts_of_anchors_are_scanned_without_panic(pieces in prop::collection::vec(piece(), 0..40)) {
+        check_findings(&pieces.concat());
+    }
+}
+
+/// INVARIANT: findings are in order, apart, not empty, and on character boundaries.
+fn check_findings(text: &str) {
+    let mut last = 0;
+    for finding in detect(text) {
+        assert!(finding.start >= last && !finding.is_empty());
+        assert!(text.get(finding.range()).is_some());
+        last = finding.end;
+    }
+}
+
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("@".to_owned()),
+        Just("+33".to_owned()),
+        Just("tel ".to_owned()),
+        Just("FR76".to_owned()),
+        Just("://".to_owned()),
+        Just("-----BEGIN PRIVATE KEY-----".to_owned()),
+        Just("eyJ".to_owned()),
+        Just("sk-".to_owned()),
+        Just("é".to_owned()),
+        Just("\u{a0}".to_owned()),
+        Just("(0)".to_owned()),
+        Just("'".to_owned()),
+        "[0-9]{1,20}",
+        "[ ./:-]{1,3}",
+        "[a-zA-Z]{1,12}",
+        any::<char>().prop_map(String::from),
+    ]
+}

@@ -1,0 +1,138 @@
+//! Why a text was not examined, or does not pass.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::finding::Kind;
+use crate::domain::failure::{Class, Failure, Retry};
+
+/// How long a caller should wait when the pool is full or being restarted.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a text was not examined, or does not pass. None of them lets the text through.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A rule says that texts with these do not pass.
+    #[error("text blocked: it holds {}", names(.kinds))]
+    Blocked {
+        /// What was found; never the values.
+        kinds: Vec<Kind>,
+    },
+    /// The texts are larger than what is examined at once.
+    #[error("examine {bytes} bytes of text: at most {limit} are examined at once")]
+    TooLarge {
+        /// How large they are together.
+        bytes: usize,
+        /// How large they may be.
+        limit: usize,
+    },
+    /// Too many texts are being examined.
+    #[error("examine text: the pool is full")]
+    Overloaded,
+    /// No worker was there in time.
+    #[error("examine text: no worker is running")]
+    Unavailable,
+    /// The workers that held the text ended or gave no answer.
+    #[error("examine text: {reason}")]
+    Failed {
+        /// What happened to the last worker.
+        reason: String,
+    },
+}
+
+fn names(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+impl Failure for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Blocked { .. } => "dlp_blocked",
+            Self::TooLarge { .. } => "dlp_text_too_large",
+            Self::Overloaded => "dlp_overloaded",
+            Self::Unavailable => "dlp_unavailable",
+            Self::Failed { .. } => "dlp_failed",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Blocked { .. } => Class::Refused,
+            Self::TooLarge { .. } => Class::TooLarge,
+            Self::Overloaded => Class::Overload,
+            Self::Unavailable => Class::Unavailable,
+            Self::Failed { .. } => Class::Internal,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Overloaded | Self::Unavailable => Retry::After(RETRY_AFTER),
+            Self::Blocked { .. } | Self::TooLarge { .. } | Self::Failed { .. } => Retry::Never,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Blocked { kinds } => format!("the text holds what may not pass: {}", names(kinds)),
+            Self::TooLarge { limit, .. } => {
+                format!("the text is larger than the {limit} bytes that are examined at once")
+            }
+            Self::Overloaded => "too many texts are being examined".to_owned(),
+            Self::Unavailable => "texts cannot be examined at the moment".to_owned(),
+            Self::Failed { .. } => "the text could not be examined, and does not pass unexamined".to_owned(),
+        }
+    }
+}
+
+/// Why there is no pseudonym key. The daemon does not start without one.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or made.
+    #[error("read or make the pseudonym key {}: {cause}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the host says.
+        cause: io::Error,
+    },
+    /// The file does not hold a key.
+    #[error("read the pseudonym key {}: {bytes} bytes or more where 32 are expected", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes were read.
+        bytes: usize,
+    },
+    /// Others than its owner may read or write the file.
+    #[error("read the pseudonym key {}: mode {mode:o} lets others at it; make it 600, or remove it for a new one", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+}
+
+impl Failure for KeyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unusable { .. } | Self::NotAKey { .. } => "dlp_key_unusable",
+            Self::Exposed { .. } => "dlp_key_exposed",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Unusable { .. } | Self::NotAKey { .. } | Self::Exposed { .. } => Class::Internal,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Unusable { .. } | Self::NotAKey { .. } => "the pseudonym key cannot be read".to_owned(),
+            Self::Exposed { .. } => "the pseudonym key is open to others than its owner".to_owned(),
+        }
+    }
+}

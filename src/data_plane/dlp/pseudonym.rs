@@ -1,0 +1,171 @@
+//! Pseudonyms: names that stand for found values, made from the values with a key. Pure.
+//!
+//! A pseudonym is `<EMAIL_ADDRESS_3f9a2c71>`: the kind in capitals, so that a model knows what it talks about, and lowercase
+//! hexadecimal; every character is one that models copy, and none that JSON escapes. Its digits are a keyed hash of tenant, kind
+//! and normalised value, so that the same value has the same pseudonym in every text of a tenant, after a crash too, and
+//! without the key nobody can try values. A value that is not written in its normal form gets more digits for its spelling:
+//! what is restored is what was written.
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use super::finding::Kind;
+use crate::domain::name::Tenant;
+
+/// Digits of a pseudonym that tell values apart; two values of one text that share them get more.
+const DIGITS: usize = 8;
+
+/// Digits that tell spellings of one value apart.
+const SPELLING_DIGITS: usize = 4;
+
+/// Digits that are added where a pseudonym is taken.
+const MORE_DIGITS: usize = 8;
+
+/// Digits of a hash that stands for a value for good.
+const HASH_DIGITS: usize = 32;
+
+/// The daemon's secret under which pseudonyms and hashes are made. Neither `Debug` nor anything else prints it.
+#[derive(Clone)]
+pub struct PseudonymKey([u8; Self::BYTES]);
+
+impl PseudonymKey {
+    /// The length of a key.
+    pub const BYTES: usize = 32;
+
+    /// A key from its bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PseudonymKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<pseudonym key>")
+    }
+}
+
+/// Makes the pseudonyms of one tenant.
+#[derive(Debug, Clone)]
+pub struct Pseudonyms {
+    key: PseudonymKey,
+    tenant: Tenant,
+}
+
+impl Pseudonyms {
+    /// Those that `tenant` has under `key`.
+    #[must_use]
+    pub fn new(key: PseudonymKey, tenant: Tenant) -> Self {
+        Self { key, tenant }
+    }
+
+    /// The name inside the angle brackets; each `attempt` beyond the first has more digits.
+    pub(super) fn name(&self, kind: Kind, original: &str, attempt: u8) -> String {
+        let normal = normalise(kind, original);
+        let mut digits = prefix_of(&self.digest("value", kind, &normal), DIGITS);
+        if normal != original || attempt > 0 {
+            let more = usize::from(attempt).saturating_mul(MORE_DIGITS).saturating_add(SPELLING_DIGITS);
+            digits.push_str(&prefix_of(&self.digest("spelling", kind, original), more));
+        }
+        format!("{kind}_{digits}")
+    }
+
+    /// What stands for a value for good.
+    pub(super) fn hash(&self, kind: Kind, original: &str) -> String {
+        let digits = prefix_of(&self.digest("hash", kind, &normalise(kind, original)), HASH_DIGITS);
+        format!("<{kind}_HASH_{digits}>")
+    }
+
+    /// The keyed hash of a value, in hexadecimal. Each part is preceded by its length, so that no two lists of parts are alike.
+    fn digest(&self, purpose: &str, kind: Kind, value: &str) -> String {
+        // A key of any length is taken; the result is an error in type only.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()) else { return String::new() };
+        for part in ["factory-dlp-v1", purpose, self.tenant.as_str(), kind.as_str(), value] {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        hex::encode(mac.finalize().into_bytes())
+    }
+}
+
+fn prefix_of(digits: &str, length: usize) -> String {
+    digits.get(..length).unwrap_or(digits).to_owned()
+}
+
+/// A value without what differs between its spellings.
+fn normalise(kind: Kind, value: &str) -> String {
+    match kind {
+        Kind::EmailAddress => value.to_lowercase(),
+        Kind::CreditCard => value.chars().filter(char::is_ascii_digit).collect(),
+        Kind::PhoneNumber => value.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
+        Kind::IbanCode => value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect(),
+        Kind::UrlCredentials
+        | Kind::AwsAccessKey
+        | Kind::AwsSecretKey
+        | Kind::GithubToken
+        | Kind::GitlabToken
+        | Kind::SlackToken
+        | Kind::StripeKey
+        | Kind::OpenaiKey
+        | Kind::AnthropicKey
+        | Kind::GoogleApiKey
+        | Kind::HuggingFaceToken
+        | Kind::NpmToken
+        | Kind::PypiToken
+        | Kind::SendgridKey
+        | Kind::TwilioKey
+        | Kind::JsonWebToken
+        | Kind::PrivateKey => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pseudonyms(key: u8, tenant: &str) -> Pseudonyms {
+        Pseudonyms::new(PseudonymKey::from_bytes([key; 32]), tenant.parse().expect("a tenant"))
+    }
+
+    #[test]
+    fn pseudonyms_depend_on_key_tenant_kind_and_value_only() {
+        let name = pseudonyms(1, "acme").name(Kind::EmailAddress, "jean@example.fr", 0);
+        assert_eq!(name, pseudonyms(1, "acme").name(Kind::EmailAddress, "jean@example.fr", 0));
+        assert_eq!(name.len(), "EMAIL_ADDRESS_".len() + DIGITS);
+        for other in [
+            pseudonyms(2, "acme").name(Kind::EmailAddress, "jean@example.fr", 0),
+            pseudonyms(1, "other").name(Kind::EmailAddress, "jean@example.fr", 0),
+            pseudonyms(1, "acme").name(Kind::PhoneNumber, "jean@example.fr", 0),
+            pseudonyms(1, "acme").name(Kind::EmailAddress, "jeanne@example.fr", 0),
+        ] {
+            assert_ne!(name, other);
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_value_share_their_first_digits() {
+        let acme = pseudonyms(1, "acme");
+        let plain = acme.name(Kind::CreditCard, "4111111111111111", 0);
+        let spaced = acme.name(Kind::CreditCard, "4111 1111 1111 1111", 0);
+        assert!(spaced.starts_with(&plain) && spaced != plain);
+        assert_eq!(acme.hash(Kind::CreditCard, "4111111111111111"), acme.hash(Kind::CreditCard, "4111 1111 1111 1111"));
+    }
+
+    #[test]
+    fn further_attempts_have_more_digits() {
+        let acme = pseudonyms(1, "acme");
+        let names: Vec<String> = (0..4).map(|attempt| acme.name(Kind::IbanCode, "x", attempt)).collect();
+        assert!(names.windows(2).all(|pair| pair[0].len() < pair[1].len()), "{names:?}");
+    }
+
+    #[test]
+    fn the_key_is_not_printed() {
+        assert_eq!(format!("{:?}", PseudonymKey::from_bytes([7; 32])), "<pseudonym key>");
+    }
+}

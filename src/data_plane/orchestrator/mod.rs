@@ -1,0 +1,38 @@
+//! Brings tasks to whoever does them: one agent, or the workers of a plan.
+//!
+//! ```text
+//! Ticket ─ submit (durable) ─ dispatch ─┬─ flat: factory ─> agent
+//!                                       └─ plan: orchestrators/<task> ─┬─ delegate ─> subtask ─┐
+//!                                                 ^                    └─ delegate ─> subtask ─┤
+//!                                                 └──────────── gather, aggregate ─────────────┘
+//! ```
+//!
+//! A plan delegates through admission like any submitter, so that each subtask is a task with its own records, budget and
+//! template version. Dispatching is idempotent: whatever restarts, every open task is dispatched again.
+//!
+//! INVARIANT: a step is written down as started before its subtask is submitted; the subtask's identifier follows from the
+//! step, so that it is submitted once however often that is tried.
+
+mod actor;
+mod aggregate;
+mod error;
+mod front;
+mod handle;
+mod plan;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use actor::PlanMessage;
+pub use error::Error;
+pub use front::Message;
+pub use handle::Orchestrator;
+
+use crate::supervision::{Backoff, Intensity};
+
+/// Restarts of one plan that are borne.
+const PLAN_INTENSITY: Intensity = Intensity { restarts: 5, period: Duration::from_secs(60) };
+/// The spacing of a plan's restarts.
+const PLAN_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(30) };

@@ -1,0 +1,52 @@
+//! One provider's wire format, chosen by its settings.
+
+use super::error::Error;
+use super::exchange::{Completion, Request};
+use super::extractive::Extractive;
+use super::http::Endpoint;
+use super::key::Key;
+use super::openai::OpenAi;
+use crate::config::settings::{Provider, ProviderKind};
+use crate::domain::name::ModelRef;
+
+/// A provider's wire format. A further one is a variant here and a file of its own.
+pub(super) enum Adapter {
+    OpenAi(OpenAi),
+    Extractive(Extractive),
+}
+
+impl Adapter {
+    pub(super) fn new(settings: &Provider) -> Self {
+        match settings.kind {
+            ProviderKind::OpenAi => {
+                let endpoint = Endpoint::new(settings.base_url.clone(), settings.max_concurrency);
+                Self::OpenAi(OpenAi::new(endpoint, Key::new(settings.api_key.clone())))
+            }
+            ProviderKind::Builtin => Self::Extractive(Extractive),
+        }
+    }
+
+    /// Whether a call could be sent now, without sending one.
+    pub(super) fn usable(&self, model: &ModelRef) -> Result<(), Error> {
+        match self {
+            Self::OpenAi(openai) => openai.usable(),
+            Self::Extractive(extractive) => extractive.usable(model),
+        }
+    }
+
+    /// The answer, where making it is less work than handing the call to the actor.
+    pub(super) fn answer_at_once(&self, model: &ModelRef, request: &Request) -> Option<Completion> {
+        match self {
+            Self::OpenAi(_) => None,
+            Self::Extractive(extractive) => extractive.answer_at_once(model, request),
+        }
+    }
+
+    /// Carries the call out. The caller bounds its time.
+    pub(super) async fn complete(&self, model: &ModelRef, request: Request) -> Result<Completion, Error> {
+        match self {
+            Self::OpenAi(openai) => openai.complete(model, &request).await,
+            Self::Extractive(extractive) => extractive.complete(model, request).await,
+        }
+    }
+}

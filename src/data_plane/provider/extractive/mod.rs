@@ -1,0 +1,98 @@
+//! `builtin/extractive`: answers from the input itself. No network, no key, no cost, and nothing invented: every sentence of
+//! the answer is quoted from the input, and the answer's notes say how it was made.
+//!
+//! ```text
+//! Request --intake--> material (text, what is asked, role) --segment--> sentences --terms, rank--> the chosen few --+
+//!                                             '--figures, findings--> what the role looks for -----------------compose--> markdown
+//! ```
+//!
+//! Everything below this file is pure: the same request has the same answer. What is read, considered and written is bounded.
+
+mod asked;
+mod compose;
+mod figures;
+mod findings;
+mod intake;
+mod language;
+mod rank;
+mod segment;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::exchange::{Completion, Request, Stop};
+use crate::domain::name::ModelRef;
+use crate::domain::private::Text;
+use crate::domain::usage::{Tokens, Usage};
+
+/// The one model of this provider.
+const MODEL: &str = "extractive";
+/// The largest input that is answered on the spot, in bytes: under half a millisecond of work.
+const AT_ONCE_BYTES_MAX: usize = 2 * 1024;
+/// How many bytes are counted as one token.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// The provider that answers from the input.
+pub(super) struct Extractive;
+
+impl Extractive {
+    pub(super) fn usable(&self, model: &ModelRef) -> Result<(), Error> {
+        if model.model() == MODEL { Ok(()) } else { Err(Error::UnknownModel(model.clone())) }
+    }
+
+    /// Answers small inputs without a detour.
+    pub(super) fn answer_at_once(&self, model: &ModelRef, request: &Request) -> Option<Completion> {
+        let small = input_bytes(request) <= AT_ONCE_BYTES_MAX;
+        (small && self.usable(model).is_ok()).then(|| timed(request))
+    }
+
+    /// Answers larger inputs away from the threads that run tasks.
+    pub(super) async fn complete(&self, model: &ModelRef, request: Request) -> Result<Completion, Error> {
+        self.usable(model)?;
+        let answer = tokio::task::spawn_blocking(move || timed(&request)).await;
+        answer.map_err(|fault| Error::Unreachable(format!("work on the answer: {fault}")))
+    }
+}
+
+fn timed(request: &Request) -> Completion {
+    let began = Instant::now();
+    let mut completion = answer(request);
+    completion.elapsed = began.elapsed();
+    completion
+}
+
+/// Answers any request, whatever its input.
+fn answer(request: &Request) -> Completion {
+    let material = intake::read(request);
+    let bytes_max = usize::try_from(request.max_output_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
+    let written = compose::answer(&material, bytes_max);
+    let mut notes = vec![("method", MODEL.to_owned()), ("language", written.language.code().to_owned())];
+    if material.left_out > 0 {
+        notes.push(("bytes_not_read", material.left_out.to_string()));
+    }
+    let usage = Usage {
+        input_tokens: estimate(input_bytes(request)),
+        output_tokens: estimate(written.text.len()),
+        ..Usage::default()
+    };
+    Completion {
+        text: Text::from(written.text),
+        usage: Some(usage),
+        stop: if written.cut { Stop::Length } else { Stop::End },
+        model: MODEL.to_owned(),
+        notes,
+        elapsed: std::time::Duration::ZERO,
+    }
+}
+
+fn input_bytes(request: &Request) -> usize {
+    request.messages.iter().fold(request.system.len(), |sum, message| sum.saturating_add(message.content.len()))
+}
+
+fn estimate(bytes: usize) -> Tokens {
+    Tokens::new(u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,181 @@
+//! The way to the providers.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::MessagingErr;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::actor::ProviderActor;
+use super::adapter::Adapter;
+use super::claim::Claim;
+use super::error::Error;
+use super::exchange::{Completion, Request};
+use super::message::{Call, Command};
+use super::metrics;
+use crate::config::settings::{BaseUrl, KeySource, Provider, ProviderKind};
+use crate::domain::name::{ModelRef, ProviderName};
+use crate::supervision::{Address, ChildSpec};
+
+/// The provider that always exists.
+pub const BUILTIN: &str = "builtin";
+/// How many calls `builtin` works on at once where the settings do not say.
+const BUILTIN_CONCURRENCY: usize = 64;
+/// How long one call of `builtin` may take where the settings do not say.
+const BUILTIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a call that waited at an actor that died is handed to its successor.
+const DELIVERIES_MAX: u32 = 3;
+
+/// All providers. Cheap to clone; works across the restarts of their actors.
+#[derive(Clone)]
+pub struct Providers {
+    links: Arc<BTreeMap<ProviderName, Arc<Link>>>,
+}
+
+/// What of one provider outlives its actor: its connections, its slots, its address.
+pub(super) struct Link {
+    pub(super) name: ProviderName,
+    pub(super) address: Address<Command>,
+    pub(super) adapter: Adapter,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) timeout: Duration,
+}
+
+impl Providers {
+    /// The handle, and one child `providers/<name>` for each provider, `builtin` always among them. Nothing is connected,
+    /// probed or read before the first call.
+    #[must_use]
+    pub fn start(settings: &BTreeMap<ProviderName, Provider>) -> (Self, Vec<ChildSpec>) {
+        let mut links: BTreeMap<_, _> = settings.iter().map(|(name, provider)| link(name, provider)).collect();
+        if let Ok(builtin) = BUILTIN.parse::<ProviderName>() {
+            links.entry(builtin.clone()).or_insert_with(|| link(&builtin, &builtin_settings()).1);
+        }
+        let children = links.values().map(|link| child(link.clone())).collect();
+        (Self { links: Arc::new(links) }, children)
+    }
+
+    /// Whether a call to this model could be sent now. Cheap: looks at the settings and the key, sends nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownProvider`], [`Error::UnknownModel`] or [`Error::MissingKey`].
+    pub fn usable(&self, model: &ModelRef) -> Result<(), Error> {
+        self.link(model)?.adapter.usable(model)
+    }
+
+    /// Calls a model and waits `within` so long for its answer; the wait for a free slot counts. The provider's own time-out
+    /// binds as well. Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::charge`] says what the failure may cost, [`Error::next`] what to do.
+    pub async fn complete(&self, model: &ModelRef, request: Request, within: Duration) -> Result<Completion, Error> {
+        let link = self.link(model)?;
+        if let Some(completion) = link.adapter.answer_at_once(model, &request) {
+            metrics::count(model, "ok");
+            metrics::took(&link.name, completion.elapsed);
+            return Ok(completion);
+        }
+        let now = Instant::now();
+        let deadline = now.checked_add(within).unwrap_or(now);
+        for _ in 0..DELIVERIES_MAX {
+            match link.attempt(model, &request, deadline).await {
+                Attempt::Ended(result) => return result,
+                Attempt::NeverBegun(error) => {
+                    metrics::count(model, metrics::outcome(&Err(error.clone())));
+                    return Err(error);
+                }
+                Attempt::ActorDied => {}
+            }
+        }
+        metrics::count(model, metrics::outcome(&Err(Error::NotRunning)));
+        Err(Error::NotRunning)
+    }
+
+    fn link(&self, model: &ModelRef) -> Result<&Arc<Link>, Error> {
+        self.links.get(model.provider()).ok_or_else(|| Error::UnknownProvider(model.provider().clone()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.links.values()
+    }
+}
+
+fn link(name: &ProviderName, settings: &Provider) -> (ProviderName, Arc<Link>) {
+    metrics::introduce(name);
+    let link = Link {
+        name: name.clone(),
+        address: Address::new(format!("providers/{name}")),
+        adapter: Adapter::new(settings),
+        slots: Arc::new(Semaphore::new(settings.max_concurrency.get().min(Semaphore::MAX_PERMITS))),
+        timeout: settings.timeout,
+    };
+    (name.clone(), Arc::new(link))
+}
+
+fn child(link: Arc<Link>) -> ChildSpec {
+    let address = link.address.clone();
+    ChildSpec::worker(&address, move || (ProviderActor, link.clone()))
+}
+
+fn builtin_settings() -> Provider {
+    Provider {
+        kind: ProviderKind::Builtin,
+        base_url: BaseUrl::None,
+        api_key: KeySource::None,
+        timeout: BUILTIN_TIMEOUT,
+        max_concurrency: NonZeroUsize::new(BUILTIN_CONCURRENCY).unwrap_or(NonZeroUsize::MIN),
+    }
+}
+
+/// How one delivery of a call ended.
+enum Attempt {
+    /// The call was carried out; its task has counted it.
+    Ended(Result<Completion, Error>),
+    /// Nothing was sent.
+    NeverBegun(Error),
+    /// Nothing was sent, because the actor at which the call waited has died.
+    ActorDied,
+}
+
+impl Link {
+    async fn attempt(&self, model: &ModelRef, request: &Request, deadline: Instant) -> Attempt {
+        let (reply, answer) = oneshot::channel();
+        let claim = Arc::new(Claim::default());
+        let (model, request) = (model.clone(), request.clone());
+        if let Err(error) = self.deliver(Call { model, request, deadline, claim: claim.clone(), reply }).await {
+            return Attempt::NeverBegun(error);
+        }
+        // The task answers at the deadline too; that answer, with what it knows, is preferred where both are there.
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(result)) => Attempt::Ended(result),
+            Ok(Err(_)) if claim.withdraw() => Attempt::ActorDied,
+            Ok(Err(_)) => Attempt::Ended(Err(Error::Cut("the call's task ended without an answer".to_owned()))),
+            Err(_) if claim.withdraw() => Attempt::NeverBegun(Error::Overloaded),
+            Err(_) => Attempt::Ended(Err(Error::TimedOut)),
+        }
+    }
+
+    /// Puts a call into the actor's mailbox. While the actor is being restarted, waits for it.
+    async fn deliver(&self, call: Call) -> Result<(), Error> {
+        let deadline = call.deadline;
+        let Err(back) = self.post(Command::Carry(call)) else { return Ok(()) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.address.call(left, Command::Ready).await.map_err(|_| Error::NotRunning)?;
+        match back {
+            Some(command) => self.post(*command).map_err(|_| Error::NotRunning),
+            None => Err(Error::NotRunning),
+        }
+    }
+
+    /// Sends to whoever lives at the address, or gives the message back.
+    fn post(&self, command: Command) -> Result<(), Option<Box<Command>>> {
+        let Some(actor) = self.address.current() else { return Err(Some(Box::new(command))) };
+        actor.cast(command).map_err(|fault| match fault {
+            MessagingErr::SendErr(command) => Some(Box::new(command)),
+            MessagingErr::ChannelClosed | MessagingErr::InvalidActorType => None,
+        })
+    }
+}

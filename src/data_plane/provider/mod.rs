@@ -1,0 +1,38 @@
+//! Providers: calls models, one adapter for each wire format.
+//!
+//! ```text
+//! Providers::complete --> actor providers/<name>: a free slot? --> a task: claim, then adapter --> answers its caller itself
+//!        |                     no: the line (bounded)                 openai/      HTTP over TCP or a Unix socket
+//!        '-- small work for builtin is done at once                   extractive/  from the input itself
+//! ```
+//!
+//! Invariants:
+//! - P1: a provider never has more than `max_concurrency` calls at once, also while its actor is restarted.
+//! - P2: the death of an actor loses no running call; a waiting one is handed to the next incarnation.
+//! - P3: a failure whose [`Error::charge`] is [`Charge::None`] has run no model.
+//! - P4: no key, prompt, answer or provider's error text is in an error, a log or a metric.
+//! - P5: what is read from a provider, waits for one, or is written by `builtin` is bounded.
+//!
+//! Deliberately absent: retry and failover, which the agent decides by [`Error::next`], because each attempt needs a reservation
+//! of its own.
+
+mod actor;
+mod adapter;
+mod claim;
+mod error;
+mod exchange;
+mod extractive;
+mod handle;
+mod http;
+mod key;
+mod message;
+mod metrics;
+mod openai;
+mod policy;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Charge, Error, Next};
+pub use exchange::{Completion, Message, Request, Role, Stop};
+pub use handle::{BUILTIN, Providers};

@@ -1,0 +1,58 @@
+//! The room from outside: real sockets, a scripted server behind them, and real actors.
+
+mod actor;
+mod exchange;
+mod server;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use ractor::Actor;
+
+use super::actor::ProviderActor;
+use super::{Message, Providers, Request, Role};
+use crate::config::settings::{BaseUrl, KeySource, Provider, ProviderKind};
+use crate::domain::name::ModelRef;
+
+/// Longer than anything takes; only a hanging test meets it.
+const LONG: Duration = Duration::from_secs(20);
+
+fn local(base_url: BaseUrl) -> Provider {
+    Provider {
+        kind: ProviderKind::OpenAi,
+        base_url,
+        api_key: KeySource::None,
+        timeout: LONG,
+        max_concurrency: NonZeroUsize::new(8).expect("not zero"),
+    }
+}
+
+fn model() -> ModelRef {
+    "local/qwen".parse().expect("a model")
+}
+
+fn request(text: &str) -> Request {
+    Request {
+        system: "Be brief.".into(),
+        messages: vec![Message { role: Role::User, content: text.into() }],
+        max_output_tokens: 128,
+        temperature: Some(0.5),
+        idempotency_key: "task-1/step-1".to_owned(),
+    }
+}
+
+/// The handle, with nobody at its addresses.
+fn unstarted(local: Provider) -> Providers {
+    Providers::start(&BTreeMap::from([("local".parse().expect("a name"), local)])).0
+}
+
+/// The handle, with an unsupervised actor at each address.
+async fn providers(local: Provider) -> Providers {
+    let providers = unstarted(local);
+    for link in providers.links() {
+        let (actor, _) = Actor::spawn(None, ProviderActor, link.clone()).await.expect("started");
+        link.address.publish(actor);
+    }
+    providers
+}

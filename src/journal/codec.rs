@@ -1,0 +1,297 @@
+//! How domain values stand in stored records (CBOR, RFC 8949). Domain types know no encoding; these functions are the only
+//! place where one is chosen, and a released choice never changes.
+
+use minicbor::decode::{Decoder, Error as DecodeError};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+/// A value written as the text that `Display` gives and `FromStr` reads.
+pub mod as_text {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, T, W>(value: &T, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>>
+    where
+        T: std::fmt::Display,
+        W: Write,
+    {
+        e.str(&value.to_string())?.ok()
+    }
+
+    /// Reads the text back.
+    ///
+    /// # Errors
+    /// The text is not what the type takes.
+    pub fn decode<'b, C, T>(d: &mut Decoder<'b>, _: &mut C) -> Result<T, DecodeError>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        d.str()?.parse().map_err(DecodeError::custom)
+    }
+}
+
+/// An optional value written as text.
+pub mod as_optional_text {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+
+    /// Writes the text, or null.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, T, W>(value: &Option<T>, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>>
+    where
+        T: std::fmt::Display,
+        W: Write,
+    {
+        match value {
+            Some(value) => super::as_text::encode(value, e, ctx),
+            None => e.null()?.ok(),
+        }
+    }
+
+    /// Reads the text back, or null.
+    ///
+    /// # Errors
+    /// The text is not what the type takes.
+    pub fn decode<'b, C, T>(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Option<T>, DecodeError>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        if d.datatype()? == minicbor::data::Type::Null {
+            d.null()?;
+            return Ok(None);
+        }
+        super::as_text::decode(d, ctx).map(Some)
+    }
+
+    /// What an absent field stands for.
+    #[must_use]
+    pub fn nil<T>() -> Option<Option<T>> {
+        Some(None)
+    }
+
+    /// Whether the field may be left out.
+    #[must_use]
+    pub fn is_nil<T>(value: &Option<T>) -> bool {
+        value.is_none()
+    }
+}
+
+macro_rules! integer_codec {
+    ($(#[$doc:meta])* $module:ident, $type:ty, $get:ident, $make:path, $write:ident) => {
+        $(#[$doc])*
+        pub mod $module {
+            use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+
+            /// Writes the integer.
+            ///
+            /// # Errors
+            /// The writer fails.
+            pub fn encode<C, W: Write>(
+                value: &$type,
+                e: &mut Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), EncodeError<W::Error>> {
+                e.$write(value.$get())?.ok()
+            }
+
+            /// Reads the integer back.
+            ///
+            /// # Errors
+            /// It is not an integer in range.
+            pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<$type, DecodeError> {
+                d.$write().map($make)
+            }
+        }
+    };
+}
+
+integer_codec!(
+    /// An instant as microseconds since 1970.
+    time,
+    crate::domain::clock::Timestamp,
+    micros,
+    crate::domain::clock::Timestamp::from_micros,
+    i64
+);
+integer_codec!(
+    /// An amount as nano-dollars.
+    usd,
+    crate::domain::money::Usd,
+    nanos,
+    crate::domain::money::Usd::from_nanos,
+    i64
+);
+
+/// An optional instant.
+pub mod optional_time {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::domain::clock::Timestamp;
+
+    /// Writes microseconds, or null.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, W: Write>(
+        value: &Option<Timestamp>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.encode(value.map(Timestamp::micros))?.ok()
+    }
+
+    /// Reads microseconds back, or null.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Option<Timestamp>, DecodeError> {
+        Ok(d.decode::<Option<i64>>()?.map(Timestamp::from_micros))
+    }
+
+    /// What an absent field stands for.
+    #[must_use]
+    pub fn nil() -> Option<Option<Timestamp>> {
+        Some(None)
+    }
+
+    /// Whether the field may be left out.
+    #[must_use]
+    pub fn is_nil(value: &Option<Timestamp>) -> bool {
+        value.is_none()
+    }
+}
+
+/// An optional amount.
+pub mod optional_usd {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::domain::money::Usd;
+
+    /// Writes nano-dollars, or null.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, W: Write>(value: &Option<Usd>, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.encode(value.map(Usd::nanos))?.ok()
+    }
+
+    /// Reads nano-dollars back, or null.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Option<Usd>, DecodeError> {
+        Ok(d.decode::<Option<i64>>()?.map(Usd::from_nanos))
+    }
+
+    /// What an absent field stands for.
+    #[must_use]
+    pub fn nil() -> Option<Option<Usd>> {
+        Some(None)
+    }
+
+    /// Whether the field may be left out.
+    #[must_use]
+    pub fn is_nil(value: &Option<Usd>) -> bool {
+        value.is_none()
+    }
+}
+
+/// Private text as a text string.
+pub mod text {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::domain::private::Text;
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, W: Write>(value: &Text, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.str(value.expose())?.ok()
+    }
+
+    /// Reads the text back.
+    ///
+    /// # Errors
+    /// It is not text.
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Text, DecodeError> {
+        d.str().map(Text::from)
+    }
+}
+
+/// Sixteen or thirty-two bytes: identifiers and digests.
+pub mod bytes {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::domain::id::{AgentId, TaskId};
+    use crate::domain::name::Digest;
+
+    /// A value that is an array of bytes.
+    pub trait Fixed: Sized {
+        /// Its bytes.
+        fn bytes(&self) -> &[u8];
+        /// The value of these bytes, if there are as many as it has.
+        fn of(bytes: &[u8]) -> Option<Self>;
+    }
+
+    macro_rules! fixed {
+        ($($type:ty),+) => {$(
+            impl Fixed for $type {
+                fn bytes(&self) -> &[u8] {
+                    self.as_bytes()
+                }
+                fn of(bytes: &[u8]) -> Option<Self> {
+                    bytes.try_into().ok().map(Self::from_bytes)
+                }
+            }
+        )+};
+    }
+    fixed!(TaskId, AgentId, Digest);
+
+    /// Writes the bytes.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, T: Fixed, W: Write>(value: &T, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(value.bytes())?.ok()
+    }
+
+    /// Reads the bytes back.
+    ///
+    /// # Errors
+    /// There are more or fewer than the type has.
+    pub fn decode<'b, C, T: Fixed>(d: &mut Decoder<'b>, _: &mut C) -> Result<T, DecodeError> {
+        T::of(d.bytes()?).ok_or_else(|| DecodeError::message("wrong number of bytes"))
+    }
+}
+
+/// Tokens used, as an array of four counts.
+pub mod usage {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::domain::usage::{Tokens, Usage};
+
+    /// Writes input, output, cached input, reasoning.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, W: Write>(value: &Usage, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        let counts =
+            [value.input_tokens, value.output_tokens, value.cached_input_tokens, value.reasoning_tokens].map(Tokens::count);
+        e.encode(counts)?.ok()
+    }
+
+    /// Reads the four counts back.
+    ///
+    /// # Errors
+    /// There are not four.
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Usage, DecodeError> {
+        let [input, output, cached, reasoning] = d.decode::<[u64; 4]>()?.map(Tokens::new);
+        Ok(Usage {
+            input_tokens: input,
+            output_tokens: output,
+            cached_input_tokens: cached,
+            reasoning_tokens: reasoning,
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Records as news.
+
+use super::events::{Event, Events};
+use super::record::{Outcome, StepKind, TaskRecord};
+use crate::domain::clock::Timestamp;
+use crate::domain::id::TaskId;
+
+/// Tells whoever listens that a record is durable.
+pub(super) fn publish(events: &Events, task: TaskId, sequence: u64, record: &TaskRecord) {
+    if events.has_listeners() {
+        events.publish(of(task, sequence, record));
+    }
+}
+
+/// The news that a record is. It holds neither input nor output.
+#[must_use]
+pub fn of(task: TaskId, sequence: u64, record: &TaskRecord) -> Event {
+    let (kind, at) = kind_and_time(record);
+    Event { kind, at, task: Some(task), sequence: Some(sequence), details: details(record) }
+}
+
+fn kind_and_time(record: &TaskRecord) -> (&'static str, Timestamp) {
+    match record {
+        TaskRecord::Submitted(submitted) => ("task_submitted", submitted.at),
+        TaskRecord::StepStarted(started) => ("step_started", started.at),
+        TaskRecord::StepFinished(finished) => ("step_finished", finished.at),
+        TaskRecord::StepFailed(failed) => ("step_failed", failed.at),
+        TaskRecord::StepSkipped(skipped) => ("step_skipped", skipped.at),
+        TaskRecord::CancelRequested(request) => ("cancel_requested", request.at),
+        TaskRecord::Ended(ended) => ("task_ended", ended.at),
+        TaskRecord::FeedbackGiven(feedback) => ("feedback_given", feedback.at),
+    }
+}
+
+fn details(record: &TaskRecord) -> Vec<(&'static str, String)> {
+    match record {
+        TaskRecord::Submitted(submitted) => vec![
+            ("template_name", submitted.order.template.to_string()),
+            ("template_version", submitted.order.version.to_string()),
+            ("tenant", submitted.order.tenant.to_string()),
+        ],
+        TaskRecord::StepStarted(started) => {
+            let mut details = vec![("step", started.step.to_string())];
+            match &started.kind {
+                StepKind::Model { model } => details.push(("model", model.to_string())),
+                StepKind::Delegate { name, child } => {
+                    details.extend([("name", name.clone()), ("child", child.to_string())]);
+                }
+            }
+            details
+        }
+        TaskRecord::StepFinished(finished) => vec![
+            ("step", finished.step.to_string()),
+            ("cost_usd", finished.cost.to_string()),
+            ("input_tokens", finished.usage.input_tokens.to_string()),
+            ("output_tokens", finished.usage.output_tokens.to_string()),
+        ],
+        TaskRecord::StepFailed(failed) => vec![("step", failed.step.to_string()), ("code", failed.code.clone())],
+        TaskRecord::StepSkipped(skipped) => vec![("name", skipped.name.clone()), ("reason", skipped.reason.clone())],
+        TaskRecord::CancelRequested(request) => vec![("by", request.by.clone())],
+        TaskRecord::Ended(ended) => match &ended.outcome {
+            Outcome::Answered { .. } | Outcome::AnsweredByStep { .. } => vec![("state", "succeeded".to_owned())],
+            Outcome::Failed { code, .. } => vec![("state", "failed".to_owned()), ("code", code.clone())],
+            Outcome::Cancelled => vec![("state", "cancelled".to_owned())],
+        },
+        TaskRecord::FeedbackGiven(feedback) => vec![("score_per_mille", feedback.score_per_mille.to_string())],
+    }
+}

@@ -1,0 +1,148 @@
+//! The stored form of a work order: plain data that could cross a network to another node without changing.
+//!
+//! `control_plane::admission` makes the order and alone can turn this back into one that the data plane accepts.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use super::codec;
+use crate::domain::clock::Timestamp;
+use crate::domain::id::{AgentId, TaskId};
+use crate::domain::money::Usd;
+use crate::domain::name::{Digest, TemplateName, Tenant, ToolName, User, Version};
+use crate::domain::private::Text;
+use crate::domain::protection::{Action, Protection};
+
+/// Everything that was decided about a task when it was admitted.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Order {
+    /// The task.
+    #[cbor(n(0), with = "codec::bytes")]
+    pub task: TaskId,
+    /// The agent that runs it.
+    #[n(1)]
+    pub worker: Worker,
+    /// The template.
+    #[cbor(n(2), with = "codec::as_text")]
+    pub template: TemplateName,
+    /// The version that the task keeps.
+    #[cbor(n(3), with = "codec::as_text")]
+    pub version: Version,
+    /// The digest of that version.
+    #[cbor(n(4), with = "codec::bytes")]
+    pub digest: Digest,
+    /// Who asked, for the audit.
+    #[n(5)]
+    pub principal: String,
+    /// Whose task it is.
+    #[cbor(n(6), with = "codec::as_text")]
+    pub tenant: Tenant,
+    /// On behalf of which user.
+    #[cbor(n(7), with = "codec::as_optional_text", has_nil)]
+    pub user: Option<User>,
+    /// What the task is about.
+    #[cbor(n(8), with = "codec::text")]
+    pub input: Text,
+    /// The most that it and its subtasks may cost.
+    #[cbor(n(9), with = "codec::optional_usd", has_nil)]
+    pub budget: Option<Usd>,
+    /// When it fails if it has not ended.
+    #[cbor(n(10), with = "codec::optional_time", has_nil)]
+    pub deadline: Option<Timestamp>,
+    /// The tasks that delegated it, nearest first.
+    #[n(11)]
+    pub ancestors: Vec<Ancestor>,
+    /// Tools that it may use.
+    #[n(12)]
+    pub tools: Vec<Tool>,
+    /// What is done with personal data.
+    #[cbor(n(13), with = "protection")]
+    pub protection: Protection,
+    /// What the submitter sent along.
+    #[n(14)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Order {
+    /// The agent that runs the task; an orchestrator's task has one of its own.
+    #[must_use]
+    pub fn agent(&self) -> AgentId {
+        match self.worker {
+            Worker::Own | Worker::Orchestrator => self.task.own_agent(),
+            Worker::Registered(id) => id.0,
+        }
+    }
+
+    /// The registered agent that runs the task, if it is one.
+    #[must_use]
+    pub fn registered_agent(&self) -> Option<AgentId> {
+        match self.worker {
+            Worker::Own | Worker::Orchestrator => None,
+            Worker::Registered(id) => Some(id.0),
+        }
+    }
+
+    /// The task that delegated this one.
+    #[must_use]
+    pub fn parent(&self) -> Option<TaskId> {
+        self.ancestors.first().map(|ancestor| ancestor.task)
+    }
+}
+
+/// Which agent runs a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Worker {
+    /// One that exists for this task alone.
+    #[n(0)]
+    Own,
+    /// One that outlives the task and remembers it.
+    #[n(1)]
+    Registered(#[n(0)] Registered),
+    /// None: an orchestrator, which delegates.
+    #[n(2)]
+    Orchestrator,
+}
+
+/// The identifier of a registered agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Registered(#[cbor(n(0), with = "codec::bytes")] pub AgentId);
+
+/// A task that delegated, and its limit.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Ancestor {
+    /// The task.
+    #[cbor(n(0), with = "codec::bytes")]
+    pub task: TaskId,
+    /// The most that it and its subtasks may cost.
+    #[cbor(n(1), with = "codec::optional_usd", has_nil)]
+    pub budget: Option<Usd>,
+}
+
+/// A tool that is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Tool(#[cbor(n(0), with = "codec::as_text")] pub ToolName);
+
+/// The two actions of a protection, by their words.
+mod protection {
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    use super::{Action, Protection};
+
+    pub(super) fn encode<C, W: Write>(
+        value: &Protection,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.array(2)?.str(value.outbound.as_str())?.str(value.inbound.as_str())?.ok()
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Protection, DecodeError> {
+        let [outbound, inbound] = d.decode::<[&str; 2]>()?;
+        let action = |word| Action::from_word(word).ok_or_else(|| DecodeError::message("not an action"));
+        Ok(Protection { outbound: action(outbound)?, inbound: action(inbound)? })
+    }
+}

@@ -1,0 +1,116 @@
+//! The shell around every supervised actor: tells a returned error from a panic, what the actor is at, and when an incarnation
+//! is truly gone.
+//!
+//! ractor reports an exit before it drops the actor's state, and a supervisor that is killed takes its children with it without
+//! waiting for them. What an incarnation holds (a socket, a lock on a directory) may thus outlive its exit event. Each
+//! incarnation therefore holds a [`Tie`], dropped after its state, and each child's tie holds its supervisor's: when a tie's
+//! `gone` resolves, the incarnation and all its descendants are gone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+
+use super::Address;
+
+/// Held by an incarnation and by its descendants.
+pub(super) struct Tie {
+    _gone: oneshot::Sender<()>,
+    _supervisor: Option<Arc<Tie>>,
+}
+
+/// Resolves (with an error) when the last holder of the tie is gone.
+pub(super) type Gone = oneshot::Receiver<()>;
+
+impl Tie {
+    pub(super) fn new(supervisor: Option<Arc<Tie>>) -> (Arc<Self>, Gone) {
+        let (sender, gone) = oneshot::channel();
+        (Arc::new(Self { _gone: sender, _supervisor: supervisor }), gone)
+    }
+}
+
+/// What an actor's handler returned, as opposed to a panic, which ractor reports in the same event.
+#[derive(Debug)]
+pub(super) struct Returned(pub(super) ActorProcessingErr);
+
+impl fmt::Display for Returned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Returned {}
+
+fn returned(error: ActorProcessingErr) -> ActorProcessingErr {
+    Box::new(Returned(error))
+}
+
+/// An actor under supervision.
+pub(super) struct Incarnation<A: Actor> {
+    pub(super) actor: A,
+    /// Where it tells its load.
+    pub(super) address: Address<A::Msg>,
+}
+
+/// An actor's state, and the tie that outlives it: fields are dropped in this order.
+pub(super) struct Held<S> {
+    /// None after `post_stop`: the exit event would carry it to the supervisor, and what it holds be released only there.
+    state: Option<S>,
+    _tie: Arc<Tie>,
+}
+
+impl<S> Held<S> {
+    fn state(&mut self) -> Result<&mut S, ActorProcessingErr> {
+        self.state.as_mut().ok_or_else(|| "find the state of an actor after its end".into())
+    }
+}
+
+impl<A: Actor> Actor for Incarnation<A> {
+    type Msg = A::Msg;
+    type State = Held<A::State>;
+    type Arguments = (A::Arguments, Arc<Tie>);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        (arguments, tie): Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let state = self.actor.pre_start(myself, arguments).await?;
+        Ok(Held { state: Some(state), _tie: tie })
+    }
+
+    async fn post_start(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
+        self.actor.post_start(myself, held.state()?).await.map_err(returned)
+    }
+
+    async fn post_stop(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
+        self.actor.post_stop(myself, held.state()?).await.map_err(returned)?;
+        held.state = None;
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        held: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        self.address.taken();
+        let outcome = self.actor.handle(myself, message, held.state()?).await.map_err(returned);
+        self.address.idle();
+        outcome
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        held: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        self.address.busy();
+        let outcome = self.actor.handle_supervisor_evt(myself, event, held.state()?).await.map_err(returned);
+        self.address.idle();
+        outcome
+    }
+}

@@ -1,0 +1,394 @@
+//! What a supervisor decides. Pure: time, randomness and what became of the actions come as arguments.
+//!
+//! ```text
+//!              started                  exit that is to be restarted
+//!  Starting ─────────────▶ Running ──────────────────────────────────▶ Waiting ──timer──▶ Starting
+//!     │ failed              │  │ exit for good                             │ terminate
+//!     ▼                     │  └──────────────▶ Stopped ◀─────────────────┘
+//!  Waiting | Stopped | gone └─terminate, group─▶ Stopping ──exit──▶ Stopped
+//! ```
+//! A group restart (`one_for_all`, `rest_for_one`) is one [`Recovery`]: it stops its members in reverse order, one confirmed exit
+//! after the other, waits out the delay, and starts them in order. As in OTP it starts every member, also one that had been
+//! stopped, and counts as one restart. A failure in its course widens it or begins it anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::backoff::Jitter;
+use super::child::{Child, Generation, Key, Origin, Phase, Traits};
+use super::intensity::Window;
+use super::{ChildId, Exit, Intensity, Restart, Strategy};
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Start it, and tell [`State::started`] or [`State::start_failed`].
+    Start { key: Key, generation: Generation },
+    /// Ask it to end as its spec says; its exit comes to [`State::exited`].
+    Stop { key: Key },
+    /// Tell [`State::elapsed`] after the delay.
+    After { key: Key, generation: Generation, delay: Duration },
+    /// Tell the observer that its restart was decided.
+    Announce { key: Key, exit: Exit, delay: Duration },
+    /// It has ended for good: answer who waits for that.
+    Settle { key: Key },
+    /// Drop everything that is kept for it.
+    Forget { key: Key },
+    /// It exceeded its own intensity; `Forget` follows.
+    GiveUp { key: Key, exit: Exit, restarts: u32, intensity: Intensity },
+    /// This supervisor's intensity is exceeded: stop all children in reverse order and fail.
+    Escalate { key: Key, exit: Exit },
+}
+
+/// Why a call is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Unknown,
+    Duplicate,
+    Full,
+    Running,
+    Restarting,
+}
+
+/// A group restart under way, of `root` and, by the strategy, of its siblings.
+#[derive(Debug)]
+struct Recovery {
+    root: Key,
+    delay: Duration,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Stopping,
+    Waiting(Generation),
+    Starting,
+}
+
+/// A supervisor's children and what is being done about them.
+#[derive(Debug)]
+pub(super) struct State {
+    strategy: Strategy,
+    intensity: Intensity,
+    children_max: usize,
+    children: BTreeMap<Key, Child>,
+    ids: HashMap<ChildId, Key>,
+    window: Window,
+    recovery: Option<Recovery>,
+    issued: u64,
+}
+
+impl State {
+    pub(super) fn new(strategy: Strategy, intensity: Intensity, children_max: usize) -> Self {
+        Self {
+            strategy,
+            intensity,
+            children_max,
+            children: BTreeMap::new(),
+            ids: HashMap::new(),
+            window: Window::default(),
+            recovery: None,
+            issued: 0,
+        }
+    }
+
+    /// A new child, to be started at once.
+    pub(super) fn add(&mut self, traits: Traits) -> Result<(Key, Generation), Refusal> {
+        if self.ids.contains_key(&traits.id) {
+            return Err(Refusal::Duplicate);
+        }
+        if self.children.len() >= self.children_max {
+            return Err(Refusal::Full);
+        }
+        if self.recovery.is_some() {
+            return Err(Refusal::Restarting);
+        }
+        let (key, generation) = (Key(self.issue()), self.next_generation());
+        self.ids.insert(traits.id.clone(), key);
+        self.children.insert(key, Child::new(traits, Phase::Starting(generation, Origin::Added)));
+        Ok((key, generation))
+    }
+
+    /// The child's start succeeded.
+    pub(super) fn started(&mut self, key: Key, generation: Generation, now: Duration) -> Vec<Action> {
+        if let Some(child) = self.children.get_mut(&key)
+            && matches!(child.phase, Phase::Starting(current, _) if current == generation)
+        {
+            child.phase = Phase::Running(generation, now);
+            return self.advance();
+        }
+        Vec::new()
+    }
+
+    /// The child's start failed.
+    pub(super) fn start_failed(
+        &mut self,
+        key: Key,
+        generation: Generation,
+        exit: Exit,
+        now: Duration,
+        jitter: Jitter,
+    ) -> Vec<Action> {
+        let Some(child) = self.children.get_mut(&key) else { return Vec::new() };
+        match child.phase {
+            Phase::Starting(current, origin) if current == generation => match origin {
+                Origin::Added => self.forget(key),
+                Origin::Asked => {
+                    child.last_exit = Some(exit);
+                    child.phase = Phase::Stopped;
+                    vec![Action::Settle { key }]
+                }
+                Origin::Restarted => self.restart(key, exit, now, jitter),
+            },
+            Phase::Starting(..) | Phase::Running(..) | Phase::Waiting(_) | Phase::Stopping(_) | Phase::Stopped => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// An incarnation ended. What belongs to an earlier one than the child's is stale and changes nothing.
+    pub(super) fn exited(
+        &mut self,
+        key: Key,
+        generation: Generation,
+        exit: Exit,
+        now: Duration,
+        jitter: Jitter,
+    ) -> Vec<Action> {
+        let stopping_members = self.recovery.as_ref().is_some_and(|recovery| recovery.stage == Stage::Stopping);
+        let is_member = stopping_members && self.is_member(key);
+        let Some(child) = self.children.get_mut(&key).filter(|child| child.is_alive_as(generation)) else {
+            return Vec::new();
+        };
+        let was_asked = matches!(child.phase, Phase::Stopping(_));
+        if was_asked || is_member || !child.restarts_after(&exit) {
+            child.last_exit = Some(exit);
+            let mut actions = self.settle(key);
+            actions.extend(self.advance());
+            return actions;
+        }
+        self.restart(key, exit, now, jitter)
+    }
+
+    /// A delay is over. A timer of an earlier generation changes nothing.
+    pub(super) fn elapsed(&mut self, key: Key, generation: Generation) -> Vec<Action> {
+        if let Some(recovery) = self.recovery.as_mut()
+            && recovery.stage == Stage::Waiting(generation)
+        {
+            recovery.stage = Stage::Starting;
+            return self.advance();
+        }
+        match self.children.get(&key).map(|child| child.phase) {
+            Some(Phase::Waiting(current)) if current == generation => self.begin(key, Origin::Restarted),
+            Some(
+                Phase::Starting(..) | Phase::Running(..) | Phase::Waiting(_) | Phase::Stopping(_) | Phase::Stopped,
+            )
+            | None => Vec::new(),
+        }
+    }
+
+    /// A caller wants the child ended for good; `Settle` says when it is.
+    pub(super) fn terminate(&mut self, id: &ChildId) -> Result<(Key, Vec<Action>), Refusal> {
+        let key = self.find(id)?;
+        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
+        match child.phase {
+            Phase::Running(generation, _) => {
+                child.phase = Phase::Stopping(generation);
+                Ok((key, vec![Action::Stop { key }]))
+            }
+            Phase::Waiting(_) | Phase::Stopped => Ok((key, self.settle(key))),
+            Phase::Stopping(_) => Ok((key, Vec::new())),
+            Phase::Starting(..) => Err(Refusal::Restarting),
+        }
+    }
+
+    /// A caller wants a stopped child started.
+    pub(super) fn restart_child(&mut self, id: &ChildId) -> Result<(Key, Generation), Refusal> {
+        let key = self.find_stopped(id)?;
+        let generation = self.next_generation();
+        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
+        child.phase = Phase::Starting(generation, Origin::Asked);
+        Ok((key, generation))
+    }
+
+    /// A caller wants a stopped child forgotten.
+    pub(super) fn delete(&mut self, id: &ChildId) -> Result<Vec<Action>, Refusal> {
+        let key = self.find_stopped(id)?;
+        Ok(self.forget(key))
+    }
+
+    /// The children in the order of their start.
+    pub(super) fn children(&self) -> impl DoubleEndedIterator<Item = (Key, &Child)> {
+        self.children.iter().map(|(&key, child)| (key, child))
+    }
+
+    pub(super) fn child(&self, key: Key) -> Option<&Child> {
+        self.children.get(&key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.children.len()
+    }
+
+    /// Whether a stopped child is one that a group restart is about to start.
+    pub(super) fn is_recovering(&self, key: Key) -> bool {
+        self.recovery.is_some() && self.is_member(key)
+    }
+
+    /// The child failed and is to run again, if that is still borne.
+    fn restart(&mut self, key: Key, exit: Exit, now: Duration, jitter: Jitter) -> Vec<Action> {
+        let Some(child) = self.children.get_mut(&key) else { return Vec::new() };
+        let delay = child.next_delay(now, jitter);
+        child.last_exit = Some(exit.clone());
+        child.phase = Phase::Stopped;
+        if self.strategy == Strategy::Dynamic {
+            let intensity = child.traits.intensity.unwrap_or(self.intensity);
+            if !child.window.bears(intensity, now) {
+                let mut actions = vec![Action::GiveUp { key, exit, restarts: child.restarts, intensity }];
+                actions.extend(self.forget(key));
+                return actions;
+            }
+        } else if !self.window.bears(self.intensity, now) {
+            return vec![Action::Escalate { key, exit }];
+        }
+        let mut actions = vec![Action::Announce { key, exit, delay }];
+        actions.extend(match self.strategy {
+            Strategy::OneForOne | Strategy::Dynamic => self.restart_alone(key, delay),
+            Strategy::OneForAll | Strategy::RestForOne => self.restart_group(key, delay),
+        });
+        actions
+    }
+
+    fn restart_alone(&mut self, key: Key, delay: Duration) -> Vec<Action> {
+        if delay.is_zero() {
+            return self.begin(key, Origin::Restarted);
+        }
+        let generation = self.next_generation();
+        if let Some(child) = self.children.get_mut(&key) {
+            child.phase = Phase::Waiting(generation);
+        }
+        vec![Action::After { key, generation, delay }]
+    }
+
+    fn restart_group(&mut self, key: Key, delay: Duration) -> Vec<Action> {
+        // A failure of an earlier sibling widens the restart; one of a later sibling while others wait does not narrow it.
+        let root = match &self.recovery {
+            Some(recovery) if recovery.stage != Stage::Starting => recovery.root.min(key),
+            Some(_) | None => key,
+        };
+        self.recovery = Some(Recovery { root, delay, stage: Stage::Stopping });
+        self.advance()
+    }
+
+    /// The next action of the group restart, if there is one under way and it waits for nothing.
+    fn advance(&mut self) -> Vec<Action> {
+        let Some(Recovery { root, delay, stage }) = self.recovery else { return Vec::new() };
+        if stage == Stage::Stopping {
+            return match self.last_alive() {
+                Some((key, Phase::Running(generation, _))) => {
+                    self.set_phase(key, Phase::Stopping(generation));
+                    vec![Action::Stop { key }]
+                }
+                Some(_) => Vec::new(),
+                None if delay.is_zero() => self.enter(Stage::Starting, root, delay),
+                None => {
+                    let generation = self.next_generation();
+                    self.enter(Stage::Waiting(generation), root, delay)
+                }
+            };
+        }
+        if stage != Stage::Starting {
+            return Vec::new();
+        }
+        let members = self.children.iter().filter(|&(&key, _)| self.is_member(key));
+        let mut waiting = members.filter(|(_, child)| !matches!(child.phase, Phase::Running(..)));
+        match waiting.next().map(|(&key, child)| (key, child.phase)) {
+            Some((key, Phase::Stopped)) => self.begin(key, Origin::Restarted),
+            Some(_) => Vec::new(),
+            None => {
+                self.recovery = None;
+                Vec::new()
+            }
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, root: Key, delay: Duration) -> Vec<Action> {
+        self.recovery = Some(Recovery { root, delay, stage });
+        match stage {
+            Stage::Waiting(generation) => vec![Action::After { key: root, generation, delay }],
+            Stage::Stopping | Stage::Starting => self.advance(),
+        }
+    }
+
+    /// The last started member that has not ended; one that is ending comes before all others.
+    fn last_alive(&self) -> Option<(Key, Phase)> {
+        let mut members = self.children.iter().rev().filter(|&(&key, _)| self.is_member(key));
+        let ending = members.clone().find(|(_, child)| matches!(child.phase, Phase::Stopping(_)));
+        let alive = ending.or_else(|| members.find(|(_, child)| matches!(child.phase, Phase::Running(..))));
+        alive.map(|(&key, child)| (key, child.phase))
+    }
+
+    fn is_member(&self, key: Key) -> bool {
+        match (&self.recovery, self.strategy) {
+            (Some(_), Strategy::OneForAll) => true,
+            (Some(recovery), Strategy::RestForOne) => key >= recovery.root,
+            (Some(_) | None, _) => false,
+        }
+    }
+
+    fn begin(&mut self, key: Key, origin: Origin) -> Vec<Action> {
+        let generation = self.next_generation();
+        let Some(child) = self.children.get_mut(&key) else { return Vec::new() };
+        child.phase = Phase::Starting(generation, origin);
+        child.restarts = child.restarts.saturating_add(1);
+        vec![Action::Start { key, generation }]
+    }
+
+    /// The child has ended and is not started again; one that exists only as long as it runs is forgotten.
+    fn settle(&mut self, key: Key) -> Vec<Action> {
+        self.set_phase(key, Phase::Stopped);
+        let is_temporary = self.children.get(&key).is_some_and(|child| child.traits.restart == Restart::Temporary);
+        let mut actions = vec![Action::Settle { key }];
+        if is_temporary || self.strategy == Strategy::Dynamic {
+            actions.extend(self.forget(key));
+        }
+        actions
+    }
+
+    fn forget(&mut self, key: Key) -> Vec<Action> {
+        if let Some(child) = self.children.remove(&key) {
+            self.ids.remove(&child.traits.id);
+        }
+        vec![Action::Forget { key }]
+    }
+
+    fn set_phase(&mut self, key: Key, phase: Phase) {
+        if let Some(child) = self.children.get_mut(&key) {
+            child.phase = phase;
+        }
+    }
+
+    fn find(&self, id: &ChildId) -> Result<Key, Refusal> {
+        let key = self.ids.get(id).copied().ok_or(Refusal::Unknown)?;
+        if self.recovery.is_some() { Err(Refusal::Restarting) } else { Ok(key) }
+    }
+
+    fn find_stopped(&self, id: &ChildId) -> Result<Key, Refusal> {
+        let key = self.find(id)?;
+        match self.children.get(&key).map(|child| child.phase) {
+            Some(Phase::Stopped) => Ok(key),
+            Some(Phase::Running(..)) => Err(Refusal::Running),
+            Some(Phase::Starting(..) | Phase::Waiting(_) | Phase::Stopping(_)) => Err(Refusal::Restarting),
+            None => Err(Refusal::Unknown),
+        }
+    }
+
+    fn next_generation(&mut self) -> Generation {
+        Generation(self.issue())
+    }
+
+    fn issue(&mut self) -> u64 {
+        self.issued = self.issued.saturating_add(1);
+        self.issued
+    }
+}

@@ -1,0 +1,267 @@
+//! Tables of what a supervisor decides, with a shell that performs everything at once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::supervision::backoff::Jitter;
+use crate::supervision::child::{Generation, Key, Phase, Traits};
+use crate::supervision::state::{Action, Refusal, State};
+use crate::supervision::{Backoff, ChildId, Exit, Intensity, Restart, Strategy};
+
+/// Performs actions, and writes down starts (`+a`), failed starts (`xa`), stops (`-a`), timers (`@a`), and ends of the matter.
+pub(super) struct Theatre {
+    pub(super) state: State,
+    pub(super) now: Duration,
+    pub(super) trace: Vec<String>,
+    pub(super) timers: Vec<(Key, Generation)>,
+    pub(super) failing: Vec<(Key, u32)>,
+    pub(super) escalated: bool,
+    names: Vec<(Key, String)>,
+}
+
+impl Theatre {
+    pub(super) fn new(strategy: Strategy, intensity: Intensity) -> Self {
+        let (trace, timers, failing, names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let state = State::new(strategy, intensity, 100);
+        Self { state, now: Duration::ZERO, trace, timers, failing, escalated: false, names }
+    }
+
+    pub(super) fn add(&mut self, id: &str, restart: Restart, backoff: Backoff) -> Result<Key, Refusal> {
+        let traits = Traits { id: id.into(), restart, backoff, intensity: None };
+        let (key, generation) = self.state.add(traits)?;
+        self.names.push((key, id.to_owned()));
+        self.perform(vec![Action::Start { key, generation }]);
+        Ok(key)
+    }
+
+    pub(super) fn key(&self, id: &str) -> Key {
+        self.names.iter().rev().find(|(_, name)| name == id).expect("a name").0
+    }
+
+    fn name(&self, key: Key) -> &str {
+        &self.names.iter().find(|(known, _)| *known == key).expect("a key").1
+    }
+
+    pub(super) fn generation(&self, key: Key) -> Option<Generation> {
+        match self.state.child(key)?.phase {
+            Phase::Running(generation, _) | Phase::Stopping(generation) => Some(generation),
+            Phase::Starting(..) | Phase::Waiting(_) | Phase::Stopped => None,
+        }
+    }
+
+    pub(super) fn exit(&mut self, key: Key, exit: Exit) {
+        let Some(generation) = self.generation(key) else { return };
+        let actions = self.state.exited(key, generation, exit, self.now, Jitter(u32::MAX));
+        self.perform(actions);
+    }
+
+    /// All timers set so far run out, in order.
+    pub(super) fn run_out(&mut self) {
+        for (key, generation) in std::mem::take(&mut self.timers) {
+            let actions = self.state.elapsed(key, generation);
+            self.perform(actions);
+        }
+    }
+
+    pub(super) fn perform(&mut self, actions: Vec<Action>) {
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            let more = self.perform_one(action);
+            actions.extend(more);
+        }
+    }
+
+    fn perform_one(&mut self, action: Action) -> Vec<Action> {
+        match action {
+            Action::Start { key, generation } => {
+                let failing = self.failing.iter_mut().find(|(failing, left)| *failing == key && *left > 0);
+                if let Some((_, left)) = failing {
+                    *left -= 1;
+                    self.write("x", key);
+                    return self.state.start_failed(key, generation, Exit::error("no"), self.now, Jitter(u32::MAX));
+                }
+                self.write("+", key);
+                self.state.started(key, generation, self.now)
+            }
+            Action::Stop { key } => {
+                self.write("-", key);
+                let generation = self.generation(key).expect("an incarnation to stop");
+                self.state.exited(key, generation, Exit::Normal, self.now, Jitter(0))
+            }
+            Action::After { key, generation, .. } => {
+                self.write("@", key);
+                self.timers.push((key, generation));
+                Vec::new()
+            }
+            Action::GiveUp { key, .. } => {
+                self.write("give up ", key);
+                Vec::new()
+            }
+            Action::Escalate { key, .. } => {
+                self.write("escalate ", key);
+                self.escalated = true;
+                Vec::new()
+            }
+            Action::Announce { .. } | Action::Settle { .. } | Action::Forget { .. } => Vec::new(),
+        }
+    }
+
+    fn write(&mut self, sign: &str, key: Key) {
+        let line = format!("{sign}{}", self.name(key));
+        self.trace.push(line);
+    }
+}
+
+const ONCE: Intensity = Intensity { restarts: 1, period: Duration::from_secs(5) };
+const OFTEN: Intensity = Intensity { restarts: 100, period: Duration::from_secs(5) };
+
+/// Children `a b c` of the given restart types (`p`, `t`, `x`), then events: `a!` fails, `a.` ends normally, `a#2` has its next
+/// two starts fail, `1s` passes, `@` lets all timers run out, `a-` is terminated by a caller.
+fn check(strategy: Strategy, intensity: Intensity, children: &str, backoff: Backoff, events: &str, expected: &str) {
+    let mut theatre = Theatre::new(strategy, intensity);
+    for child in children.split(' ') {
+        let (id, restart) = child.split_once(':').expect("id:type");
+        let restart = match restart {
+            "p" => Restart::Permanent,
+            "t" => Restart::Transient,
+            _ => Restart::Temporary,
+        };
+        theatre.add(id, restart, backoff).expect("a new child");
+    }
+    theatre.trace.clear();
+    for event in events.split(' ') {
+        let (subject, what) = event.split_at(1);
+        match what {
+            "!" => theatre.exit(theatre.key(subject), Exit::Killed),
+            "." => theatre.exit(theatre.key(subject), Exit::Normal),
+            "-" => {
+                let (_, actions) = theatre.state.terminate(&ChildId::from(subject)).expect("a child");
+                theatre.perform(actions);
+            }
+            "s" => theatre.now += Duration::from_secs(subject.parse().expect("seconds")),
+            "" => theatre.run_out(),
+            failing => {
+                let times = failing.trim_start_matches('#').parse().expect("a number");
+                let key = theatre.key(subject);
+                theatre.failing.push((key, times));
+            }
+        }
+    }
+    assert_eq!(theatre.trace.join(" "), expected, "{strategy:?} of {children}: {events}");
+}
+
+#[test]
+fn each_strategy_restarts_its_own_set_in_order() {
+    let table = [
+        (Strategy::OneForOne, "a:p b:p c:p", "b!", "+b"),
+        (Strategy::OneForAll, "a:p b:p c:p", "b!", "-c -a +a +b +c"),
+        (Strategy::RestForOne, "a:p b:p c:p", "b!", "-c +b +c"),
+        (Strategy::RestForOne, "a:p b:p c:p", "a!", "-c -b +a +b +c"),
+        (Strategy::RestForOne, "a:p b:p c:p", "c!", "+c"),
+        (Strategy::Dynamic, "a:p b:p c:p", "b!", "+b"),
+        (Strategy::OneForAll, "a:p b:x c:t", "a!", "-c -b +a +c"),
+        (Strategy::OneForAll, "a:p b:t c:p", "b. a!", "-c +a +b +c"),
+        (Strategy::RestForOne, "a:p b:p c:p", "c- b!", "-c +b +c"),
+    ];
+    for (strategy, children, events, expected) in table {
+        check(strategy, OFTEN, children, Backoff::NONE, events, expected);
+    }
+}
+
+#[test]
+fn restart_types_decide_whether_an_exit_is_followed_by_a_start() {
+    let table = [("a:p", "a.", "+a"), ("a:p", "a!", "+a"), ("a:t", "a.", ""), ("a:t", "a!", "+a"), ("a:x", "a!", "")];
+    for (children, events, expected) in table {
+        check(Strategy::OneForOne, OFTEN, children, Backoff::NONE, events, expected);
+    }
+}
+
+#[test]
+fn s3_more_restarts_than_the_intensity_bears_escalate() {
+    let table = [
+        (Strategy::OneForOne, "a! b!", "+a escalate b"),
+        (Strategy::OneForOne, "a! 6s b!", "+a +b"),
+        (Strategy::OneForAll, "a! a!", "-b +a +b escalate a"),
+        (Strategy::RestForOne, "b#1 b!", "xb escalate b"),
+        (Strategy::Dynamic, "a! b! a! b.", "+a +b give up a give up b"),
+    ];
+    for (strategy, events, expected) in table {
+        check(strategy, ONCE, "a:p b:p", Backoff::NONE, events, expected);
+    }
+}
+
+#[test]
+fn a_failed_restart_is_tried_again_and_counted() {
+    let table = [
+        (Strategy::OneForOne, "a#2 a!", "xa xa +a"),
+        (Strategy::RestForOne, "b#1 a!", "-c -b +a xb +b +c"),
+        (Strategy::OneForAll, "c#1 a!", "-c -b +a +b xc -b -a +a +b +c"),
+    ];
+    for (strategy, events, expected) in table {
+        check(strategy, OFTEN, "a:p b:p c:p", Backoff::NONE, events, expected);
+    }
+}
+
+#[test]
+fn later_restarts_wait_and_a_child_that_lived_long_starts_anew() {
+    let backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(3) };
+    let table = [
+        (Strategy::OneForOne, "a! a! b! @ 3s a!", "+a @a +b +a +a"),
+        (Strategy::OneForAll, "a! a! @", "-b +a +b -b @a +a +b"),
+        // Another failure while one waits begins the group anew, from the earlier of the two.
+        (Strategy::RestForOne, "b! b! a! @", "+b @b +a +b"),
+    ];
+    for (strategy, events, expected) in table {
+        check(strategy, OFTEN, "a:p b:p", backoff, events, expected);
+    }
+}
+
+#[test]
+fn s4_what_belongs_to_an_earlier_generation_changes_nothing() {
+    let backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
+    check(Strategy::OneForOne, OFTEN, "a:p", backoff, "a! a! a- @", "+a @a");
+
+    let mut theatre = Theatre::new(Strategy::OneForOne, OFTEN);
+    let key = theatre.add("a", Restart::Permanent, Backoff::NONE).expect("a child");
+    let first = theatre.generation(key).expect("an incarnation");
+    theatre.exit(key, Exit::Killed);
+    let second = theatre.generation(key).expect("an incarnation");
+    assert!(theatre.state.exited(key, first, Exit::Killed, theatre.now, Jitter(0)).is_empty());
+    assert!(theatre.state.elapsed(key, first).is_empty());
+    assert_eq!(theatre.generation(key), Some(second));
+}
+
+#[test]
+fn s5_a_bad_call_is_refused() {
+    let mut theatre = Theatre::new(Strategy::OneForOne, OFTEN);
+    let slow = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
+    theatre.add("a", Restart::Permanent, slow).expect("a child");
+    assert_eq!(theatre.add("a", Restart::Permanent, slow), Err(Refusal::Duplicate));
+    let (known, unknown) = (ChildId::from("a"), ChildId::from("b"));
+    assert_eq!(theatre.state.terminate(&unknown).map(drop), Err(Refusal::Unknown));
+    assert_eq!(theatre.state.delete(&known).map(drop), Err(Refusal::Running));
+    assert_eq!(theatre.state.restart_child(&known).map(drop), Err(Refusal::Running));
+    theatre.exit(theatre.key("a"), Exit::Killed);
+    theatre.exit(theatre.key("a"), Exit::Killed);
+    assert_eq!(theatre.state.restart_child(&known).map(drop), Err(Refusal::Restarting));
+    assert_eq!(theatre.state.delete(&known).map(drop), Err(Refusal::Restarting));
+
+    let mut full = State::new(Strategy::Dynamic, OFTEN, 0);
+    let traits = Traits { id: "a".into(), restart: Restart::Permanent, backoff: slow, intensity: None };
+    assert_eq!(full.add(traits), Err(Refusal::Full));
+}
+
+#[test]
+fn a_group_that_is_being_restarted_takes_no_calls() {
+    let mut theatre = Theatre::new(Strategy::OneForAll, OFTEN);
+    let slow = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
+    theatre.add("a", Restart::Permanent, slow).expect("a child");
+    theatre.add("b", Restart::Permanent, slow).expect("a child");
+    theatre.exit(theatre.key("a"), Exit::Killed);
+    theatre.exit(theatre.key("a"), Exit::Killed);
+    assert_eq!(theatre.state.terminate(&ChildId::from("b")).map(drop), Err(Refusal::Restarting));
+    assert_eq!(theatre.add("c", Restart::Permanent, slow), Err(Refusal::Restarting));
+    assert!(theatre.state.is_recovering(theatre.key("b")));
+    theatre.run_out();
+    theatre.add("c", Restart::Permanent, slow).expect("a child");
+}

@@ -1,0 +1,8 @@
+//! Scenarios over real actors, and tables over the pure decisions.
+
+mod calls;
+mod decisions;
+mod model;
+mod restarts;
+mod shutdown;
+mod stage;

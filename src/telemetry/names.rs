@@ -1,0 +1,163 @@
+//! The metrics that dashboards rely on: each name once, with its labels in the order in which they are documented.
+
+/// Agents by state: `active`, `idle`, `passive`, `stopped`.
+pub const AGENTS: &str = "factory_agents";
+/// Time to create an agent, durably.
+pub const AGENT_CREATION_SECONDS: &str = "factory_agent_creation_seconds";
+/// Restarts of actors, by `actor` and `reason`.
+pub const ACTOR_RESTARTS_TOTAL: &str = "factory_actor_restarts_total";
+/// Tasks that reached a state, by `template` and `state`.
+pub const TASKS_TOTAL: &str = "factory_tasks_total";
+/// Time from a task's submission to its end.
+pub const TASK_SECONDS: &str = "factory_task_seconds";
+/// Steps that ended, by `kind` and `outcome`.
+pub const STEPS_TOTAL: &str = "factory_steps_total";
+/// Model calls, by `provider`, `model` and `outcome`.
+pub const PROVIDER_REQUESTS_TOTAL: &str = "factory_provider_requests_total";
+/// Time that a provider took for a call.
+pub const PROVIDER_SECONDS: &str = "factory_provider_seconds";
+/// 1 where a provider's circuit breaker is open, by `provider`.
+pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
+/// A step's time less its provider's.
+pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
+/// Tokens, by `direction` (`input`, `output`) and `model`.
+pub const TOKENS_TOTAL: &str = "factory_tokens_total";
+/// Dollars spent, by `template` and `model`. Counted by [`super::metrics::count_cost`] only.
+pub const COST_USD_TOTAL: &str = "factory_cost_usd_total";
+/// What is left of a limit, by `scope`.
+pub const BUDGET_REMAINING_USD: &str = "factory_budget_remaining_usd";
+/// Requests that a budget refused.
+pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
+/// Findings of the DLP filter, by `type` and `action`.
+pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
+/// Attempts to load a template, by `outcome`.
+pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
+/// Templates refused for their signature, by `reason`.
+pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
+/// Template look-ups, by `outcome` (`hit`, `miss`).
+pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
+/// Time of a group commit, with its sync.
+pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
+/// Records in a group commit.
+pub const STORE_COMMIT_RECORDS: &str = "factory_store_commit_records";
+/// Messages that wait in an actor's mailbox, by `actor`.
+pub const MAILBOX_DEPTH: &str = "factory_mailbox_depth";
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// It is counted in buckets with these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it says, for a person.
+    pub help: &'static str,
+    /// The label whose values are known beforehand, and they; each is there at zero from the start.
+    pub known: Option<(&'static str, &'static [&'static str])>,
+    /// Labels whose values are known only when they occur. Until then a placeholder with empty ones is at zero, which
+    /// Prometheus reads as absent.
+    pub open: &'static [&'static str],
+}
+
+/// What happens inside the process: 10 µs to 1 s.
+const INSIDE_SECONDS: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+];
+
+/// What waits for a disk: 100 µs to 5 s.
+const DISK_SECONDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What waits for a model: 5 ms to 2 min.
+const MODEL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
+
+/// A whole task: 1 ms with `builtin`, up to an hour.
+const TASK_BUCKETS_SECONDS: &[f64] =
+    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0];
+
+/// Records in one commit.
+const RECORDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+const AGENT_STATES: &[&str] = &["active", "idle", "passive", "stopped"];
+
+const TASK_STATES: &[&str] =
+    &["queued", "running", "waiting_approval", "needs_attention", "succeeded", "failed", "cancelled"];
+
+const fn family(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family { name, kind, help, known: None, open: &[] }
+}
+
+/// Every metric of the contract.
+pub const FAMILIES: &[Family] = &[
+    Family { known: Some(("state", AGENT_STATES)), ..family(AGENTS, Kind::Gauge, "Agents by state.") },
+    family(AGENT_CREATION_SECONDS, Kind::Histogram(DISK_SECONDS), "Time to create an agent, durably."),
+    Family {
+        open: &["actor", "reason"],
+        ..family(ACTOR_RESTARTS_TOTAL, Kind::Counter, "Restarts of actors by their supervisors.")
+    },
+    Family {
+        known: Some(("state", TASK_STATES)),
+        open: &["template"],
+        ..family(TASKS_TOTAL, Kind::Counter, "Tasks that reached a state.")
+    },
+    family(TASK_SECONDS, Kind::Histogram(TASK_BUCKETS_SECONDS), "Time from a task's submission to its end."),
+    Family {
+        open: &["kind", "outcome"],
+        ..family(STEPS_TOTAL, Kind::Counter, "Steps that ended: model calls, tool calls, delegated subtasks.")
+    },
+    Family {
+        open: &["provider", "model", "outcome"],
+        ..family(PROVIDER_REQUESTS_TOTAL, Kind::Counter, "Calls to providers; the outcome is ok or an error's code.")
+    },
+    Family {
+        open: &["provider"],
+        ..family(PROVIDER_SECONDS, Kind::Histogram(MODEL_SECONDS), "Time that a provider took for a call.")
+    },
+    Family {
+        open: &["provider"],
+        ..family(PROVIDER_BREAKER_OPEN, Kind::Gauge, "1 where a provider's circuit breaker keeps calls away, else 0.")
+    },
+    family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
+    Family {
+        known: Some(("direction", &["input", "output"])),
+        open: &["model"],
+        ..family(TOKENS_TOTAL, Kind::Counter, "Tokens sent to models and received from them.")
+    },
+    Family { open: &["template", "model"], ..family(COST_USD_TOTAL, Kind::Counter, "Dollars spent on model calls.") },
+    Family {
+        open: &["scope"],
+        ..family(BUDGET_REMAINING_USD, Kind::Gauge, "Dollars left in a scope's present window.")
+    },
+    family(BUDGET_REFUSALS_TOTAL, Kind::Counter, "Requests that a budget refused."),
+    Family {
+        open: &["type", "action"],
+        ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")
+    },
+    Family { open: &["outcome"], ..family(TEMPLATE_LOADS_TOTAL, Kind::Counter, "Attempts to load a template.") },
+    Family {
+        open: &["reason"],
+        ..family(TEMPLATE_SIGNATURE_FAILURES_TOTAL, Kind::Counter, "Templates refused for their signature.")
+    },
+    Family {
+        known: Some(("outcome", &["hit", "miss"])),
+        ..family(
+            TEMPLATE_CACHE_REQUESTS_TOTAL,
+            Kind::Counter,
+            "Template look-ups that did and did not need a new verification.",
+        )
+    },
+    family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),
+    family(STORE_COMMIT_RECORDS, Kind::Histogram(RECORDS), "Records in a group commit."),
+    Family { open: &["actor"], ..family(MAILBOX_DEPTH, Kind::Gauge, "Messages that wait in an actor's mailbox.") },
+];

@@ -1,0 +1,20 @@
+//! Programs beyond Cargo that some tests need. `.ci/run` installs them; README.md names them.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Set by `.ci/run`: there, a test that cannot run has failed.
+const REQUIRED: &str = "FACTORY_TESTS_REQUIRE_TOOLS";
+
+/// Whether a program is there. Where it is not, the test says so loudly on the terminal, past the harness's capture, and
+/// fails where tools are required.
+pub(crate) fn available(program: &str, package: &str, what_is_not_checked: &str) -> bool {
+    let started = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if started.is_ok() {
+        return true;
+    }
+    let told = format!("NOT RUN: {what_is_not_checked}: {program} is missing (apt-get install {package})");
+    assert!(std::env::var_os(REQUIRED).is_none(), "{told}");
+    writeln!(std::io::stderr(), "\n*** {told} ***\n").expect("standard error");
+    false
+}
