@@ -61,7 +61,8 @@ pub(super) fn build(rooms: &Shared) -> Router {
 }
 
 async fn no_route() -> Response {
-    ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them").into_response()
+    ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them")
+        .into_response()
 }
 
 async fn wrong_method(method: Method) -> Response {
@@ -73,6 +74,8 @@ async fn wrong_method(method: Method) -> Response {
 
 async fn name_version(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(HeaderName::from_static("factory-api-version"), HeaderValue::from_static(API_VERSION));
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("factory-api-version"), HeaderValue::from_static(API_VERSION));
     response
 }
