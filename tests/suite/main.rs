@@ -6,12 +6,18 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test may fail where it stands"
 )]
 
+mod bad_requests;
+mod bad_settings;
+mod control_socket;
 mod documents;
+mod harness;
 mod licences;
+mod main_job;
 mod prometheus_text;
 mod systemd_units;
 mod tidy;
