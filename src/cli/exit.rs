@@ -59,7 +59,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The daemon could not be asked, or said no.
-    #[error("{0}")]
+    #[error("{}", in_words(.0))]
     Client(#[from] client::Error),
     /// A key or template file is not what it should be.
     #[error("{0}")]
@@ -176,6 +176,15 @@ impl Error {
             )),
             Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
+    }
+}
+
+/// What went wrong with the daemon, as a sentence.
+fn in_words(error: &client::Error) -> String {
+    match error {
+        client::Error::Unreachable { .. } | client::Error::Protocol { .. } => format!("cannot {error}"),
+        client::Error::Problem { .. } => error.to_string(),
+        client::Error::TimedOut { doing, after } => format!("the daemon did not answer {doing} within {after:?}"),
     }
 }
 

@@ -48,7 +48,8 @@ fn render(status: &Status, paint: Paint) -> String {
         };
         fact("templates", metrics.templates_loaded.to_string());
         fact("agents", format!("{} registered, {} active", metrics.registered_agents, metrics.active_agents));
-        let tasks: Vec<String> = metrics.tasks.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        let some = metrics.tasks.iter().filter(|(_, n)| **n > 0);
+        let tasks: Vec<String> = some.map(|(state, n)| format!("{n} {state}")).collect();
         fact("tasks", if tasks.is_empty() { "none yet".into() } else { tasks.join(", ") });
         if let Some(rate) = metrics.success_rate {
             fact("success", format!("{:.1} %", rate * 100.0));

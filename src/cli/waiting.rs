@@ -15,8 +15,8 @@ use crate::protocol::task::{Task, TaskState};
 const SLICE: Duration = Duration::from_secs(30);
 /// How long a daemon may be away (restarting) while a task is waited for.
 const AWAY_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long to leave a daemon alone that is away.
-const AWAY_PAUSE: Duration = Duration::from_millis(200);
+/// How long to leave a daemon alone that is away, or answered before its time.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long somebody is willing to wait.
 #[derive(Debug, Clone, Copy)]
@@ -34,10 +34,6 @@ impl Patience {
     /// How long the next request may wait for the end.
     pub(super) fn slice(&self) -> Duration {
         self.limit.map_or(SLICE, |(until, _)| until.saturating_duration_since(Instant::now()).min(SLICE))
-    }
-
-    fn is_over(&self) -> bool {
-        self.limit.is_some_and(|(until, _)| Instant::now() >= until)
     }
 
     /// Does `work` for as long as patience lasts.
@@ -84,19 +80,21 @@ pub(super) async fn until_settled(
 async fn ask_until_settled(client: &Client, id: &str, patience: Patience) -> Result<Task, Error> {
     let mut away_since = None;
     loop {
-        match client.task(id, patience.slice()).await {
+        let (asked, slice) = (Instant::now(), patience.slice());
+        match client.task(id, slice).await {
             Ok(task) if has_settled(task.state) => return Ok(task),
-            // At the very end the slice is nothing; whoever bounds this future ends it now.
-            Ok(_) if patience.is_over() => tokio::task::yield_now().await,
             Ok(_) => away_since = None,
             Err(error) if is_away(&error) => {
-                let since = *away_since.get_or_insert_with(Instant::now);
+                let since = *away_since.get_or_insert(asked);
                 if since.elapsed() >= AWAY_TIME_MAX {
                     return Err(error.into());
                 }
-                tokio::time::sleep(AWAY_PAUSE).await;
             }
             Err(error) => return Err(error.into()),
+        }
+        // An answer before its time, such as that of a daemon about to stop, is not asked for again at once.
+        if asked.elapsed() < slice || slice.is_zero() {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
@@ -120,4 +118,83 @@ async fn count_steps(client: &Client, id: &str, progress: &Progress) -> std::con
         }
     }
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::cli::exit::Exit;
+
+    fn task(state: &str) -> Value {
+        json!({
+            "task_id": "t1", "agent_id": "a", "template_name": "x", "template_version": "1.0.0", "template_digest": "d",
+            "state": state, "output": null, "cost_usd": "0.00", "usage": {"input_tokens": 1, "output_tokens": 1},
+            "steps": [], "tenant": "default", "created_at": "2026-11-20T10:00:00Z"
+        })
+    }
+
+    /// A daemon that answers with each of these once, then with the last one for ever.
+    fn daemon(answers: Vec<(StatusCode, Value)>) -> (TempDir, Client) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let listener = tokio::net::UnixListener::bind(dir.path().join("s")).expect("a socket");
+        let asked = Arc::new(AtomicUsize::new(0));
+        let answer = move || {
+            let number = asked.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+            let (status, body) = answers[number].clone();
+            async move { (status, axum::Json(body)) }
+        };
+        let router = Router::new().route("/factory/tasks/t1", get(answer));
+        let _server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let client = Client::new(dir.path().join("s"));
+        (dir, client)
+    }
+
+    async fn wait(answers: Vec<(StatusCode, Value)>, limit: Option<Duration>) -> Result<TaskState, Error> {
+        let (_dir, client) = daemon(answers);
+        let first = serde_json::from_value(task("queued")).expect("a task");
+        let waited = until_settled(&client, first, Patience::new(limit), &Progress::start("x")).await;
+        waited.map(|task| task.state)
+    }
+
+    #[tokio::test]
+    async fn a_task_is_waited_for_across_a_restart_of_the_daemon() {
+        let starting = json!({"type": "t", "title": "t", "status": 503, "detail": "starting", "code": "starting"});
+        let answers = vec![
+            (StatusCode::OK, task("running")),
+            (StatusCode::SERVICE_UNAVAILABLE, starting),
+            (StatusCode::OK, task("succeeded")),
+        ];
+        assert_eq!(wait(answers, None).await.expect("the end"), TaskState::Succeeded);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_needs_a_person_is_not_waited_for() {
+        let answers = vec![(StatusCode::OK, task("needs_attention"))];
+        assert_eq!(wait(answers, None).await.expect("an answer"), TaskState::NeedsAttention);
+    }
+
+    #[tokio::test]
+    async fn patience_ends_and_the_task_goes_on() {
+        let answers = vec![(StatusCode::OK, task("running"))];
+        let error = wait(answers, Some(Duration::from_millis(30))).await.expect_err("too long");
+        assert!(matches!(&error, Error::StillRunning { task_id, .. } if task_id == "t1"), "{error}");
+        assert_eq!(error.exit(), Exit::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_gone_is_an_error_at_once() {
+        let gone =
+            json!({"type": "t", "title": "t", "status": 404, "detail": "no such task", "code": "task_not_found"});
+        let error = wait(vec![(StatusCode::NOT_FOUND, gone)], None).await.expect_err("gone");
+        assert_eq!(error.exit(), Exit::Failed);
+    }
 }

@@ -1,4 +1,4 @@
-//! Files, environment and flags -> validated [`Settings`](crate::config::settings::Settings).
+//! Files, environment and flags -> validated [`crate::config::settings::Settings`].
 //!
 //! ```text
 //! file (TOML) ──┐

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use self::daemon::Daemon;
@@ -57,26 +57,21 @@ struct Seconds {
     total: f64,
 }
 
-/// Shows the main job on a private daemon, for which the running program is started again. Prints what it does, or with `json` one
-/// document at the end.
-#[must_use]
-pub fn main(json: bool) -> ExitCode {
+/// Shows the main job on a private daemon: `factoryd` is the program to start as that daemon. Prints what it does, or with `json`
+/// one document at the end.
+pub async fn run(factoryd: &Path, json: bool) -> ExitCode {
     let output = Output::new(json);
-    let unable = |source| Error::failed("quickstart_not_started", format!("prepare the quickstart: {source}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unable);
-    let performed = runtime.and_then(|runtime| {
-        let factoryd = std::env::current_exe().map_err(unable)?;
-        runtime.block_on(perform(&factoryd, output))
-    });
-    match performed {
+    match perform(factoryd, output).await {
         Ok(exit) => exit.into(),
         Err(error) => output.tell_error(&error).into(),
     }
 }
 
 async fn perform(factoryd: &Path, output: Output) -> Result<Exit, Error> {
-    let story = &Story::new(output);
     let begun = Instant::now();
+    // First of all: from here on an interruption cleans up instead of ending the program.
+    let mut interruption = Interruption::listen()?;
+    let story = &Story::new(output);
     story.begin()?;
     let workshop = Workshop::prepare()?;
     let prepare = begun.elapsed();
@@ -85,7 +80,7 @@ async fn perform(factoryd: &Path, output: Output) -> Result<Exit, Error> {
     let mut daemon = Daemon::start(factoryd, &workshop)?;
     let toured = tokio::select! {
         toured = tour(&mut daemon, &workshop, story) => toured,
-        interrupted = interrupted() => Err(interrupted),
+        interrupted = interruption.comes() => Err(interrupted),
     };
 
     // However the tour went, the daemon is stopped before its directory goes.
@@ -133,18 +128,25 @@ async fn tour(daemon: &mut Daemon, workshop: &Workshop, story: &Story) -> Result
     Ok(Tour { file: document.name, task, tree, seconds })
 }
 
-/// Ends when somebody wants the program to end.
-async fn interrupted() -> Error {
-    let listening = |kind| signal(kind);
-    match (listening(SignalKind::interrupt()), listening(SignalKind::terminate())) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            Error::failed("interrupted", "interrupted; the daemon is stopped and its directory removed")
+/// Somebody wants the program to end: Ctrl-C, or SIGTERM.
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interruption {
+    fn listen() -> Result<Self, Error> {
+        let listen =
+            |kind| signal(kind).map_err(|source| Error::failed("no_signals", format!("listen for signals: {source}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn comes(&mut self) -> Error {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-        (Err(source), _) | (_, Err(source)) => Error::failed("no_signals", format!("listen for signals: {source}")),
+        Error::failed("interrupted", "interrupted; the daemon is stopped and its directory removed")
     }
 }
 

@@ -60,12 +60,11 @@ impl Story {
         self.step("daemon stopped, directory removed: nothing is left", stop)?;
         let next = format!(
             "\n{} · {} · {}\n\nNext: give the daemon a settings file and keep it (`factoryd --config FILE`), then\n  \
-             factoryctl run coordinateur --file {}     three specialists, one report\n  \
-             factoryctl --help                            everything else",
+             factoryctl run coordinateur --file FILE   three specialists, one report\n  \
+             factoryctl --help                         everything else",
             self.paint.text(Tone::Strong, &format!("done in {}", words::duration(total))),
             words::usd(&tour.task.cost_usd),
             words::count(tour.task.steps.len(), "step"),
-            tour.file,
         );
         self.say(&next)
     }

@@ -1,5 +1,7 @@
 //! One template file: strict parse, schema, canonical form.
 
+use std::collections::BTreeSet;
+
 use semver::Version as SemVer;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -28,17 +30,11 @@ impl Document {
     /// # Errors
     /// All mistakes of the file at once, at most [`MISTAKES_MAX`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
-        let (text, value, walk) = read(bytes)?;
-        let place = |pointer: &str| walk.offsets.get(pointer).map(|offset| Place::of(text, *offset));
-        let mut mistakes = walk.mistakes.clone();
-        mistakes.extend(schema::check(&value).into_iter().map(|mistake| {
-            let found = place(&mistake.pointer);
-            mistake.placed(found)
-        }));
+        let (text, value, mut mistakes) = read(bytes)?;
+        mistakes.extend(schema::check(&value));
         let field = |name: &str| value.get(name).and_then(Value::as_str);
         if field("version").is_some_and(|version| SemVer::parse(version).is_err()) {
-            let message = "not a semantic version such as \"1.0.0\"";
-            mistakes.push(Mistake::at("/version", message).placed(place("/version")));
+            mistakes.push(Mistake::at("/version", "not a semantic version such as \"1.0.0\""));
         }
         let name = field("name").and_then(|name| name.parse().ok());
         let version = field("version").and_then(|version| version.parse().ok());
@@ -54,7 +50,7 @@ impl Document {
                         .push(Mistake::at("", "name or version is too long or has characters that names do not have"));
                 }
                 mistakes.truncate(MISTAKES_MAX);
-                Err(mistakes)
+                Err(placed(text, mistakes))
             }
         }
     }
@@ -96,8 +92,8 @@ impl std::fmt::Debug for Document {
 /// # Errors
 /// The file is not JSON that every reader reads alike.
 pub fn canonical_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
-    let (_, value, walk) = read(bytes)?;
-    if walk.mistakes.is_empty() { digest(&value).map_err(|mistake| vec![mistake]) } else { Err(walk.mistakes) }
+    let (_, value, mistakes) = read(bytes)?;
+    if mistakes.is_empty() { digest(&value).map_err(|mistake| vec![mistake]) } else { Err(mistakes) }
 }
 
 /// The version that a file names, where so much of it can be read: said beside a refusal.
@@ -128,7 +124,8 @@ fn canonical(value: &Value) -> Result<Vec<u8>, Mistake> {
     serde_json_canonicalizer::to_vec(value).map_err(|fault| Mistake::at("", format!("has no canonical form: {fault}")))
 }
 
-fn read(bytes: &[u8]) -> Result<(&str, Value, strict::Walk), Vec<Mistake>> {
+/// The text, its value, and what is ambiguous in it.
+fn read(bytes: &[u8]) -> Result<(&str, Value, Vec<Mistake>), Vec<Mistake>> {
     let refuse = |mistake| Err(vec![mistake]);
     if bytes.len() > TEMPLATE_BYTES_MAX {
         return refuse(Mistake::at("", format!("larger than {TEMPLATE_BYTES_MAX} bytes")));
@@ -149,8 +146,23 @@ fn read(bytes: &[u8]) -> Result<(&str, Value, strict::Walk), Vec<Mistake>> {
     if !value.is_object() {
         return refuse(Mistake::at("", "a template is a JSON object"));
     }
-    let walk = strict::walk(text);
-    Ok((text, value, walk))
+    let ambiguous = strict::check(text);
+    Ok((text, value, ambiguous))
+}
+
+/// Adds their places to mistakes that know only their pointers.
+fn placed(text: &str, mistakes: Vec<Mistake>) -> Vec<Mistake> {
+    let unplaced = mistakes.iter().filter(|mistake| mistake.place.is_none() && !mistake.pointer.is_empty());
+    let wanted: BTreeSet<&str> = unplaced.map(|mistake| mistake.pointer.as_str()).collect();
+    let offsets = strict::locate(text, &wanted);
+    let place = |pointer: &str| offsets.get(pointer).map(|offset| Place::of(text, *offset));
+    mistakes
+        .into_iter()
+        .map(|mistake| {
+            let found = mistake.place.or_else(|| place(&mistake.pointer));
+            mistake.placed(found)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -203,5 +215,14 @@ mod tests {
         let other = Document::parse(b"{ \"version\": \"1.0.0\",\n \"system_prompt\": \"\\u0078\", \"name\": \"a\" }")
             .expect("a document");
         assert_eq!(one.digest(), other.digest());
+    }
+
+    #[test]
+    fn a_file_of_the_largest_size_is_judged_in_no_time() {
+        let many = vec!["\"1\""; 250_000].join(",");
+        let text = format!(r#"{{"name": "a", "version": "1.0.0", "capabilities": [{many}]}}"#);
+        let began = std::time::Instant::now();
+        let mistakes = Document::parse(text.as_bytes());
+        assert!(mistakes.is_err() && began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }

@@ -13,12 +13,19 @@ use super::signature::Envelope;
 use super::trust::TrustStore;
 
 /// A template that was verified, resolved and checked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Good {
     pub(super) template: Arc<Template>,
     pub(super) resolved: Arc<Value>,
     /// The files that it was made from: its own, then its parent's, and so on. Never empty.
     pub(super) lineage: Vec<Link>,
+}
+
+impl std::fmt::Debug for Good {
+    /// Leaves out the resolved JSON, which holds prompts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Good").field("template", &self.template).field("lineage", &self.lineage).finish_non_exhaustive()
+    }
 }
 
 /// One file that a template was made from.

@@ -10,7 +10,7 @@ use super::signature::{Envelope, Fault};
 use super::trust::TrustStore;
 
 /// What was read from the directory for one name.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Bytes {
     /// The template file, or why it cannot be read.
     pub(super) document: Result<Vec<u8>, String>,

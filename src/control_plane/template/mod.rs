@@ -6,8 +6,8 @@
 //!   watch (debounced)                                                                                   look-ups read it
 //! ```
 //!
-//! The actor `templates` runs that path, one look at a time, off its mailbox; [`Templates`] answers look-ups from the snapshot.
-//! [`signing`] and [`keys`] serve the command line and need no daemon.
+//! The actor `templates` runs that path, one look at a time, off its mailbox; `Templates` answers look-ups from the snapshot.
+//! `signing` and `keys` serve the command line and need no daemon.
 //!
 //! Invariants:
 //! - Nothing is served whose file, or any parent's file, lacks a signature by a trusted key (unless the settings switch that off).

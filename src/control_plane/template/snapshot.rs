@@ -38,7 +38,7 @@ impl Status {
 }
 
 /// A template as it is told to people.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Listing {
     /// Its name.
     pub name: TemplateName,
@@ -52,6 +52,21 @@ pub struct Listing {
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+}
+
+impl std::fmt::Debug for Listing {
+    /// Leaves out the resolved JSON, which holds prompts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let version = self.template.as_ref().map(|template| &template.version);
+        write!(
+            f,
+            "{} {}, serves {version:?}, file {:?}: {:?}",
+            self.name,
+            self.status.as_str(),
+            self.file_version,
+            self.reasons
+        )
+    }
 }
 
 /// All templates at one moment.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 
 use crate::journal::record::StepKind;
 use crate::journal::state::{StepStatus, Task};
+use crate::telemetry::metrics::count_cost;
 
 /// Counts a step that has concluded: `elapsed` in all, of which the provider took `provider`.
 pub(crate) fn step(task: &Task, number: u32, elapsed: Duration, provider: Option<Duration>) {
@@ -29,7 +30,7 @@ pub(crate) fn step(task: &Task, number: u32, elapsed: Duration, provider: Option
     counter!("factory_tokens_total", "direction" => "input", "model" => model.clone()).increment(input);
     counter!("factory_tokens_total", "direction" => "output", "model" => model.clone()).increment(output);
     let template = task.order.template.to_string();
-    gauge!("factory_cost_usd_total", "template" => template, "model" => model).increment(finished.cost.as_f64());
+    count_cost(&template, &model, finished.cost);
 }
 
 /// Counts a task that has ended.

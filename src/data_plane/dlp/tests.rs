@@ -222,6 +222,15 @@ async fn a_text_that_breaks_every_worker_fails_closed() {
     assert_eq!(error.code(), "dlp_failed");
 }
 
+/// INVARIANT 1 for texts that are examined on a thread.
+#[tokio::test]
+async fn a_text_that_breaks_its_thread_ends_the_worker_unanswered() {
+    let (worker, ended) = Actor::spawn(None, Worker, key()).await.expect("an actor");
+    let answer = worker.call(|reply| Message::Examined(None, reply), None).await.expect("delivered");
+    assert!(matches!(answer, ractor::rpc::CallResult::SenderError));
+    ended.await.expect("the worker has ended");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_workers_nothing_passes() {
     let pool = Dlp::over_addresses(vec![Address::new("dlp/0")]);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::domain::private::Text;
+
 use super::path::Path;
 
 /// What a step is given, with placeholders. Made by parsing; rendering is pure.
@@ -19,7 +21,8 @@ pub struct MapSource(Reference);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    Literal(String),
+    /// Text of the template: no log shows it.
+    Literal(Text),
     Reference(Reference),
 }
 
@@ -73,13 +76,13 @@ impl InputTemplate {
         while let Some((before, behind)) = rest.split_once("{{") {
             let (inside, after) = behind.split_once("}}").ok_or("a placeholder is not closed with }}")?;
             if !before.is_empty() {
-                pieces.push(Piece::Literal(before.to_owned()));
+                pieces.push(Piece::Literal(Text::from(before)));
             }
             pieces.push(Piece::Reference(Reference::parse(inside)?));
             rest = after;
         }
         if !rest.is_empty() || pieces.is_empty() {
-            pieces.push(Piece::Literal(rest.to_owned()));
+            pieces.push(Piece::Literal(Text::from(rest)));
         }
         Ok(Self { pieces })
     }
@@ -103,7 +106,7 @@ impl InputTemplate {
         let mut text = String::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Literal(literal) => text.push_str(literal.expose()),
                 Piece::Reference(reference) => match reference.value(&values)?.as_ref() {
                     Value::Null => {}
                     Value::String(value) => text.push_str(value),

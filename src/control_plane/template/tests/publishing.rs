@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::refresh::refresh;
+use super::super::scope::Scope;
 use super::super::signing::sign_file;
 use super::super::{Algorithm, Error, Status, keys};
 use super::rig::{Rig, name, template, write};
@@ -186,14 +188,33 @@ async fn an_expired_verification_is_made_again_off_the_look_up() {
     rig.settings.cache_ttl = Duration::ZERO;
     rig.put("a", &template("a", "1.0.0"));
     let mut running = rig.start().await;
-    let served = running.templates.get(&name("a")).expect("answered from the snapshot");
-    assert_eq!(served.version.as_str(), "1.0.0");
-    assert!(running.templates.cache_hit_rate() < 1.0);
-    // The watch would notice as well; either way the look-up stops answering.
+    let mut expired = 0;
+    // Answered from the snapshot, each time; the actor verifies meanwhile.
+    let look_ups = async {
+        while expired < 3 {
+            let before = running.templates.cache_hit_rate();
+            assert_eq!(running.version("a"), "1.0.0");
+            expired += u32::from(running.templates.cache_hit_rate() < before);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), look_ups).await.expect("each verification expires again");
     std::fs::remove_file(&rig.keys.public).expect("removed");
-    let _answer = running.templates.get(&name("a")).map(|template| template.version.clone());
     running.until("a", |listing| listing.status == Status::Refused).await;
     running.stop().await;
+}
+
+/// Without any watch: the key is read anew for the one template whose verification has expired.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_that_fails_again_stops_the_template() {
+    let rig = Rig::new();
+    rig.put("a", &template("a", "1.0.0"));
+    let workshop = rig.workshop();
+    let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await.expect("looked");
+    std::fs::remove_file(&rig.keys.public).expect("removed");
+    let scope = Scope { expired: [name("a")].into(), ..Scope::default() };
+    let looked = refresh(workshop, Arc::new(looked.known), scope).await.expect("looked");
+    assert!(looked.known.catalog.entries[&name("a")].good.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

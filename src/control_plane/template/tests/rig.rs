@@ -1,6 +1,7 @@
 //! A directory of templates with keys, a store, and the actor over them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::super::actor::{Arguments, TemplatesActor};
 use super::super::keys::{self, KeyPaths};
 use super::super::message::Message;
+use super::super::refresh::Workshop;
 use super::super::signing::sign_file;
 use super::super::{Algorithm, Listing, Templates};
 use crate::config::settings;
@@ -87,6 +89,13 @@ impl Rig {
     pub(super) fn wire(&self) -> (Templates, impl Fn() -> (TemplatesActor, Arguments) + use<>) {
         let (policies, _policy_actor) = Policies::start();
         Templates::wire(self.settings.clone(), self.templates_dir(), self.store.clone(), policies, self.events.clone())
+    }
+
+    /// What looks at the directory, without an actor.
+    pub(super) fn workshop(&self) -> Arc<Workshop> {
+        let (policies, _policy_actor) = Policies::start();
+        let (settings, directory, store) = (self.settings.clone(), self.templates_dir(), self.store.clone());
+        Arc::new(Workshop { settings, directory, store, policies })
     }
 
     /// Starts the actor, as after a start of the daemon.

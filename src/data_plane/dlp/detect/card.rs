@@ -2,11 +2,11 @@
 
 use card_validate::Validate;
 
-use super::boundary::{back, before, begins_word, is_word, slice};
-use super::number::{Group, Groups, digits_of};
+use super::boundary::{back, before, begins_word, is_word};
+use super::number::{Group, Groups, digits_of, separators};
 use crate::data_plane::dlp::finding::{Finding, Kind, Score};
 
-/// Numbers that begin with `low..=high`, and how many digits they have.
+/// Numbers whose first four digits are in `low..=high`, and how many digits they have.
 struct Scheme {
     low: u32,
     high: u32,
@@ -17,6 +17,12 @@ const fn scheme(low: u32, high: u32, lengths: &'static [usize]) -> Scheme {
     Scheme { low, high, lengths }
 }
 
+/// The digits that tell the scheme.
+const PREFIX_DIGITS: usize = 4;
+
+/// Where UATP's range begins. So do many plain numbers: its cards count only where they are written as cards are.
+const UATP: u32 = 1000;
+
 const USUAL: &[usize] = &[16];
 const TO_NINETEEN: &[usize] = &[16, 17, 18, 19];
 const FROM_TWELVE: &[usize] = &[12, 13, 14, 15, 16, 17, 18, 19];
@@ -24,37 +30,37 @@ const FROM_TWELVE: &[usize] = &[12, 13, 14, 15, 16, 17, 18, 19];
 /// The schemes' ranges, from the numbering that they publish under ISO/IEC 7812. The crate that checks the Luhn digit knows
 /// neither the longer numbers of Visa, Discover and Diners Club nor the national schemes.
 const SCHEMES: [Scheme; 31] = [
-    scheme(4, 4, &[16, 13, 19, 18]),           // Visa, Electron, Dankort
-    scheme(51, 55, USUAL),                     // Mastercard
-    scheme(2221, 2720, USUAL),                 // Mastercard
-    scheme(34, 34, &[15]),                     // American Express
-    scheme(37, 37, &[15]),                     // American Express
-    scheme(300, 305, &[14, 16, 17, 18, 19]),   // Diners Club
-    scheme(3095, 3095, &[14, 16, 17, 18, 19]), // Diners Club
-    scheme(36, 36, &[14, 15, 16, 17, 18, 19]), // Diners Club
-    scheme(38, 39, &[14, 16, 17, 18, 19]),     // Diners Club, Hipercard
-    scheme(3528, 3589, TO_NINETEEN),           // JCB, RuPay, LankaPay
-    scheme(6011, 6011, TO_NINETEEN),           // Discover
-    scheme(644, 649, TO_NINETEEN),             // Discover
-    scheme(65, 65, TO_NINETEEN),               // Discover, RuPay, Elo, Verve, Troy
-    scheme(62, 62, TO_NINETEEN),               // UnionPay
-    scheme(81, 82, TO_NINETEEN),               // UnionPay, RuPay
-    scheme(88, 88, TO_NINETEEN),               // UnionPay's former range
-    scheme(5018, 5020, FROM_TWELVE),           // Maestro, Dankort
-    scheme(5038, 5038, FROM_TWELVE),           // Maestro
-    scheme(56, 58, FROM_TWELVE),               // Maestro, UzCard
-    scheme(6304, 6304, FROM_TWELVE),           // Maestro
-    scheme(639, 639, FROM_TWELVE),             // Maestro
-    scheme(67, 67, FROM_TWELVE),               // Maestro
-    scheme(636, 638, TO_NINETEEN),             // InterPayment, InstaPayment, Elo
-    scheme(506, 509, &[16, 18, 19]),           // Verve, RuPay, Elo
-    scheme(60, 60, USUAL),                     // RuPay, Hipercard, Forbrugsforeningen
-    scheme(2200, 2205, TO_NINETEEN),           // Mir, Borica
-    scheme(9792, 9792, USUAL),                 // Troy
-    scheme(8600, 8600, USUAL),                 // UzCard
-    scheme(9860, 9860, USUAL),                 // Humo
-    scheme(1, 1, &[15]),                       // UATP, where written as a card is
-    scheme(1946, 1946, USUAL),                 // GPN
+    scheme(4000, 4999, &[16, 13, 19, 18]),         // Visa, Electron, Dankort
+    scheme(5100, 5599, USUAL),                     // Mastercard
+    scheme(2221, 2720, USUAL),                     // Mastercard
+    scheme(3400, 3499, &[15]),                     // American Express
+    scheme(3700, 3799, &[15]),                     // American Express
+    scheme(3000, 3059, &[14, 16, 17, 18, 19]),     // Diners Club
+    scheme(3095, 3095, &[14, 16, 17, 18, 19]),     // Diners Club
+    scheme(3600, 3699, &[14, 15, 16, 17, 18, 19]), // Diners Club
+    scheme(3800, 3999, &[14, 16, 17, 18, 19]),     // Diners Club, Hipercard
+    scheme(3528, 3589, TO_NINETEEN),               // JCB, RuPay, LankaPay
+    scheme(6011, 6011, TO_NINETEEN),               // Discover
+    scheme(6440, 6499, TO_NINETEEN),               // Discover
+    scheme(6500, 6599, TO_NINETEEN),               // Discover, RuPay, Elo, Verve, Troy
+    scheme(6200, 6299, TO_NINETEEN),               // UnionPay
+    scheme(8100, 8299, TO_NINETEEN),               // UnionPay, RuPay
+    scheme(8800, 8899, TO_NINETEEN),               // UnionPay's former range
+    scheme(5018, 5020, FROM_TWELVE),               // Maestro, Dankort
+    scheme(5038, 5038, FROM_TWELVE),               // Maestro
+    scheme(5600, 5899, FROM_TWELVE),               // Maestro, UzCard
+    scheme(6304, 6304, FROM_TWELVE),               // Maestro
+    scheme(6390, 6399, FROM_TWELVE),               // Maestro
+    scheme(6700, 6799, FROM_TWELVE),               // Maestro
+    scheme(6360, 6389, TO_NINETEEN),               // InterPayment, InstaPayment, Elo
+    scheme(5060, 5099, &[16, 18, 19]),             // Verve, RuPay, Elo
+    scheme(6000, 6099, USUAL),                     // RuPay, Hipercard, Forbrugsforeningen
+    scheme(2200, 2205, TO_NINETEEN),               // Mir, Borica
+    scheme(9792, 9792, USUAL),                     // Troy
+    scheme(8600, 8600, USUAL),                     // UzCard
+    scheme(9860, 9860, USUAL),                     // Humo
+    scheme(UATP, 1999, &[15]),                     // UATP
+    scheme(1946, 1946, USUAL),                     // GPN
 ];
 
 /// Lengths in the order in which they are tried where a number could end in several places.
@@ -64,40 +70,33 @@ const LENGTHS: [usize; 8] = [16, 15, 14, 19, 18, 17, 13, 12];
 pub(super) fn find(text: &str, groups: &Groups) -> Option<Finding> {
     let bytes = text.as_bytes();
     let first = groups.first();
-    if first.len() < 4 || !begins(bytes, first) {
+    let prefix = text.get(first.start..first.start.checked_add(PREFIX_DIGITS)?)?.parse::<u32>().ok()?;
+    let issued = |scheme: &&Scheme| (scheme.low..=scheme.high).contains(&prefix);
+    if first.len() < PREFIX_DIGITS || !SCHEMES.iter().any(|scheme| issued(&scheme)) || !begins(bytes, first) {
         return None;
     }
     let candidates = uniform(bytes, groups.as_slice());
     LENGTHS.into_iter().find_map(|length| {
-        let end = end_of(candidates, length)?;
-        let taken = candidates.get(..end)?;
+        let taken = candidates.get(..end_of(candidates, length)?)?;
         let last = *taken.last()?;
-        let digits = digits_of(bytes, taken);
         let written = taken.len() > 1;
-        (ends(bytes, last, written) && is_issued(&digits, written) && Validate::is_luhn_valid(&digits)).then_some(
-            Finding {
-                kind: Kind::CreditCard,
-                start: first.start,
-                end: last.end,
-                score: if written || length >= 15 { Score::HIGH } else { Score::PLAUSIBLE },
-            },
-        )
+        let used = |scheme: &Scheme| scheme.lengths.contains(&length) && (written || scheme.low != UATP);
+        let sound = ends(bytes, last, written)
+            && SCHEMES.iter().filter(issued).any(used)
+            && Validate::is_luhn_valid(&digits_of(bytes, taken));
+        let score = if written || length >= 15 { Score::HIGH } else { Score::PLAUSIBLE };
+        sound.then_some(Finding { kind: Kind::CreditCard, start: first.start, end: last.end, score })
     })
 }
 
 /// The groups up to the first that is separated otherwise than the first two are.
 fn uniform<'g>(bytes: &[u8], groups: &'g [Group]) -> &'g [Group] {
-    let separator = |pair: &[Group]| match pair {
-        [left, right] => slice(bytes, left.end, right.start).to_vec(),
-        _ => Vec::new(),
-    };
-    let mut pairs = groups.windows(2);
-    let Some(usual) = pairs.next().map(separator) else { return groups };
-    let joins = matches!(usual.as_slice(), b" " | b"-" | b"." | [0xC2, 0xA0] | [0xE2, 0x80, _]);
-    if !joins {
+    let mut separators = separators(bytes, groups);
+    let Some(usual) = separators.next() else { return groups };
+    if !matches!(usual, b" " | b"-" | b"." | [0xC2, 0xA0] | [0xE2, 0x80, _]) {
         return groups.get(..1).unwrap_or_default();
     }
-    let more = pairs.take_while(|pair| separator(pair) == usual).count();
+    let more = separators.take_while(|separator| *separator == usual).count();
     groups.get(..more.saturating_add(2)).unwrap_or(groups)
 }
 
@@ -114,16 +113,6 @@ fn end_of(groups: &[Group], length: usize) -> Option<usize> {
         }
     }
     None
-}
-
-fn is_issued(digits: &str, written: bool) -> bool {
-    SCHEMES.iter().filter(|scheme| written || scheme.low != 1).any(|scheme| {
-        let width = scheme.low.checked_ilog10().map_or(1, |log| log.saturating_add(1));
-        let prefix =
-            usize::try_from(width).ok().and_then(|width| digits.get(..width)).and_then(|text| text.parse::<u32>().ok());
-        prefix.is_some_and(|prefix| (scheme.low..=scheme.high).contains(&prefix))
-            && scheme.lengths.contains(&digits.len())
-    })
 }
 
 /// Whether a card can begin here: not inside a word, a fraction or a UUID.

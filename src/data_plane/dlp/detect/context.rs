@@ -45,10 +45,15 @@ pub(super) enum Context {
 /// What the words shortly before `start` say.
 pub(super) fn before_number(bytes: &[u8], start: usize) -> Context {
     let from = start.saturating_sub(WINDOW_BYTES);
+    let window = slice(bytes, from, start);
+    // In a table of numbers there are none.
+    if !window.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) {
+        return Context::None;
+    }
     let Some(words) = WORDS.as_ref() else { return Context::None };
     words
         .automaton
-        .find_overlapping_iter(slice(bytes, from, start))
+        .find_overlapping_iter(window)
         .filter(|word| is_whole(bytes, from.saturating_add(word.start()), from.saturating_add(word.end())))
         .map(|word| if word.pattern().as_usize() < words.strong { Context::Strong } else { Context::Weak })
         .max()

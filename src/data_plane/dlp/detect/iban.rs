@@ -13,6 +13,12 @@ const CHARACTERS_MAX: usize = 34;
 /// The shortest registered IBAN (Norway's), in characters without separators.
 const CHARACTERS_MIN: usize = 15;
 
+/// Country and check digits, which the check moves behind the rest.
+const HEAD_CHARACTERS: usize = 4;
+
+/// What two letters and two digits shift a number by when they are appended to it.
+const HEAD_SHIFT: u32 = 1_000_000;
+
 /// The IBAN whose check digits begin at `digits`: the longest reading that the registry and the check digits allow.
 pub(super) fn find(text: &str, digits: usize) -> Option<Finding> {
     let bytes = text.as_bytes();
@@ -25,21 +31,32 @@ pub(super) fn find(text: &str, digits: usize) -> Option<Finding> {
     if !begins_word(bytes, start) && !labelled {
         return None;
     }
-    let end = electronic_forms(bytes, start).into_iter().rev().find(|(_, form)| Iban::from_str(form).is_ok())?.0;
+    let (form, ends) = electronic_form(bytes, start);
+    let registered = |length: usize| form.get(..length).is_some_and(|form| Iban::from_str(form).is_ok());
+    let end = ends.into_iter().rev().find(|(length, _)| registered(*length))?.1;
     Some(Finding { kind: Kind::IbanCode, start, end, score: Score::CERTAIN })
 }
 
-/// The readings from `start`, one for each place where the number may end, without separators and in capitals.
-fn electronic_forms(bytes: &[u8], start: usize) -> Vec<(usize, String)> {
-    let mut forms = Vec::new();
+/// The characters from `start` without separators and in capitals, and where the number may end: after so many characters, at
+/// such a byte. Places where the check digits do not fit are left out, at less cost than the registry's check.
+fn electronic_form(bytes: &[u8], start: usize) -> (String, Vec<(usize, usize)>) {
+    let mut ends = Vec::new();
     let mut form = String::with_capacity(CHARACTERS_MAX);
+    // The remainder of the first four characters, which count as the last, and of those after them.
+    let (mut head, mut rest) = (0, 0);
     let mut at = start;
     while let Some(byte) = bytes.get(at) {
-        if byte.is_ascii_alphanumeric() && form.len() < CHARACTERS_MAX {
+        if byte.is_ascii_alphanumeric() {
+            if form.len() == CHARACTERS_MAX {
+                break;
+            }
+            let remainder = if form.len() < HEAD_CHARACTERS { &mut head } else { &mut rest };
+            *remainder = append(*remainder, *byte);
             form.push(char::from(byte.to_ascii_uppercase()));
             at = at.saturating_add(1);
-            if form.len() >= CHARACTERS_MIN && ends_word(bytes, at) {
-                forms.push((at, form.clone()));
+            let fits = rest.saturating_mul(HEAD_SHIFT).saturating_add(head).checked_rem(97) == Some(1);
+            if fits && form.len() >= CHARACTERS_MIN && ends_word(bytes, at) {
+                ends.push((form.len(), at));
             }
             continue;
         }
@@ -50,7 +67,14 @@ fn electronic_forms(bytes: &[u8], start: usize) -> Vec<(usize, String)> {
         }
         at = next;
     }
-    forms
+    (form, ends)
+}
+
+/// The remainder by 97 of a number to which a character is appended: a digit, or a letter as 10 to 35.
+fn append(remainder: u32, byte: u8) -> u32 {
+    let value = char::from(byte).to_digit(36).unwrap_or(0);
+    let shift = if value < 10 { 10 } else { 100 };
+    remainder.saturating_mul(shift).saturating_add(value).checked_rem(97).unwrap_or(0)
 }
 
 #[cfg(test)]

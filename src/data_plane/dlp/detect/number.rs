@@ -29,47 +29,68 @@ impl Group {
     }
 }
 
-/// Groups that follow each other, separated by what separates the groups of numbers.
+/// Groups that follow each other, separated by what separates the groups of numbers: a window that moves over a row of them.
 #[derive(Debug, Default)]
-pub(super) struct Groups(Vec<Group>);
+pub(super) struct Groups {
+    window: Vec<Group>,
+    /// Where the finding before them ended.
+    previous_end: Option<usize>,
+}
 
 impl Groups {
-    /// Reads the groups from the digit at `start`, which is the first of its run.
-    fn read(&mut self, bytes: &[u8], start: usize) {
-        self.0.clear();
+    /// Begins with the run of digits at `start`.
+    fn begin(&mut self, bytes: &[u8], start: usize) {
+        self.window.clear();
         let end = run_end(bytes, start, usize::MAX, |byte| byte.is_ascii_digit());
-        self.0.push(Group { start, end });
-        let mut at = end;
-        while self.0.len() < GROUPS_MAX {
-            let Some(start) = separator_end(bytes, at) else { break };
+        self.window.push(Group { start, end });
+        self.extend(bytes);
+    }
+
+    /// Moves on by one group; false if that was the last.
+    fn advance(&mut self, bytes: &[u8]) -> bool {
+        if self.window.len() <= 1 {
+            return false;
+        }
+        let _first = self.window.remove(0);
+        self.extend(bytes);
+        true
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        while self.window.len() < GROUPS_MAX {
+            let Some(start) = separator_end(bytes, self.end()) else { break };
             let end = run_end(bytes, start, DIGITS_MAX.saturating_add(1), |byte| byte.is_ascii_digit());
             let group = Group { start, end };
             if group.len() == 0 || group.len() > DIGITS_MAX {
                 break;
             }
-            self.0.push(group);
-            at = end;
+            self.window.push(group);
         }
     }
 
     /// The groups.
     pub(super) fn as_slice(&self) -> &[Group] {
-        &self.0
+        &self.window
     }
 
     /// The first group.
     pub(super) fn first(&self) -> Group {
-        self.0.first().copied().unwrap_or(Group { start: 0, end: 0 })
+        self.window.first().copied().unwrap_or(Group { start: 0, end: 0 })
+    }
+
+    /// Where the finding before them ended, if there was one.
+    pub(super) fn previous_end(&self) -> Option<usize> {
+        self.previous_end
     }
 
     /// Where the last group ends.
     fn end(&self) -> usize {
-        self.0.last().map_or(0, |group| group.end)
+        self.window.last().map_or(0, |group| group.end)
     }
 
     /// How many digits there are.
     fn digits(&self) -> usize {
-        self.0.iter().map(|group| group.len()).fold(0, usize::saturating_add)
+        self.window.iter().map(|group| group.len()).fold(0, usize::saturating_add)
     }
 }
 
@@ -79,23 +100,30 @@ pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
     let mut groups = Groups::default();
     let mut at = 0;
     while let Some(distance) = slice(bytes, at, bytes.len()).iter().position(u8::is_ascii_digit) {
-        groups.read(bytes, at.saturating_add(distance));
-        let first = groups.first();
-        let enough = groups.digits() >= DIGITS_MIN;
-        let number = if enough && first.len() <= DIGITS_MAX {
-            longest(card::find(text, &groups), phone::find(text, &groups))
-        } else {
-            None
+        groups.begin(bytes, at.saturating_add(distance));
+        at = loop {
+            let enough = groups.digits() >= DIGITS_MIN;
+            if let Some(finding) = first_number(text, &groups, enough) {
+                groups.previous_end = Some(finding.end);
+                findings.push(finding);
+                break finding.end.max(groups.first().end);
+            }
+            // The second group is tried as the first, unless it has too few digits after it for anything too.
+            if !enough || !groups.advance(bytes) {
+                break groups.end();
+            }
         };
-        let found = longest(iban::find(text, first.start), number);
-        // Without a finding the second group is tried as the first, unless it has too few digits for anything too.
-        at = match found {
-            Some(finding) => finding.end.max(first.end),
-            None if enough => first.end,
-            None => groups.end(),
-        };
-        findings.extend(found);
     }
+}
+
+/// The longest number that begins with the first group.
+fn first_number(text: &str, groups: &Groups, enough: bool) -> Option<Finding> {
+    let first = groups.first();
+    let iban = iban::find(text, first.start);
+    if !enough || first.len() > DIGITS_MAX {
+        return iban;
+    }
+    longest(iban, longest(card::find(text, groups), phone::find(text, groups)))
 }
 
 fn longest(one: Option<Finding>, other: Option<Finding>) -> Option<Finding> {
@@ -124,5 +152,17 @@ fn separator_end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// The digits of the groups, in one piece.
 pub(super) fn digits_of(bytes: &[u8], groups: &[Group]) -> String {
-    groups.iter().flat_map(|group| slice(bytes, group.start, group.end)).map(|byte| char::from(*byte)).collect()
+    let mut digits = String::with_capacity(GROUPS_MAX.saturating_mul(DIGITS_MAX));
+    for group in groups {
+        digits.push_str(std::str::from_utf8(slice(bytes, group.start, group.end)).unwrap_or_default());
+    }
+    digits
+}
+
+/// What is between each group and the next.
+pub(super) fn separators<'t>(bytes: &'t [u8], groups: &[Group]) -> impl Iterator<Item = &'t [u8]> {
+    groups.windows(2).map(move |pair| match pair {
+        [left, right] => slice(bytes, left.end, right.start),
+        _ => &[],
+    })
 }

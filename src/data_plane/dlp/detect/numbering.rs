@@ -45,6 +45,19 @@ pub(super) fn is_international(digits: &str) -> bool {
     })
 }
 
+/// Whether digits begin with a calling code and have as many digits as some number with it.
+pub(super) fn is_possible(digits: &str) -> bool {
+    (1..=3).any(|width| {
+        let Some((code, national)) = digits.split_at_checked(width) else { return false };
+        let Some(plan) = code.parse::<u16>().ok().and_then(|code| PLANS.codes.get(&code)) else { return false };
+        let length = u16::try_from(national.len()).unwrap_or(u16::MAX);
+        plan.regions.iter().any(|region| {
+            let kinds = [region.descriptors().fixed_line(), region.descriptors().mobile()];
+            kinds.into_iter().flatten().any(|kind| kind.possible_length().contains(&length))
+        })
+    })
+}
+
 /// Whether digits are a number of the North American plan.
 pub(super) fn is_north_american(digits: &str) -> bool {
     PLANS.codes.get(&1).is_some_and(|plan| plan.assigns(digits))

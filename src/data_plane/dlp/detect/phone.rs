@@ -1,102 +1,169 @@
 //! Telephone numbers of all regions.
 //!
-//! With `+` or `00` and a calling code, a number is found wherever its region's plan assigns it. A national form needs more
-//! than digits that some region could assign, for almost any eight digits are a number somewhere:
+//! With `+` or `00` and a calling code, a number is found where some region's plan assigns it; after `+` one that has only the
+//! right length is found too, with a lower score. A national form needs more than digits that some region could assign, for
+//! almost any eight digits are a number somewhere:
 //! - a word beside it (`tel`, `mobile`, `téléphone`, …), or a weaker one (`call`, `contact`, …) and grouping; or
 //! - the grouping of a plan: North America's 3-3-4, a trunk zero and evenly separated groups, an area code in parentheses, or
-//!   the ten digits together of a French mobile.
+//!   the ten digits together of a French mobile. Pairs of digits count only as five of them, not inside a table of pairs.
 //!
 //! Dates, IP addresses, versions, and digits inside words, fractions, amounts and paths are never numbers.
 
-use super::boundary::{back, before, ends_word, is_word, slice};
+use super::boundary::{back, before, begins_word, blank_len, ends_word, follows_escape, is_word, slice};
 use super::context::{self, Context};
-use super::number::{Group, Groups, digits_of};
-use super::numbering::{self, is_international, is_national, is_north_american};
+use super::number::{Group, Groups, digits_of, separators};
+use super::numbering::{self, is_international, is_national, is_possible};
 use crate::data_plane::dlp::finding::{Finding, Kind, Score};
 
 /// The fewest digits of a national number.
 const DIGITS_MIN: usize = 7;
 
+/// The groups from the first up to some other, and their digits in one piece.
+#[derive(Clone, Copy)]
+struct Reading<'t> {
+    groups: &'t [Group],
+    digits: &'t str,
+}
+
 /// The phone number that begins with the first group.
 pub(super) fn find(text: &str, groups: &Groups) -> Option<Finding> {
     let bytes = text.as_bytes();
-    let all = groups.as_slice();
-    if let Some(start) = plus_before(bytes, groups.first().start) {
-        return international(bytes, all, start, "", Score::HIGH);
+    let (all, first) = (groups.as_slice(), groups.first());
+    if let Some(start) = plus_before(bytes, first.start) {
+        let digits = digits_of(bytes, all);
+        let all = Reading { groups: all, digits: &digits };
+        return international(bytes, all, start, "", Score::HIGH).or_else(|| unassigned(bytes, all, start));
     }
-    let start = opening(bytes, groups.first().start);
+    let start = opening(bytes, first.start);
     if !begins(bytes, start) || is_date(bytes, all) || is_address(bytes, all) {
         return None;
     }
-    if digits_of(bytes, all.get(..1)?).starts_with("00") {
-        let found = international(bytes, all, start, "00", Score::LIKELY);
-        if found.is_some() {
-            return found;
-        }
+    // Most digits end here: neither is there a word before them, nor do they begin as a plan's grouping does.
+    let zero = bytes.get(first.start) == Some(&b'0');
+    let grouping = zero || start < first.start || matches!(first.len(), 1 | 3);
+    let context = context::before_number(bytes, start);
+    if !grouping && context == Context::None {
+        return None;
     }
-    by_grouping(bytes, all, start).or_else(|| by_context(bytes, all, start))
+    let digits = digits_of(bytes, all);
+    let all = Reading { groups: all, digits: &digits };
+    let access = if digits.starts_with("00") { international(bytes, all, start, "00", Score::LIKELY) } else { None };
+    access
+        .or_else(|| if grouping { by_grouping(bytes, all, start, groups.previous_end()) } else { None })
+        .or_else(|| by_context(bytes, all, start, context))
 }
 
 /// The longest reading with a calling code, which `access` may stand before.
-fn international(bytes: &[u8], groups: &[Group], start: usize, access: &str, score: Score) -> Option<Finding> {
-    readings(groups).find_map(|taken| {
-        let digits = digits_of(bytes, taken);
-        let digits = digits.strip_prefix(access)?;
+fn international(bytes: &[u8], all: Reading<'_>, start: usize, access: &str, score: Score) -> Option<Finding> {
+    readings(all).find_map(|reading| {
+        let digits = reading.digits.strip_prefix(access)?;
         let sound = digits.len() <= numbering::DIGITS_MAX.saturating_add(1) && is_international(digits);
-        finish(bytes, taken, start, score).filter(|_| sound)
+        finish(bytes, reading.groups, start, score).filter(|_| sound)
+    })
+}
+
+/// The longest reading after a `+` that has the length of a number with its calling code, though no plan assigns it: written
+/// like that it is somebody's number with a slip, or of a range that is newer than the plans here.
+fn unassigned(bytes: &[u8], all: Reading<'_>, start: usize) -> Option<Finding> {
+    readings(all).find_map(|reading| {
+        finish(bytes, reading.groups, start, Score::PLAUSIBLE).filter(|_| is_possible(reading.digits))
     })
 }
 
 /// The reading whose grouping is that of a numbering plan.
-fn by_grouping(bytes: &[u8], groups: &[Group], start: usize) -> Option<Finding> {
-    readings(groups).find_map(|taken| {
-        let lengths: Vec<usize> = taken.iter().map(|group| group.len()).collect();
-        let digits = digits_of(bytes, taken);
-        let area = area_in_parentheses(bytes, taken);
-        let sound = match lengths.as_slice() {
-            [3, 3, 4] if is_even(bytes, taken) || area => is_north_american(&digits),
-            [1, 3, 3, 4] => digits.strip_prefix('1').is_some_and(is_north_american),
-            [10] => matches!(digits.as_bytes(), [b'0', b'6' | b'7', ..]) && is_national(&digits),
-            [_] => false,
-            lengths => {
-                let trunk = digits.starts_with('0') && !digits.starts_with("00");
-                let grouped = trunk && lengths.len() >= 3 && is_even(bytes, taken.get(1..).unwrap_or_default());
-                let pairs = lengths.len() > 5 && lengths.iter().all(|len| *len == 2);
-                (area || grouped) && !pairs && (9..=12).contains(&digits.len()) && is_national(&digits)
+fn by_grouping(bytes: &[u8], all: Reading<'_>, start: usize, previous_end: Option<usize>) -> Option<Finding> {
+    readings(all).find_map(|reading| {
+        let area = area_in_parentheses(bytes, reading.groups);
+        let sound = match *reading.groups {
+            [_] => {
+                let french_mobile = reading.digits.starts_with("06") || reading.digits.starts_with("07");
+                french_mobile && reading.digits.len() == 10 && is_national(reading.digits)
             }
+            [a, b, c] if (a.len(), b.len(), c.len()) == (3, 3, 4) => {
+                let spaced = !area && is_blank(bytes, b.end);
+                (area || is_even(bytes, reading.groups)) && is_north_american(reading.digits, spaced)
+            }
+            [a, b, c, d] if (a.len(), b.len(), c.len(), d.len()) == (1, 3, 3, 4) => {
+                reading.digits.strip_prefix('1').is_some_and(|digits| is_north_american(digits, true))
+            }
+            _ => (area || has_trunk_zero(bytes, reading, all, previous_end)) && is_national(reading.digits),
         };
-        finish(bytes, taken, start, if area { Score::LIKELY } else { Score::PLAUSIBLE }).filter(|_| sound)
+        let (least, most) = (9, 12);
+        let sized = (least..=most).contains(&reading.digits.len());
+        finish(bytes, reading.groups, start, if area { Score::LIKELY } else { Score::PLAUSIBLE })
+            .filter(|_| sound && sized)
     })
 }
 
+/// Whether digits are a North American number: assigned, or, where the hyphens or parentheses of such numbers separate it, at
+/// least of its form.
+fn is_north_american(digits: &str, strictly: bool) -> bool {
+    matches!(digits.as_bytes(), [b'2'..=b'9', ..]) && (!strictly || numbering::is_north_american(digits))
+}
+
+/// Whether a reading begins with a trunk zero and is separated evenly. Five pairs are a number; more, or pairs that go on before
+/// or after it, are a table or the bytes of something.
+fn has_trunk_zero(bytes: &[u8], reading: Reading<'_>, all: Reading<'_>, previous_end: Option<usize>) -> bool {
+    let [first, rest @ ..] = reading.groups else { return false };
+    let trunk = reading.digits.starts_with('0') && !reading.digits.starts_with("00");
+    if !trunk || rest.len() < 2 || !is_even(bytes, rest) {
+        return false;
+    }
+    if !reading.groups.iter().all(|group| group.len() == 2) {
+        return true;
+    }
+    let blank =
+        back(bytes, first.start, 2).is_some_and(|byte| byte.is_ascii_digit()) && is_blank_before(bytes, first.start);
+    let goes_on = blank && previous_end.is_none_or(|end| end.saturating_add(3) < first.start);
+    let next = all.groups.get(reading.groups.len()..).unwrap_or_default();
+    let number_follows = is_zero(bytes, next.first()) && !is_zero(bytes, next.get(1));
+    let more = next.len() >= 2 && next.iter().take(2).all(|group| group.len() == 2) && !number_follows;
+    reading.groups.len() == 5 && !goes_on && !more
+}
+
+fn is_zero(bytes: &[u8], group: Option<&Group>) -> bool {
+    group.is_some_and(|group| bytes.get(group.start) == Some(&b'0'))
+}
+
+fn is_blank(bytes: &[u8], at: usize) -> bool {
+    blank_len(bytes, at).is_some()
+}
+
+fn is_blank_before(bytes: &[u8], at: usize) -> bool {
+    before(bytes, at) == Some(b' ')
+}
+
 /// The longest reading that some region assigns, where a word says that it is one.
-fn by_context(bytes: &[u8], groups: &[Group], start: usize) -> Option<Finding> {
-    let (plain, score) = match context::before_number(bytes, start) {
+fn by_context(bytes: &[u8], all: Reading<'_>, start: usize, context: Context) -> Option<Finding> {
+    let (plain, score) = match context {
         Context::None => return None,
         Context::Weak => (false, Score::PLAUSIBLE),
         Context::Strong => (true, Score::LIKELY),
     };
-    readings(groups).find_map(|taken| {
-        let digits = digits_of(bytes, taken);
-        let written = digits.starts_with('0') || (taken.len() > 1 && !is_in_thousands(taken, digits.len()));
-        let sound =
-            (plain || written) && digits.len() >= DIGITS_MIN && (is_national(&digits) || is_international(&digits));
-        finish(bytes, taken, start, score).filter(|_| sound)
+    readings(all).find_map(|reading| {
+        let written = reading.digits.starts_with('0') || (reading.groups.len() > 1 && !is_in_thousands(reading));
+        let sound = (plain || written) && (is_national(reading.digits) || is_international(reading.digits));
+        finish(bytes, reading.groups, start, score).filter(|_| sound)
     })
 }
 
 /// Whether the groups are those of a number of millions.
-fn is_in_thousands(taken: &[Group], digits: usize) -> bool {
-    digits < 9 && taken.iter().skip(1).all(|group| group.len() == 3)
+fn is_in_thousands(reading: Reading<'_>) -> bool {
+    reading.digits.len() < 9 && reading.groups.iter().skip(1).all(|group| group.len() == 3)
 }
 
-/// The groups from the first up to each, longest first, as far as their digits can be a number.
-fn readings(groups: &[Group]) -> impl Iterator<Item = &[Group]> {
-    let enough = |taken: &[Group]| {
-        let digits = taken.iter().map(|group| group.len()).fold(0, usize::saturating_add);
-        (DIGITS_MIN..=numbering::DIGITS_MAX.saturating_add(3)).contains(&digits)
-    };
-    (1..=groups.len()).rev().filter_map(|count| groups.get(..count)).filter(move |taken| enough(taken))
+/// The readings from the first group, longest first, as far as their digits can be a number.
+fn readings(all: Reading<'_>) -> impl Iterator<Item = Reading<'_>> {
+    let mut digits = all.digits.len();
+    let most = numbering::DIGITS_MAX.saturating_add(3);
+    (1..=all.groups.len())
+        .rev()
+        .map_while(move |count| {
+            let reading = Reading { groups: all.groups.get(..count)?, digits: all.digits.get(..digits)? };
+            digits = digits.saturating_sub(reading.groups.last()?.len());
+            Some(reading)
+        })
+        .filter(move |reading| (DIGITS_MIN..=most).contains(&reading.digits.len()))
 }
 
 /// The finding from `start` to the last group, if a number can end there.
@@ -116,7 +183,7 @@ fn plus_before(bytes: &[u8], first: usize) -> Option<usize> {
         (_, Some(b'+')) => first.checked_sub(1)?,
         _ => return None,
     };
-    before(bytes, start).is_none_or(|byte| !is_word(byte)).then_some(start)
+    begins_word(bytes, start).then_some(start)
 }
 
 /// Where a number begins that may have a parenthesis before its first group.
@@ -126,6 +193,9 @@ fn opening(bytes: &[u8], first: usize) -> usize {
 
 /// Whether a national number can begin here: not in a word, fraction, amount, path or identifier.
 fn begins(bytes: &[u8], start: usize) -> bool {
+    if follows_escape(bytes, start) {
+        return true;
+    }
     match before(bytes, start) {
         Some(b'.' | b',' | b'-' | b'/' | b':') => !back(bytes, start, 2).is_some_and(is_word) || is_label(bytes, start),
         Some(b'#' | b'$' | b'@' | b'\\' | b'+') => false,
@@ -150,10 +220,7 @@ fn area_in_parentheses(bytes: &[u8], taken: &[Group]) -> bool {
 
 /// Whether the groups are separated alike, by one separator.
 fn is_even(bytes: &[u8], groups: &[Group]) -> bool {
-    let mut separators = groups.windows(2).map(|pair| match pair {
-        [left, right] => slice(bytes, left.end, right.start),
-        _ => &[],
-    });
+    let mut separators = separators(bytes, groups);
     let Some(first) = separators.next() else { return true };
     let single = matches!(first, [b' ' | b'-' | b'.' | b'/'] | [0xC2, 0xA0] | [0xE2, 0x80, _]);
     single && separators.all(|separator| separator == first)
@@ -162,7 +229,8 @@ fn is_even(bytes: &[u8], groups: &[Group]) -> bool {
 /// Whether the groups begin as a date does.
 fn is_date(bytes: &[u8], groups: &[Group]) -> bool {
     let [a, b, c, ..] = groups else { return false };
-    let value = |group: &Group| digits_of(bytes, std::slice::from_ref(group)).parse::<u32>().unwrap_or(u32::MAX);
+    let digit = |value: u32, byte: &u8| value.saturating_mul(10).saturating_add(u32::from(byte.saturating_sub(b'0')));
+    let value = |group: &Group| slice(bytes, group.start, group.end).iter().fold(0, digit);
     let year = |group: &Group| group.len() == 4 && (1900..=2100).contains(&value(group));
     let short = |group: &Group| group.len() <= 2 && (1..=31).contains(&value(group));
     let month = |one: &Group, other: &Group| value(one) <= 12 || value(other) <= 12;
@@ -173,7 +241,7 @@ fn is_date(bytes: &[u8], groups: &[Group]) -> bool {
 /// Whether the groups are an IPv4 address or a version: dots between four groups of at most three digits.
 fn is_address(bytes: &[u8], groups: &[Group]) -> bool {
     let four = groups.get(..4).unwrap_or_default();
-    let dotted = four.windows(2).all(|pair| matches!(pair, [l, r] if slice(bytes, l.end, r.start) == b"."));
+    let dotted = separators(bytes, four).all(|separator| separator == b".");
     four.len() == 4
         && dotted
         && four.iter().all(|group| group.len() <= 3)
@@ -250,10 +318,21 @@ mod tests {
             ("тел. 8 (495) 123-45-67", "8 (495) 123-45-67"),
             ("GSM 0470 12 34 56", "0470 12 34 56"),
             ("My cell is 9876543210", "9876543210"),
+            ("(555) 123-4567", "(555) 123-4567"),
+            ("+1 555 123 4567", "+1 555 123 4567"),
+            (r#"{"a":"x\n06 12 34 56 78"}"#, "06 12 34 56 78"),
+            (r#"{"a":"x\n+33 6 12 34 56 78"}"#, "+33 6 12 34 56 78"),
+            ("au 01 42 68 53 00, 12 rue", "01 42 68 53 00"),
             ("joignable au 01 42 68 53 00", "01 42 68 53 00"),
         ] {
             assert_eq!(found(text), [expected], "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_that_follow_each_other_are_each_found() {
+        assert_eq!(found("06 12 34 56 78 01 42 68 53 00"), ["06 12 34 56 78", "01 42 68 53 00"]);
+        assert_eq!(found("06 12 34 56 78 / 01 42 68 53 00"), ["06 12 34 56 78", "01 42 68 53 00"]);
     }
 
     #[test]
@@ -279,6 +358,8 @@ mod tests {
             "API call 12345678 failed",
             "hotel 12345678",
             "contact 12 345 678 people",
+            "01 02 03 04 05 06 07 08 09 10",
+            "11 02 13 14 15 16 17",
             "9f86d081884c7d659a2feaa0c55ad015",
             "#0612345678",
             "$ 415 555",
