@@ -65,10 +65,7 @@ async fn no_route() -> Response {
 }
 
 async fn wrong_method(method: Method) -> Response {
-    let detail = format!("{method} is not a method of this route; /openapi.json lists them");
-    let mut response = ApiError::new(Class::Malformed, "method_not_allowed", detail).into_response();
-    *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    response
+    ApiError::wrong_method(format!("{method} is not a method of this route; /openapi.json lists them")).into_response()
 }
 
 async fn name_version(request: Request, next: Next) -> Response {

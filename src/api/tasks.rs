@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::Value;
 
-use super::body::{JsonBody, PageQuery, Parameters, WaitQuery, id, parse, parse_some};
+use super::body::{JsonBody, PageQuery, Parameters, Segment, WaitQuery, id, parse, parse_some};
 use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::router::Shared;
@@ -89,7 +89,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Answer<Json<Task>> {
     let wait = query.wait()?;
@@ -104,7 +104,7 @@ pub(super) async fn show(
 pub(super) async fn events(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let following = rooms.journal.events().subscribe();
@@ -123,7 +123,7 @@ pub(super) async fn events(
 pub(super) async fn cancel(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
     let task = rooms.orchestrator.cancel(known.order.task, &caller.0.name).await?;
@@ -137,7 +137,7 @@ pub(super) async fn cancel(
 pub(super) async fn feedback(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
     JsonBody(feedback): JsonBody<Feedback>,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;

@@ -102,7 +102,7 @@ async fn unknown_routes_methods_and_things_are_problems() {
         ("DELETE /factory/tasks", 405, "method_not_allowed"),
         ("PATCH /health", 405, "method_not_allowed"),
         ("GET /factory/tasks/no-such-task", 404, "not_found"),
-        ("GET /factory/tasks/%ff%fe", 400, "malformed_request"),
+        ("GET /factory/tasks/%ff%fe", 404, "not_found"),
         ("GET /factory/agents/no-such-agent", 404, "not_found"),
         ("GET /factory/templates/nobody", 404, "not_found"),
         ("GET /factory/budgets/planet", 404, "unknown_scope"),

@@ -13,12 +13,16 @@
 
 mod bad_requests;
 mod bad_settings;
+mod bad_templates;
 mod control_socket;
 mod documents;
 mod harness;
 mod licences;
 mod main_job;
 mod prometheus_text;
+mod provider_failures;
+mod provider_key;
 mod systemd_units;
+mod template_reload;
 mod tidy;
 mod tools;
