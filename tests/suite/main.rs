@@ -14,11 +14,15 @@
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;
+mod budgets;
+mod cancelling;
 mod control_socket;
 mod documents;
 mod harness;
+mod idempotency;
 mod licences;
 mod main_job;
+mod orchestration;
 mod prometheus_text;
 mod provider_failures;
 mod provider_key;
