@@ -21,7 +21,7 @@ pub(super) type Shared = Arc<Rooms>;
 /// The version of the routes under `/factory`, told in every answer.
 const API_VERSION: &str = "1";
 
-/// Builds the router. A route without [`guard`] is public; there are four.
+/// Builds the router. A route without [`guard`] is public; there are three.
 pub(super) fn build(rooms: &Shared) -> Router {
     let guard = |permission: P, route: MethodRouter<Shared>| {
         route.layer(from_fn_with_state((Arc::clone(rooms), permission), gate::pass))

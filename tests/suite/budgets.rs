@@ -89,8 +89,8 @@ async fn concurrent_requests_do_not_overspend_and_open_reservations_count_as_gon
     for task in tasks {
         assert_eq!(daemon.finished(&task.task_id).await.cost_usd, COST);
     }
-    let after = global(&daemon).await;
-    assert_eq!((after.reserved_usd.as_str(), usd(&after.spent_usd)), ("0.00", times(usd(COST), 3)));
+    let after = daemon.settled("global").await;
+    assert_eq!(usd(&after.spent_usd), times(usd(COST), 3));
     assert_eq!(after.remaining_usd.map(|left| usd(&left)), Some(times(worst, 3).minus(times(usd(COST), 3))));
     assert_eq!(provider.count(), 3);
 }
@@ -101,8 +101,8 @@ async fn every_scope_of_a_task_is_charged() {
     let submission = SubmitTask { tenant: Some("acme".into()), user: Some("ada".into()), ..work(TEXT) };
     daemon.client.submit(&submission, None, PATIENCE).await.expect("a task");
     for scope in ["global", "tenant:acme", "user:ada", "template:worker"] {
-        let budget = daemon.client.budget(scope).await.expect("a budget");
-        assert_eq!((budget.spent_usd.as_str(), budget.reserved_usd.as_str(), budget.limit_usd), (COST, "0.00", None), "{scope}");
+        let budget = daemon.settled(scope).await;
+        assert_eq!((budget.spent_usd.as_str(), budget.limit_usd), (COST, None), "{scope}");
     }
     assert_eq!(daemon.client.budget("tenant:other").await.expect("a budget").spent_usd, "0.00");
 }
@@ -112,6 +112,7 @@ async fn totals_and_limits_outlive_the_daemon_however_it_ends() {
     let mut daemon = Daemon::start(Workshop::with(&Provider::echo().await, "").worker(priced())).await;
     limit(&daemon, "global", usd("0.50")).await;
     daemon.run("worker", TEXT).await;
+    daemon.settled("global").await;
     let before = daemon.client.budgets().await.expect("budgets").items;
     daemon.kill9();
     daemon.start_again().await;
@@ -120,7 +121,7 @@ async fn totals_and_limits_outlive_the_daemon_however_it_ends() {
     daemon.start_again().await;
     assert_eq!(daemon.client.budgets().await.expect("budgets").items, before, "after a stop in order");
     daemon.run("worker", TEXT).await;
-    assert_eq!(usd(&global(&daemon).await.spent_usd), times(usd(COST), 2));
+    assert_eq!(usd(&daemon.settled("global").await.spent_usd), times(usd(COST), 2));
 }
 
 #[tokio::test]
@@ -136,8 +137,7 @@ async fn a_call_that_kill_9_cut_off_is_booked_as_spent() {
     assert_eq!(states, ["in_doubt", "finished"]);
     assert_eq!(usd(&task.steps[0].cost_usd), worst, "all that was reserved");
     assert_eq!(usd(&task.cost_usd), worst.plus(usd(COST)));
-    let after = global(&daemon).await;
-    assert_eq!((after.spent_usd, after.reserved_usd.as_str()), (task.cost_usd, "0.00"));
+    assert_eq!(daemon.settled("global").await.spent_usd, task.cost_usd);
 }
 
 #[tokio::test]
@@ -153,7 +153,22 @@ async fn a_limit_is_in_force_for_the_next_step_of_a_running_task() {
     let task = daemon.finished(&task.task_id).await;
     assert_eq!(task.error.map(|error| error.code).as_deref(), Some("budget_exceeded"));
     assert_eq!((provider.count(), task.cost_usd.as_str()), (1, "0.00"));
-    assert_eq!(global(&daemon).await.reserved_usd, "0.00");
+    assert_eq!(daemon.settled("global").await.spent_usd, "0.00");
+}
+
+#[tokio::test]
+async fn a_task_that_has_ended_holds_nothing_any_more() {
+    let (daemon, _provider, gate, worst) = held().await;
+    gate.open();
+    let first = daemon.client.tasks(None, None).await.expect("tasks").items.remove(0);
+    daemon.finished(&first.task_id).await;
+    let rounds = 20;
+    // Room for all rounds one after the other, and for the worst case of one.
+    limit(&daemon, "global", times(usd(COST), rounds).plus(worst)).await;
+    for round in 0..rounds {
+        let task = daemon.client.submit(&work(TEXT), None, PATIENCE).await;
+        assert!(task.is_ok_and(|task| task.cost_usd == COST), "round {round}: the one before still holds its worst case");
+    }
 }
 
 #[tokio::test]

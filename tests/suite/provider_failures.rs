@@ -31,8 +31,7 @@ async fn failed(daemon: &Daemon, code: &str) -> Task {
 }
 
 async fn accounts_balance(daemon: &Daemon, task: &Task) {
-    let global = daemon.client.budget("global").await.expect("a budget");
-    assert_eq!((&global.reserved_usd, &global.spent_usd), (&"0.00".to_owned(), &task.cost_usd), "{task:?}");
+    assert_eq!(daemon.settled("global").await.spent_usd, task.cost_usd, "{task:?}");
     let steps: Usd = task.steps.iter().map(|step| step.cost_usd.parse::<Usd>().expect("an amount")).sum();
     assert_eq!(steps.to_string(), task.cost_usd);
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use agent_factory::client::{Call, Client, Error};
+use agent_factory::protocol::budget::Budget;
 use agent_factory::protocol::task::{SubmitTask, Task};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -150,7 +151,16 @@ impl Daemon {
         all
     }
 
-    /// The address of its TCP listener, as the kernel knows it: the settings leave the port to the kernel.
+    /// A budget once nothing is reserved in it.
+    pub(crate) async fn settled(&self, scope: &str) -> Budget {
+        until(&format!("nothing is held in {scope}"), async || {
+            let budget = self.client.budget(scope).await.expect("a budget");
+            (budget.reserved_usd == "0.00").then_some(budget)
+        })
+        .await
+    }
+
+    /// The port of its TCP listener, as the kernel knows it: the settings leave the port to the kernel.
     pub(crate) fn tcp_port(&self) -> u16 {
         let pid = self.pid().as_raw_nonzero();
         let descriptors: Vec<PathBuf> = std::fs::read_dir(format!("/proc/{pid}/fd"))
