@@ -14,35 +14,35 @@
     )
 )]
 
-/// Ids, money, time, shared vocabulary; depends on nothing.
+// Ids, money, time, shared vocabulary; depends on nothing.
 pub mod domain;
 
-/// Files and environment -> validated settings.
+// Files and environment -> validated settings.
 pub mod config;
-/// The control API's wire types: `api` speaks them, `client` reads them.
+// The control API's wire types: `api` speaks them, `client` reads them.
 pub mod protocol;
-/// The only room that names sled: keyspaces, group commit, backup.
+// The only room that names sled: keyspaces, group commit, backup.
 pub mod store;
-/// Child specs, strategies, restart intensity, addresses, tree snapshot; knows no agent.
+// Child specs, strategies, restart intensity, addresses, tree snapshot; knows no agent.
 pub mod supervision;
-/// Logs and metrics.
+// Logs and metrics.
 pub mod telemetry;
 
-/// Records, replay, projections.
+// Records, replay, projections.
 pub mod journal;
 
-/// Decides.
+// Decides.
 pub mod control_plane;
 
-/// Does the work.
+// Does the work.
 pub mod data_plane;
 
-/// The control API over the Unix socket and loopback TCP.
+// The control API over the Unix socket and loopback TCP.
 pub mod api;
 
-/// Composition root: wires the supervision tree bottom-up, readiness, drain.
+// Composition root: wires the supervision tree bottom-up, readiness, drain.
 pub mod app;
-/// `factoryctl`: its verbs talk to the daemon only through `client`; and `factoryd quickstart`.
+// `factoryctl`: its verbs talk to the daemon only through `client`; and `factoryd quickstart`.
 pub mod cli;
-/// A typed client of the control API; needs only `protocol` and `domain`.
+// A typed client of the control API; needs only `protocol` and `domain`.
 pub mod client;

@@ -36,7 +36,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
 }
 
 async fn read(request: Request, limit: usize) -> Answer<bytes::Bytes> {
-    let too_large = || ApiError::new(Class::TooLarge, "body_too_large", format!("the body is longer than {limit} bytes"));
+    let too_large =
+        || ApiError::new(Class::TooLarge, "body_too_large", format!("the body is longer than {limit} bytes"));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());

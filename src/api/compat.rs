@@ -42,7 +42,12 @@ pub(super) async fn execute_task(
             Some(input) => input,
             None => return Err(ApiError::malformed("task is neither text nor {\"input\": …}")),
         },
-        other => other,
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => other,
     };
     let submission = Submission {
         target: Target::Agent(id("agent", &wanted.agent_id)?),

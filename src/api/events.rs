@@ -96,14 +96,12 @@ impl Following {
     }
 }
 
-/// The next event; a listener that lags has missed some and goes on.
+/// The next event; a listener that lags is told how many it has missed.
 async fn next(following: &mut Receiver<Event>) -> Option<Event> {
-    loop {
-        match following.recv().await {
-            Ok(event) => return Some(event),
-            Err(RecvError::Lagged(missed)) => return Some(Event::new(MISSED).with("count", missed)),
-            Err(RecvError::Closed) => return None,
-        }
+    match following.recv().await {
+        Ok(event) => Some(event),
+        Err(RecvError::Lagged(missed)) => Some(Event::new(MISSED).with("count", missed)),
+        Err(RecvError::Closed) => None,
     }
 }
 

@@ -61,7 +61,9 @@ async fn identify(rooms: &Shared, origin: Option<Origin>, token: Option<Secret>)
         (Some(Origin::Peer(peer)), _) => Ok(rooms.access.peer(peer).await?),
         (Some(Origin::Tcp), Some(token)) => Ok(rooms.access.token(token.expose(), Timestamp::now())?),
         (Some(Origin::Tcp), None) => Ok(rooms.access.anonymous()?),
-        (None, _) => Err(ApiError::new(Class::Internal, "origin_unknown", "the connection does not say where it comes from")),
+        (None, _) => {
+            Err(ApiError::new(Class::Internal, "origin_unknown", "the connection does not say where it comes from"))
+        }
     }
 }
 
@@ -72,7 +74,8 @@ fn bearer(request: &Request) -> Option<Secret> {
 }
 
 async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: access::Refusal) -> ApiError {
-    let entry = Entry::refused(Timestamp::now(), principal.into(), permission.as_str(), refusal.code(), &refusal.detail());
+    let entry =
+        Entry::refused(Timestamp::now(), principal.into(), permission.as_str(), refusal.code(), &refusal.detail());
     if let Err(error) = rooms.audit.record(entry).await {
         return error.into();
     }

@@ -10,15 +10,38 @@ use super::{agents, audit, budgets, compat, dlp, events, status, tasks, template
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Agent Factory control API", description = "Agents, tasks, templates, budgets and their supervision on one host."),
+    info(
+        title = "Agent Factory control API",
+        description = "Agents, tasks, templates, budgets and their supervision on one host."
+    ),
     paths(
-        agents::create, agents::list, agents::show, agents::stop,
-        tasks::submit, tasks::list, tasks::show, tasks::events, tasks::cancel, tasks::feedback,
-        templates::list, templates::show, templates::versions,
-        budgets::list, budgets::show, budgets::set,
-        dlp::scan, audit::list, tree::show, events::follow,
-        status::health, status::ready, status::prometheus, status::metrics, show,
-        compat::create_agent, compat::execute_task,
+        agents::create,
+        agents::list,
+        agents::show,
+        agents::stop,
+        tasks::submit,
+        tasks::list,
+        tasks::show,
+        tasks::events,
+        tasks::cancel,
+        tasks::feedback,
+        templates::list,
+        templates::show,
+        templates::versions,
+        budgets::list,
+        budgets::show,
+        budgets::set,
+        dlp::scan,
+        audit::list,
+        tree::show,
+        events::follow,
+        status::health,
+        status::ready,
+        status::prometheus,
+        status::metrics,
+        show,
+        compat::create_agent,
+        compat::execute_task,
     )
 )]
 struct Document;

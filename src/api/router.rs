@@ -21,7 +21,7 @@ pub(super) type Shared = Arc<Rooms>;
 /// The version of the routes under `/factory`, told in every answer.
 const API_VERSION: &str = "1";
 
-/// Builds the router. A route without [`guard`] is public; there are three.
+/// Builds the router. A route without `guard` is public; there are three.
 pub(super) fn build(rooms: &Shared) -> Router {
     let guard = |permission: P, route: MethodRouter<Shared>| {
         route.layer(from_fn_with_state((Arc::clone(rooms), permission), gate::pass))
@@ -61,7 +61,8 @@ pub(super) fn build(rooms: &Shared) -> Router {
 }
 
 async fn no_route() -> Response {
-    ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them").into_response()
+    ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them")
+        .into_response()
 }
 
 async fn wrong_method(method: Method) -> Response {
@@ -70,6 +71,8 @@ async fn wrong_method(method: Method) -> Response {
 
 async fn name_version(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(HeaderName::from_static("factory-api-version"), HeaderValue::from_static(API_VERSION));
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("factory-api-version"), HeaderValue::from_static(API_VERSION));
     response
 }

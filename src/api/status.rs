@@ -47,6 +47,8 @@ pub(super) async fn ready(State(rooms): State<Shared>) -> Response {
         (status = "5XX", body = Problem)))]
 pub(super) async fn prometheus(State(rooms): State<Shared>) -> Response {
     rooms.factory.count();
+    // Mailbox depths are gauged as the tree is looked at.
+    let _tree = rooms.root.snapshot().await;
     ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], rooms.metrics.render()).into_response()
 }
 
@@ -61,7 +63,11 @@ pub(super) async fn metrics(State(rooms): State<Shared>) -> Answer<Json<Metrics>
     let mut tasks: BTreeMap<String, u64> = [Standing::Queued, Standing::Running]
         .iter()
         .map(|state| (state.as_str().to_owned(), 0))
-        .chain([("succeeded".to_owned(), succeeded), ("failed".to_owned(), failed), ("cancelled".to_owned(), cancelled)])
+        .chain([
+            ("succeeded".to_owned(), succeeded),
+            ("failed".to_owned(), failed),
+            ("cancelled".to_owned(), cancelled),
+        ])
         .collect();
     for open in rooms.journal.open_tasks() {
         let known = tasks.entry(open.state.as_str().to_owned()).or_default();
@@ -81,7 +87,10 @@ pub(super) async fn metrics(State(rooms): State<Shared>) -> Answer<Json<Metrics>
         cost_per_task: mean(cost, count(stats::WHOLE_TASKS)),
         cost_per_agent: mean(cost, agents_ever),
         success_rate: mean(render::to_f64(succeeded), succeeded.saturating_add(failed)),
-        satisfaction: mean(render::to_f64(count(stats::FEEDBACK_SUM_PER_MILLE)) / 1_000.0, count(stats::FEEDBACK_COUNT)),
+        satisfaction: mean(
+            render::to_f64(count(stats::FEEDBACK_SUM_PER_MILLE)) / 1_000.0,
+            count(stats::FEEDBACK_COUNT),
+        ),
     }))
 }
 

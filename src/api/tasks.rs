@@ -113,7 +113,8 @@ pub(super) async fn events(
         return events::stream_task(&rooms, known.order.task, following).await;
     }
     let records = rooms.journal.records(known.order.task).await?;
-    let items = (0..).zip(&records).map(|(number, record)| render::event(&notice::of(known.order.task, number, record)));
+    let items =
+        (0..).zip(&records).map(|(number, record)| render::event(&notice::of(known.order.task, number, record)));
     Ok(Json(Page { items: items.collect(), next: None }).into_response())
 }
 
@@ -197,7 +198,10 @@ fn idempotency_key(headers: &HeaderMap) -> Answer<Option<String>> {
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be between 0 and 1,000")]

@@ -43,7 +43,7 @@ use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::store::{self, Store};
-use crate::supervision::SupervisorHandle;
+use crate::supervision::{ChildSpec, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
 
 /// How long connections may take to end after the last answer.
@@ -63,12 +63,22 @@ pub struct Daemon {
     owns_socket: bool,
 }
 
+/// The control plane's rooms, and the children of its supervisor in the order of their start.
+struct ControlPlane {
+    audit: Audit,
+    access: Access,
+    templates: Templates,
+    budget: Budget,
+    admission: Admission,
+    children: Vec<ChildSpec>,
+}
+
 /// The data plane's rooms, and the children of its supervisor in the order of their start.
 struct DataPlane {
     dlp: Dlp,
     factory: Factory,
     orchestrator: Orchestrator,
-    children: Vec<crate::supervision::ChildSpec>,
+    children: Vec<ChildSpec>,
 }
 
 impl Daemon {
@@ -101,38 +111,14 @@ impl Daemon {
         };
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
-        let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
-        let (access, access_spec) = Access::start(rules(&settings));
-        let (policies, policy_spec) = Policies::start();
-        let recover = Arc::new(journal.clone());
-        let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
-        let (templates, templates_spec) = Templates::start(
-            settings.templates.clone(),
-            settings.templates_dir.clone(),
-            store.clone(),
-            policies,
-            events.clone(),
-        );
-        declare_daily_limits(&templates, &budget);
         let (providers, provider_specs) = Providers::start(&settings.providers);
-        let prices = PriceList::new(&settings.models);
-        let ready = providers.clone();
-        let (admission, admission_spec) = Admission::start(Means {
-            journal: journal.clone(),
-            templates: templates.clone(),
-            budget: budget.clone(),
-            prices: prices.clone(),
-            audit: audit.clone(),
-            routes: routes(&settings),
-            readiness: Arc::new(move |model| ready.usable(model).is_ok()),
-            open_tasks_max: settings.api.open_tasks_max,
-        });
+        let control = control_plane(&settings, &journal, &events, providers.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent::Rooms {
             journal: journal.clone(),
-            admission: admission.clone(),
-            budget: budget.clone(),
-            prices,
+            admission: control.admission.clone(),
+            budget: control.budget.clone(),
+            prices: PriceList::new(&settings.models),
             dlp: dlp.clone(),
             providers,
         };
@@ -140,30 +126,31 @@ impl Daemon {
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
-            access: access.clone(),
-            admission: admission.clone(),
-            orchestrator: data.orchestrator.clone(),
+            access: control.access.clone(),
+            admission: control.admission.clone(),
+            orchestrator: data.orchestrator,
             factory: data.factory.clone(),
             journal: journal.clone(),
-            templates: templates.clone(),
-            budget: budget.clone(),
-            dlp: data.dlp.clone(),
-            audit,
+            templates: control.templates.clone(),
+            budget: control.budget.clone(),
+            dlp: data.dlp,
+            audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),
-            readiness: readiness::of(store.clone(), templates, admission.clone()),
+            readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
             settings: settings.api.clone(),
             started_at: Timestamp::now(),
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let tree = tree::Parts {
-            store: store::child_spec(&store),
-            control: vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec],
+            store: tree::committer(&store),
+            control: control.children,
             data: data.children,
             edge: vec![api_spec, upkeep::spec(metrics, data.factory), notifier::spec(Arc::clone(&rooms.readiness))],
         };
         root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+        let ControlPlane { access, admission, budget, .. } = control;
         Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket })
     }
 
@@ -246,12 +233,41 @@ fn create_private(directory: &Path) -> Result<(), Error> {
     made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
 }
 
+fn control_plane(settings: &Settings, journal: &Journal, events: &Events, providers: Providers) -> ControlPlane {
+    let store = journal.store();
+    let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
+    let (access, access_spec) = Access::start(rules(settings));
+    let (policies, policy_spec) = Policies::start();
+    let recover = Arc::new(journal.clone());
+    let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
+    let (templates, templates_spec) = Templates::start(
+        settings.templates.clone(),
+        settings.templates_dir.clone(),
+        store.clone(),
+        policies,
+        events.clone(),
+    );
+    declare_daily_limits(&templates, &budget);
+    let (admission, admission_spec) = Admission::start(Means {
+        journal: journal.clone(),
+        templates: templates.clone(),
+        budget: budget.clone(),
+        prices: PriceList::new(&settings.models),
+        audit: audit.clone(),
+        routes: routes(settings),
+        readiness: Arc::new(move |model| providers.usable(model).is_ok()),
+        open_tasks_max: settings.api.open_tasks_max,
+    });
+    let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
+    ControlPlane { audit, access, templates, budget, admission, children }
+}
+
 fn data_plane(
     settings: &Settings,
     rooms: agent::Rooms,
     dlp: Dlp,
-    dlp_specs: Vec<crate::supervision::ChildSpec>,
-    provider_specs: Vec<crate::supervision::ChildSpec>,
+    dlp_specs: Vec<ChildSpec>,
+    provider_specs: Vec<ChildSpec>,
 ) -> DataPlane {
     let environment = Environment::new(rooms);
     // The orchestrator stands above the factory, whose shards tell it when they start: it is known to them a moment later.
@@ -270,10 +286,9 @@ fn data_plane(
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = made.get_or_init(|| factory).clone();
     let orchestrator = known.get_or_init(|| orchestrator).clone();
-    let group = |name: &'static str, children: Vec<crate::supervision::ChildSpec>| tree::group(name, children);
     let children = vec![
-        group("dlp", dlp_specs),
-        group("providers", provider_specs),
+        tree::group("dlp", dlp_specs),
+        tree::group("providers", provider_specs),
         agents,
         plans,
         factory_spec,
@@ -321,8 +336,19 @@ fn observer(events: Events) -> crate::supervision::Observer {
 #[must_use]
 pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
     let static_part = |settings: &Settings| {
-        let Settings { data_dir, templates_dir, socket, max_workers, api, store, templates, providers, models, routes, .. } =
-            settings;
+        let Settings {
+            data_dir,
+            templates_dir,
+            socket,
+            max_workers,
+            api,
+            store,
+            templates,
+            providers,
+            models,
+            routes,
+            ..
+        } = settings;
         format!(
             "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{api:?}{store:?}{templates:?}{providers:?}{models:?}{routes:?}"
         )

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::supervision::{ChildSpec, Intensity, Observer, Strategy, SupervisorHandle, SupervisorSpec};
+use crate::store::{Committer, Store};
+use crate::supervision::{Address, ChildSpec, Intensity, Observer, Strategy, SupervisorHandle, SupervisorSpec};
 
 /// Restarts that each supervisor above the agents bears before it gives up and its own supervisor decides.
 const INTENSITY: Intensity = Intensity { restarts: 10, period: Duration::from_secs(10) };
@@ -21,11 +22,13 @@ pub(super) fn root(parts: Parts, observer: Observer) -> SupervisorSpec {
     let data = supervisor("data", Strategy::OneForOne, parts.data);
     let core = supervisor("core", Strategy::RestForOne, vec![parts.store, control, data]);
     let edge = supervisor("edge", Strategy::OneForOne, parts.edge);
-    SupervisorSpec::new("root", Strategy::OneForOne)
-        .intensity(INTENSITY)
-        .observer(observer)
-        .child(core)
-        .child(edge)
+    SupervisorSpec::new("root", Strategy::OneForOne).intensity(INTENSITY).observer(observer).child(core).child(edge)
+}
+
+/// The store's committer.
+pub(super) fn committer(store: &Store) -> ChildSpec {
+    let store = store.clone();
+    ChildSpec::worker(&Address::new("store"), move || (Committer, store.clone()))
 }
 
 /// A supervisor of like workers.

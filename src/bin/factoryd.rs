@@ -22,7 +22,11 @@ const FAILED: u8 = 1;
 const WRONG: u8 = 2;
 
 #[derive(Parser)]
-#[command(version, about, after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings.")]
+#[command(
+    version,
+    about,
+    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
+)]
 struct Arguments {
     /// The settings file; /etc/agent-factory/factoryd.toml is used where it exists and none is named.
     #[arg(long, value_name = "FILE")]
@@ -110,7 +114,8 @@ fn sources(arguments: &Arguments) -> Sources {
             LogStyle::Json => LogFormat::Json,
         }),
     };
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Sources { file: arguments.config.clone(), environment: environment.collect(), flags }
 }
 
@@ -119,7 +124,8 @@ fn run(settings: Settings, sources: Sources) -> anyhow::Result<()> {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
     };
-    logs::init(format, &settings.log.level, Destination::of_this_process(&sources.environment)).context("start logging")?;
+    logs::init(format, &settings.log.level, Destination::of_this_process(&sources.environment))
+        .context("start logging")?;
     let metrics = Metrics::install().context("start metrics")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.max_workers.get())

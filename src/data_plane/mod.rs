@@ -1,12 +1,12 @@
 //! Does the work that the control plane ordered.
 
-/// One agent: its lifecycle, its tasks, its memory, its actor.
+// One agent: its lifecycle, its tasks, its memory, its actor.
 pub mod agent;
-/// Finds personal data and secrets in texts, and hides them.
+// Finds personal data and secrets in texts, and hides them.
 pub mod dlp;
-/// Creates, finds, activates and passivates agents.
+// Creates, finds, activates and passivates agents.
 pub mod factory;
-/// Brings tasks to whoever does them, and runs plans over several workers.
+// Brings tasks to whoever does them, and runs plans over several workers.
 pub mod orchestrator;
-/// Calls models: one adapter for each wire format, and one that answers from the input itself.
+// Calls models: one adapter for each wire format, and one that answers from the input itself.
 pub mod provider;

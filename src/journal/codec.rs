@@ -174,7 +174,11 @@ pub mod optional_usd {
     ///
     /// # Errors
     /// The writer fails.
-    pub fn encode<C, W: Write>(value: &Option<Usd>, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+    pub fn encode<C, W: Write>(
+        value: &Option<Usd>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
         e.encode(value.map(Usd::nanos))?.ok()
     }
 
@@ -253,7 +257,11 @@ pub mod bytes {
     ///
     /// # Errors
     /// The writer fails.
-    pub fn encode<C, T: Fixed, W: Write>(value: &T, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+    pub fn encode<C, T: Fixed, W: Write>(
+        value: &T,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
         e.bytes(value.bytes())?.ok()
     }
 
@@ -276,8 +284,8 @@ pub mod usage {
     /// # Errors
     /// The writer fails.
     pub fn encode<C, W: Write>(value: &Usage, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
-        let counts =
-            [value.input_tokens, value.output_tokens, value.cached_input_tokens, value.reasoning_tokens].map(Tokens::count);
+        let counts = [value.input_tokens, value.output_tokens, value.cached_input_tokens, value.reasoning_tokens]
+            .map(Tokens::count);
         e.encode(counts)?.ok()
     }
 

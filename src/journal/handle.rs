@@ -205,8 +205,13 @@ impl Journal {
         if self.0.open.contains_key(&own) {
             return vec![own];
         }
-        let mut tasks: Vec<TaskId> =
-            self.0.open.iter().filter(|open| open.task.borrow().order.agent() == agent).map(|open| *open.key()).collect();
+        let mut tasks: Vec<TaskId> = self
+            .0
+            .open
+            .iter()
+            .filter(|open| open.task.borrow().order.agent() == agent)
+            .map(|open| *open.key())
+            .collect();
         tasks.sort_unstable();
         tasks
     }
@@ -217,7 +222,12 @@ impl Journal {
         self.0.open.len()
     }
 
-    fn read_page(&self, after: Option<TaskId>, limit: usize, wanted: &dyn Fn(&Task) -> bool) -> Result<TaskPage, Error> {
+    fn read_page(
+        &self,
+        after: Option<TaskId>,
+        limit: usize,
+        wanted: &dyn Fn(&Task) -> bool,
+    ) -> Result<TaskPage, Error> {
         let (mut tasks, mut cursor) = (Vec::new(), after);
         for _ in 0..LOOKED_AT_MAX {
             let Some(id) = previous_task(&self.0.store, cursor)? else { return Ok(TaskPage { tasks, next: None }) };

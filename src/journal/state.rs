@@ -154,13 +154,16 @@ impl Task {
     /// believe that the task is theirs (one of them a ghost that its supervisor has given up) only one gets on.
     #[must_use]
     pub fn accepts(&self, record: &TaskRecord) -> bool {
-        let is_open = |number| self.steps.iter().rev().any(|step| step.number == number && step.status == StepStatus::Started);
+        let is_open =
+            |number| self.steps.iter().rev().any(|step| step.number == number && step.status == StepStatus::Started);
         match record {
             TaskRecord::Submitted(_) => false,
             TaskRecord::StepStarted(started) => !self.state.has_ended() && started.step == self.next_step(),
             TaskRecord::StepFinished(finished) => !self.state.has_ended() && is_open(finished.step),
             TaskRecord::StepFailed(failed) => !self.state.has_ended() && is_open(failed.step),
-            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) | TaskRecord::Ended(_) => !self.state.has_ended(),
+            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) | TaskRecord::Ended(_) => {
+                !self.state.has_ended()
+            }
             TaskRecord::FeedbackGiven(_) => self.state.has_ended(),
         }
     }

@@ -61,7 +61,7 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// Opens or creates the store of a data directory, in `store/` and `payloads/` below it. Blocks. Nothing is committed until a
-    /// committer runs: [`child_spec`](super::child_spec) or [`Store::run_committer`].
+    /// committer runs: [`Committer`](super::Committer) or [`Store::run_committer`].
     ///
     /// # Errors
     /// Another process has it open, it is not a store of ours, a newer version wrote it, or the disk fails.

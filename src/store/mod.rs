@@ -39,7 +39,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-pub use actor::child_spec;
+pub use actor::{Committer, Message};
 pub use batch::{BATCH_BYTES_MAX, BATCH_CHANGES_MAX, Batch, KEY_BYTES_MAX, Keyspace, Record, STORED_BODY_BYTES_MAX};
 pub use chain::Link;
 pub use committer::Running;

@@ -126,7 +126,12 @@ impl Admission {
     ///
     /// # Errors
     /// Why not; see [`Refusal`].
-    pub async fn admit(&self, principal: &Principal, submission: Submission, now: Timestamp) -> Result<Admitted, Refusal> {
+    pub async fn admit(
+        &self,
+        principal: &Principal,
+        submission: Submission,
+        now: Timestamp,
+    ) -> Result<Admitted, Refusal> {
         let subject = match &submission.target {
             Target::Template(name) => name.to_string(),
             Target::Agent(id) => id.to_string(),
@@ -225,7 +230,12 @@ impl Admission {
             metadata: BTreeMap::new(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let who = Who { name: above.principal.as_str().into(), role: "task".into(), tenant: Some(above.tenant.clone()), uid: None };
+        let who = Who {
+            name: above.principal.as_str().into(),
+            role: "task".into(),
+            tenant: Some(above.tenant.clone()),
+            uid: None,
+        };
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
         Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None })
     }
@@ -301,9 +311,7 @@ impl Admission {
 
     fn place(&self, target: &Target, tenant: &Tenant) -> Result<Placement, Refusal> {
         match target {
-            Target::Template(name) => {
-                Ok(Placement::of(self.means.templates.get(name)?))
-            }
+            Target::Template(name) => Ok(Placement::of(self.means.templates.get(name)?)),
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;

@@ -16,7 +16,8 @@ impl Recover for Journal {
         let mut spent: HashMap<TaskId, Usd> = HashMap::new();
         for task in &open {
             // A subtask that has ended and is not yet on its parent's record is nowhere else in memory.
-            let unrecorded: Usd = task.steps.iter().filter_map(|step| ended_child(self, step)).map(|child| child.cost()).sum();
+            let unrecorded: Usd =
+                task.steps.iter().filter_map(|step| ended_child(self, step)).map(|child| child.cost()).sum();
             let cost = task.cost().plus(unrecorded);
             let chain = std::iter::once(task.order.task).chain(task.order.ancestors.iter().map(|above| above.task));
             for id in chain {

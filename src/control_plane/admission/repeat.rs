@@ -64,7 +64,12 @@ impl Drop for Claim {
 
 impl Claim {
     /// The task that the key stands for, if it was used within [`KEY_LIFETIME`].
-    pub(super) fn earlier(&self, store: &Store, fingerprint: [u8; 32], now: Timestamp) -> Result<Option<TaskId>, Refusal> {
+    pub(super) fn earlier(
+        &self,
+        store: &Store,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<TaskId>, Refusal> {
         let found = store.get(Keyspace::Idempotency, &self.key).map_err(journal::Error::from)?;
         let Some(record) = found else { return Ok(None) };
         let remembered: Remembered = decode(&record, &"an idempotency key", 0)?;
@@ -79,14 +84,17 @@ impl Claim {
 
     /// The entry that makes the key stand for a task.
     pub(super) fn remember(&self, task: TaskId, fingerprint: [u8; 32], at: Timestamp) -> Batch {
-        let record =
-            Record { kind: KIND, version: VERSION, body: encode(&Remembered { task, fingerprint, at }) };
+        let record = Record { kind: KIND, version: VERSION, body: encode(&Remembered { task, fingerprint, at }) };
         Batch::new().put(Keyspace::Idempotency, self.key.clone(), record)
     }
 }
 
 /// Forgets keys that are past their lifetime, a bounded number at a time; returns where to go on, or none at the end.
-pub(super) async fn sweep(store: &Store, after: Option<Vec<u8>>, now: Timestamp) -> Result<Option<Vec<u8>>, store::Error> {
+pub(super) async fn sweep(
+    store: &Store,
+    after: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<Option<Vec<u8>>, store::Error> {
     let found = store
         .read(move |store| {
             store.range(Keyspace::Idempotency, &[], after.as_deref(), Direction::Ascending, SWEEP_KEYS_MAX)

@@ -125,7 +125,10 @@ pub(super) async fn perform(
         Ok(output) => output,
         Err(error) => return Answer::unfit(&error, cost),
     };
-    let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), format!("{:?}", completion.stop).to_lowercase())];
+    let mut notes = vec![
+        ("model".to_owned(), completion.model),
+        ("stop".to_owned(), format!("{:?}", completion.stop).to_lowercase()),
+    ];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Answer::Given { output, usage, cost, notes, elapsed: completion.elapsed }
 }

@@ -123,7 +123,10 @@ fn attempts_are_limited_and_then_the_next_model_is_called() {
 
 #[test]
 fn failover_goes_on_at_once() {
-    assert_eq!(decide(vec![started(0, "mock/a"), failed(0, "provider_timed_out", Then::Failover)]), call(1, "mock/b", 0));
+    assert_eq!(
+        decide(vec![started(0, "mock/a"), failed(0, "provider_timed_out", Then::Failover)]),
+        call(1, "mock/b", 0)
+    );
 }
 
 #[test]
@@ -137,7 +140,9 @@ fn a_cancelled_task_ends_and_a_result_that_is_there_counts_more() {
 fn a_task_past_its_deadline_fails() {
     let task = Task::replay(&[submitted()]).expect("a task");
     let late = NOW.after(std::time::Duration::from_secs(61));
-    assert!(matches!(next(&task, &route(), late), Next::End(Outcome::Failed { code, .. }) if code == "deadline_exceeded"));
+    assert!(
+        matches!(next(&task, &route(), late), Next::End(Outcome::Failed { code, .. }) if code == "deadline_exceeded")
+    );
 }
 
 #[test]
@@ -146,7 +151,8 @@ fn of_two_writers_only_one_gets_on() {
     let task = Task::replay(&records).expect("a task");
     assert!(!task.accepts(&started(0, "mock/a")), "the number is taken");
     assert!(task.accepts(&finished(0)));
-    let doubted = Task::replay(&[submitted(), started(0, "mock/a"), failed(0, IN_DOUBT, Then::GiveUp)]).expect("a task");
+    let doubted =
+        Task::replay(&[submitted(), started(0, "mock/a"), failed(0, IN_DOUBT, Then::GiveUp)]).expect("a task");
     assert!(!doubted.accepts(&finished(0)), "a ghost's result comes too late");
 }
 
@@ -159,7 +165,8 @@ fn nothing_follows_an_end_but_feedback() {
 
 #[test]
 fn records_read_back_as_they_were_written() {
-    let records = [submitted(), started(0, "mock/a"), failed(0, "x", Then::Retry { after_ms: 9 }), finished(0), cancel()];
+    let records =
+        [submitted(), started(0, "mock/a"), failed(0, "x", Then::Retry { after_ms: 9 }), finished(0), cancel()];
     for record in records {
         let stored = crate::store::Record { kind: 1, version: 1, body: crate::journal::encode(&record) };
         assert_eq!(crate::journal::decode::<TaskRecord>(&stored, &"test", 0).expect("readable"), record);

@@ -227,7 +227,10 @@ impl Turn {
     }
 
     fn time_left(&self, order: &WorkOrder) -> Duration {
-        order.order().deadline.map_or(call::CALL_TIME_MAX, |deadline| deadline.since(Timestamp::now()).min(call::CALL_TIME_MAX))
+        order
+            .order()
+            .deadline
+            .map_or(call::CALL_TIME_MAX, |deadline| deadline.since(Timestamp::now()).min(call::CALL_TIME_MAX))
     }
 
     fn key(&self, step: u32) -> Key {

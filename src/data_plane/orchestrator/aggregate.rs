@@ -19,7 +19,8 @@ pub(super) fn aggregate(task: &Task, plan: &Plan, outputs: &BTreeMap<String, Val
             None => answered(&output(id)),
         },
         Aggregate::Concat => {
-            let texts: Vec<String> = leaves.iter().map(|step| text(&output(&step.id))).filter(|t| !t.is_empty()).collect();
+            let texts: Vec<String> =
+                leaves.iter().map(|step| text(&output(&step.id))).filter(|t| !t.is_empty()).collect();
             Outcome::Answered { output: Text::from(texts.join("\n\n")) }
         }
         Aggregate::Merge => {

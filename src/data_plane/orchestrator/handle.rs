@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Error;
 use super::actor::{PlanActor, PlanArguments, PlanMessage};
 use super::front::Message;
-use super::Error;
 use crate::control_plane::admission::Ticket;
 use crate::data_plane::agent::{Environment, metrics};
 use crate::data_plane::factory::Factory;
@@ -64,7 +64,9 @@ impl Orchestrator {
     /// Brings an open task to whoever does it. Doing so again is harmless; what fails here is done again by the next sweep.
     pub(super) async fn dispatch(&self, order: &Order) {
         let brought = match order.worker {
-            Worker::Own | Worker::Registered(_) => self.0.factory.assign(order).await.map_err(|error| error.to_string()),
+            Worker::Own | Worker::Registered(_) => {
+                self.0.factory.assign(order).await.map_err(|error| error.to_string())
+            }
             Worker::Orchestrator => self.run_plan(order.task).await.map_err(|error| error.to_string()),
         };
         if let Err(error) = brought {
@@ -146,7 +148,11 @@ impl Orchestrator {
         started
     }
 
-    fn give_up_hook(&self, task: TaskId, address: Address<PlanMessage>) -> Arc<dyn Fn(&crate::supervision::GiveUp) + Send + Sync> {
+    fn give_up_hook(
+        &self,
+        task: TaskId,
+        address: Address<PlanMessage>,
+    ) -> Arc<dyn Fn(&crate::supervision::GiveUp) + Send + Sync> {
         let weak = Arc::downgrade(&self.0);
         Arc::new(move |_| {
             let Some(inner) = weak.upgrade() else { return };

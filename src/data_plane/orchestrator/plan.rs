@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 
+use super::Error;
 use super::handle::Orchestrator;
 use super::state::{self, Next, Unit};
-use super::Error;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::admission::submission::Target;
-use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
 use crate::control_plane::template::Kind;
+use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
 use crate::data_plane::agent::metrics;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -153,7 +153,9 @@ impl PlanRun {
         };
         drop(ends);
         match ended {
-            Some((unit, Ok(Some(child)))) if child.state.has_ended() => self.conclude(unit, Conclusion::of(&child)).await,
+            Some((unit, Ok(Some(child)))) if child.state.has_ended() => {
+                self.conclude(unit, Conclusion::of(&child)).await
+            }
             Some((_, Err(error))) => Err(error.into()),
             Some(_) | None => Ok(()),
         }
@@ -189,7 +191,11 @@ impl PlanRun {
         let Some(step) = open_step(&self.now(), child) else { return Ok(()) };
         let mut records = vec![conclusion.into_record(step, at)];
         records.extend(skipped.map(|name| {
-            TaskRecord::StepSkipped(StepSkipped { name, reason: "it failed, and the plan goes on without it".to_owned(), at })
+            TaskRecord::StepSkipped(StepSkipped {
+                name,
+                reason: "it failed, and the plan goes on without it".to_owned(),
+                at,
+            })
         }));
         self.journal().append(self.task, records, Batch::new()).await?;
         metrics::step(&self.now(), step, Duration::ZERO, None);
@@ -218,9 +224,13 @@ impl Conclusion {
     fn of(child: &Task) -> Self {
         let (cost, usage) = (child.cost(), child.usage());
         match (&child.output, &child.fault) {
-            (Some(output), _) if child.state == State::Succeeded => Self::Finished { output: output.clone(), usage, cost },
+            (Some(output), _) if child.state == State::Succeeded => {
+                Self::Finished { output: output.clone(), usage, cost }
+            }
             (_, Some(fault)) => Self::Failed { code: fault.code.clone(), message: fault.message.clone(), cost },
-            (_, None) => Self::Failed { code: "cancelled".to_owned(), message: "the subtask was cancelled".to_owned(), cost },
+            (_, None) => {
+                Self::Failed { code: "cancelled".to_owned(), message: "the subtask was cancelled".to_owned(), cost }
+            }
         }
     }
 

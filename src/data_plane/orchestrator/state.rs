@@ -68,7 +68,8 @@ struct Progress {
 /// Decides what comes next. `fan_out` is the most units of one plan step.
 #[must_use]
 pub fn next(task: &Task, plan: &Plan, fan_out: u32, now: Timestamp) -> Next {
-    let open: Vec<TaskId> = task.steps.iter().filter(|step| step.status == StepStatus::Started).filter_map(child).collect();
+    let open: Vec<TaskId> =
+        task.steps.iter().filter(|step| step.status == StepStatus::Started).filter_map(child).collect();
     let end = |outcome| if open.is_empty() { Next::End(outcome) } else { Next::Stop(open.clone()) };
     if task.cancel_requested_by.is_some() {
         return end(Outcome::Cancelled);
@@ -112,7 +113,10 @@ fn advance(task: &Task, plan: &Plan, fan_out: u32) -> Progress {
 
 /// Where a plan step stands that has all that it needs; notes its units that run or are to run.
 fn stand(task: &Task, step: &PlanStep, input: &Value, fan_out: u32, progress: &mut Progress) -> Standing {
-    let unrendered = |fault: String| Standing::Failed { code: "plan_input".to_owned(), message: format!("step {}: {fault}", step.id) };
+    let unrendered = |fault: String| Standing::Failed {
+        code: "plan_input".to_owned(),
+        message: format!("step {}: {fault}", step.id),
+    };
     let Some(map) = &step.map else {
         return match step.input.render(input, &progress.outputs, None) {
             Ok(given) => unit(task, step, step.id.clone(), &given, progress),
@@ -165,7 +169,9 @@ fn unit(task: &Task, step: &PlanStep, base: String, given: &Value, progress: &mu
                 progress.running.push(wanted(name));
                 return Standing::Waiting;
             }
-            StepStatus::Finished(finished) => return Standing::Done(Value::String(finished.output.expose().to_owned())),
+            StepStatus::Finished(finished) => {
+                return Standing::Done(Value::String(finished.output.expose().to_owned()));
+            }
             StepStatus::Failed(failed) => last = Some(failed),
         }
     }

@@ -65,7 +65,15 @@ impl Story {
     fn failed(mut self, number: u32) -> Self {
         let (code, message) = ("broken".to_owned(), "it broke".to_owned());
         let (in_doubt, cost, then) = (Usd::ZERO, Usd::ZERO, Then::GiveUp);
-        self.records.push(TaskRecord::StepFailed(StepFailed { step: number, code, message, in_doubt, then, cost, at: NOW }));
+        self.records.push(TaskRecord::StepFailed(StepFailed {
+            step: number,
+            code,
+            message,
+            in_doubt,
+            then,
+            cost,
+            at: NOW,
+        }));
         self
     }
 
@@ -171,9 +179,7 @@ fn a_mapped_step_runs_once_for_each_item_within_the_fan_out() {
     let mut plan = diamond();
     plan.steps[2].map = Some(MapSource::parse("{{steps.facts.output}}").expect("a map"));
     plan.steps[2].input = InputTemplate::parse("{{item}}!").expect("an input");
-    let story = |facts: &str| {
-        Story::new().started(0, "facts").started(1, "notes").finished(0, facts).finished(1, "N")
-    };
+    let story = |facts: &str| Story::new().started(0, "facts").started(1, "notes").finished(0, facts).finished(1, "N");
     let (start, _) = work(story("[\"a\",\"b\"]").next(&plan));
     assert_eq!(start, units(&[("report[0]", "a!"), ("report[1]", "b!")]));
     let done = story("[\"a\",\"b\"]").started(2, "report[0]").started(3, "report[1]").finished(2, "x").finished(3, "y");
@@ -200,7 +206,7 @@ fn aggregates_concatenate_merge_and_vote_over_the_leaves() {
         let story = story.finished(0, "no").finished(1, "Yes ").finished(2, "yes");
         match story.next(&Plan { steps, aggregate }) {
             Next::End(Outcome::Answered { output }) => output.expose().to_owned(),
-            other => panic!("no answer but {other:?}"),
+            other @ (Next::End(_) | Next::Stop(_) | Next::Work { .. }) => panic!("no answer but {other:?}"),
         }
     };
     assert_eq!(aggregate(Aggregate::Concat), "no\n\nYes \n\nyes");

@@ -29,7 +29,7 @@ async fn killing_the_committer_under_load_loses_nothing() {
     tokio::pin!(all);
     let mut kills = 0;
     let outcome = loop {
-        let (actor, ended) = Actor::spawn(None, Committer, store.shared().clone()).await.unwrap();
+        let (actor, ended) = Actor::spawn(None, Committer, store.clone()).await.unwrap();
         let a_while = tokio::time::timeout(Duration::from_millis(20), &mut all).await;
         actor.kill();
         ended.await.unwrap();
@@ -77,7 +77,7 @@ async fn an_actor_whose_thread_panicked_asks_to_be_restarted() {
     let engine = crate::store::engine::Engine::open(directory.path(), OPTIONS).unwrap();
     let sync: crate::store::engine::SyncStep = Box::new(|| panic!("the first sync panics"));
     let store = Store::assemble(directory.path(), engine, sync).unwrap();
-    let (_actor, ended) = Actor::spawn(None, Committer, store.shared().clone()).await.unwrap();
+    let (_actor, ended) = Actor::spawn(None, Committer, store.clone()).await.unwrap();
     assert!(store.commit(Batch::new().add("c", 1)).await.is_err());
     ended.await.unwrap();
 }
