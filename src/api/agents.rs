@@ -1,10 +1,10 @@
 //! `/factory/agents`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use super::body::{JsonBody, PageQuery, Parameters, id, parse, parse_some};
+use super::body::{JsonBody, PageQuery, Parameters, Segment, id, parse, parse_some};
 use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::render;
@@ -67,7 +67,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(agent): Path<String>,
+    Segment(agent): Segment,
 ) -> Answer<Json<Agent>> {
     let id: AgentId = id("agent", &agent)?;
     if let Some(agent) = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant)) {
@@ -84,7 +84,7 @@ pub(super) async fn show(
 pub(super) async fn stop(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(agent): Path<String>,
+    Segment(agent): Segment,
 ) -> Answer<StatusCode> {
     let id: AgentId = id("agent", &agent)?;
     let agent = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant));

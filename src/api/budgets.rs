@@ -1,9 +1,9 @@
 //! `/factory/budgets`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 
-use super::body::{JsonBody, parse};
+use super::body::{JsonBody, Segment, parse};
 use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::router::Shared;
@@ -33,7 +33,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(scope): Path<String>,
+    Segment(scope): Segment,
 ) -> Answer<Json<Budget>> {
     let scope = self::scope(&scope)?;
     if !visible(&caller, &scope) {
@@ -49,7 +49,7 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(scope): Path<String>,
+    Segment(scope): Segment,
     JsonBody(wanted): JsonBody<SetBudget>,
 ) -> Answer<Json<Budget>> {
     let scope = self::scope(&scope)?;

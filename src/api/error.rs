@@ -17,6 +17,8 @@ pub(super) struct ApiError {
     detail: String,
     retry: Retry,
     reasons: Vec<String>,
+    /// Where the class has no status of its own for what happened.
+    status: Option<StatusCode>,
 }
 
 /// What a handler returns.
@@ -24,7 +26,7 @@ pub(super) type Answer<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(super) fn new(class: Class, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { class, code, detail: detail.into(), retry: Retry::Never, reasons: Vec::new() }
+        Self { class, code, detail: detail.into(), retry: Retry::Never, reasons: Vec::new(), status: None }
     }
 
     /// The request cannot be understood.
@@ -37,7 +39,16 @@ impl ApiError {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
     }
 
+    /// The route exists, but not with this method.
+    pub(super) fn wrong_method(detail: String) -> Self {
+        let status = Some(StatusCode::METHOD_NOT_ALLOWED);
+        Self { status, ..Self::new(Class::Malformed, "method_not_allowed", detail) }
+    }
+
     fn status(&self) -> StatusCode {
+        if let Some(status) = self.status {
+            return status;
+        }
         match self.class {
             Class::Malformed => StatusCode::BAD_REQUEST,
             Class::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -84,6 +95,7 @@ impl<F: Failure> From<F> for ApiError {
             detail: failure.detail(),
             retry: failure.retry(),
             reasons: Vec::new(),
+            status: None,
         }
     }
 }

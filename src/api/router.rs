@@ -21,7 +21,7 @@ pub(super) type Shared = Arc<Rooms>;
 /// The version of the routes under `/factory`, told in every answer.
 const API_VERSION: &str = "1";
 
-/// Builds the router. A route without `guard` is public; there are four.
+/// Builds the router. A route without `guard` is public; there are three.
 pub(super) fn build(rooms: &Shared) -> Router {
     let guard = |permission: P, route: MethodRouter<Shared>| {
         route.layer(from_fn_with_state((Arc::clone(rooms), permission), gate::pass))
@@ -66,10 +66,7 @@ async fn no_route() -> Response {
 }
 
 async fn wrong_method(method: Method) -> Response {
-    let detail = format!("{method} is not a method of this route; /openapi.json lists them");
-    let mut response = ApiError::new(Class::Malformed, "method_not_allowed", detail).into_response();
-    *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    response
+    ApiError::wrong_method(format!("{method} is not a method of this route; /openapi.json lists them")).into_response()
 }
 
 async fn name_version(request: Request, next: Next) -> Response {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::Value;
 
-use super::body::{JsonBody, PageQuery, Parameters, WaitQuery, id, parse, parse_some};
+use super::body::{JsonBody, PageQuery, Parameters, Segment, WaitQuery, id, parse, parse_some};
 use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::router::Shared;
@@ -80,7 +80,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Answer<Json<Task>> {
     let wait = query.wait()?;
@@ -95,7 +95,7 @@ pub(super) async fn show(
 pub(super) async fn events(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let following = rooms.journal.events().subscribe();
@@ -115,7 +115,7 @@ pub(super) async fn events(
 pub(super) async fn cancel(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
     let id = known.order.task;
@@ -131,7 +131,7 @@ pub(super) async fn cancel(
 pub(super) async fn feedback(
     State(rooms): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    Segment(task): Segment,
     JsonBody(feedback): JsonBody<Feedback>,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;

@@ -96,7 +96,21 @@ impl Daemon {
     pub async fn start(settings: Settings, metrics: Metrics, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let started_at = Timestamp::now();
         let owns_socket = inherited.is_none();
-        let sockets = api::bind(&settings.socket, &settings.api, inherited).await?;
+        let socket = settings.socket.clone();
+        let sockets = api::bind(&socket, &settings.api, inherited).await?;
+        let started = Self::start_behind(sockets, owns_socket, settings, metrics).await;
+        if started.is_err() && owns_socket {
+            remove_socket(&socket);
+        }
+        started
+    }
+
+    async fn start_behind(
+        sockets: api::Sockets,
+        owns_socket: bool,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> Result<Self, Error> {
         let store = open_store(&settings).await?;
         let events = Events::new();
         let journal = {
@@ -187,10 +201,8 @@ impl Daemon {
         }
         self.root.shutdown().await;
         self.store.close().await?;
-        if self.owns_socket
-            && let Err(error) = std::fs::remove_file(&self.settings.socket)
-        {
-            tracing::warn!(%error, "the socket could not be removed");
+        if self.owns_socket {
+            remove_socket(&self.settings.socket);
         }
         Ok(())
     }
@@ -207,6 +219,12 @@ impl Daemon {
         // What is left is told by the count.
         let _all_ended = tokio::time::timeout(self.settings.api.drain_grace, ended).await.is_ok();
         self.journal.open_count()
+    }
+}
+
+fn remove_socket(socket: &Path) {
+    if let Err(error) = std::fs::remove_file(socket) {
+        tracing::warn!(%error, "the socket could not be removed");
     }
 }
 
