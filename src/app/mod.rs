@@ -94,7 +94,6 @@ impl Daemon {
     /// # Errors
     /// What could not be started. Nothing runs then.
     pub async fn start(settings: Settings, metrics: Metrics, inherited: Option<OwnedFd>) -> Result<Self, Error> {
-        let started_at = Timestamp::now();
         let owns_socket = inherited.is_none();
         let socket = settings.socket.clone();
         let sockets = api::bind(&socket, &settings.api, inherited).await?;
@@ -111,6 +110,7 @@ impl Daemon {
         settings: Settings,
         metrics: Metrics,
     ) -> Result<Self, Error> {
+        let started_at = Timestamp::now();
         let store = open_store(&settings).await?;
         let events = Events::new();
         let journal = {
