@@ -13,6 +13,10 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use super::error::Error;
 
+/// The library of actors, whose spans would name every actor above the one that speaks by a number that means nothing to anybody.
+/// A level that names it is obeyed.
+const QUIET: &str = "ractor";
+
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -74,6 +78,7 @@ where
 {
     let filter: Targets =
         level.parse().map_err(|error| Error::Level { level: level.to_owned(), reason: format!("{error}") })?;
+    let filter = if level.contains(QUIET) { filter } else { filter.with_target(QUIET, Level::WARN) };
     let writer = Prioritised { writer, journal: destination == Destination::Journal };
     let lines = fmt::layer().with_writer(writer).with_ansi(destination == Destination::Terminal);
     Ok(match (format, destination) {
