@@ -15,6 +15,8 @@
 mod error;
 mod notifier;
 mod readiness;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod upkeep;
 

@@ -102,6 +102,10 @@ impl Actor for Supervisor {
                 answer(reply, outcome);
                 Ok(())
             }
+            Message::KillChild(id, reply) => {
+                answer(reply, running.kill_child(&id));
+                Ok(())
+            }
             Message::Count(reply) => {
                 answer(reply, running.count());
                 Ok(())
@@ -253,6 +257,13 @@ impl Running {
                 Ok(())
             }
         }
+    }
+
+    /// Kills a child and plans nothing: what follows is what follows a crash.
+    fn kill_child(&self, id: &ChildId) -> Result<(), Error> {
+        let key = self.state.find(id).map_err(|refusal| self.refused(refusal, id))?;
+        self.roster.kill(key);
+        Ok(())
     }
 
     async fn delete_child(

@@ -95,6 +95,26 @@ impl SupervisorHandle {
         Ok(self.address.call(ANSWER_WITHIN, Message::Which).await?)
     }
 
+    /// Kills the actor at the end of a path of children below this supervisor, as a crash would: for finding out whether the rest
+    /// bears it.
+    ///
+    /// # Errors
+    /// There is no such actor, or it is being restarted.
+    pub async fn kill(&self, path: &[ChildId]) -> Result<(), Error> {
+        let mut supervisor = self.clone();
+        let mut path = path.iter().peekable();
+        while let Some(child) = path.next() {
+            if path.peek().is_none() {
+                return supervisor.change(|reply| Message::KillChild(child.clone(), reply)).await;
+            }
+            let listing = supervisor.address.call(LISTED_WITHIN, Message::List).await?;
+            let below = listing.children.into_iter().find(|(node, _)| node.name == *child).and_then(|(_, below)| below);
+            let unknown = || Error::UnknownChild { supervisor: supervisor.name().clone(), child: child.clone() };
+            supervisor = below.ok_or_else(unknown)?;
+        }
+        Ok(())
+    }
+
     /// The tree from here down. A supervisor that does not answer in time is shown as restarting, without children.
     pub async fn snapshot(&self) -> Node {
         let leaf = Node::leaf(self.name().clone(), NodeKind::Supervisor, NodeState::Running);

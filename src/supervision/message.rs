@@ -19,6 +19,8 @@ pub(super) enum Message {
     RestartChild(ChildId, Reply),
     /// The handle: forget a stopped child.
     DeleteChild(ChildId, Reply),
+    /// The handle: kill a child as a crash would.
+    KillChild(ChildId, Reply),
     /// The handle: how many children there are.
     Count(RpcReplyPort<Counts>),
     /// The handle: which children there are.

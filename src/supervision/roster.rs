@@ -96,6 +96,13 @@ impl Roster {
         }
     }
 
+    /// Kills the child as a crash would.
+    pub(super) fn kill(&self, key: Key) {
+        if let Some((cell, _)) = self.living(key) {
+            cell.kill();
+        }
+    }
+
     /// Ends the children one after the other, each when the exit of the one before is confirmed.
     pub(super) async fn stop_in_turn(&mut self, keys: Vec<Key>) {
         for key in keys {

@@ -368,7 +368,8 @@ impl State {
         }
     }
 
-    fn find(&self, id: &ChildId) -> Result<Key, Refusal> {
+    /// The child of that id, unless its group is between two states.
+    pub(super) fn find(&self, id: &ChildId) -> Result<Key, Refusal> {
         let key = self.ids.get(id).copied().ok_or(Refusal::Unknown)?;
         if self.recovery.is_some() { Err(Refusal::Restarting) } else { Ok(key) }
     }
