@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::Value;
 
-use super::body::{JsonBody, PageQuery, Parameters, WaitQuery, id, parse, parse_some};
+use super::body::{JsonBody, PageQuery, Parameters, Segment, WaitQuery, id, parse, parse_some};
 use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::router::Shared;
 use super::{events, render};
 use crate::control_plane::admission::Admitted;
 use crate::control_plane::admission::submission::{Submission, Target};
+use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::private::Text;
@@ -38,7 +39,7 @@ const COMMENT_BYTES_MAX: usize = 4_096;
         (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn submit(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Parameters(query): Parameters<WaitQuery>,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<SubmitTask>,
@@ -74,7 +75,7 @@ pub(super) async fn answer(rooms: &Shared, task: TaskId, wait: Duration) -> Answ
     responses((status = 200, body = Page<Task>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Parameters(page): Parameters<PageQuery>,
 ) -> Answer<Json<Page<Task>>> {
     let owned = move |task: &Known| caller.owns(&task.order.tenant);
@@ -88,8 +89,8 @@ pub(super) async fn list(
     responses((status = 200, body = Task), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn show(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    caller: Caller,
+    Segment(task): Segment,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Answer<Json<Task>> {
     let wait = query.wait()?;
@@ -103,8 +104,8 @@ pub(super) async fn show(
     responses((status = 200, body = Page<Event>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn events(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    caller: Caller,
+    Segment(task): Segment,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let following = rooms.journal.events().subscribe();
@@ -121,11 +122,7 @@ pub(super) async fn events(
 /// Asks for the end of a task. What is under way is cut off; what it cost is booked.
 #[utoipa::path(post, path = "/factory/tasks/{id}/cancel", tag = "tasks", params(("id" = String, Path)),
     responses((status = 200, body = Task), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn cancel(
-    State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
-) -> Answer<Json<Task>> {
+pub(super) async fn cancel(State(rooms): State<Shared>, caller: Caller, Segment(task): Segment) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
     let task = rooms.orchestrator.cancel(known.order.task, &caller.0.name).await?;
     Ok(Json(render::task(&task)))
@@ -137,8 +134,8 @@ pub(super) async fn cancel(
     responses((status = 200, body = Task), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn feedback(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(task): Path<String>,
+    caller: Caller,
+    Segment(task): Segment,
     JsonBody(feedback): JsonBody<Feedback>,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
@@ -146,9 +143,10 @@ pub(super) async fn feedback(
         return Err(ApiError::malformed(format!("comment is longer than {COMMENT_BYTES_MAX} bytes")));
     }
     let score_per_mille = per_mille(feedback.score)?;
-    let by = caller.0.name.to_string();
-    let given = FeedbackGiven { score_per_mille, comment: feedback.comment, by, at: Timestamp::now() };
-    let judged = rooms.journal.judge(known.order.task, given).await?;
+    let (now, by) = (Timestamp::now(), caller.0.name.to_string());
+    let given = FeedbackGiven { score_per_mille, comment: feedback.comment, by, at: now };
+    let entry = Entry::allowed(now, (&*caller.0).into(), "give_feedback").on(known.order.task);
+    let judged = rooms.journal.judge(known.order.task, given, entry.into_batch()).await?;
     Ok(Json(render::task(&judged)))
 }
 

@@ -1,9 +1,9 @@
 //! `/factory/templates`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
-use super::body::id;
+use super::body::{Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
@@ -24,7 +24,7 @@ pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
 /// Shows a template with everything that it inherits.
 #[utoipa::path(get, path = "/factory/templates/{name}", tag = "templates", params(("name" = String, Path)),
     responses((status = 200, body = Template), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn show(State(rooms): State<Shared>, Path(name): Path<String>) -> Answer<Json<Template>> {
+pub(super) async fn show(State(rooms): State<Shared>, Segment(name): Segment) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
     let listing = rooms.templates.listing(&name).ok_or_else(|| ApiError::not_found("template"))?;
     Ok(Json(rendered(&listing)))
@@ -36,7 +36,7 @@ pub(super) async fn show(State(rooms): State<Shared>, Path(name): Path<String>) 
         (status = "5XX", body = Problem)))]
 pub(super) async fn versions(
     State(rooms): State<Shared>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
 ) -> Answer<Json<Page<TemplateVersion>>> {
     let name: TemplateName = id("template", &name)?;
     let versions = rooms.templates.versions(&name).await?;

@@ -14,14 +14,17 @@ pub mod codec;
 mod error;
 pub mod events;
 mod handle;
+mod latches;
 pub mod notice;
 pub mod order;
 pub mod record;
 pub mod state;
 pub mod stats;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use error::Error;
-pub use handle::{Journal, RECORDS_MAX, TaskPage};
+pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX, TaskPage};
 
 use crate::store::Record;
 
