@@ -20,7 +20,7 @@ mod upkeep;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
@@ -73,6 +73,13 @@ struct ControlPlane {
     children: Vec<ChildSpec>,
 }
 
+/// Rooms that lower ones call back and that stand above them: they are known a moment later.
+#[derive(Clone, Default)]
+struct Known {
+    factory: Arc<OnceLock<Factory>>,
+    orchestrator: Arc<OnceLock<Orchestrator>>,
+}
+
 /// The data plane's rooms, and the children of its supervisor in the order of their start.
 struct DataPlane {
     dlp: Dlp,
@@ -88,7 +95,22 @@ impl Daemon {
     /// What could not be started. Nothing runs then.
     pub async fn start(settings: Settings, metrics: Metrics, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let owns_socket = inherited.is_none();
-        let sockets = api::bind(&settings.socket, &settings.api, inherited).await?;
+        let socket = settings.socket.clone();
+        let sockets = api::bind(&socket, &settings.api, inherited).await?;
+        let started = Self::start_behind(sockets, owns_socket, settings, metrics).await;
+        if started.is_err() && owns_socket {
+            remove_socket(&socket);
+        }
+        started
+    }
+
+    async fn start_behind(
+        sockets: api::Sockets,
+        owns_socket: bool,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> Result<Self, Error> {
+        let started_at = Timestamp::now();
         let store = open_store(&settings).await?;
         let events = Events::new();
         let journal = {
@@ -98,7 +120,8 @@ impl Daemon {
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
         let (providers, provider_specs) = Providers::start(&settings.providers);
-        let control = control_plane(&settings, &journal, &events, providers.clone());
+        let known = Known::default();
+        let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent::Rooms {
             journal: journal.clone(),
@@ -107,8 +130,9 @@ impl Daemon {
             prices: PriceList::new(&settings.models),
             dlp: dlp.clone(),
             providers,
+            started_at,
         };
-        let data = data_plane(&settings, rooms, dlp, dlp_specs, provider_specs);
+        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs);
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
@@ -125,7 +149,7 @@ impl Daemon {
             metrics: metrics.clone(),
             readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
             settings: settings.api.clone(),
-            started_at: Timestamp::now(),
+            started_at,
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let tree = tree::Parts {
@@ -177,10 +201,8 @@ impl Daemon {
         }
         self.root.shutdown().await;
         self.store.close().await?;
-        if self.owns_socket
-            && let Err(error) = std::fs::remove_file(&self.settings.socket)
-        {
-            tracing::warn!(%error, "the socket could not be removed");
+        if self.owns_socket {
+            remove_socket(&self.settings.socket);
         }
         Ok(())
     }
@@ -200,6 +222,12 @@ impl Daemon {
     }
 }
 
+fn remove_socket(socket: &Path) {
+    if let Err(error) = std::fs::remove_file(socket) {
+        tracing::warn!(%error, "the socket could not be removed");
+    }
+}
+
 async fn open_store(settings: &Settings) -> Result<Store, Error> {
     let (directory, cache_bytes) = (settings.data_dir.clone(), settings.store.cache_bytes);
     let open = move || {
@@ -215,7 +243,13 @@ fn create_private(directory: &Path) -> Result<(), Error> {
     made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
 }
 
-fn control_plane(settings: &Settings, journal: &Journal, events: &Events, providers: Providers) -> ControlPlane {
+fn control_plane(
+    settings: &Settings,
+    journal: &Journal,
+    events: &Events,
+    providers: Providers,
+    known: Known,
+) -> ControlPlane {
     let store = journal.store();
     let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
     let (access, access_spec) = Access::start(rules(settings));
@@ -238,6 +272,7 @@ fn control_plane(settings: &Settings, journal: &Journal, events: &Events, provid
         audit: audit.clone(),
         routes: routes(settings),
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
+        free_agent: Arc::new(move |template, tenant| known.factory.get()?.free_agent(template, tenant)),
         open_tasks_max: settings.api.open_tasks_max,
     });
     let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
@@ -247,18 +282,15 @@ fn control_plane(settings: &Settings, journal: &Journal, events: &Events, provid
 fn data_plane(
     settings: &Settings,
     rooms: agent::Rooms,
-    dlp: Dlp,
+    known: &Known,
     dlp_specs: Vec<ChildSpec>,
     provider_specs: Vec<ChildSpec>,
 ) -> DataPlane {
+    let dlp = rooms.dlp.clone();
     let environment = Environment::new(rooms);
-    // The orchestrator stands above the factory, whose shards tell it when they start: it is known to them a moment later.
-    let known: Arc<std::sync::OnceLock<Orchestrator>> = Arc::default();
-    let later = Arc::clone(&known);
-    let made: Arc<std::sync::OnceLock<Factory>> = Arc::default();
-    let factory_later = Arc::clone(&made);
+    let later = known.clone();
     let on_shard = Arc::new(move |shard| {
-        if let (Some(factory), Some(orchestrator)) = (factory_later.get(), later.get()) {
+        if let (Some(factory), Some(orchestrator)) = (later.factory.get(), later.orchestrator.get()) {
             factory.forget_shard(shard);
             orchestrator.sweep_later();
         }
@@ -266,8 +298,8 @@ fn data_plane(
     let shards = settings.max_workers.get();
     let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), shards, on_shard);
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
-    let factory = made.get_or_init(|| factory).clone();
-    let orchestrator = known.get_or_init(|| orchestrator).clone();
+    let factory = known.factory.get_or_init(|| factory).clone();
+    let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
     let children = vec![
         tree::group("dlp", dlp_specs),
         tree::group("providers", provider_specs),

@@ -12,7 +12,7 @@ use agent_factory::telemetry::metrics::Metrics;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use listenfd::ListenFd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Everything went as it should.
 const DONE: u8 = 0;
@@ -135,21 +135,37 @@ fn run(settings: Settings, sources: Sources) -> anyhow::Result<()> {
         .context("start the runtime")?;
     let inherited = ListenFd::from_env().take_unix_listener(0).context("take the socket that systemd passed")?;
     runtime.block_on(async {
+        let signals = Signals::listen()?;
         let daemon = Daemon::start(settings.clone(), metrics, inherited.map(Into::into)).await?;
-        serve(daemon, settings, sources).await
+        serve(daemon, signals, settings, sources).await
     })
 }
 
+/// The signals that the daemon answers to. Listened for before anything starts: a signal that nobody listens for ends the
+/// process at once, whatever it is doing.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+            hang_up: signal(SignalKind::hangup()).context("listen for SIGHUP")?,
+        })
+    }
+}
+
 /// Runs until a signal says otherwise, or the tree gives up.
-async fn serve(mut daemon: Daemon, settings: Settings, sources: Sources) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+async fn serve(mut daemon: Daemon, mut signals: Signals, settings: Settings, sources: Sources) -> anyhow::Result<()> {
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(&mut daemon, &settings, &sources).await,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hang_up.recv() => reload(&mut daemon, &settings, &sources).await,
             () = daemon.ended() => anyhow::bail!("the supervision tree gave up; the log says why"),
         }
     }

@@ -16,7 +16,9 @@ pub mod events;
 mod handle;
 mod latches;
 pub mod notice;
+mod open;
 pub mod order;
+mod reading;
 pub mod record;
 pub mod state;
 pub mod stats;
@@ -25,6 +27,7 @@ pub(crate) mod tests;
 
 pub use error::Error;
 pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX, TaskPage};
+pub use open::Custody;
 
 use crate::store::Record;
 

@@ -45,8 +45,9 @@ impl Desk {
     /// A task that has ended.
     pub(crate) async fn ended_task(&self, tenant: &str) -> TaskId {
         let task = self.open_task(tenant).await;
+        let custody = self.journal.take_up(task).expect("open");
         let ended = TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at: NOW });
-        self.journal.append(task, vec![ended], Batch::new()).await.expect("ended");
+        self.journal.append(&custody, vec![ended], Batch::new()).await.expect("ended");
         task
     }
 
@@ -88,6 +89,7 @@ fn order(task: TaskId, tenant: &str) -> Order {
         tools: Vec::new(),
         protection: Protection::default(),
         metadata: BTreeMap::new(),
+        levels: 0,
     }
 }
 

@@ -1,0 +1,24 @@
+//! A daemon of its own for each test, a model provider that does what the test says, and ways to talk to both.
+//!
+//! ```text
+//! Workshop (directory, key, signed templates, settings) -> Daemon (child process) -> Client, Raw, factoryctl
+//!                                                              |
+//!                                                              v
+//!                                                          Provider (in the test's own process)
+//! ```
+//!
+//! Nothing here sleeps for a guessed time: [`until`] waits for a condition and fails after [`PATIENCE`].
+
+mod daemon;
+mod process;
+mod provider;
+mod raw;
+mod waiting;
+mod workshop;
+
+pub(crate) use daemon::{Daemon, code};
+pub(crate) use process::{Ended, factoryctl, factoryd};
+pub(crate) use provider::{Asked, COST, Gate, Provider, Reply};
+pub(crate) use raw::{RawAnswer, raw, raw_over};
+pub(crate) use waiting::{PATIENCE, until, within};
+pub(crate) use workshop::{KEY_ID, Workshop};

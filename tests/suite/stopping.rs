@@ -1,0 +1,84 @@
+//! SIGTERM drains: nothing new is taken, what runs is finished, and the exit status is 0.
+
+use agent_factory::protocol::task::TaskState;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::{Daemon, Gate, Provider, Reply, Workshop, until};
+
+async fn held() -> (Provider, Gate) {
+    let gate = Gate::closed();
+    let closed = gate.clone();
+    (Provider::start(move |_| Reply::echo_behind(&closed)).await, gate)
+}
+
+#[tokio::test]
+async fn a_running_task_is_finished_before_the_daemon_ends() {
+    let (provider, gate) = held().await;
+    let mut daemon = Daemon::start(Workshop::with(&provider, "").worker(json!({}))).await;
+    let task = daemon.submit("worker", "hello").await;
+    provider.was_asked(1).await;
+    daemon.signal(Signal::TERM);
+    until("it says that it drains", async || (daemon.get("/ready").await.0 == 503).then_some(())).await;
+    let (status, problem) = daemon.post("/factory/tasks", &json!({"template_name": "worker", "input": "more"})).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("draining")));
+    let (status, problem) = daemon.post("/factory/agents", &json!({"template_name": "worker"})).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("draining")));
+    assert_eq!(daemon.get(&format!("/factory/tasks/{}", task.task_id)).await.0, 200, "questions are still answered");
+
+    gate.open();
+    assert_eq!(daemon.ended().await.code(), Some(0));
+    daemon.start_again().await;
+    let task = daemon.finished(&task.task_id).await;
+    assert_eq!((task.state, task.output, provider.count()), (TaskState::Succeeded, json!("echo: hello"), 1));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_task_is_answered_before_the_daemon_ends() {
+    let (provider, gate) = held().await;
+    let mut daemon = Daemon::start(Workshop::with(&provider, "").worker(json!({}))).await;
+    let client = daemon.client.clone();
+    let task = daemon.submit("worker", "hello").await;
+    provider.was_asked(1).await;
+    let waiting = client.task(&task.task_id, crate::harness::PATIENCE);
+    let stopping = async {
+        daemon.signal(Signal::TERM);
+        until("it drains", async || (daemon.get("/ready").await.0 == 503).then_some(())).await;
+        gate.open();
+        daemon.ended().await
+    };
+    let (answered, status) = tokio::join!(waiting, stopping);
+    assert_eq!((answered.expect("an answer").state, status.code()), (TaskState::Succeeded, Some(0)));
+}
+
+#[tokio::test]
+async fn what_does_not_end_within_the_grace_goes_on_at_the_next_start() {
+    let (provider, gate) = held().await;
+    let workshop = Workshop::with(&provider, "[api]\ndrain_grace = \"200ms\"\n").worker(json!({}));
+    let mut daemon = Daemon::start(workshop).await;
+    let task = daemon.submit("worker", "hello").await;
+    provider.was_asked(1).await;
+    assert_eq!(daemon.stop().await.code(), Some(0));
+    gate.open();
+    daemon.start_again().await;
+    let task = daemon.finished(&task.task_id).await;
+    assert_eq!((task.state, provider.count()), (TaskState::Succeeded, 2), "{task:?}");
+}
+
+#[tokio::test]
+async fn an_idle_daemon_ends_at_once_and_takes_its_socket_away() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut daemon = Daemon::start(Workshop::new("")).await;
+        daemon.signal(signal);
+        assert_eq!(daemon.ended().await.code(), Some(0), "{signal:?}");
+        assert!(!daemon.workshop.socket().exists());
+        assert!(!daemon.workshop.log().contains("ERROR"), "{}", daemon.workshop.log());
+    }
+}
+
+#[tokio::test]
+async fn a_listener_does_not_keep_the_daemon_from_ending() {
+    let mut daemon = Daemon::start(Workshop::new("")).await;
+    let _listening = daemon.client.events().await.expect("a stream");
+    assert_eq!(daemon.stop().await.code(), Some(0));
+}
