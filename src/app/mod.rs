@@ -171,10 +171,9 @@ impl Daemon {
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
         let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
-        let limits = settings.budgets.iter().map(|(scope, limit)| (scope, Some(*limit)));
-        for (scope, limit) in gone.map(|scope| (scope, None)).chain(limits) {
-            self.budget.declare(scope, Source::Settings, limit).await?;
-        }
+        let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
+        let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
+        self.budget.declare_now(Source::Settings, &limits)?;
         self.settings.access = settings.access;
         self.settings.budgets = settings.budgets;
         Ok(())
@@ -323,17 +322,15 @@ fn routes(settings: &Settings) -> Routes {
     settings.routes.iter().map(|(name, models)| (name.clone(), models.as_slice().into())).collect()
 }
 
-/// A template's limit for a day becomes a limit of the budget room whenever a version is published.
+/// A template's limit for a day becomes a limit of the budget room before a version is served.
 fn declare_daily_limits(templates: &Templates, budget: &Budget) {
     let budget = budget.clone();
     templates.on_publish(Arc::new(move |template| {
-        let (budget, scope) = (budget.clone(), Scope::Template(template.name.clone()));
+        let scope = Scope::Template(template.name.clone());
         let limit = template.budget.per_day.map(|amount| Limit { amount, window: Window::Day });
-        tokio::spawn(async move {
-            if let Err(error) = budget.declare(&scope, Source::Template, limit).await {
-                tracing::error!(%scope, %error, "a template's daily limit is not in force");
-            }
-        });
+        if let Err(error) = budget.declare_now(Source::Template, &[(scope, limit)]) {
+            tracing::error!(template = %template.name, %error, "a template's daily limit is not in force");
+        }
     }));
 }
 

@@ -162,8 +162,9 @@ impl Task {
             TaskRecord::StepStarted(started) => !self.state.has_ended() && started.step == self.next_step(),
             TaskRecord::StepFinished(finished) => !self.state.has_ended() && is_open(finished.step),
             TaskRecord::StepFailed(failed) => !self.state.has_ended() && is_open(failed.step),
-            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) | TaskRecord::Ended(_) => {
-                !self.state.has_ended()
+            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) => !self.state.has_ended(),
+            TaskRecord::Ended(_) => {
+                !self.state.has_ended() && self.steps.iter().all(|step| step.status != StepStatus::Started)
             }
             TaskRecord::FeedbackGiven(_) => self.state.has_ended(),
         }

@@ -251,7 +251,7 @@ mod tests {
             (Error::Failed { status: 500, retry_after: None }, Charge::Unknown, Next::Retry { after: None }),
             (Error::Failed { status: 503, retry_after: pause }, Charge::None, Next::Retry { after: pause }),
             (Error::Nonsense { what: "no choices" }, Charge::Unknown, Next::Failover),
-            (Error::Overloaded, Charge::None, Next::Failover),
+            (Error::Overloaded, Charge::None, Next::Again { after: OVERLOAD_PAUSE }),
         ];
         for (error, charge, next) in table {
             assert_eq!((error.charge(), error.next()), (charge, next), "{error}");
