@@ -1,8 +1,8 @@
 //! `/factory/agents`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 
 use super::body::{JsonBody, PageQuery, Parameters, Segment, id, parse, parse_some};
 use super::error::{Answer, ApiError};
@@ -12,7 +12,6 @@ use super::router::Shared;
 use crate::control_plane::admission::NewAgent;
 use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::Class;
 use crate::domain::id::AgentId;
 use crate::journal::agents::AgentRecord;
 use crate::protocol::agent::{Agent, CreateAgent};
@@ -27,7 +26,7 @@ const NAME_BYTES_MAX: usize = 256;
     responses((status = 200, body = Agent), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn create(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     JsonBody(wanted): JsonBody<CreateAgent>,
 ) -> Answer<Json<Agent>> {
     if wanted.name.as_ref().is_some_and(|name| name.len() > NAME_BYTES_MAX) {
@@ -49,26 +48,19 @@ pub(super) async fn create(
     responses((status = 200, body = Page<Agent>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Parameters(page): Parameters<PageQuery>,
 ) -> Answer<Json<Page<Agent>>> {
-    let limit = page.limit()?;
-    let mut found = rooms.journal.agents().list(page.after()?, limit.saturating_add(1)).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = more.then(|| found.last().map(|agent| agent.agent.to_string())).flatten();
-    let items = found.iter().filter(|agent| caller.owns(&agent.tenant)).map(|agent| rendered(&rooms, agent)).collect();
-    Ok(Json(Page { items, next }))
+    let owned = move |agent: &AgentRecord| caller.owns(&agent.tenant);
+    let found = rooms.journal.agents().list(page.after()?, page.limit()?, owned).await?;
+    let items = found.agents.iter().map(|agent| rendered(&rooms, agent)).collect();
+    Ok(Json(Page { items, next: found.next.map(|next| next.to_string()) }))
 }
 
 /// Shows an agent.
 #[utoipa::path(get, path = "/factory/agents/{id}", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = Agent), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn show(
-    State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Segment(agent): Segment,
-) -> Answer<Json<Agent>> {
+pub(super) async fn show(State(rooms): State<Shared>, caller: Caller, Segment(agent): Segment) -> Answer<Json<Agent>> {
     let id: AgentId = id("agent", &agent)?;
     if let Some(agent) = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant)) {
         return Ok(Json(rendered(&rooms, &agent)));
@@ -81,17 +73,10 @@ pub(super) async fn show(
 /// Stops an agent for good. Its tasks and its memory stay on record.
 #[utoipa::path(delete, path = "/factory/agents/{id}", tag = "agents", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn stop(
-    State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Segment(agent): Segment,
-) -> Answer<StatusCode> {
+pub(super) async fn stop(State(rooms): State<Shared>, caller: Caller, Segment(agent): Segment) -> Answer<StatusCode> {
     let id: AgentId = id("agent", &agent)?;
     let agent = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant));
     let agent = agent.ok_or_else(|| ApiError::not_found("agent"))?;
-    if agent.stopped_at.is_some() {
-        return Err(ApiError::new(Class::Conflict, "agent_stopped", format!("{id} was stopped before")));
-    }
     let now = Timestamp::now();
     let entry = Entry::allowed(now, (&*caller.0).into(), "stop_agent").on(id);
     rooms.factory.stop(&agent, now, entry.into_batch()).await?;

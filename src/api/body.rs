@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -20,14 +20,29 @@ use crate::protocol::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 /// The longest that a request may wait for a task.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
 
+/// The longest body of a request, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimit(pub(super) usize);
+
+impl FromRef<Shared> for BodyLimit {
+    fn from_ref(rooms: &Shared) -> Self {
+        Self(rooms.settings.body_bytes_max)
+    }
+}
+
 /// A JSON body. Anything else, too much of it, and unknown fields are problems.
+///
+/// `Content-Type` is not looked at: every body of this API is JSON, and `curl -d` calls it a form.
 pub(super) struct JsonBody<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T>
+where
+    BodyLimit: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, rooms: &Shared) -> Result<Self, ApiError> {
-        let limit = rooms.settings.body_bytes_max;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let BodyLimit(limit) = BodyLimit::from_ref(state);
         let bytes = read(request, limit).await?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
@@ -64,7 +79,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// A part of the path. One that is no text names nothing.
+/// The name in the path, decoded. One that is no text names nothing.
 pub(super) struct Segment(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Segment {
@@ -72,8 +87,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(ApiError::not_found("thing")),
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(ApiError::not_found("resource")),
         }
     }
 }
@@ -81,6 +96,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 /// `?limit&after` of a list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
     /// How many items, 1 to 1,000; 100 where it is not given.
     pub(super) limit: Option<usize>,
@@ -108,6 +124,7 @@ impl PageQuery {
 /// `?wait=30s`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
     /// How long to wait for the task's end: `500ms`, `30s`, `2m`, at most 10 minutes.
     pub(super) wait: Option<String>,

@@ -1,7 +1,7 @@
 //! `/factory/budgets`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 
 use super::body::{JsonBody, Segment, parse};
 use super::error::{Answer, ApiError};
@@ -18,10 +18,7 @@ use crate::protocol::problem::Problem;
 /// Lists every budget that has a limit or was charged.
 #[utoipa::path(get, path = "/factory/budgets", tag = "budgets",
     responses((status = 200, body = Page<Budget>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn list(
-    State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-) -> Answer<Json<Page<Budget>>> {
+pub(super) async fn list(State(rooms): State<Shared>, caller: Caller) -> Answer<Json<Page<Budget>>> {
     let standings = rooms.budget.list(Timestamp::now()).await?;
     let items = standings.iter().filter(|standing| visible(&caller, &standing.scope)).map(rendered).collect();
     Ok(Json(Page { items, next: None }))
@@ -30,11 +27,7 @@ pub(super) async fn list(
 /// Shows one budget.
 #[utoipa::path(get, path = "/factory/budgets/{scope}", tag = "budgets", params(("scope" = String, Path)),
     responses((status = 200, body = Budget), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn show(
-    State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Segment(scope): Segment,
-) -> Answer<Json<Budget>> {
+pub(super) async fn show(State(rooms): State<Shared>, caller: Caller, Segment(scope): Segment) -> Answer<Json<Budget>> {
     let scope = self::scope(&scope)?;
     if !visible(&caller, &scope) {
         return Err(ApiError::not_found("budget"));
@@ -48,7 +41,7 @@ pub(super) async fn show(
     responses((status = 200, body = Budget), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn set(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Segment(scope): Segment,
     JsonBody(wanted): JsonBody<SetBudget>,
 ) -> Answer<Json<Budget>> {

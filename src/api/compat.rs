@@ -1,8 +1,8 @@
 //! The predecessor's routes, kept for its callers: the same as `/factory/agents` and `/factory/tasks` in other words.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use axum::{Extension, Json};
 use serde_json::Value;
 
 use super::body::{JsonBody, WAIT_MAX, id};
@@ -20,7 +20,7 @@ use crate::protocol::task::{ExecuteTask, Task};
     responses((status = 200, body = Agent), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn create_agent(
     rooms: State<Shared>,
-    caller: Extension<Caller>,
+    caller: Caller,
     JsonBody(wanted): JsonBody<CreateAgentCompat>,
 ) -> Answer<Json<Agent>> {
     let (config, template_name) = (wanted.config, wanted.agent_type);
@@ -34,7 +34,7 @@ pub(super) async fn create_agent(
         (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn execute_task(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     JsonBody(wanted): JsonBody<ExecuteTask>,
 ) -> Answer<Response> {
     let input = match wanted.task {

@@ -1,7 +1,7 @@
 //! `/factory/dlp/scan`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 
 use super::body::{JsonBody, parse_some};
 use super::error::Answer;
@@ -17,7 +17,7 @@ use crate::protocol::problem::Problem;
     responses((status = 200, body = ScanAnswer), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn scan(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     JsonBody(wanted): JsonBody<ScanRequest>,
 ) -> Answer<Json<ScanAnswer>> {
     let tenant = parse_some("tenant", wanted.tenant.as_ref())?;

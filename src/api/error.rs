@@ -9,16 +9,18 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::protocol::problem::Problem;
 
+/// The media type of a problem.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
 /// What every unsuccessful request is answered with.
 #[derive(Debug)]
 pub(super) struct ApiError {
     class: Class,
+    status: StatusCode,
     code: &'static str,
     detail: String,
     retry: Retry,
     reasons: Vec<String>,
-    /// Where the class has no status of its own for what happened.
-    status: Option<StatusCode>,
 }
 
 /// What a handler returns.
@@ -26,7 +28,13 @@ pub(super) type Answer<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(super) fn new(class: Class, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { class, code, detail: detail.into(), retry: Retry::Never, reasons: Vec::new(), status: None }
+        let (status, retry) = (status(class), Retry::Never);
+        Self { class, status, code, detail: detail.into(), retry, reasons: Vec::new() }
+    }
+
+    /// The same with a status of its own, where HTTP has one that says more than the class.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     /// The request cannot be understood.
@@ -37,32 +45,6 @@ impl ApiError {
     /// There is no such thing, or it is another tenant's.
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
-    }
-
-    /// The route exists, but not with this method.
-    pub(super) fn wrong_method(detail: String) -> Self {
-        let status = Some(StatusCode::METHOD_NOT_ALLOWED);
-        Self { status, ..Self::new(Class::Malformed, "method_not_allowed", detail) }
-    }
-
-    fn status(&self) -> StatusCode {
-        if let Some(status) = self.status {
-            return status;
-        }
-        match self.class {
-            Class::Malformed => StatusCode::BAD_REQUEST,
-            Class::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Class::Forbidden => StatusCode::FORBIDDEN,
-            Class::NotFound => StatusCode::NOT_FOUND,
-            Class::Conflict => StatusCode::CONFLICT,
-            Class::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Class::Refused => StatusCode::UNPROCESSABLE_ENTITY,
-            Class::Budget => StatusCode::PAYMENT_REQUIRED,
-            Class::Overload => StatusCode::TOO_MANY_REQUESTS,
-            Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Class::Upstream => StatusCode::BAD_GATEWAY,
-            Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
     }
 
     fn title(&self) -> &'static str {
@@ -83,6 +65,23 @@ impl ApiError {
     }
 }
 
+fn status(class: Class) -> StatusCode {
+    match class {
+        Class::Malformed => StatusCode::BAD_REQUEST,
+        Class::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Class::Forbidden => StatusCode::FORBIDDEN,
+        Class::NotFound => StatusCode::NOT_FOUND,
+        Class::Conflict => StatusCode::CONFLICT,
+        Class::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Class::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        Class::Budget => StatusCode::PAYMENT_REQUIRED,
+        Class::Overload => StatusCode::TOO_MANY_REQUESTS,
+        Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Class::Upstream => StatusCode::BAD_GATEWAY,
+        Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 impl<F: Failure> From<F> for ApiError {
     fn from(failure: F) -> Self {
         if failure.class() == Class::Internal {
@@ -91,21 +90,21 @@ impl<F: Failure> From<F> for ApiError {
         }
         Self {
             class: failure.class(),
+            status: status(failure.class()),
             code: failure.code(),
             detail: failure.detail(),
             retry: failure.retry(),
             reasons: Vec::new(),
-            status: None,
         }
     }
 }
 
 /// How long a caller waits before it tries again where the failure does not say.
-const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status();
+        let status = self.status;
         let problem = Problem {
             kind: format!("errors#{}", self.code),
             title: self.title().to_owned(),
@@ -116,18 +115,65 @@ impl IntoResponse for ApiError {
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let pause = match (self.retry, self.class) {
             (Retry::After(pause), _) => Some(pause),
             (Retry::Never, Class::Overload | Class::Unavailable) => Some(RETRY_AFTER_DEFAULT),
             (Retry::Never, _) => None,
         };
         if let Some(pause) = pause {
-            let seconds = pause.as_secs_f64().ceil().max(1.0);
-            if let Ok(value) = HeaderValue::from_str(&format!("{seconds:.0}")) {
-                headers.insert(header::RETRY_AFTER, value);
-            }
+            headers.insert(header::RETRY_AFTER, seconds(pause));
         }
         response
+    }
+}
+
+/// A pause as `Retry-After` says it: in whole seconds, at least one (RFC 9110, section 10.2.3).
+pub(super) fn seconds(pause: Duration) -> HeaderValue {
+    let begun = u64::from(pause.subsec_nanos() > 0);
+    HeaderValue::from(pause.as_secs().saturating_add(begun).max(1))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    /// The problem of an answer, once it is seen that head and body agree.
+    pub(in crate::api) async fn problem(response: Response) -> Problem {
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 16).await.expect("a body");
+        let problem: Problem = serde_json::from_slice(&body).expect("a problem");
+        assert_eq!(problem.status, status.as_u16());
+        problem
+    }
+
+    #[tokio::test]
+    async fn a_status_of_its_own_is_told_in_head_and_body() {
+        let error = ApiError::malformed("no").with_status(StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(problem(error.into_response()).await.status, 405);
+    }
+
+    #[test]
+    fn what_passes_says_when_to_try_again() {
+        let retry = |retry, class| {
+            let error = ApiError { retry, ..ApiError::new(class, "code", "detail") };
+            let response = error.into_response();
+            response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().expect("ASCII").to_owned())
+        };
+        let after = |milliseconds| Retry::After(Duration::from_millis(milliseconds));
+        for (given, class, told) in [
+            (Retry::Never, Class::Overload, Some("1")),
+            (Retry::Never, Class::Unavailable, Some("1")),
+            (Retry::Never, Class::Refused, None),
+            (Retry::Never, Class::Internal, None),
+            (after(0), Class::Overload, Some("1")),
+            (after(2_001), Class::Unavailable, Some("3")),
+            (after(5_000), Class::Upstream, Some("5")),
+        ] {
+            assert_eq!(retry(given, class).as_deref(), told, "{given:?} {class:?}");
+        }
     }
 }

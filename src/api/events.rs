@@ -1,10 +1,9 @@
 //! `/factory/events`, and the events of one task as they come.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
@@ -16,12 +15,17 @@ use super::gate::Caller;
 use super::render;
 use super::router::Shared;
 use crate::domain::id::TaskId;
+use crate::journal::Journal;
 use crate::journal::events::Event;
 use crate::journal::notice;
 use crate::protocol::problem::Problem;
 
 /// The kind of the event that tells a slow listener how many it missed.
 const MISSED: &str = "events_missed";
+/// What the kinds of all news about templates begin with; templates are shared by all tenants.
+const OF_TEMPLATES: &str = "template_";
+/// Tasks that a listener remembers to be its own or not; with one more it forgets them all.
+const KNOWN_TASKS_MAX: usize = 1_024;
 /// How often a silent stream says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -29,23 +33,69 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[utoipa::path(get, path = "/factory/events", tag = "events",
     responses((status = 200, content_type = "text/event-stream", body = crate::protocol::event::Event),
         (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn follow(State(rooms): State<Shared>, Extension(caller): Extension<Caller>) -> Response {
+pub(super) async fn follow(State(rooms): State<Shared>, caller: Caller) -> Response {
     let following = rooms.journal.events().subscribe();
-    let events = stream::unfold((following, rooms, caller), |(mut following, rooms, caller)| async move {
+    let listener = Listener { journal: rooms.journal.clone(), caller, known: HashMap::new() };
+    respond(stream::unfold((following, listener), |(mut following, mut listener)| async move {
         loop {
             let event = next(&mut following).await?;
-            if visible(&rooms, &caller, &event).await {
-                return Some((Ok::<_, Infallible>(sse(&event)), (following, rooms, caller)));
+            if listener.may_hear(&event).await {
+                return Some((Ok::<_, Infallible>(sse(&event)), (following, listener)));
             }
         }
-    });
-    respond(events)
+    }))
 }
 
-/// Whether a caller of one tenant may hear of it: news of the daemon is for all, of a task for its tenant.
-async fn visible(rooms: &Shared, caller: &Caller, event: &Event) -> bool {
-    let (Some(_), Some(task)) = (&caller.0.tenant, event.task) else { return true };
-    rooms.journal.task(task).await.ok().flatten().is_some_and(|task| caller.owns(&task.order.tenant))
+/// For whom news is.
+#[derive(Debug, PartialEq, Eq)]
+enum Audience {
+    /// It concerns what all tenants share.
+    Everybody,
+    /// It concerns a task.
+    TenantOf(TaskId),
+    /// It concerns the daemon as a whole, or names what may be another tenant's.
+    EveryTenant,
+}
+
+/// A kind that is not known here is not for principals of one tenant.
+fn audience(event: &Event) -> Audience {
+    match event.task {
+        Some(task) => Audience::TenantOf(task),
+        None if event.kind == MISSED || event.kind.starts_with(OF_TEMPLATES) => Audience::Everybody,
+        None => Audience::EveryTenant,
+    }
+}
+
+/// Who listens, and which tasks are known to be theirs or not.
+struct Listener {
+    journal: Journal,
+    caller: Caller,
+    /// A task's tenant never changes, so that the records of one that has ended are read once.
+    known: HashMap<TaskId, bool>,
+}
+
+impl Listener {
+    async fn may_hear(&mut self, event: &Event) -> bool {
+        match audience(event) {
+            _ if self.caller.0.tenant.is_none() => true,
+            Audience::Everybody => true,
+            Audience::TenantOf(task) => self.owns(task).await,
+            Audience::EveryTenant => false,
+        }
+    }
+
+    async fn owns(&mut self, task: TaskId) -> bool {
+        if let Some(owns) = self.known.get(&task) {
+            return *owns;
+        }
+        let Ok(Some(found)) = self.journal.task(task).await else { return false };
+        let owns = self.caller.owns(&found.order.tenant);
+        if self.known.len() >= KNOWN_TASKS_MAX {
+            self.known.clear();
+        }
+        self.known.insert(task, owns);
+        owns
+    }
 }
 
 /// What a task's journal holds, then what comes, until the task has ended.
@@ -115,4 +165,69 @@ where
     S: Stream<Item = Result<Sse, Infallible>> + Send + 'static,
 {
     axum::response::Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::caller;
+    use super::*;
+    use crate::journal::tests::Desk;
+
+    const OF_THE_DAEMON: [&str; 3] = ["budget_exceeded", "actor_restarted", "audit_broken"];
+    const OF_ALL: [&str; 4] = ["template_published", "template_refused", "template_withdrawn", MISSED];
+
+    fn listener(desk: &Desk, tenant: Option<&str>) -> Listener {
+        Listener { journal: desk.journal.clone(), caller: caller(tenant), known: HashMap::new() }
+    }
+
+    fn of(task: TaskId) -> Event {
+        Event { task: Some(task), ..Event::new("step_started") }
+    }
+
+    #[tokio::test]
+    async fn a_principal_of_one_tenant_hears_of_its_own_tasks_and_of_templates_alone() {
+        let desk = Desk::open();
+        let (own, foreign) = (desk.open_task("acme").await, desk.open_task("rival").await);
+        let (ended, foreign_ended) = (desk.ended_task("acme").await, desk.ended_task("rival").await);
+        let mut listener = listener(&desk, Some("acme"));
+        for (task, hears) in
+            [(own, true), (foreign, false), (ended, true), (foreign_ended, false), (TaskId::generate(), false)]
+        {
+            assert_eq!(listener.may_hear(&of(task)).await, hears);
+        }
+        for kind in OF_ALL {
+            assert!(listener.may_hear(&Event::new(kind)).await, "{kind}");
+        }
+        for kind in OF_THE_DAEMON.into_iter().chain(["a_kind_of_tomorrow"]) {
+            assert!(!listener.may_hear(&Event::new(kind)).await, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_principal_of_every_tenant_hears_everything() {
+        let desk = Desk::open();
+        let mut listener = listener(&desk, None);
+        for event in OF_ALL.into_iter().chain(OF_THE_DAEMON).map(Event::new) {
+            assert!(listener.may_hear(&event).await, "{}", event.kind);
+        }
+        assert!(listener.may_hear(&of(desk.ended_task("rival").await)).await);
+        assert!(listener.known.is_empty(), "nothing was looked up");
+    }
+
+    #[tokio::test]
+    async fn the_tenant_of_a_task_is_looked_up_once_and_few_are_remembered() {
+        let desk = Desk::open();
+        let mut listener = listener(&desk, Some("acme"));
+        let task = desk.ended_task("acme").await;
+        assert!(listener.may_hear(&of(task)).await);
+        assert_eq!(listener.known.get(&task), Some(&true));
+        // What is remembered is believed: the journal is not asked again.
+        listener.known.insert(task, false);
+        assert!(!listener.may_hear(&of(task)).await);
+        while listener.known.len() < KNOWN_TASKS_MAX {
+            listener.known.insert(TaskId::generate(), false);
+        }
+        assert!(listener.may_hear(&of(desk.ended_task("acme").await)).await);
+        assert_eq!(listener.known.len(), 1);
+    }
 }

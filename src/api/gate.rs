@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -33,6 +34,15 @@ impl Caller {
     /// Whether what belongs to a tenant may be seen. What is another tenant's does not exist.
     pub(super) fn owns(&self, tenant: &Tenant) -> bool {
         self.0.tenant.as_ref().is_none_or(|own| own == tenant)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let unguarded = || ApiError::new(Class::Internal, "caller_unknown", "the route does not say who asks");
+        parts.extensions.get().cloned().ok_or_else(unguarded)
     }
 }
 

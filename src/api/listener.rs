@@ -221,3 +221,61 @@ where
         drop(place);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::super::tests::edge;
+    use super::*;
+
+    /// What a connection answers to these bytes until it is closed.
+    async fn answers(request: &str) -> String {
+        let directory = tempfile::tempdir().expect("a directory");
+        let unix = UnixListener::bind(directory.path().join("s")).expect("bound");
+        let handle = Listener {
+            draining: Arc::new(watch::Sender::new(false)),
+            connections: Arc::new(Semaphore::new(1)),
+            connections_max: 1,
+        };
+        let place = handle.place().await.expect("a place");
+        let server = Server { sockets: Arc::new(Sockets { unix, tcp: None }), router: edge(), handle };
+        let (mut client, stream) = tokio::io::duplex(1 << 16);
+        serve(&server, stream, Origin::Tcp, place);
+        client.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    }
+
+    fn post(headers: &str, body: &str) -> String {
+        format!("POST /things HTTP/1.1\r\nHost: factory\r\nConnection: close\r\n{headers}\r\n{body}")
+    }
+
+    #[tokio::test]
+    async fn two_lengths_of_one_body_are_refused_before_it_is_read() {
+        let answer = answers(&post("Content-Length: 2\r\nContent-Length: 3\r\n", "{} ")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains("content-length: 0"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_length_beside_chunks_is_not_believed() {
+        let answer =
+            answers(&post("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "4\r\n[12]\r\n0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("[12]"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_expects_to_be_told_to_go_on_is_told_so() {
+        let answer = answers(&post("Content-Length: 2\r\nExpect: 100-continue\r\n", "{}")).await;
+        assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_announces_too_much_is_refused_without_being_told_to_go_on() {
+        let answer = answers(&post("Content-Length: 33\r\nExpect: 100-continue\r\n", "")).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("\"status\":413"), "{answer}");
+    }
+}

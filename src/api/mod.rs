@@ -27,6 +27,8 @@ mod socket;
 mod status;
 mod tasks;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use listener::{Listener, Sockets};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::handler::Handler;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::response::Response;
+use axum::routing::{self, MethodRouter};
 
 use super::error::ApiError;
 use super::rooms::Rooms;
@@ -21,52 +22,99 @@ pub(super) type Shared = Arc<Rooms>;
 /// The version of the routes under `/factory`, told in every answer.
 const API_VERSION: &str = "1";
 
-/// Builds the router. A route without `guard` is public; there are three.
+/// Builds the router.
 pub(super) fn build(rooms: &Shared) -> Router {
-    let guard = |permission: P, route: MethodRouter<Shared>| {
-        route.layer(from_fn_with_state((Arc::clone(rooms), permission), gate::pass))
+    let add = |router: Router<Shared>, route: Route| {
+        tracing::debug!(method = %route.method, path = route.path, needs = ?route.permission, "a route is served");
+        router.route(route.path, route.guarded(rooms))
     };
-    let agents = guard(P::ManageAgents, post(agents::create)).merge(guard(P::ReadAgents, get(agents::list)));
-    let agent = guard(P::ReadAgents, get(agents::show)).merge(guard(P::ManageAgents, delete(agents::stop)));
-    let tasks = guard(P::SubmitTask, post(tasks::submit)).merge(guard(P::ReadTask, get(tasks::list)));
-    let budget = guard(P::ReadBudgets, get(budgets::show)).merge(guard(P::SetBudgets, put(budgets::set)));
-    Router::new()
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
-        .route("/openapi.json", get(openapi::show))
-        .route("/metrics", guard(P::ReadMetrics, get(status::prometheus)))
-        .route("/factory/agents", agents)
-        .route("/factory/agents/{id}", agent)
-        .route("/factory/tasks", tasks)
-        .route("/factory/tasks/{id}", guard(P::ReadTask, get(tasks::show)))
-        .route("/factory/tasks/{id}/events", guard(P::ReadTask, get(tasks::events)))
-        .route("/factory/tasks/{id}/cancel", guard(P::ControlTask, post(tasks::cancel)))
-        .route("/factory/tasks/{id}/feedback", guard(P::GiveFeedback, post(tasks::feedback)))
-        .route("/factory/templates", guard(P::ReadTemplates, get(templates::list)))
-        .route("/factory/templates/{name}", guard(P::ReadTemplates, get(templates::show)))
-        .route("/factory/templates/{name}/versions", guard(P::ReadTemplates, get(templates::versions)))
-        .route("/factory/budgets", guard(P::ReadBudgets, get(budgets::list)))
-        .route("/factory/budgets/{scope}", budget)
-        .route("/factory/dlp/scan", guard(P::ScanText, post(dlp::scan)))
-        .route("/factory/audit", guard(P::ReadAudit, get(audit::list)))
-        .route("/factory/tree", guard(P::ReadTree, get(tree::show)))
-        .route("/factory/events", guard(P::ReadEvents, get(events::follow)))
-        .route("/factory/metrics", guard(P::ReadMetrics, get(status::metrics)))
-        .route("/factory/create_agent", guard(P::ManageAgents, post(compat::create_agent)))
-        .route("/factory/execute_task", guard(P::SubmitTask, post(compat::execute_task)))
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn(name_version))
-        .with_state(Arc::clone(rooms))
+    edged(table().into_iter().fold(Router::new(), add)).with_state(Arc::clone(rooms))
 }
 
-async fn no_route() -> Response {
+/// Every route. One without `needs` is public.
+pub(super) fn table() -> Vec<Route> {
+    vec![
+        get("/health", status::health),
+        get("/ready", status::ready),
+        get("/openapi.json", openapi::show),
+        get("/metrics", status::prometheus).needs(P::ReadMetrics),
+        post("/factory/agents", agents::create).needs(P::ManageAgents),
+        get("/factory/agents", agents::list).needs(P::ReadAgents),
+        get("/factory/agents/{id}", agents::show).needs(P::ReadAgents),
+        delete("/factory/agents/{id}", agents::stop).needs(P::ManageAgents),
+        post("/factory/tasks", tasks::submit).needs(P::SubmitTask),
+        get("/factory/tasks", tasks::list).needs(P::ReadTask),
+        get("/factory/tasks/{id}", tasks::show).needs(P::ReadTask),
+        get("/factory/tasks/{id}/events", tasks::events).needs(P::ReadTask),
+        post("/factory/tasks/{id}/cancel", tasks::cancel).needs(P::ControlTask),
+        post("/factory/tasks/{id}/feedback", tasks::feedback).needs(P::GiveFeedback),
+        get("/factory/templates", templates::list).needs(P::ReadTemplates),
+        get("/factory/templates/{name}", templates::show).needs(P::ReadTemplates),
+        get("/factory/templates/{name}/versions", templates::versions).needs(P::ReadTemplates),
+        get("/factory/budgets", budgets::list).needs(P::ReadBudgets),
+        get("/factory/budgets/{scope}", budgets::show).needs(P::ReadBudgets),
+        put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
+        post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
+        get("/factory/audit", audit::list).needs(P::ReadAudit),
+        get("/factory/tree", tree::show).needs(P::ReadTree),
+        get("/factory/events", events::follow).needs(P::ReadEvents),
+        get("/factory/metrics", status::metrics).needs(P::ReadMetrics),
+        post("/factory/create_agent", compat::create_agent).needs(P::ManageAgents),
+        post("/factory/execute_task", compat::execute_task).needs(P::SubmitTask),
+    ]
+}
+
+/// One method of a path.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) permission: Option<P>,
+    handler: MethodRouter<Shared>,
+}
+
+impl Route {
+    fn needs(self, permission: P) -> Self {
+        Self { permission: Some(permission), ..self }
+    }
+
+    /// The handler, behind the gate where a permission is needed.
+    fn guarded(self, rooms: &Shared) -> MethodRouter<Shared> {
+        match self.permission {
+            Some(permission) => self.handler.layer(from_fn_with_state((Arc::clone(rooms), permission), gate::pass)),
+            None => self.handler,
+        }
+    }
+}
+
+fn get<T: 'static>(path: &'static str, handler: impl Handler<T, Shared>) -> Route {
+    Route { method: Method::GET, path, permission: None, handler: routing::get(handler) }
+}
+
+fn post<T: 'static>(path: &'static str, handler: impl Handler<T, Shared>) -> Route {
+    Route { method: Method::POST, path, permission: None, handler: routing::post(handler) }
+}
+
+fn put<T: 'static>(path: &'static str, handler: impl Handler<T, Shared>) -> Route {
+    Route { method: Method::PUT, path, permission: None, handler: routing::put(handler) }
+}
+
+fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, Shared>) -> Route {
+    Route { method: Method::DELETE, path, permission: None, handler: routing::delete(handler) }
+}
+
+/// What all answers have in common, and what is answered where there is no handler.
+pub(super) fn edged<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.fallback(no_route).method_not_allowed_fallback(wrong_method).layer(from_fn(name_version))
+}
+
+async fn no_route() -> ApiError {
     ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them")
-        .into_response()
 }
 
-async fn wrong_method(method: Method) -> Response {
-    ApiError::wrong_method(format!("{method} is not a method of this route; /openapi.json lists them")).into_response()
+/// Axum adds `Allow`.
+async fn wrong_method(method: Method) -> ApiError {
+    let detail = format!("{method} is not a method of this route; /openapi.json lists them");
+    ApiError::new(Class::Malformed, "method_not_allowed", detail).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 async fn name_version(request: Request, next: Next) -> Response {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::error::Answer;
+use super::error::{Answer, RETRY_AFTER_DEFAULT, seconds};
 use super::render;
 use super::router::Shared;
 use crate::domain::clock::Timestamp;
@@ -22,7 +22,8 @@ use crate::telemetry::names;
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Says whether the daemon is well.
-#[utoipa::path(get, path = "/health", tag = "status", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/health", tag = "status",
+    responses((status = 200, body = Health), (status = "4XX", body = Problem)))]
 pub(super) async fn health(State(rooms): State<Shared>) -> Json<Health> {
     let well = (rooms.readiness)().is_empty();
     Json(Health {
@@ -34,11 +35,15 @@ pub(super) async fn health(State(rooms): State<Shared>) -> Json<Health> {
 
 /// Says whether requests are served.
 #[utoipa::path(get, path = "/ready", tag = "status",
-    responses((status = 200, body = Ready), (status = 503, body = Ready)))]
+    responses((status = 200, body = Ready), (status = 503, body = Ready), (status = "4XX", body = Problem)))]
 pub(super) async fn ready(State(rooms): State<Shared>) -> Response {
     let reasons = (rooms.readiness)();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Ready { ready: reasons.is_empty(), reasons })).into_response()
+    let mut response = (status, Json(Ready { ready: reasons.is_empty(), reasons })).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds(RETRY_AFTER_DEFAULT));
+    }
+    response
 }
 
 /// Gives all metrics in the Prometheus text format.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::Value;
 
 use super::body::{JsonBody, PageQuery, Parameters, Segment, WaitQuery, id, parse, parse_some};
@@ -38,7 +38,7 @@ const COMMENT_BYTES_MAX: usize = 4_096;
         (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn submit(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Parameters(query): Parameters<WaitQuery>,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<SubmitTask>,
@@ -66,7 +66,7 @@ pub(super) async fn answer(rooms: &Shared, task: TaskId, wait: Duration) -> Answ
     responses((status = 200, body = Page<Task>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Parameters(page): Parameters<PageQuery>,
 ) -> Answer<Json<Page<Task>>> {
     let owned = move |task: &Known| caller.owns(&task.order.tenant).then(|| render::listed(task));
@@ -79,7 +79,7 @@ pub(super) async fn list(
     responses((status = 200, body = Task), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn show(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Segment(task): Segment,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Answer<Json<Task>> {
@@ -94,7 +94,7 @@ pub(super) async fn show(
     responses((status = 200, body = Page<Event>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn events(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Segment(task): Segment,
     headers: HeaderMap,
 ) -> Answer<Response> {
@@ -112,11 +112,7 @@ pub(super) async fn events(
 /// Asks for the end of a task. What is under way is cut off; what it cost is booked.
 #[utoipa::path(post, path = "/factory/tasks/{id}/cancel", tag = "tasks", params(("id" = String, Path)),
     responses((status = 200, body = Task), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn cancel(
-    State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Segment(task): Segment,
-) -> Answer<Json<Task>> {
+pub(super) async fn cancel(State(rooms): State<Shared>, caller: Caller, Segment(task): Segment) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
     let id = known.order.task;
     let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "cancel_task").on(id);
@@ -130,7 +126,7 @@ pub(super) async fn cancel(
     responses((status = 200, body = Task), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn feedback(
     State(rooms): State<Shared>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Segment(task): Segment,
     JsonBody(feedback): JsonBody<Feedback>,
 ) -> Answer<Json<Task>> {
@@ -139,9 +135,10 @@ pub(super) async fn feedback(
         return Err(ApiError::malformed(format!("comment is longer than {COMMENT_BYTES_MAX} bytes")));
     }
     let score_per_mille = per_mille(feedback.score)?;
-    let by = caller.0.name.to_string();
-    let given = FeedbackGiven { score_per_mille, comment: feedback.comment, by, at: Timestamp::now() };
-    let judged = rooms.journal.judge(known.order.task, given).await?;
+    let (now, by) = (Timestamp::now(), caller.0.name.to_string());
+    let given = FeedbackGiven { score_per_mille, comment: feedback.comment, by, at: now };
+    let entry = Entry::allowed(now, (&*caller.0).into(), "give_feedback").on(known.order.task);
+    let judged = rooms.journal.judge(known.order.task, given, entry.into_batch()).await?;
     Ok(Json(render::task(&judged)))
 }
 

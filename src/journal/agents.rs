@@ -1,12 +1,15 @@
 //! Registered agents: durable identities that outlive their tasks. None is kept in memory.
 
+use std::sync::Arc;
+
 use minicbor::{Decode, Encode};
 
+use super::latches::Latches;
 use super::{Error, codec, decode, encode};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::name::{TemplateName, Tenant, User, Version};
-use crate::store::{Batch, Direction, Keyspace, Record, Store};
+use crate::store::{self, Batch, Direction, Keyspace, Record, Store};
 
 /// The counter of agents that were created.
 pub const CREATED_COUNTER: &[u8] = b"stats/agents/created";
@@ -16,6 +19,11 @@ pub const STOPPED_COUNTER: &[u8] = b"stats/agents/stopped";
 const KIND: u8 = 2;
 const VERSION: u8 = 1;
 const TURN_KIND: u8 = 3;
+
+/// Stored agents that one page may look at before it ends, found or not. Those of one millisecond are never parted.
+const LOOKED_AT_MAX: usize = 10_000;
+/// Stored agents that are read together.
+const READ_AT_ONCE: usize = 128;
 
 /// An agent as it is stored.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -46,17 +54,28 @@ pub struct AgentRecord {
     pub stopped_at: Option<Timestamp>,
 }
 
+/// A part of the list of agents.
+#[derive(Debug, Default)]
+pub struct AgentPage {
+    /// The agents.
+    pub agents: Vec<AgentRecord>,
+    /// Where the next page begins, if there is more: the last agent of this page, or a moment that names no agent.
+    pub next: Option<AgentId>,
+}
+
 /// Reads and writes registered agents.
 #[derive(Debug, Clone)]
 pub struct Agents {
     store: Store,
+    /// Held while it is seen whether an agent is stopped, and written that it is.
+    stopping: Arc<Latches>,
 }
 
 impl Agents {
     /// The agents of a store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, stopping: Arc::new(Latches::new()) }
     }
 
     /// Writes a new agent, with whatever must become durable with it.
@@ -68,12 +87,24 @@ impl Agents {
         Ok(())
     }
 
-    /// Writes that an agent is stopped for good.
+    /// Writes that an agent is stopped for good. Of several who ask at once, one is answered that it did.
     ///
     /// # Errors
-    /// The store failed: the agent is as it was.
+    /// There is no such agent, it was stopped before, or the store failed: nothing was written.
     pub async fn stop(&self, agent: &AgentRecord, at: Timestamp, extra: Batch) -> Result<(), Error> {
-        let stopped = AgentRecord { stopped_at: Some(at), ..agent.clone() };
+        let (agents, id) = (self.clone(), agent.agent);
+        // Detached, so that a caller who is cut off does not let the next one look before the stop is durable.
+        let stopped = tokio::spawn(async move { agents.stop_once(id, at, extra).await });
+        stopped.await.map_err(|fault| store::Error::Commit(format!("stop {id}: {fault}")))?
+    }
+
+    async fn stop_once(&self, id: AgentId, at: Timestamp, extra: Batch) -> Result<(), Error> {
+        let _stopping = self.stopping.hold(id.as_bytes()).await;
+        let agent = self.get(id)?.ok_or(Error::NoAgent(id))?;
+        if agent.stopped_at.is_some() {
+            return Err(Error::AgentStopped(id));
+        }
+        let stopped = AgentRecord { stopped_at: Some(at), ..agent };
         self.store.commit(put(&stopped).add(STOPPED_COUNTER, 1).and(extra)).await?;
         Ok(())
     }
@@ -89,20 +120,15 @@ impl Agents {
         }
     }
 
-    /// Reads up to `limit` agents, the newest first, beyond `after`.
+    /// Up to `limit` agents that `wanted` takes, the newest first, beyond `after`; and where to go on, if there is more.
     ///
     /// # Errors
     /// The store failed or a record is damaged.
-    pub async fn list(&self, after: Option<AgentId>, limit: usize) -> Result<Vec<AgentRecord>, Error> {
-        let found = self
-            .store
-            .read(move |store| {
-                let after = after.map(|agent| *agent.as_bytes());
-                let after = after.as_ref().map(<[u8; 16]>::as_slice);
-                store.range(Keyspace::Agent, &[], after, Direction::Descending, limit)
-            })
-            .await?;
-        found.iter().map(|(_, record)| decode(record, &"an agent", 0)).collect()
+    pub async fn list<F>(&self, after: Option<AgentId>, limit: usize, wanted: F) -> Result<AgentPage, Error>
+    where
+        F: Fn(&AgentRecord) -> bool + Send + 'static,
+    {
+        self.store.read(move |store| Ok(read_page(store, after, limit, LOOKED_AT_MAX, &wanted))).await?
     }
 
     /// The last `limit` tasks that a registered agent ended, the oldest first.
@@ -117,6 +143,50 @@ impl Agents {
         let task = |key: &[u8]| key.get(16..).and_then(|rest| rest.try_into().ok()).map(TaskId::from_bytes);
         Ok(found.iter().rev().filter_map(|(key, _)| task(key)).collect())
     }
+}
+
+pub(super) fn read_page(
+    store: &Store,
+    after: Option<AgentId>,
+    limit: usize,
+    looked_at_max: usize,
+    wanted: &dyn Fn(&AgentRecord) -> bool,
+) -> Result<AgentPage, Error> {
+    let (mut page, mut cursor, mut looked_at) = (AgentPage::default(), after, 0_usize);
+    loop {
+        let bound = cursor.map(|agent| *agent.as_bytes());
+        let bound = bound.as_ref().map(<[u8; 16]>::as_slice);
+        let found = store.range(Keyspace::Agent, &[], bound, Direction::Descending, READ_AT_ONCE)?;
+        if found.is_empty() {
+            return Ok(page);
+        }
+        for (_, record) in found {
+            let agent: AgentRecord = decode(&record, &"an agent", 0)?;
+            // INVARIANT: where the next page begins names no agent that `wanted` refused.
+            let passed = cursor.map(moment).filter(|passed| *passed != moment(agent.agent));
+            if looked_at >= looked_at_max && passed.is_some() {
+                page.next = passed;
+                return Ok(page);
+            }
+            looked_at = looked_at.saturating_add(1);
+            cursor = Some(agent.agent);
+            if !wanted(&agent) {
+                continue;
+            }
+            if page.agents.len() >= limit {
+                page.next = page.agents.last().map(|last| last.agent);
+                return Ok(page);
+            }
+            page.agents.push(agent);
+        }
+    }
+}
+
+/// The millisecond in which an identifier was made, as one that sorts before all that were made in it: of a UUIDv7 (RFC 9562,
+/// section 5.7) the first 48 bits are the time.
+fn moment(agent: AgentId) -> AgentId {
+    let [a, b, c, d, e, f, ..] = *agent.as_bytes();
+    AgentId::from_bytes([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 /// The entry that makes an ended task part of its agent's memory.

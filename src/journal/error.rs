@@ -1,7 +1,7 @@
 //! What the journal cannot do.
 
 use crate::domain::failure::{Class, Failure, Retry};
-use crate::domain::id::TaskId;
+use crate::domain::id::{AgentId, TaskId};
 use crate::store;
 
 /// A failure or refusal of the journal.
@@ -38,6 +38,15 @@ pub enum Error {
     /// The writer of a record was cut off; whether the record is durable will be known after a restart.
     #[error("append to {0}: interrupted")]
     Interrupted(TaskId),
+    /// The task was judged as often as a task may be.
+    #[error("judge {0}: it has as many judgements as a task may have")]
+    FeedbackFull(TaskId),
+    /// There is no registered agent of that name.
+    #[error("stop {0}: there is no such agent")]
+    NoAgent(AgentId),
+    /// The agent was stopped before.
+    #[error("stop {0}: it was stopped before")]
+    AgentStopped(AgentId),
 }
 
 impl Failure for Error {
@@ -51,6 +60,9 @@ impl Failure for Error {
             Self::Full(_) => "task_too_long",
             Self::Exists(_) => "task_exists",
             Self::Interrupted(_) => "interrupted",
+            Self::FeedbackFull(_) => "feedback_full",
+            Self::NoAgent(_) => "agent_not_found",
+            Self::AgentStopped(_) => "agent_stopped",
         }
     }
 
@@ -58,8 +70,11 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.class(),
             Self::Undecodable { .. } | Self::Interrupted(_) => Class::Internal,
-            Self::NotOpen(_) | Self::Fenced(_) | Self::Superseded(_) | Self::Exists(_) => Class::Conflict,
-            Self::Full(_) => Class::Refused,
+            Self::NotOpen(_) | Self::Fenced(_) | Self::Superseded(_) | Self::Exists(_) | Self::AgentStopped(_) => {
+                Class::Conflict
+            }
+            Self::Full(_) | Self::FeedbackFull(_) => Class::Refused,
+            Self::NoAgent(_) => Class::NotFound,
         }
     }
 
@@ -72,7 +87,10 @@ impl Failure for Error {
             | Self::Superseded(_)
             | Self::Full(_)
             | Self::Exists(_)
-            | Self::Interrupted(_) => Retry::Never,
+            | Self::Interrupted(_)
+            | Self::FeedbackFull(_)
+            | Self::NoAgent(_)
+            | Self::AgentStopped(_) => Retry::Never,
         }
     }
 
@@ -88,6 +106,9 @@ impl Failure for Error {
             Self::Full(task) => format!("{task} has as many records as a task may have"),
             Self::Exists(task) => format!("{task} exists already"),
             Self::Interrupted(task) => format!("writing to {task} was interrupted"),
+            Self::FeedbackFull(task) => format!("{task} was judged as often as a task may be"),
+            Self::NoAgent(agent) => format!("there is no agent {agent}"),
+            Self::AgentStopped(agent) => format!("{agent} was stopped before"),
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::agents::{self, Agents};
 use super::events::Events;
+use super::latches::Latches;
 use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
 use super::reading::{self, put};
@@ -21,6 +22,8 @@ use crate::store::{self, Batch, Keyspace, Position, Record, Store};
 
 /// The most records that one task may have; a task that needs more fails.
 pub const RECORDS_MAX: u64 = 100_000;
+/// The most judgements that one task may have.
+pub const FEEDBACK_RECORDS_MAX: usize = 16;
 /// Stored tasks that one page may look at before it ends, found or not.
 const LOOKED_AT_MAX: usize = 10_000;
 
@@ -37,6 +40,8 @@ struct Inner {
     events: Events,
     open: OpenTasks,
     unreadable: Vec<TaskId>,
+    /// Held while a task that has ended is read, judged and written.
+    judging: Latches,
 }
 
 /// A part of the list of tasks, as the reader wanted them.
@@ -59,7 +64,7 @@ impl Journal {
         let open = OpenTasks::default();
         tasks.into_iter().for_each(|task| open.insert(task));
         let agents = Agents::new(store.clone());
-        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable })))
+        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging: Latches::new() })))
     }
 
     /// Registered agents.
@@ -131,22 +136,35 @@ impl Journal {
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
-    /// Appends feedback to a task that has ended.
+    /// Appends feedback to a task that has ended, with whatever must become durable with it.
     ///
     /// # Errors
-    /// The store failed, or there is no ended task of that name.
-    pub async fn judge(&self, id: TaskId, feedback: FeedbackGiven) -> Result<Arc<Task>, Error> {
-        let mut task = match self.task(id).await? {
-            Some(task) if task.state.has_ended() => Task::clone(&task),
-            Some(_) | None => return Err(Error::NotOpen(id)),
-        };
+    /// The store failed, there is no ended task of that name, or it was judged as often as a task may be: nothing was written.
+    pub async fn judge(&self, id: TaskId, feedback: FeedbackGiven, extra: Batch) -> Result<Arc<Task>, Error> {
+        if self.0.open.get(id).is_some_and(|open| !open.now().state.has_ended()) {
+            return Err(Error::NotOpen(id));
+        }
+        let journal = self.clone();
+        // Detached, so that a caller who is cut off does not let the next one read before this record is durable.
+        let judged = tokio::spawn(async move { journal.judge_next(id, feedback, extra).await });
+        judged.await.map_err(|_| Error::Interrupted(id))?
+    }
+
+    async fn judge_next(&self, id: TaskId, feedback: FeedbackGiven, extra: Batch) -> Result<Arc<Task>, Error> {
+        let _judging = self.0.judging.hold(id.as_bytes()).await;
+        let records = self.records(id).await?;
+        let ended = Task::replay(&records).filter(|task| task.state.has_ended());
+        let mut task = ended.ok_or(Error::NotOpen(id))?;
+        let judged = records.iter().filter(|record| matches!(record, TaskRecord::FeedbackGiven(_))).count();
+        if judged >= FEEDBACK_RECORDS_MAX {
+            return Err(Error::FeedbackFull(id));
+        }
         let score = i64::from(feedback.score_per_mille);
         let record = TaskRecord::FeedbackGiven(feedback);
-        // Two judgements at the same moment share a key; the later one stands, as it would have after the other.
         let batch = put(id, task.records, &record)
             .add(super::stats::FEEDBACK_COUNT, 1)
             .add(super::stats::FEEDBACK_SUM_PER_MILLE, score);
-        self.0.store.commit(batch).await?;
+        self.0.store.commit(batch.and(extra)).await?;
         notice::publish(&self.0.events, id, task.records, &record);
         task.evolve(&record);
         Ok(Arc::new(task))

@@ -14,6 +14,7 @@ pub mod codec;
 mod error;
 pub mod events;
 mod handle;
+mod latches;
 pub mod notice;
 mod open;
 pub mod order;
@@ -21,9 +22,11 @@ mod reading;
 pub mod record;
 pub mod state;
 pub mod stats;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use error::Error;
-pub use handle::{Journal, RECORDS_MAX, TaskPage};
+pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX, TaskPage};
 pub use open::Custody;
 
 use crate::store::Record;
