@@ -100,9 +100,27 @@ impl Journal {
     /// # Errors
     /// The store failed or the task has ended: nothing was written.
     pub async fn append(&self, id: TaskId, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
+        self.append_then(id, records, extra, |_| {}).await
+    }
+
+    /// As [`Self::append`]; `then` is called once the records are durable and before anybody hears of them, also where the
+    /// caller no longer waits: whoever sees the records sees what `then` did.
+    ///
+    /// # Errors
+    /// The store failed or the task has ended: nothing was written, and `then` was not called.
+    pub async fn append_then<F>(
+        &self,
+        id: TaskId,
+        records: Vec<TaskRecord>,
+        extra: Batch,
+        then: F,
+    ) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send + 'static,
+    {
         let open = self.0.open.get(&id).map(|entry| Arc::clone(entry.value())).ok_or(Error::NotOpen(id))?;
         let inner = Arc::clone(&self.0);
-        let written = tokio::spawn(async move { inner.write(id, &open, &records, extra).await });
+        let written = tokio::spawn(async move { inner.write(id, &open, &records, extra, then).await });
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
@@ -262,7 +280,17 @@ impl Inner {
         Ok(())
     }
 
-    async fn write(&self, id: TaskId, open: &Open, records: &[TaskRecord], extra: Batch) -> Result<Position, Error> {
+    async fn write<F>(
+        &self,
+        id: TaskId,
+        open: &Open,
+        records: &[TaskRecord],
+        extra: Batch,
+        then: F,
+    ) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send,
+    {
         let _writing = open.writing.lock().await;
         let current = open.task.borrow().clone();
         if current.state.has_ended() {
@@ -291,6 +319,7 @@ impl Inner {
         let first = current.records;
         drop(current);
         let position = self.store.commit(batch).await?;
+        then(position);
         let ended = after.state.has_ended();
         open.task.send_replace(Arc::new(after));
         for (sequence, record) in (first..).zip(records) {

@@ -20,7 +20,7 @@ use crate::domain::name::ModelRef;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
 use crate::journal::state::Task;
 use crate::journal::{self, Journal};
-use crate::store::Batch;
+use crate::store::{Batch, Position};
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
@@ -87,9 +87,8 @@ impl Turn {
             at,
         });
         let booked = Budget::book(order.payer(), reserved, at);
-        let position = self.journal().append(self.task, vec![record], booked).await?;
         let reservation = Reservation::recorded(self.key(step), order.payer().clone(), reserved);
-        self.environment.budget.settle(&reservation, reserved, at, position);
+        self.journal().append_then(self.task, vec![record], booked, self.settling(&reservation, reserved, at)).await?;
         Ok(())
     }
 
@@ -176,15 +175,17 @@ impl Turn {
         if let Next::End(outcome) = state::next(&after, order.route(), at) {
             records.push(TaskRecord::Ended(Ended { outcome, at }));
         }
-        let position = match self.journal().append(self.task, records.clone(), booked.clone()).await {
+        let settling = || self.settling(reservation, spent, at);
+        match self.journal().append_then(self.task, records.clone(), booked.clone(), settling()).await {
             Err(journal::Error::Superseded(_)) if records.len() > 1 => {
                 // A cancellation came in between: the step's result stands, the end is decided again.
                 records.truncate(1);
-                self.journal().append(self.task, vec![record], booked).await?
+                self.journal().append_then(self.task, vec![record], booked, settling()).await?;
             }
-            written => written?,
-        };
-        self.environment.budget.settle(reservation, spent, at, position);
+            written => {
+                written?;
+            }
+        }
         metrics::step(&self.now(), step, began.elapsed(), provider_time);
         if records.len() > 1 {
             metrics::task(&self.now());
@@ -203,15 +204,26 @@ impl Turn {
 
     async fn end(&self, outcome: Outcome, with: Batch) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-        self.journal().append(self.task, vec![ended], with).await?;
-        let task = self.now();
-        if task.steps.is_empty() {
-            // No step used what admission held for the first one.
-            let payer = crate::control_plane::admission::payer_of(&task.order);
-            self.environment.budget.release(&Reservation::recorded(self.key(0), payer, task.reserved));
-        }
-        metrics::task(&task);
+        let before = self.now();
+        let payer = crate::control_plane::admission::payer_of(&before.order);
+        let held = Reservation::recorded(self.key(0), payer, before.reserved);
+        let budget = self.environment.budget.clone();
+        let release = move |_| {
+            if before.steps.is_empty() {
+                // No step used what admission held for the first one.
+                budget.release(&held);
+            }
+        };
+        self.journal().append_then(self.task, vec![ended], with, release).await?;
+        metrics::task(&self.now());
         Ok(())
+    }
+
+    /// Settles a reservation as soon as its step is durable: whoever hears of the step finds the money accounted for, also
+    /// where this agent is gone by then.
+    fn settling(&self, reservation: &Reservation, spent: Usd, at: Timestamp) -> impl FnOnce(Position) + Send + 'static {
+        let (budget, reservation) = (self.environment.budget.clone(), reservation.clone());
+        move |position| budget.settle(&reservation, spent, at, position)
     }
 
     /// Waits until a time; false if the task was cancelled meanwhile.

@@ -92,10 +92,15 @@ impl Orchestrator {
         if task.state == State::Queued {
             records.push(TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at }));
         }
-        self.journal().append(id, records, Batch::new()).await?;
+        let (own, unbegun) = (self.clone(), task.state == State::Queued);
+        let release = move |_| {
+            if unbegun {
+                own.settle_unbegun(&task);
+            }
+        };
+        self.journal().append_then(id, records, Batch::new(), release).await?;
         let task = open.borrow().clone();
         if task.state.has_ended() {
-            self.settle_unbegun(&task);
             metrics::task(&task);
         }
         Ok(task)

@@ -168,13 +168,14 @@ impl Daemon {
             .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
             .collect();
         let sockets = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("the sockets of the host");
-        let listening = sockets.lines().filter_map(|line| {
+        let mut listening = sockets.lines().filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-            let own = descriptors.iter().any(|link| *link == PathBuf::from(format!("socket:[{inode}]")));
+            let link = PathBuf::from(format!("socket:[{inode}]"));
+            let own = descriptors.contains(&link);
             (*state == "0A" && own).then(|| u16::from_str_radix(local.split_once(':')?.1, 16).ok())?
         });
-        listening.last().expect("a listener")
+        listening.next().expect("a listener")
     }
 }
 
