@@ -14,7 +14,9 @@ async fn daemon() -> (Daemon, Provider) {
 
 /// A request whose connection ends with its answer.
 fn request(line: &str, more: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("{line} HTTP/1.1\r\nhost: factoryd\r\nconnection: close\r\ncontent-type: application/json\r\n{more}\r\n");
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: factoryd\r\nconnection: close\r\ncontent-type: application/json\r\n{more}\r\n"
+    );
     [head.as_bytes(), body].concat()
 }
 
@@ -44,7 +46,8 @@ async fn a_body_of_100_mb_is_too_large() {
 async fn bodies_that_are_not_what_is_expected_are_malformed() {
     let (daemon, provider) = daemon().await;
     let before = daemon.holdings().await;
-    let deep = format!(r#"{{"template_name": "worker", "input": {}1{}}}"#, r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
+    let deep =
+        format!(r#"{{"template_name": "worker", "input": {}1{}}}"#, r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
     let arrays = "[".repeat(1_000_000);
     let table: [(&str, &[u8]); 13] = [
         ("not JSON", b"{not json"),

@@ -74,7 +74,9 @@ async fn concurrent_requests_do_not_overspend_and_open_reservations_count_as_gon
     let (daemon, provider, gate, worst) = held().await;
     limit(&daemon, "global", times(worst, 3)).await;
     let texts: Vec<String> = (2..9).map(|number| format!("hello {number}")).collect();
-    let submitted = join_all(texts.iter().map(|text| async { daemon.client.submit(&work(text), None, Duration::ZERO).await })).await;
+    let submitted =
+        join_all(texts.iter().map(|text| async { daemon.client.submit(&work(text), None, Duration::ZERO).await }))
+            .await;
     let (admitted, refused): (Vec<_>, Vec<_>) = submitted.into_iter().partition(Result::is_ok);
     assert_eq!((admitted.len(), refused.len()), (2, 5), "two more fit beside the one under way");
     for answer in refused {
@@ -167,9 +169,16 @@ async fn a_task_that_has_ended_holds_nothing_any_more() {
     limit(&daemon, "global", times(usd(COST), rounds).plus(worst)).await;
     for round in 1..rounds {
         let task = daemon.client.submit(&work(TEXT), None, PATIENCE).await;
-        assert!(task.is_ok_and(|task| task.cost_usd == COST), "round {round}: the one before still holds its worst case");
+        assert!(
+            task.is_ok_and(|task| task.cost_usd == COST),
+            "round {round}: the one before still holds its worst case"
+        );
         let told = global(&daemon).await;
-        assert_eq!((told.reserved_usd.as_str(), usd(&told.spent_usd)), ("0.00", times(usd(COST), round + 1)), "{round}");
+        assert_eq!(
+            (told.reserved_usd.as_str(), usd(&told.spent_usd)),
+            ("0.00", times(usd(COST), round + 1)),
+            "{round}"
+        );
     }
 }
 

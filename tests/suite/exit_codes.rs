@@ -103,7 +103,12 @@ async fn text_and_files_come_from_where_they_are_named() {
     let piped = factoryctl(&daemon.workshop.socket(), &["run", "worker", "-"], "from a pipe").await;
     assert_eq!((piped.code, piped.out.trim()), (Some(0), "echo: from a pipe"), "{}", piped.err);
     let missing = daemon.ctl(&["run", "worker", "--file", "no-such-file"]).await;
-    assert!(matches!(missing.code, Some(1 | 2)) && missing.err.contains("no-such-file"), "{:?} {}", missing.code, missing.err);
+    assert!(
+        matches!(missing.code, Some(1 | 2)) && missing.err.contains("no-such-file"),
+        "{:?} {}",
+        missing.code,
+        missing.err
+    );
     daemon.workshop.write("latin1", "x");
     std::fs::write(daemon.workshop.path("latin1"), b"caf\xe9").expect("written");
     let binary = daemon.ctl(&["run", "worker", "--file", "latin1"]).await;

@@ -24,7 +24,10 @@ async fn a_document_is_answered_priced_and_kept_from_the_provider_where_it_is_pe
     let task = ran.json();
     assert_eq!(task["state"], "succeeded");
     assert_eq!(task["cost_usd"], COST);
-    assert_eq!(task["usage"], json!({"input_tokens": 100, "output_tokens": 20, "cached_input_tokens": 0, "reasoning_tokens": 0}));
+    assert_eq!(
+        task["usage"],
+        json!({"input_tokens": 100, "output_tokens": 20, "cached_input_tokens": 0, "reasoning_tokens": 0})
+    );
 
     let asked = provider.asked();
     assert_eq!(asked.len(), 1, "the provider was asked exactly once");

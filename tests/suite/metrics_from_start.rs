@@ -53,7 +53,12 @@ async fn every_name_is_there_from_the_start_with_its_help_and_kind() {
         let sample = if kind == "histogram" { format!("{name}_count") } else { name.to_owned() };
         assert!(sums.contains_key(&sample), "{name} has no sample");
     }
-    for zero in ["factory_steps_total", "factory_cost_usd_total", "factory_provider_requests_total", "factory_task_seconds_count"] {
+    for zero in [
+        "factory_steps_total",
+        "factory_cost_usd_total",
+        "factory_provider_requests_total",
+        "factory_task_seconds_count",
+    ] {
         assert!(sums[zero].abs() < f64::EPSILON, "{zero}: {}", sums[zero]);
     }
 }

@@ -15,7 +15,8 @@ async fn described(daemon: &Daemon) -> BTreeMap<String, BTreeSet<String>> {
     assert_eq!(status, 200);
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{}", document["openapi"]);
     let paths = document["paths"].as_object().expect("paths");
-    let methods = |path: &Value| path.as_object().expect("methods").keys().map(|method| method.to_uppercase()).collect();
+    let methods =
+        |path: &Value| path.as_object().expect("methods").keys().map(|method| method.to_uppercase()).collect();
     paths.iter().map(|(path, known)| (path.clone(), methods(known))).collect()
 }
 
@@ -39,7 +40,8 @@ async fn exactly_the_described_methods_are_answered() {
             if path == "/factory/events" && method == "GET" {
                 continue;
             }
-            let request = format!("{method} {url} HTTP/1.1\r\nhost: factoryd\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            let request =
+                format!("{method} {url} HTTP/1.1\r\nhost: factoryd\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             let answer = raw(&daemon.workshop.socket(), request.as_bytes()).await;
             let refused = answer.status == 405 || (answer.status == 404 && answer.code() == "route_not_found");
             assert_eq!(!refused, methods.contains(method), "{method} {path}: {}", answer.status);
@@ -57,13 +59,33 @@ async fn the_routes_of_the_contract_are_there() {
     let daemon = Daemon::start(Workshop::new("")).await;
     let described = described(&daemon).await;
     for line in [
-        "POST /factory/agents", "GET /factory/agents", "GET /factory/agents/{id}", "DELETE /factory/agents/{id}",
-        "POST /factory/tasks", "GET /factory/tasks", "GET /factory/tasks/{id}", "GET /factory/tasks/{id}/events",
-        "POST /factory/tasks/{id}/cancel", "POST /factory/tasks/{id}/feedback", "GET /factory/templates",
-        "GET /factory/templates/{name}", "GET /factory/templates/{name}/versions", "GET /factory/budgets",
-        "GET /factory/budgets/{scope}", "PUT /factory/budgets/{scope}", "POST /factory/dlp/scan", "GET /factory/audit",
-        "GET /factory/tree", "GET /factory/events", "GET /factory/metrics", "GET /metrics", "GET /health", "GET /ready",
-        "GET /openapi.json", "POST /factory/create_agent", "POST /factory/execute_task",
+        "POST /factory/agents",
+        "GET /factory/agents",
+        "GET /factory/agents/{id}",
+        "DELETE /factory/agents/{id}",
+        "POST /factory/tasks",
+        "GET /factory/tasks",
+        "GET /factory/tasks/{id}",
+        "GET /factory/tasks/{id}/events",
+        "POST /factory/tasks/{id}/cancel",
+        "POST /factory/tasks/{id}/feedback",
+        "GET /factory/templates",
+        "GET /factory/templates/{name}",
+        "GET /factory/templates/{name}/versions",
+        "GET /factory/budgets",
+        "GET /factory/budgets/{scope}",
+        "PUT /factory/budgets/{scope}",
+        "POST /factory/dlp/scan",
+        "GET /factory/audit",
+        "GET /factory/tree",
+        "GET /factory/events",
+        "GET /factory/metrics",
+        "GET /metrics",
+        "GET /health",
+        "GET /ready",
+        "GET /openapi.json",
+        "POST /factory/create_agent",
+        "POST /factory/execute_task",
     ] {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         assert!(described.get(path).is_some_and(|methods| methods.contains(method)), "{line}");

@@ -151,7 +151,10 @@ async fn a_worker_that_fails_twice_ends_the_plan_and_one_that_may_be_skipped_doe
     let provider = Provider::start(|call| if part(call) == "facts" { Reply::Nonsense } else { said(call) }).await;
     let daemon = Daemon::start(Workshop::with(&provider, ROUTES).shipped()).await;
     let task = daemon.run("coordinateur", DOCUMENT).await;
-    assert_eq!((task.state, task.error.map(|error| error.code).as_deref()), (TaskState::Failed, Some("provider_nonsense")));
+    assert_eq!(
+        (task.state, task.error.map(|error| error.code).as_deref()),
+        (TaskState::Failed, Some("provider_nonsense"))
+    );
     assert_eq!(calls(&provider).get("facts"), Some(&2), "facts are on_failure: retry");
     assert_eq!(calls(&provider).get("report"), None);
 }

@@ -27,7 +27,11 @@ async fn an_agent_is_made_shown_listed_and_stopped_for_good() {
     daemon.kill9();
     daemon.start_again().await;
     let (status, page) = daemon.get("/factory/agents").await;
-    assert_eq!((status, &page["items"][0]["agent_id"], &page["next"]), (200, &made["agent_id"], &Value::Null), "{page}");
+    assert_eq!(
+        (status, &page["items"][0]["agent_id"], &page["next"]),
+        (200, &made["agent_id"], &Value::Null),
+        "{page}"
+    );
 
     assert_eq!(daemon.ask(&Call::delete(&path)).await.0, 204);
     assert_eq!(daemon.get(&path).await.1["state"], "stopped");
@@ -114,7 +118,9 @@ async fn the_tree_shows_who_supervises_whom() {
     assert_eq!((status, &tree["name"], &tree["kind"]), (200, &json!("root"), &json!("supervisor")), "{tree}");
     let mut all = BTreeSet::new();
     names(&tree, &mut all);
-    for room in ["store", "audit", "access", "policy", "budget", "templates", "admission", "dlp", "providers", "api", "metrics"] {
+    for room in
+        ["store", "audit", "access", "policy", "budget", "templates", "admission", "dlp", "providers", "api", "metrics"]
+    {
         assert!(all.contains(room), "{room} is missing: {all:?}");
     }
 }

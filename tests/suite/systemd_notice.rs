@@ -20,7 +20,7 @@ async fn told(socket: &UnixDatagram, what: &str) {
 
 #[tokio::test]
 async fn readiness_and_the_stop_are_told() {
-    let workshop = Workshop::new("");
+    let workshop = Workshop::new("").shipped();
     let path = workshop.path("notify.sock");
     let socket = UnixDatagram::bind(&path).expect("bound");
     let mut daemon = Daemon::start_in(workshop, &[("NOTIFY_SOCKET", path.to_str().expect("text"))]).await;

@@ -76,7 +76,8 @@ async fn an_edit_of_a_parent_changes_its_children() {
     let provider = Provider::echo().await;
     let workshop = Workshop::with(&provider, "");
     workshop.template("parent", json!({"system_prompt": "From the parent."}));
-    let child = workshop.write("templates/worker.json", r#"{"name": "worker", "version": "1.0.0", "extends": "parent"}"#);
+    let child =
+        workshop.write("templates/worker.json", r#"{"name": "worker", "version": "1.0.0", "extends": "parent"}"#);
     workshop.sign(&child);
     let daemon = Daemon::start(workshop).await;
     let before = daemon.client.template("worker").await.expect("a template");

@@ -48,7 +48,11 @@ pub(crate) struct Asked {
 impl Asked {
     /// What the model is asked.
     pub(crate) fn prompt(&self) -> &str {
-        self.body["messages"].as_array().and_then(|said| said.last()).and_then(|last| last["content"].as_str()).expect("text")
+        self.body["messages"]
+            .as_array()
+            .and_then(|said| said.last())
+            .and_then(|last| last["content"].as_str())
+            .expect("text")
     }
 
     /// What the model is told to be.
@@ -150,7 +154,8 @@ async fn serve(listener: TcpListener, asked: Arc<watch::Sender<Vec<Asked>>>, scr
         let service = service_fn(move |request| answer(request, asked.clone(), script.clone()));
         tokio::spawn(async move {
             // A connection that the daemon ends, or that the script cuts, is no failure of the provider.
-            let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ended =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
