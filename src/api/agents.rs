@@ -99,5 +99,5 @@ pub(super) async fn stop(
 }
 
 pub(super) fn rendered(rooms: &Shared, agent: &AgentRecord) -> Agent {
-    render::agent(agent, rooms.factory.presence(agent.agent), 0)
+    render::agent(agent, rooms.factory.presence(agent.agent), rooms.factory.restarts(agent.agent))
 }

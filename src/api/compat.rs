@@ -59,6 +59,6 @@ pub(super) async fn execute_task(
         metadata: std::collections::BTreeMap::new(),
         idempotency_key: None,
     };
-    let task = tasks::run(&rooms, &caller, submission).await?;
+    let task = rooms.orchestrator.accept(std::sync::Arc::clone(&caller.0), submission).await?;
     tasks::answer(&rooms, task, WAIT_MAX).await
 }

@@ -14,8 +14,8 @@ use super::error::{Answer, ApiError};
 use super::gate::Caller;
 use super::router::Shared;
 use super::{events, render};
-use crate::control_plane::admission::Admitted;
 use crate::control_plane::admission::submission::{Submission, Target};
+use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::private::Text;
@@ -46,20 +46,12 @@ pub(super) async fn submit(
     let wait = query.wait()?;
     let submission = submission(wanted, idempotency_key(&headers)?)?;
     let following = rooms.journal.events().subscribe();
-    let task = run(&rooms, &caller, submission).await?;
+    let task = rooms.orchestrator.accept(Arc::clone(&caller.0), submission).await?;
     if accepts_events(&headers) {
         return events::stream_task(&rooms, task, following).await;
     }
     drop(following);
     answer(&rooms, task, wait).await
-}
-
-/// Admits and submits, or finds what was submitted before.
-pub(super) async fn run(rooms: &Shared, caller: &Caller, submission: Submission) -> Answer<TaskId> {
-    match rooms.admission.admit(&caller.0, submission, Timestamp::now()).await? {
-        Admitted::New(ticket) => Ok(rooms.orchestrator.submit(*ticket).await?),
-        Admitted::Repeated(task) => Ok(task),
-    }
 }
 
 /// The task as it is after at most `wait`: 200 when it has ended, else 202.
@@ -77,10 +69,9 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Parameters(page): Parameters<PageQuery>,
 ) -> Answer<Json<Page<Task>>> {
-    let owned = move |task: &Known| caller.owns(&task.order.tenant);
+    let owned = move |task: &Known| caller.owns(&task.order.tenant).then(|| render::listed(task));
     let found = rooms.journal.list(page.after()?, page.limit()?, owned).await?;
-    let items = found.tasks.iter().map(|task| render::listed(task)).collect();
-    Ok(Json(Page { items, next: found.next.map(|next| next.to_string()) }))
+    Ok(Json(Page { items: found.items, next: found.next.map(|next| next.to_string()) }))
 }
 
 /// Shows a task, after waiting for its end if asked to.
@@ -127,7 +118,9 @@ pub(super) async fn cancel(
     Segment(task): Segment,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
-    let task = rooms.orchestrator.cancel(known.order.task, &caller.0.name).await?;
+    let id = known.order.task;
+    let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "cancel_task").on(id);
+    let task = rooms.orchestrator.cancel(id, &caller.0.name, entry.into_batch()).await?;
     Ok(Json(render::task(&task)))
 }
 

@@ -20,7 +20,7 @@ mod upkeep;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
@@ -73,6 +73,13 @@ struct ControlPlane {
     children: Vec<ChildSpec>,
 }
 
+/// Rooms that lower ones call back and that stand above them: they are known a moment later.
+#[derive(Clone, Default)]
+struct Known {
+    factory: Arc<OnceLock<Factory>>,
+    orchestrator: Arc<OnceLock<Orchestrator>>,
+}
+
 /// The data plane's rooms, and the children of its supervisor in the order of their start.
 struct DataPlane {
     dlp: Dlp,
@@ -103,6 +110,7 @@ impl Daemon {
         settings: Settings,
         metrics: Metrics,
     ) -> Result<Self, Error> {
+        let started_at = Timestamp::now();
         let store = open_store(&settings).await?;
         let events = Events::new();
         let journal = {
@@ -112,7 +120,8 @@ impl Daemon {
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
         let (providers, provider_specs) = Providers::start(&settings.providers);
-        let control = control_plane(&settings, &journal, &events, providers.clone());
+        let known = Known::default();
+        let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent::Rooms {
             journal: journal.clone(),
@@ -121,8 +130,9 @@ impl Daemon {
             prices: PriceList::new(&settings.models),
             dlp: dlp.clone(),
             providers,
+            started_at,
         };
-        let data = data_plane(&settings, rooms, dlp, dlp_specs, provider_specs);
+        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs);
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
@@ -139,7 +149,7 @@ impl Daemon {
             metrics: metrics.clone(),
             readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
             settings: settings.api.clone(),
-            started_at: Timestamp::now(),
+            started_at,
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let tree = tree::Parts {
@@ -161,10 +171,9 @@ impl Daemon {
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
         let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
-        let limits = settings.budgets.iter().map(|(scope, limit)| (scope, Some(*limit)));
-        for (scope, limit) in gone.map(|scope| (scope, None)).chain(limits) {
-            self.budget.declare(scope, Source::Settings, limit).await?;
-        }
+        let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
+        let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
+        self.budget.declare_now(Source::Settings, &limits)?;
         self.settings.access = settings.access;
         self.settings.budgets = settings.budgets;
         Ok(())
@@ -233,7 +242,13 @@ fn create_private(directory: &Path) -> Result<(), Error> {
     made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
 }
 
-fn control_plane(settings: &Settings, journal: &Journal, events: &Events, providers: Providers) -> ControlPlane {
+fn control_plane(
+    settings: &Settings,
+    journal: &Journal,
+    events: &Events,
+    providers: Providers,
+    known: Known,
+) -> ControlPlane {
     let store = journal.store();
     let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
     let (access, access_spec) = Access::start(rules(settings));
@@ -256,6 +271,7 @@ fn control_plane(settings: &Settings, journal: &Journal, events: &Events, provid
         audit: audit.clone(),
         routes: routes(settings),
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
+        free_agent: Arc::new(move |template, tenant| known.factory.get()?.free_agent(template, tenant)),
         open_tasks_max: settings.api.open_tasks_max,
     });
     let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
@@ -265,18 +281,15 @@ fn control_plane(settings: &Settings, journal: &Journal, events: &Events, provid
 fn data_plane(
     settings: &Settings,
     rooms: agent::Rooms,
-    dlp: Dlp,
+    known: &Known,
     dlp_specs: Vec<ChildSpec>,
     provider_specs: Vec<ChildSpec>,
 ) -> DataPlane {
+    let dlp = rooms.dlp.clone();
     let environment = Environment::new(rooms);
-    // The orchestrator stands above the factory, whose shards tell it when they start: it is known to them a moment later.
-    let known: Arc<std::sync::OnceLock<Orchestrator>> = Arc::default();
-    let later = Arc::clone(&known);
-    let made: Arc<std::sync::OnceLock<Factory>> = Arc::default();
-    let factory_later = Arc::clone(&made);
+    let later = known.clone();
     let on_shard = Arc::new(move |shard| {
-        if let (Some(factory), Some(orchestrator)) = (factory_later.get(), later.get()) {
+        if let (Some(factory), Some(orchestrator)) = (later.factory.get(), later.orchestrator.get()) {
             factory.forget_shard(shard);
             orchestrator.sweep_later();
         }
@@ -284,8 +297,8 @@ fn data_plane(
     let shards = settings.max_workers.get();
     let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), shards, on_shard);
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
-    let factory = made.get_or_init(|| factory).clone();
-    let orchestrator = known.get_or_init(|| orchestrator).clone();
+    let factory = known.factory.get_or_init(|| factory).clone();
+    let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
     let children = vec![
         tree::group("dlp", dlp_specs),
         tree::group("providers", provider_specs),
@@ -309,17 +322,15 @@ fn routes(settings: &Settings) -> Routes {
     settings.routes.iter().map(|(name, models)| (name.clone(), models.as_slice().into())).collect()
 }
 
-/// A template's limit for a day becomes a limit of the budget room whenever a version is published.
+/// A template's limit for a day becomes a limit of the budget room before a version is served.
 fn declare_daily_limits(templates: &Templates, budget: &Budget) {
     let budget = budget.clone();
     templates.on_publish(Arc::new(move |template| {
-        let (budget, scope) = (budget.clone(), Scope::Template(template.name.clone()));
+        let scope = Scope::Template(template.name.clone());
         let limit = template.budget.per_day.map(|amount| Limit { amount, window: Window::Day });
-        tokio::spawn(async move {
-            if let Err(error) = budget.declare(&scope, Source::Template, limit).await {
-                tracing::error!(%scope, %error, "a template's daily limit is not in force");
-            }
-        });
+        if let Err(error) = budget.declare_now(Source::Template, &[(scope, limit)]) {
+            tracing::error!(template = %template.name, %error, "a template's daily limit is not in force");
+        }
     }));
 }
 

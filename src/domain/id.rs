@@ -1,4 +1,5 @@
-//! Identifiers of tasks and agents: UUIDv7 (RFC 9562), so that they sort by creation, written with a prefix that tells them apart.
+//! Identifiers of tasks and agents: UUIDv7, subtasks UUIDv8 (RFC 9562), so that they sort by creation, written with a prefix
+//! that tells them apart.
 
 use std::fmt;
 use std::str::FromStr;
@@ -79,10 +80,13 @@ identifier!(
 
 impl TaskId {
     /// The identifier of the subtask that `step` of this task delegates. It depends on nothing else, so that delegating
-    /// again after a crash names the same subtask.
+    /// again after a crash names the same subtask; and it begins with its parent's time, so that lists keep them together.
     #[must_use]
     pub fn child(&self, step: &str) -> Self {
-        Self(Uuid::new_v5(&self.0, step.as_bytes()))
+        let mut bytes = *Uuid::new_v5(&self.0, step.as_bytes()).as_bytes();
+        let (time, own) = (self.0.as_bytes().iter(), bytes.iter_mut());
+        own.zip(time).take(6).for_each(|(own, time)| *own = *time);
+        Self(Uuid::new_v8(bytes))
     }
 
     /// The agent that exists for this task alone (a task by template gets a fresh agent without history).
@@ -119,5 +123,6 @@ mod tests {
         let parent = TaskId::generate();
         assert_eq!(parent.child("facts"), parent.child("facts"));
         assert_ne!(parent.child("facts"), parent.child("notes"));
+        assert_eq!(parent.child("facts").as_bytes()[..6], parent.as_bytes()[..6], "it sorts beside its parent");
     }
 }

@@ -23,6 +23,9 @@ pub enum Error {
     /// The task has ended, or there is none of that name; nothing more is written about it.
     #[error("append to {0}: it is not open")]
     NotOpen(TaskId),
+    /// Somebody else has taken the task up since; whoever wrote is a ghost and must stop.
+    #[error("append to {0}: somebody else has taken it up")]
+    Fenced(TaskId),
     /// Another writer was there first.
     #[error("append to {0}: another writer was there first")]
     Superseded(TaskId),
@@ -43,6 +46,7 @@ impl Failure for Error {
             Self::Store(error) => error.code(),
             Self::Undecodable { .. } => "record_undecodable",
             Self::NotOpen(_) => "task_ended",
+            Self::Fenced(_) => "task_fenced",
             Self::Superseded(_) => "task_superseded",
             Self::Full(_) => "task_too_long",
             Self::Exists(_) => "task_exists",
@@ -54,7 +58,7 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.class(),
             Self::Undecodable { .. } | Self::Interrupted(_) => Class::Internal,
-            Self::NotOpen(_) | Self::Superseded(_) | Self::Exists(_) => Class::Conflict,
+            Self::NotOpen(_) | Self::Fenced(_) | Self::Superseded(_) | Self::Exists(_) => Class::Conflict,
             Self::Full(_) => Class::Refused,
         }
     }
@@ -64,6 +68,7 @@ impl Failure for Error {
             Self::Store(error) => error.retry(),
             Self::Undecodable { .. }
             | Self::NotOpen(_)
+            | Self::Fenced(_)
             | Self::Superseded(_)
             | Self::Full(_)
             | Self::Exists(_)
@@ -78,6 +83,7 @@ impl Failure for Error {
                 format!("record {sequence} of {task} cannot be read by this version")
             }
             Self::NotOpen(task) => format!("{task} has ended"),
+            Self::Fenced(task) => format!("{task} was taken up by somebody else"),
             Self::Superseded(task) => format!("{task} was changed at the same moment"),
             Self::Full(task) => format!("{task} has as many records as a task may have"),
             Self::Exists(task) => format!("{task} exists already"),

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use super::agents::{self, Agents};
 use super::events::Events;
+use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
+use super::reading::{self, put};
 use super::record::{self, FeedbackGiven, Submitted, TaskRecord};
 use super::state::Task;
-use super::{Error, decode, encode, notice};
+use super::{Error, notice, stats};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
-use crate::store::{Batch, Direction, Keyspace, Position, Record, Store};
+use crate::domain::name::TemplateName;
+use crate::store::{self, Batch, Keyspace, Position, Record, Store};
 
 /// The most records that one task may have; a task that needs more fails.
 pub const RECORDS_MAX: u64 = 100_000;
@@ -33,31 +35,31 @@ struct Inner {
     store: Store,
     agents: Agents,
     events: Events,
-    open: DashMap<TaskId, Arc<Open>>,
+    open: OpenTasks,
+    unreadable: Vec<TaskId>,
 }
 
-/// A task that has not ended.
-struct Open {
-    /// Held while records are written, so that their order in the store is their order in the projection.
-    writing: Mutex<()>,
-    task: watch::Sender<Arc<Task>>,
+/// A part of the list of tasks, as the reader wanted them.
+pub struct TaskPage<T> {
+    /// What was made of each.
+    pub items: Vec<T>,
+    /// Where the next page begins.
+    pub next: Option<TaskId>,
 }
 
 impl Journal {
     /// Opens the journal of a store and replays every task that has not ended. Blocks.
     ///
+    /// A task that cannot be read stays as it is and is told by [`Self::unreadable`].
+    ///
     /// # Errors
-    /// The store failed, or a record of an open task cannot be read.
+    /// The store failed.
     pub fn open(store: Store, events: Events) -> Result<Self, Error> {
-        let open = DashMap::new();
-        for (key, _) in store.range(Keyspace::Open, &[], None, Direction::Ascending, usize::MAX)? {
-            let Ok(id) = <[u8; 16]>::try_from(key.as_slice()).map(TaskId::from_bytes) else { continue };
-            if let Some(task) = read_task(&store, id)? {
-                open.insert(id, Arc::new(Open::new(task)));
-            }
-        }
+        let (tasks, unreadable) = reading::open_tasks(&store)?;
+        let open = OpenTasks::default();
+        tasks.into_iter().for_each(|task| open.insert(task));
         let agents = Agents::new(store.clone());
-        Ok(Self(Arc::new(Inner { store, agents, events, open })))
+        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable })))
     }
 
     /// Registered agents.
@@ -78,15 +80,18 @@ impl Journal {
         &self.0.store
     }
 
+    /// Open tasks that could not be read when the journal was opened.
+    #[must_use]
+    pub fn unreadable(&self) -> &[TaskId] {
+        &self.0.unreadable
+    }
+
     /// Makes a submission durable, with whatever must become durable with it. When this returns, the task is acknowledged.
     ///
     /// # Errors
     /// The store failed or a task of that name exists: nothing was written.
     pub async fn submit(&self, order: Order, reserved: Usd, at: Timestamp, extra: Batch) -> Result<(), Error> {
         let id = order.task;
-        if self.0.open.contains_key(&id) {
-            return Err(Error::Exists(id));
-        }
         let submitted = Submitted { order, reserved, at };
         let inner = Arc::clone(&self.0);
         // Detached, so that a caller who is cut off cannot leave the projection behind the store.
@@ -94,23 +99,30 @@ impl Journal {
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
-    /// Appends records to an open task, with whatever must become durable with them. When this returns, they are durable
+    /// Takes an open task up, to go on with its story; none if it has ended. Whoever held it before is fenced: nothing that
+    /// they append from now on is written.
+    #[must_use]
+    pub fn take_up(&self, id: TaskId) -> Option<Custody> {
+        self.0.open.get(id).map(|open| open.take_up(id))
+    }
+
+    /// Appends records to a task's story, with whatever must become durable with them. When this returns, they are durable
     /// and the projection holds them.
     ///
     /// # Errors
-    /// The store failed or the task has ended: nothing was written.
-    pub async fn append(&self, id: TaskId, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
-        self.append_then(id, records, extra, |_| {}).await
+    /// The store failed, the task has ended, or somebody else has taken it up: nothing was written.
+    pub async fn append(&self, custody: &Custody, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
+        self.append_then(custody, records, extra, |_| {}).await
     }
 
     /// As [`Self::append`]; `then` is called once the records are durable and before anybody hears of them, also where the
-    /// caller no longer waits: whoever sees the records sees what `then` did.
+    /// caller no longer waits: whoever sees the records finds done what `then` does.
     ///
     /// # Errors
-    /// The store failed or the task has ended: nothing was written, and `then` was not called.
+    /// As [`Self::append`]; `then` was not called.
     pub async fn append_then<F>(
         &self,
-        id: TaskId,
+        custody: &Custody,
         records: Vec<TaskRecord>,
         extra: Batch,
         then: F,
@@ -118,9 +130,25 @@ impl Journal {
     where
         F: FnOnce(Position) + Send + 'static,
     {
-        let open = self.0.open.get(&id).map(|entry| Arc::clone(entry.value())).ok_or(Error::NotOpen(id))?;
+        self.write(custody.id(), custody.into(), Durable { records, extra, then }).await
+    }
+
+    /// Appends records beside a task's story, such as a cancellation, which its holder hears of.
+    ///
+    /// # Errors
+    /// The store failed, or the task is not such that they may follow: nothing was written.
+    pub async fn interject(&self, id: TaskId, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
+        self.write(id, Held::Nobody, Durable { records, extra, then: |_| {} }).await
+    }
+
+    async fn write<F>(&self, id: TaskId, held: Held, what: Durable<F>) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send + 'static,
+    {
+        let open = self.0.open.get(id).ok_or(Error::NotOpen(id))?;
         let inner = Arc::clone(&self.0);
-        let written = tokio::spawn(async move { inner.write(id, &open, &records, extra, then).await });
+        // Detached, as in `submit`.
+        let written = tokio::spawn(async move { inner.write(id, &open, held, what).await });
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
@@ -148,7 +176,7 @@ impl Journal {
     /// An open task, to be followed.
     #[must_use]
     pub fn watch(&self, id: TaskId) -> Option<watch::Receiver<Arc<Task>>> {
-        self.0.open.get(&id).map(|open| open.task.subscribe())
+        self.0.open.get(id).map(|open| open.task.subscribe())
     }
 
     /// A task as it is now.
@@ -156,11 +184,11 @@ impl Journal {
     /// # Errors
     /// The store failed or a record cannot be read.
     pub async fn task(&self, id: TaskId) -> Result<Option<Arc<Task>>, Error> {
-        if let Some(open) = self.0.open.get(&id) {
-            return Ok(Some(open.task.borrow().clone()));
+        if let Some(open) = self.0.open.get(id) {
+            return Ok(Some(open.now()));
         }
         let journal = self.clone();
-        tokio::task::spawn_blocking(move || journal.read(id)).await.map_err(|_| Error::Interrupted(id))?
+        self.read_durably(move || journal.read(id)).await
     }
 
     /// As [`Self::task`], on the thread of the caller. Blocks where the task has ended.
@@ -168,10 +196,10 @@ impl Journal {
     /// # Errors
     /// The store failed or a record cannot be read.
     pub fn read(&self, id: TaskId) -> Result<Option<Arc<Task>>, Error> {
-        if let Some(open) = self.0.open.get(&id) {
-            return Ok(Some(open.task.borrow().clone()));
+        if let Some(open) = self.0.open.get(id) {
+            return Ok(Some(open.now()));
         }
-        Ok(read_task(&self.0.store, id)?.map(Arc::new))
+        Ok(reading::task(&self.0.store, id)?.map(Arc::new))
     }
 
     /// Waits until a task has ended, at most so long, and returns it as it is then.
@@ -194,44 +222,39 @@ impl Journal {
     /// The store failed or a record cannot be read.
     pub async fn records(&self, id: TaskId) -> Result<Vec<TaskRecord>, Error> {
         let store = self.0.store.clone();
-        tokio::task::spawn_blocking(move || read_records(&store, id)).await.map_err(|_| Error::Interrupted(id))?
+        self.read_durably(move || reading::records(&store, id)).await
     }
 
-    /// Up to `limit` tasks that `wanted` takes, the newest first, beyond `after`; and where to go on, if there is more.
+    /// What `wanted` makes of up to `limit` tasks, the newest first, beyond `after`; and where to go on, if there is more. One
+    /// task at a time is in memory.
     ///
     /// # Errors
-    /// The store failed or a record cannot be read.
-    pub async fn list<F>(&self, after: Option<TaskId>, limit: usize, wanted: F) -> Result<TaskPage, Error>
+    /// The store failed.
+    pub async fn list<T, F>(&self, after: Option<TaskId>, limit: usize, wanted: F) -> Result<TaskPage<T>, Error>
     where
-        F: Fn(&Task) -> bool + Send + 'static,
+        T: Send + 'static,
+        F: Fn(&Task) -> Option<T> + Send + 'static,
     {
         let journal = self.clone();
-        let read = tokio::task::spawn_blocking(move || journal.read_page(after, limit, &wanted));
-        read.await.map_err(|fault| Error::Store(crate::store::Error::Read(fault.to_string())))?
+        self.read_durably(move || journal.read_page(after, limit, &wanted)).await
     }
 
     /// Every open task.
     #[must_use]
     pub fn open_tasks(&self) -> Vec<Arc<Task>> {
-        self.0.open.iter().map(|open| open.task.borrow().clone()).collect()
+        self.0.open.all()
     }
 
     /// Open tasks of one agent, the oldest first.
     #[must_use]
     pub fn open_tasks_of(&self, agent: AgentId) -> Vec<TaskId> {
-        let own = agent.own_task();
-        if self.0.open.contains_key(&own) {
-            return vec![own];
-        }
-        let mut tasks: Vec<TaskId> = self
-            .0
-            .open
-            .iter()
-            .filter(|open| open.task.borrow().order.agent() == agent)
-            .map(|open| *open.key())
-            .collect();
-        tasks.sort_unstable();
-        tasks
+        self.0.open.of_agent(agent)
+    }
+
+    /// How many tasks of a template have not ended.
+    #[must_use]
+    pub fn open_count_of(&self, template: &TemplateName) -> usize {
+        self.0.open.of_template(template)
     }
 
     /// How many tasks have not ended.
@@ -240,126 +263,126 @@ impl Journal {
         self.0.open.len()
     }
 
-    fn read_page(
+    /// How many bytes the inputs of open tasks have together.
+    #[must_use]
+    pub fn open_input_bytes(&self) -> usize {
+        self.0.open.input_bytes()
+    }
+
+    /// Reads on a thread that may block; what comes back is durable.
+    async fn read_durably<T, F>(&self, read: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
+        self.0.store.read(move |_| Ok(read())).await.map_err(Error::from)?
+    }
+
+    fn read_page<T>(
         &self,
         after: Option<TaskId>,
         limit: usize,
-        wanted: &dyn Fn(&Task) -> bool,
-    ) -> Result<TaskPage, Error> {
-        let (mut tasks, mut cursor) = (Vec::new(), after);
+        wanted: &dyn Fn(&Task) -> Option<T>,
+    ) -> Result<TaskPage<T>, Error> {
+        let (mut items, mut cursor) = (Vec::new(), after);
         for _ in 0..LOOKED_AT_MAX {
-            let Some(id) = previous_task(&self.0.store, cursor)? else { return Ok(TaskPage { tasks, next: None }) };
-            if tasks.len() == limit {
-                return Ok(TaskPage { tasks, next: cursor });
+            let Some(id) = reading::previous_task(&self.0.store, cursor)? else {
+                return Ok(TaskPage { items, next: None });
+            };
+            if items.len() == limit {
+                return Ok(TaskPage { items, next: cursor });
             }
             cursor = Some(id);
-            tasks.extend(self.read(id)?.filter(|task| wanted(task)));
+            match self.read(id) {
+                Ok(task) => items.extend(task.and_then(|task| wanted(&task))),
+                Err(Error::Store(store::Error::Damaged { .. }) | Error::Undecodable { .. }) => {
+                    tracing::error!(task = %id, "a task cannot be read and is left out of a list");
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(TaskPage { tasks, next: cursor })
+        Ok(TaskPage { items, next: cursor })
     }
 }
 
-/// A part of the list of tasks.
-pub struct TaskPage {
-    /// The tasks.
-    pub tasks: Vec<Arc<Task>>,
-    /// Where the next page begins.
-    pub next: Option<TaskId>,
+/// What is to become durable at once, and what is done when it is.
+struct Durable<F> {
+    records: Vec<TaskRecord>,
+    extra: Batch,
+    then: F,
 }
 
 impl Inner {
     async fn begin(&self, submitted: Submitted, extra: Batch) -> Result<(), Error> {
         let id = submitted.order.task;
+        let submitting = self.open.submit(id).ok_or(Error::Exists(id))?;
+        // Only the identifier of a subtask can come twice: its parent submits it again when in doubt.
+        if submitted.order.parent().is_some() && self.store.contains(Keyspace::Task, &reading::key(id, 0))? {
+            return Err(Error::Exists(id));
+        }
         let task = Task::begin(&submitted);
         let record = TaskRecord::Submitted(submitted);
         let listed = Record { kind: record::KIND, version: record::VERSION, body: Vec::new() };
         let batch = put(id, 0, &record).put(Keyspace::Open, id.as_bytes().as_slice(), listed).and(extra);
         self.store.commit(batch).await?;
-        self.open.insert(id, Arc::new(Open::new(task)));
+        self.open.insert(task);
+        drop(submitting);
         notice::publish(&self.events, id, 0, &record);
         Ok(())
     }
 
-    async fn write<F>(
-        &self,
-        id: TaskId,
-        open: &Open,
-        records: &[TaskRecord],
-        extra: Batch,
-        then: F,
-    ) -> Result<Position, Error>
+    async fn write<F>(&self, id: TaskId, open: &Open, held: Held, what: Durable<F>) -> Result<Position, Error>
     where
         F: FnOnce(Position) + Send,
     {
+        let Durable { records, extra, then } = what;
         let _writing = open.writing.lock().await;
-        let current = open.task.borrow().clone();
+        if !open.is_held_by(&held) {
+            return Err(Error::Fenced(id));
+        }
+        let current = open.now();
         if current.state.has_ended() {
             return Err(Error::NotOpen(id));
         }
-        let mut after = Task::clone(&current);
-        let mut batch = extra;
-        for record in records {
-            if !after.accepts(record) {
-                return Err(Error::Superseded(id));
-            }
-            batch = batch.and(put(id, after.records, record));
-            after.evolve(record);
-        }
-        // A task that is full can still conclude and end.
-        let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));
-        if starts && after.records > RECORDS_MAX {
-            return Err(Error::Full(id));
-        }
-        if let Some(TaskRecord::Ended(ended)) = records.last() {
-            batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(super::stats::of_ended(&after, ended));
-            if let Some(agent) = current.order.registered_agent() {
-                batch = batch.and(agents::turn(agent, id));
-            }
-        }
+        let (after, batch) = follow(&current, &records, extra)?;
         let first = current.records;
         drop(current);
         let position = self.store.commit(batch).await?;
         then(position);
         let ended = after.state.has_ended();
         open.task.send_replace(Arc::new(after));
-        for (sequence, record) in (first..).zip(records) {
+        for (sequence, record) in (first..).zip(&records) {
             notice::publish(&self.events, id, sequence, record);
         }
         if ended {
-            self.open.remove(&id);
+            self.open.remove(id);
         }
         Ok(position)
     }
 }
 
-impl Open {
-    fn new(task: Task) -> Self {
-        Self { writing: Mutex::new(()), task: watch::Sender::new(Arc::new(task)) }
+/// The task after these records, and the batch that makes it so.
+fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task, Batch), Error> {
+    let id = current.order.task;
+    let mut after = current.clone();
+    let mut batch = extra;
+    for record in records {
+        if !after.accepts(record) {
+            return Err(Error::Superseded(id));
+        }
+        batch = batch.and(put(id, after.records, record));
+        after.evolve(record);
     }
-}
-
-fn key(id: TaskId, sequence: u64) -> Vec<u8> {
-    [id.as_bytes().as_slice(), &sequence.to_be_bytes()].concat()
-}
-
-fn put(id: TaskId, sequence: u64, record: &TaskRecord) -> Batch {
-    let record = Record { kind: record::KIND, version: record::VERSION, body: encode(record) };
-    Batch::new().put(Keyspace::Task, key(id, sequence), record)
-}
-
-fn read_records(store: &Store, id: TaskId) -> Result<Vec<TaskRecord>, Error> {
-    let found = store.range(Keyspace::Task, id.as_bytes(), None, Direction::Ascending, usize::MAX)?;
-    (0..).zip(&found).map(|(sequence, (_, record))| decode(record, &id, sequence)).collect()
-}
-
-fn read_task(store: &Store, id: TaskId) -> Result<Option<Task>, Error> {
-    Ok(Task::replay(&read_records(store, id)?))
-}
-
-/// The newest task that is older than `cursor`.
-fn previous_task(store: &Store, cursor: Option<TaskId>) -> Result<Option<TaskId>, Error> {
-    let bound = cursor.map(|id| key(id, 0));
-    let found = store.range(Keyspace::Task, &[], bound.as_deref(), Direction::Descending, 1)?;
-    let id = found.first().and_then(|(key, _)| key.get(..16)).and_then(|bytes| bytes.try_into().ok());
-    Ok(id.map(TaskId::from_bytes))
+    // A task that is full can still conclude and end.
+    let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));
+    if starts && after.records > RECORDS_MAX {
+        return Err(Error::Full(id));
+    }
+    if let Some(TaskRecord::Ended(ended)) = records.last() {
+        batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(stats::of_ended(&after, ended));
+        if let Some(agent) = after.order.registered_agent() {
+            batch = batch.and(agents::turn(agent, id));
+        }
+    }
+    Ok((after, batch))
 }

@@ -15,13 +15,16 @@ mod error;
 pub mod events;
 mod handle;
 pub mod notice;
+mod open;
 pub mod order;
+mod reading;
 pub mod record;
 pub mod state;
 pub mod stats;
 
 pub use error::Error;
 pub use handle::{Journal, RECORDS_MAX, TaskPage};
+pub use open::Custody;
 
 use crate::store::Record;
 

@@ -62,6 +62,9 @@ pub struct Order {
     /// What the submitter sent along.
     #[n(14)]
     pub metadata: BTreeMap<String, String>,
+    /// Levels of delegation that may still be below it.
+    #[n(15)]
+    pub levels: u32,
 }
 
 impl Order {

@@ -163,6 +163,14 @@ pub enum Then {
     /// Nothing.
     #[n(2)]
     GiveUp,
+    /// The same again, no sooner than so many milliseconds after the failure; it was no fault of the model's, and does not
+    /// count as an attempt.
+    #[n(3)]
+    Again {
+        /// The delay.
+        #[n(0)]
+        after_ms: u64,
+    },
 }
 
 /// See [`TaskRecord::StepSkipped`].

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::order::Order;
 use super::record::{Outcome, StepFailed, StepFinished, StepKind, StepStarted, Submitted, TaskRecord, Then};
 use crate::domain::clock::Timestamp;
+use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::private::Text;
 use crate::domain::usage::Usage;
@@ -150,8 +151,8 @@ impl Task {
         Some(task)
     }
 
-    /// Whether a record may follow. A step starts under the next number and concludes once, so that of two writers who
-    /// believe that the task is theirs (one of them a ghost that its supervisor has given up) only one gets on.
+    /// Whether a record may follow. A step starts under the next number and concludes once, and a task ends only when all its
+    /// steps have concluded, so that what a step cost is on record before the task is closed.
     #[must_use]
     pub fn accepts(&self, record: &TaskRecord) -> bool {
         let is_open =
@@ -161,8 +162,9 @@ impl Task {
             TaskRecord::StepStarted(started) => !self.state.has_ended() && started.step == self.next_step(),
             TaskRecord::StepFinished(finished) => !self.state.has_ended() && is_open(finished.step),
             TaskRecord::StepFailed(failed) => !self.state.has_ended() && is_open(failed.step),
-            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) | TaskRecord::Ended(_) => {
-                !self.state.has_ended()
+            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) => !self.state.has_ended(),
+            TaskRecord::Ended(_) => {
+                !self.state.has_ended() && self.steps.iter().all(|step| step.status != StepStatus::Started)
             }
             TaskRecord::FeedbackGiven(_) => self.state.has_ended(),
         }
@@ -257,6 +259,17 @@ impl Task {
         self.steps
             .last()
             .filter(|step| matches!((&step.status, &step.kind), (StepStatus::Started, StepKind::Model { .. })))
+    }
+
+    /// The subtasks that have started and not concluded.
+    #[must_use]
+    pub fn open_children(&self) -> Vec<TaskId> {
+        let open = self.steps.iter().filter(|step| step.status == StepStatus::Started);
+        open.filter_map(|step| match &step.kind {
+            StepKind::Delegate { child, .. } => Some(*child),
+            StepKind::Model { .. } => None,
+        })
+        .collect()
     }
 
     /// What may follow the last step, if it failed.

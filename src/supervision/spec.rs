@@ -243,11 +243,11 @@ pub(super) async fn start_supervisor(
         None => Actor::spawn(None, incarnation, arguments).await,
     };
     let (reference, _ended) = spawned.map_err(|error| refused(handle.name(), error))?;
-    let started = published::<Message>(address, reference, gone);
+    // Before anybody can reach it, so that what the hook forgets is its predecessor's and nothing of its own.
     if let Some(hook) = hook {
         actor::guarded("on_start", || hook());
     }
-    Ok(started)
+    Ok(published::<Message>(address, reference, gone))
 }
 
 async fn spawn<A: Actor>(

@@ -26,6 +26,8 @@ use crate::store::Batch;
 
 /// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
 pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
+/// Finds a registered agent of a template and tenant that waits for work, if one is in memory; the data plane knows.
+pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant) -> Option<AgentId> + Send + Sync>;
 /// Routes by name, from the settings.
 pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
 
@@ -45,9 +47,14 @@ pub struct Means {
     pub routes: Routes,
     /// Which models can be called.
     pub readiness: Readiness,
+    /// Which registered agents wait for work.
+    pub free_agent: FreeAgent,
     /// The most open tasks.
     pub open_tasks_max: usize,
 }
+
+/// The most bytes that the inputs of all open tasks may have together; they are held in memory.
+pub const OPEN_INPUT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Decides what runs. Cheap to clone; every decision is made in the caller's task from immutable snapshots, but for the
 /// reservation, which the budget's actor makes.
@@ -148,7 +155,12 @@ impl Admission {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
-        let (tenant, user) = access::resolve(principal, submission.tenant.clone(), submission.user.clone())?;
+        let agent = self.agent(principal, &submission.target)?;
+        // What is asked of an agent is asked for its tenant and user, unless somebody says otherwise.
+        let (of_tenant, of_user) =
+            agent.as_ref().map_or((None, None), |agent| (Some(agent.tenant.clone()), agent.user.clone()));
+        let (tenant, user) =
+            access::resolve(principal, submission.tenant.clone().or(of_tenant), submission.user.clone().or(of_user))?;
         access::authorise(principal, Permission::SubmitTask, Some(&tenant))?;
         policy::check(&submission, now)?;
         let fingerprint = submission.fingerprint();
@@ -161,11 +173,13 @@ impl Admission {
         {
             return Ok(Admitted::Repeated(task));
         }
-        if self.means.journal.open_count() >= self.means.open_tasks_max {
-            return Err(Refusal::Overloaded(self.means.open_tasks_max));
-        }
         let task = TaskId::generate();
-        let placement = self.place(&submission.target, &tenant)?;
+        let placement = match agent {
+            Some(agent) if agent.tenant == tenant => self.on_agent(&agent)?,
+            Some(agent) => return Err(Refusal::UnknownAgent(agent.agent)),
+            None => self.place(&submission.target, &tenant)?,
+        };
+        self.room(&placement.template, submission.input.len())?;
         let order = Order {
             task,
             worker: placement.worker,
@@ -182,6 +196,7 @@ impl Admission {
             tools: granted(&placement.template),
             protection: placement.template.protection,
             metadata: submission.metadata,
+            levels: placement.template.limits.depth,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
@@ -204,14 +219,13 @@ impl Admission {
         now: Timestamp,
     ) -> Result<Ticket, Refusal> {
         let above = parent.order();
-        let deepest = parent.template().limits.depth;
+        let levels = above.levels.checked_sub(1).ok_or(Refusal::TooDeep(parent.template().limits.depth))?;
+        policy::check_input(&input)?;
         let ancestors: Vec<Ancestor> = std::iter::once(Ancestor { task: above.task, budget: above.budget })
             .chain(above.ancestors.iter().cloned())
             .collect();
-        if u32::try_from(ancestors.len()).map_or(true, |depth| depth > deepest) {
-            return Err(Refusal::TooDeep(deepest));
-        }
         let placement = self.place(target, &above.tenant)?;
+        self.room(&placement.template, input.len())?;
         let order = Order {
             task: child,
             worker: placement.worker,
@@ -228,6 +242,7 @@ impl Admission {
             tools: granted(&placement.template),
             protection: placement.template.protection,
             metadata: BTreeMap::new(),
+            levels: levels.min(placement.template.limits.depth),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let who = Who {
@@ -309,23 +324,55 @@ impl Admission {
         Ok(())
     }
 
+    /// The agent that a submission names, if it names one and its principal may know of it.
+    fn agent(&self, principal: &Principal, target: &Target) -> Result<Option<AgentRecord>, Refusal> {
+        let Target::Agent(id) = target else { return Ok(None) };
+        let found = self.means.journal.agents().get(*id)?;
+        let known = found.filter(|agent| principal.tenant.as_ref().is_none_or(|own| *own == agent.tenant));
+        known.map(Some).ok_or(Refusal::UnknownAgent(*id))
+    }
+
+    fn on_agent(&self, agent: &AgentRecord) -> Result<Placement, Refusal> {
+        if agent.stopped_at.is_some() {
+            return Err(Refusal::StoppedAgent(agent.agent));
+        }
+        let template = self.means.templates.get(&agent.template)?;
+        Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) })
+    }
+
     fn place(&self, target: &Target, tenant: &Tenant) -> Result<Placement, Refusal> {
         match target {
             Target::Template(name) => Ok(Placement::of(self.means.templates.get(name)?)),
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
-                Ok(Placement::of(template))
+                match (self.means.free_agent)(&template.name, tenant) {
+                    Some(agent) => Ok(Placement { template, worker: Worker::Registered(Registered(agent)) }),
+                    None => Ok(Placement::of(template)),
+                }
             }
             Target::Agent(id) => {
-                let agent = self.means.journal.agents().get(*id)?;
-                let agent = agent.filter(|agent| agent.tenant == *tenant).ok_or(Refusal::UnknownAgent(*id))?;
-                if agent.stopped_at.is_some() {
-                    return Err(Refusal::StoppedAgent(*id));
-                }
-                let template = self.means.templates.get(&agent.template)?;
-                Ok(Placement { template, worker: Worker::Registered(Registered(*id)) })
+                let agent = self.means.journal.agents().get(*id)?.filter(|agent| agent.tenant == *tenant);
+                self.on_agent(&agent.ok_or(Refusal::UnknownAgent(*id))?)
             }
+        }
+    }
+
+    /// Whether there is room for one more task of this template with an input of so many bytes.
+    fn room(&self, template: &Template, input_bytes: usize) -> Result<(), Refusal> {
+        let journal = &self.means.journal;
+        if journal.open_count() >= self.means.open_tasks_max {
+            return Err(Refusal::Overloaded { what: "open tasks", limit: self.means.open_tasks_max });
+        }
+        if journal.open_input_bytes().saturating_add(input_bytes) > OPEN_INPUT_BYTES_MAX {
+            return Err(Refusal::Overloaded { what: "bytes of input of open tasks", limit: OPEN_INPUT_BYTES_MAX });
+        }
+        let max = template.pool.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+        match max {
+            Some(limit) if journal.open_count_of(&template.name) >= limit => {
+                Err(Refusal::Overloaded { what: "open tasks of this template", limit })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -17,7 +17,7 @@ mod refusal;
 mod repeat;
 pub mod submission;
 
-pub use handle::{Admission, Admitted, Means, NewAgent, Readiness, Routes, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, OPEN_INPUT_BYTES_MAX, Readiness, Routes, Ticket};
 pub use order::{WorkOrder, payer_of};
 pub use refusal::Refusal;
 pub use repeat::KEY_LIFETIME;

@@ -6,14 +6,14 @@ use super::submission::{
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
+use crate::domain::private::Text;
 
 /// Checks the sizes and the deadline of a submission.
 ///
 /// # Errors
 /// The first that does not fit.
 pub fn check(submission: &Submission, now: Timestamp) -> Result<(), Refusal> {
-    let bounded = |what, length, limit| if length > limit { Err(Refusal::TooLarge { what, limit }) } else { Ok(()) };
-    bounded("the input", submission.input.len(), INPUT_BYTES_MAX)?;
+    check_input(&submission.input)?;
     let key = submission.idempotency_key.as_ref().map_or(0, String::len);
     bounded("the idempotency key", key, IDEMPOTENCY_KEY_BYTES_MAX)?;
     if submission.metadata.len() > METADATA_ENTRIES_MAX {
@@ -29,6 +29,18 @@ pub fn check(submission: &Submission, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Checks the size of an input.
+///
+/// # Errors
+/// It is too long.
+pub fn check_input(input: &Text) -> Result<(), Refusal> {
+    bounded("the input", input.len(), INPUT_BYTES_MAX)
+}
+
+fn bounded(what: &'static str, length: usize, limit: usize) -> Result<(), Refusal> {
+    if length > limit { Err(Refusal::TooLarge { what, limit }) } else { Ok(()) }
+}
+
 /// The stricter of several limits, where any is set.
 #[must_use]
 pub fn strictest(limits: impl IntoIterator<Item = Option<Usd>>) -> Option<Usd> {
@@ -41,7 +53,6 @@ mod tests {
 
     use super::*;
     use crate::control_plane::admission::submission::Target;
-    use crate::domain::private::Text;
 
     fn submission() -> Submission {
         Submission {

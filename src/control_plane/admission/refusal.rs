@@ -75,9 +75,14 @@ pub enum Refusal {
     /// Orchestrators delegate deeper than their limit.
     #[error("delegation deeper than {0} levels")]
     TooDeep(u32),
-    /// As many tasks are open as may be.
-    #[error("{0} tasks are open, as many as may be")]
-    Overloaded(usize),
+    /// There is as much open work as there may be.
+    #[error("as much is open as may be: {limit} {what}")]
+    Overloaded {
+        /// What there is much of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// The daemon is stopping.
     #[error("the daemon is draining")]
     Draining,
@@ -103,7 +108,7 @@ impl Failure for Refusal {
             Self::TooLate => "deadline_passed",
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::TooDeep(_) => "delegation_too_deep",
-            Self::Overloaded(_) => "overloaded",
+            Self::Overloaded { .. } => "overloaded",
             Self::Draining => "draining",
         }
     }
@@ -122,7 +127,7 @@ impl Failure for Refusal {
             Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
                 Class::Refused
             }
-            Self::Overloaded(_) => Class::Overload,
+            Self::Overloaded { .. } => Class::Overload,
         }
     }
 
@@ -133,7 +138,7 @@ impl Failure for Refusal {
             Self::Budget(error) => error.retry(),
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
-            Self::Overloaded(_) | Self::Draining | Self::UnusableRoute(_) => Retry::After(OVERLOAD_PAUSE),
+            Self::Overloaded { .. } | Self::Draining | Self::UnusableRoute(_) => Retry::After(OVERLOAD_PAUSE),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
             | Self::UnknownCapability(_)
@@ -167,7 +172,7 @@ impl Failure for Refusal {
             | Self::TooLate
             | Self::KeyReused(_)
             | Self::TooDeep(_)
-            | Self::Overloaded(_)
+            | Self::Overloaded { .. }
             | Self::Draining => self.to_string(),
         }
     }

@@ -1,20 +1,19 @@
 //! The shell around the ledger: receive, decide, answer, tell. It decides nothing itself.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use crate::domain::budget::{Limit, Scope, Window};
+use crate::domain::budget::Scope;
 use crate::domain::clock::{Day, Timestamp};
-use crate::domain::money::Usd;
 use crate::journal::events::{Event, Events};
 use crate::store::{self, Direction, Keyspace, Store};
 
-use super::durable;
+use super::barred::BARRED_MAX;
+use super::declared::{Declarations, Declared};
+use super::durable::{self, Stored};
 use super::handle::{Recover, Recovered};
-use super::limits::Source;
 use super::message::{Done, Message};
 use super::metrics::Metrics;
 use super::payer::Hold;
@@ -27,7 +26,8 @@ const READ_AT_START_MAX: usize = 64;
 /// What each incarnation starts from.
 #[derive(Clone)]
 pub(super) struct Start {
-    pub(super) limits: Arc<BTreeMap<Scope, Limit>>,
+    pub(super) declared: Arc<Declared>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) store: Store,
     pub(super) events: Events,
     pub(super) recover: Arc<dyn Recover>,
@@ -39,8 +39,11 @@ pub(super) struct Keeper;
 pub(super) struct State {
     ledger: Ledger,
     epoch: u64,
+    declared: Arc<Declared>,
+    /// What the ledger knows of it.
+    seen: Arc<Declarations>,
     events: Events,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl Actor for Keeper {
@@ -52,9 +55,11 @@ impl Actor for Keeper {
         // The epoch rises before the records are read: whoever saw the old one had made its step durable by then, so that the
         // records tell of it (see `Budget::confirm`).
         let epoch = start.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
-        let mut ledger = load(&start).await?;
+        let seen = start.declared.present();
+        let mut ledger = load(&start, &seen).await?;
         let read = read_limited(&mut ledger, &start.store).await?;
-        let mut state = State { ledger, epoch, events: start.events, metrics: Metrics::new() };
+        let Start { declared, events, metrics, .. } = start;
+        let state = State { ledger, epoch, declared, seen, events, metrics };
         state.measure(&read, Timestamp::now().day());
         Ok(state)
     }
@@ -65,6 +70,7 @@ impl Actor for Keeper {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        state.catch_up();
         state.receive(message);
         Ok(())
     }
@@ -72,17 +78,21 @@ impl Actor for Keeper {
 
 /// Reads what must be known before the first decision: what open tasks hold, and which limits bind. Spending is read scope by
 /// scope when a limit first needs it, so that a start costs the same however much history there is.
-async fn load(start: &Start) -> Result<Ledger, ActorProcessingErr> {
+async fn load(start: &Start, declared: &Declarations) -> Result<Ledger, ActorProcessingErr> {
     let mut ledger = Ledger::default();
     let (as_of, _none) = start.store.counters(durable::no_counters_prefix()).await?;
     let recover = start.recover.clone();
     let Recovered { reservations, spent_by_task } = tokio::task::spawn_blocking(move || recover.open()).await?;
     ledger.recover(as_of, reservations, spent_by_task);
-    for (scope, limit) in start.limits.iter() {
-        full(ledger.declare(scope, Source::Settings, Some(*limit)))?;
-    }
-    for (scope, limit) in start.store.read(stored_limits).await? {
-        full(ledger.set(&scope, limit, as_of))?;
+    // Whose they are does not matter yet.
+    let _scopes = ledger.redeclare(&Declarations::new(), declared);
+    let lost = ledger.recover_limits(start.store.read(stored_limits).await?, as_of);
+    if lost > 0 {
+        tracing::error!(
+            lost,
+            most = LIMITS_MAX,
+            "limits are damaged or too many: nothing may be spent on their scopes"
+        );
     }
     Ok(ledger)
 }
@@ -98,25 +108,24 @@ async fn read_limited(ledger: &mut Ledger, store: &Store) -> Result<Vec<Scope>, 
     Ok(scopes)
 }
 
-fn stored_limits(store: &Store) -> Result<Vec<(Scope, Limit)>, store::Error> {
-    let records = store.survey(Keyspace::Budget, b"", None, Direction::Ascending, LIMITS_MAX.saturating_add(1))?;
-    let read = |(key, record): (Vec<u8>, Result<_, _>)| {
-        let limit = record.and_then(|record| durable::limit(&key, &record));
-        limit.or_else(|reason| {
-            // A limit that cannot be read must not become no limit.
-            let scope = durable::scope(&key).ok_or_else(|| reason.clone())?;
-            tracing::error!(%scope, %reason, "a limit is damaged: nothing may be spent here until it is set again");
-            Ok((scope, Limit { amount: Usd::ZERO, window: Window::Total }))
-        })
-    };
-    records.into_iter().map(read).collect()
-}
-
-fn full(outcome: Result<(), Denied>) -> Result<(), ActorProcessingErr> {
-    outcome.map_err(|_| format!("start budgets: more than {LIMITS_MAX} limits").into())
+fn stored_limits(store: &Store) -> Result<Vec<Stored>, store::Error> {
+    let most = LIMITS_MAX.saturating_add(BARRED_MAX).saturating_add(1);
+    let records = store.survey(Keyspace::Budget, b"", None, Direction::Ascending, most)?;
+    Ok(records.into_iter().map(|(key, record)| durable::stored(&key, record)).collect())
 }
 
 impl State {
+    /// INVARIANT: what was declared before a message was sent binds when it is handled; whether the ledger was there to be told
+    /// does not matter.
+    fn catch_up(&mut self) {
+        if !self.declared.is_present(&self.seen) {
+            let now = self.declared.present();
+            let changed = self.ledger.redeclare(&self.seen, &now);
+            self.seen = now;
+            self.measure(&changed, Timestamp::now().day());
+        }
+    }
+
     fn receive(&mut self, message: Message) {
         match message {
             Message::Reserve { key, payer, amount, at, reply } => {
@@ -148,15 +157,18 @@ impl State {
                 self.ledger.close_task(task);
                 finish(done);
             }
-            Message::Read { scope, as_of, days } => self.ledger.read(&scope, as_of, days),
-            Message::Set { scope, limit, position, reply } => {
-                let outcome = self.ledger.set(&scope, limit, position);
+            Message::Read { scope, as_of, days } => {
+                self.ledger.read(&scope, as_of, days);
                 self.measure(std::slice::from_ref(&scope), Timestamp::now().day());
-                answer(reply, outcome);
             }
-            Message::Declare { scope, source, limit, reply } => {
-                answer(reply, self.ledger.declare(&scope, source, limit))
+            Message::Place { scope, reply } => answer(reply, self.ledger.place(&scope)),
+            Message::Set { scope, limit, position, reply } => {
+                self.ledger.set(&scope, limit, position);
+                self.measure(std::slice::from_ref(&scope), Timestamp::now().day());
+                answer(reply, Ok(()));
             }
+            // To have been told is enough.
+            Message::Declared => {}
             Message::Show { scope, today, reply } => answer(reply, self.ledger.show(&scope, today)),
             Message::List { today, reply } => answer(reply, self.ledger.list(today)),
             Message::Open { reply } => {
@@ -165,10 +177,12 @@ impl State {
         }
     }
 
-    fn measure(&mut self, scopes: &[Scope], today: Day) {
+    fn measure(&self, scopes: &[Scope], today: Day) {
         for scope in scopes {
-            if let Some(remaining) = self.ledger.remaining(scope, today) {
-                self.metrics.remains(scope, remaining);
+            match self.ledger.remaining(scope, today) {
+                Some(remaining) => self.metrics.remains(scope, remaining),
+                None if self.ledger.is_limited(scope) => {}
+                None => self.metrics.unlimited(scope),
             }
         }
     }

@@ -71,12 +71,34 @@ pub(super) fn put_limit(scope: &Scope, limit: Limit) -> Batch {
 }
 
 /// The scope whose limit is stored under a key.
-pub(super) fn scope(key: &[u8]) -> Option<Scope> {
+fn scope(key: &[u8]) -> Option<Scope> {
     std::str::from_utf8(key).ok()?.parse().ok()
 }
 
+/// What is known of one stored limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// All.
+    Sound(Scope, Limit),
+    /// Whose it is; not even that where the key is damaged.
+    Damaged(Option<Scope>),
+}
+
+/// Reads back what was found under a key.
+pub(super) fn stored(key: &[u8], record: Result<Record, store::Error>) -> Stored {
+    match record.and_then(|record| limit(key, &record)) {
+        Ok((scope, limit)) => Stored::Sound(scope, limit),
+        Err(reason) => {
+            let scope = scope(key);
+            let whose = scope.as_ref().map(ToString::to_string);
+            tracing::error!(scope = whose, %reason, "a limit is damaged: nothing may be spent here until it is set again");
+            Stored::Damaged(scope)
+        }
+    }
+}
+
 /// Reads a limit back.
-pub(super) fn limit(key: &[u8], record: &Record) -> Result<(Scope, Limit), store::Error> {
+fn limit(key: &[u8], record: &Record) -> Result<(Scope, Limit), store::Error> {
     let fault = |reason: &str| damaged(Keyspace::Budget, key, reason);
     let scope = scope(key).ok_or_else(|| fault("not a scope"))?;
     if (record.kind, record.version) != (LIMIT_KIND, LIMIT_VERSION) {

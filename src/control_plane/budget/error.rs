@@ -19,7 +19,7 @@ pub enum Error {
     #[error("find a budget: {0}")]
     UnknownScope(#[from] InvalidScope),
     /// The ledger keeps track of no more.
-    #[error("reserve money: the ledger tracks as many scopes, tasks, limits and reservations as it may")]
+    #[error("keep track of money: the ledger tracks as many scopes, tasks, limits and reservations as it may")]
     Full,
     /// The counters change faster than they are read.
     #[error("read the spending of a scope: it was not read in time")]
@@ -92,6 +92,10 @@ fn refused(refusal: &Refusal) -> String {
         Why::Stopped => format!(
             "the budget of {subject} ({limit} USD, {window}) is stopped, because a cost exceeded what was reserved for it; set \
              the limit again to go on"
+        ),
+        Why::Barred => format!(
+            "the limit of {subject} is damaged or one more than the daemon keeps, so nothing may be spent here; set the limit \
+             again to go on"
         ),
     }
 }

@@ -15,16 +15,19 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal::events::Events;
 use crate::store::{Batch, Position, Store};
-use crate::supervision::{Address, ChildSpec};
+use crate::supervision::{Address, CallError, ChildSpec};
 
 use super::account::Cost;
 use super::actor::{Keeper, Start};
+use super::declared::Declared;
 use super::durable;
 use super::error::Error;
 use super::limits::Source;
 use super::message::{Done, Message};
+use super::metrics::Metrics;
 use super::payer::{Hold, Key, Payer, Reservation};
 use super::state::{Denied, Held, Standing};
+use super::unanswered::Unanswered;
 
 /// How long a question waits for the ledger, restarts included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -63,6 +66,9 @@ pub struct Budget {
     store: Store,
     epoch: Arc<AtomicU64>,
     waiting: Arc<Semaphore>,
+    declared: Arc<Declared>,
+    /// Held by whoever sets a limit, from the question for room until the limit is known.
+    setting: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Budget {
@@ -82,22 +88,51 @@ impl Budget {
     ) -> (Self, ChildSpec) {
         let address = Address::new("budget");
         let epoch = Arc::new(AtomicU64::new(0));
-        let start = Start { limits: Arc::new(limits), store: store.clone(), events, recover, epoch: epoch.clone() };
+        let declared = Arc::new(Declared::new(limits));
+        let start = Start {
+            declared: declared.clone(),
+            metrics: Arc::new(Metrics::new()),
+            store: store.clone(),
+            events,
+            recover,
+            epoch: epoch.clone(),
+        };
         let spec = ChildSpec::worker(&address, move || (Keeper, start.clone()));
-        let waiting = Arc::new(Semaphore::new(NEWS_WAITING_MAX));
-        (Self { address, store, epoch, waiting }, spec)
+        let (waiting, setting) = (Arc::new(Semaphore::new(NEWS_WAITING_MAX)), Arc::new(Semaphore::new(1)));
+        (Self { address, store, epoch, waiting, declared, setting }, spec)
     }
 
     /// Holds `amount` on everything that `payer` names, or refuses. The same key holds money once; a second call with another
     /// amount changes what is held, or is refused and changes nothing. Nothing asks the ledger where nothing can be owed.
     ///
+    /// Call it before the step is durable as started: where no answer comes, or the caller stops waiting for it, whatever the
+    /// key holds is released, because nobody else knows that it may be held.
+    ///
     /// # Errors
-    /// [`Error::Refused`] where a limit does not allow it; else the ledger or the store cannot answer, and nothing was held or
-    /// will be released with the task.
+    /// [`Error::Refused`] where a limit does not allow it; else the ledger or the store cannot answer.
     pub async fn reserve(&self, key: Key, payer: Payer, amount: Usd, at: Timestamp) -> Result<Reservation, Error> {
         if amount <= Usd::ZERO {
             return Ok(Reservation { key, payer, amount: Usd::ZERO, hold: Hold::Free });
         }
+        let unanswered = Unanswered::new(&self.address, key);
+        let held = self.hold(key, payer, amount, at).await;
+        match held {
+            // Dropped here, it takes back what may be held.
+            Err(Error::Unavailable(CallError::TimedOut(_) | CallError::Interrupted(_))) => drop(unanswered),
+            Ok(_)
+            | Err(
+                Error::Unavailable(CallError::NotRunning(_))
+                | Error::Refused(_)
+                | Error::UnknownScope(_)
+                | Error::Full
+                | Error::Unread
+                | Error::Store(_),
+            ) => unanswered.answered(),
+        }
+        held
+    }
+
+    async fn hold(&self, key: Key, payer: Payer, amount: Usd, at: Timestamp) -> Result<Reservation, Error> {
         let epoch = self.ask(|reply| Message::Reserve { key, payer: payer.clone(), amount, at, reply }).await?;
         Ok(Reservation { key, payer, amount, hold: Hold::Held(epoch) })
     }
@@ -106,12 +141,12 @@ impl Budget {
     /// ledger restarted in between, it may have read the records before the step was there. Costs nothing if it did not.
     ///
     /// # Errors
-    /// As [`Self::reserve`]; the effect must not happen then.
+    /// As [`Self::reserve`]; the effect must not happen then. What is held stays held: the step, or its task, still ends.
     pub async fn confirm(&self, reservation: &Reservation, at: Timestamp) -> Result<Reservation, Error> {
         let Reservation { key, payer, amount, hold } = reservation;
         match hold {
-            Hold::Held(epoch) if *epoch != self.epoch() => self.reserve(*key, payer.clone(), *amount, at).await,
-            Hold::Recorded => self.reserve(*key, payer.clone(), *amount, at).await,
+            Hold::Held(epoch) if *epoch != self.epoch() => self.hold(*key, payer.clone(), *amount, at).await,
+            Hold::Recorded => self.hold(*key, payer.clone(), *amount, at).await,
             Hold::Held(_) | Hold::Free => Ok(reservation.clone()),
         }
     }
@@ -171,25 +206,42 @@ impl Budget {
     }
 
     /// Sets a scope's limit at run time; it takes the place of declared ones and outlives restarts. A stopped scope runs again.
-    /// `beside` is committed with it: the audit entry.
+    /// `beside` is committed with it: the audit entry. A caller that stops waiting takes nothing back.
     ///
     /// # Errors
-    /// The store failed and the limit is as it was; or the ledger cannot answer, and the limit binds from its next start on.
+    /// [`Error::Full`], or the store failed, and the limit is as it was; or the ledger cannot answer: then either nothing was
+    /// written, or the limit binds from the ledger's next start on.
     pub async fn set(&self, scope: &Scope, limit: Limit, beside: Batch) -> Result<(), Error> {
+        let (room, scope) = (self.clone(), scope.clone());
+        // A task of its own: a limit that is durable must become known, whether or not its operator still waits.
+        let set = tokio::spawn(async move { room.set_in_turn(&scope, limit, beside).await });
+        set.await.unwrap_or_else(|_| Err(CallError::Interrupted(self.address.name().clone()).into()))
+    }
+
+    /// INVARIANT: one limit is set at a time, and only where there is room for it, so that no more become durable than the
+    /// ledger keeps, however often it restarts in between.
+    async fn set_in_turn(&self, scope: &Scope, limit: Limit, beside: Batch) -> Result<(), Error> {
+        let _turn = self.setting.acquire().await.map_err(|_| CallError::NotRunning(self.address.name().clone()))?;
+        self.ask(|reply| Message::Place { scope: scope.clone(), reply }).await?;
         let position = self.store.commit(durable::put_limit(scope, limit).and(beside)).await?;
         self.ask(|reply| Message::Set { scope: scope.clone(), limit, position, reply }).await
     }
 
-    /// Declares a limit that the settings or a template name, or that they name none any more. An operator's limit wins;
-    /// declared limits bind side by side. Declare them again after a restart of the ledger: it knows only those of its settings.
+    /// Declares limits that the settings or a template name, or (`None`) no longer name: all of them at once. They bind every
+    /// reservation that is asked for from now on, also after restarts of the ledger and while it is away. An operator's limit
+    /// wins; declared ones bind side by side.
     ///
     /// # Errors
-    /// [`Error::Full`], or the ledger cannot answer.
-    pub async fn declare(&self, scope: &Scope, source: Source, limit: Option<Limit>) -> Result<(), Error> {
-        self.ask(|reply| Message::Declare { scope: scope.clone(), source, limit, reply }).await
+    /// [`Error::Full`] beyond [`DECLARED_MAX`](super::DECLARED_MAX); nothing has changed then.
+    pub fn declare_now(&self, source: Source, limits: &[(Scope, Option<Limit>)]) -> Result<(), Error> {
+        self.declared.change(source, limits)?;
+        if self.address.cast(Message::Declared).is_err() {
+            tracing::debug!("the ledger is away, and reads what is declared when it is back");
+        }
+        Ok(())
     }
 
-    /// Counts the incarnations of the ledger. Whoever declares limits declares them again when it changes.
+    /// Counts the incarnations of the ledger.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
@@ -252,6 +304,10 @@ impl Budget {
 
 #[cfg(test)]
 impl Budget {
+    pub(super) fn declared(&self) -> Arc<Declared> {
+        self.declared.clone()
+    }
+
     pub(super) fn address(&self) -> &Address<Message> {
         &self.address
     }

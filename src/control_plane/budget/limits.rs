@@ -7,7 +7,7 @@ use crate::store::Position;
 use super::spending::first_day;
 
 /// Who declares a limit that is not durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The settings.
     Settings,
@@ -35,6 +35,11 @@ impl Limits {
     /// Whether no limit binds.
     pub(super) fn is_empty(&self) -> bool {
         self.binding().next().is_none()
+    }
+
+    /// Whether an operator set the limit that binds.
+    pub(super) fn is_set(&self) -> bool {
+        self.operator.is_some()
     }
 
     /// Takes a limit that was made durable at `position`; an older one than is known changes nothing. A stopped scope runs again.

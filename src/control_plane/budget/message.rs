@@ -9,7 +9,6 @@ use crate::domain::money::Usd;
 use crate::store::Position;
 
 use super::account::Cost;
-use super::limits::Source;
 use super::payer::{Hold, Key, Payer};
 use super::state::{Denied, Held, Standing};
 
@@ -27,10 +26,12 @@ pub(super) enum Message {
     CloseTask { task: TaskId, done: Done },
     /// The handle, when it has read the counters that an answer said are missing.
     Read { scope: Scope, as_of: Position, days: Vec<(Day, Usd)> },
+    /// Operators, before a limit is committed: whether there is room for it.
+    Place { scope: Scope, reply: RpcReplyPort<Result<(), Denied>> },
     /// Operators, after the limit was committed.
     Set { scope: Scope, limit: Limit, position: Position, reply: RpcReplyPort<Result<(), Denied>> },
-    /// Templates and settings.
-    Declare { scope: Scope, source: Source, limit: Option<Limit>, reply: RpcReplyPort<Result<(), Denied>> },
+    /// Templates and settings, after they declared limits. What they are is read where it is kept.
+    Declared,
     /// Whoever asks for one budget.
     Show { scope: Scope, today: Day, reply: RpcReplyPort<Result<Standing, Denied>> },
     /// Whoever asks for all budgets.

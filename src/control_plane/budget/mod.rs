@@ -15,11 +15,15 @@
 //!   stops every scope of its payer that has a limit, until the window ends or the limit is set again.
 //! - A cost counts once: the ledger adds it only where its commit came after the counters were read.
 //! - A clock that goes back gives no money back.
-//! - Every reservation ends: settled, released, or closed with its task.
+//! - Every reservation ends: settled, released, closed with its task, or taken back where whoever asked never heard of it.
+//! - A limit that was declared binds from the next message on, in this incarnation of the ledger and in all later ones.
+//! - A stored limit that cannot be read, or kept, lets nothing be spent on its scope; it never keeps the ledger from starting.
 //! - Deliberately absent: waiting for money. What does not fit is refused.
 
 mod account;
 mod actor;
+mod barred;
+mod declared;
 mod durable;
 mod error;
 mod handle;
@@ -32,7 +36,9 @@ mod refusal;
 mod spending;
 mod state;
 pub mod tokens;
+mod unanswered;
 
+pub use declared::DECLARED_MAX;
 pub use durable::book;
 pub use error::Error;
 pub use handle::{Budget, Recover, Recovered};

@@ -29,13 +29,19 @@ pub enum Why {
     NoRoom,
     /// A cost exceeded what was held for it, so the scope takes nothing more until its window ends or its limit is set again.
     Stopped,
+    /// The scope's limit cannot be read, or is one more than are kept, so nothing may be spent until it is set again.
+    Barred,
 }
 
 /// A reservation that a limit does not allow. The figures are of the limit's current window, before the reservation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "budget of {subject}: limit {limit} ({window}), spent {spent}, reserved {reserved}, asked {asked}{}",
-    if *.why == Why::Stopped { "; stopped by a cost above its reservation" } else { "" },
+    match .why {
+        Why::NoRoom => "",
+        Why::Stopped => "; stopped by a cost above its reservation",
+        Why::Barred => "; its stored limit cannot be told",
+    },
     window = .window.as_str()
 )]
 pub struct Refusal {

@@ -5,6 +5,7 @@
 //! - With costs no larger than their reservations, spent + reserved never exceeds a limit that was there when they were made.
 //! - What is held on a scope or task is the sum of the open reservations that name it.
 //! - A key holds money once, however often it is reserved.
+//! - A scope whose stored limit cannot be told grants nothing.
 //! - A cost counts on a scope once: through the counters that were read, or through its settlement, told apart by position.
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,13 +17,16 @@ use crate::domain::money::Usd;
 use crate::store::Position;
 
 use super::account::{Account, Cost, TaskAccount};
+use super::barred::{self, Barred, NOTHING};
+use super::declared::Declarations;
+use super::durable::Stored;
 use super::limits::{Limits, Source};
 use super::payer::{Key, Payer};
 use super::refusal::{Overrun, Refusal, Subject, Why};
 
 /// The most scopes whose money is kept in memory; idle ones are forgotten first, since the store knows what they spent.
 pub const SCOPES_MAX: usize = 65_536;
-/// The most scopes that may have a limit.
+/// The most scopes that may have a limit set by operators; [`DECLARED_MAX`](super::DECLARED_MAX) bounds what is declared.
 pub const LIMITS_MAX: usize = 16_384;
 /// The most open reservations.
 pub const RESERVATIONS_MAX: usize = 262_144;
@@ -81,6 +85,7 @@ pub struct Standing {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     limits: HashMap<Scope, Limits>,
+    barred: Barred,
     accounts: HashMap<Scope, Account>,
     tasks: HashMap<TaskId, TaskAccount>,
     open: BTreeMap<Key, Held>,
@@ -181,21 +186,61 @@ impl Ledger {
     }
 
     /// Sets an operator's limit, durable as of `position`. It takes the place of declared ones.
-    pub(super) fn set(&mut self, scope: &Scope, limit: Limit, position: Position) -> Result<(), Denied> {
-        self.limits_of(scope)?.set(limit, position);
-        Ok(())
+    pub(super) fn set(&mut self, scope: &Scope, limit: Limit, position: Position) {
+        self.barred.lift(scope);
+        self.limits.entry(scope.clone()).or_default().set(limit, position);
+    }
+
+    /// Whether there is room for an operator's limit. Ask before it is made durable.
+    pub(super) fn place(&self, scope: &Scope) -> Result<(), Denied> {
+        let set = self.limits.values().filter(|limits| limits.is_set()).count();
+        // A barred scope's record is there already, and is replaced.
+        let barred = if self.barred.names(scope) { 0 } else { self.barred.scopes().len() };
+        let known = self.limits.get(scope).is_some_and(Limits::is_set);
+        if known || set.saturating_add(barred) < LIMITS_MAX { Ok(()) } else { Err(Denied::Full) }
+    }
+
+    /// Takes in the limits that operators set, durable as of `position`, and bars the scopes of those that cannot be read or are
+    /// more than are kept. Tells how many are not in force.
+    pub(super) fn recover_limits(&mut self, stored: Vec<Stored>, position: Position) -> usize {
+        let (mut kept, mut lost) = (0_usize, 0_usize);
+        for stored in stored {
+            let barred = match stored {
+                Stored::Sound(scope, limit) if kept < LIMITS_MAX => {
+                    self.set(&scope, limit, position);
+                    kept = kept.saturating_add(1);
+                    continue;
+                }
+                Stored::Sound(scope, _) => Some(scope),
+                Stored::Damaged(scope) => scope,
+            };
+            self.barred.add(barred);
+            lost = lost.saturating_add(1);
+        }
+        lost
     }
 
     /// Declares a limit, or that there is none any more.
-    pub(super) fn declare(&mut self, scope: &Scope, source: Source, limit: Option<Limit>) -> Result<(), Denied> {
+    pub(super) fn declare(&mut self, scope: &Scope, source: Source, limit: Option<Limit>) {
         if limit.is_none() && !self.limits.contains_key(scope) {
-            return Ok(());
+            return;
         }
-        self.limits_of(scope)?.declare(source, limit);
+        self.limits.entry(scope.clone()).or_default().declare(source, limit);
         if self.limits.get(scope).is_some_and(Limits::is_empty) {
             self.limits.remove(scope);
         }
-        Ok(())
+    }
+
+    /// Goes over from what was declared before to what is declared now; tells which scopes it concerns.
+    pub(super) fn redeclare(&mut self, before: &Declarations, now: &Declarations) -> Vec<Scope> {
+        let gone = before.keys().filter(|name| !now.contains_key(name)).map(|name| (name, None));
+        let new = now.iter().filter(|(name, limit)| before.get(name) != Some(limit));
+        let changes = gone.chain(new.map(|(name, limit)| (name, Some(*limit))));
+        let tell = |((scope, source), limit): (&(Scope, Source), Option<Limit>)| {
+            self.declare(scope, *source, limit);
+            scope.clone()
+        };
+        changes.map(tell).collect()
     }
 
     /// How a scope stands.
@@ -211,7 +256,8 @@ impl Ledger {
 
     /// How every scope with a limit stands, in their order.
     pub(super) fn list(&mut self, today: Day) -> Result<Vec<Standing>, Denied> {
-        let mut scopes: Vec<Scope> = self.limits.keys().cloned().collect();
+        let unlimited = self.barred.scopes().filter(|scope| !self.limits.contains_key(scope));
+        let mut scopes: Vec<Scope> = self.limits.keys().chain(unlimited).cloned().collect();
         scopes.sort();
         let unread: Vec<Scope> = scopes.iter().filter(|scope| !self.is_read(scope)).cloned().collect();
         if !unread.is_empty() {
@@ -236,7 +282,7 @@ impl Ledger {
 
 /// The steps of the decisions above.
 impl Ledger {
-    fn is_limited(&self, scope: &Scope) -> bool {
+    pub(super) fn is_limited(&self, scope: &Scope) -> bool {
         self.limits.get(scope).is_some_and(|limits| !limits.is_empty())
     }
 
@@ -250,11 +296,8 @@ impl Ledger {
         }
     }
 
-    fn limits_of(&mut self, scope: &Scope) -> Result<&mut Limits, Denied> {
-        if self.limits.len() >= LIMITS_MAX && !self.limits.contains_key(scope) {
-            return Err(Denied::Full);
-        }
-        Ok(self.limits.entry(scope.clone()).or_default())
+    fn is_barred(&self, scope: &Scope) -> bool {
+        self.barred.names(scope) || (self.barred.is_nameless() && !self.is_limited(scope))
     }
 
     fn make_room(&mut self) -> Result<(), Denied> {
@@ -355,6 +398,9 @@ impl Ledger {
     }
 
     fn scope_refusal(&self, scope: &Scope, asked: Usd, today: Day) -> Option<Refusal> {
+        if self.is_barred(scope) {
+            return Some(barred::refusal(scope, asked));
+        }
         let limits = self.limits.get(scope)?;
         let account = self.accounts.get(scope)?;
         let spending = account.spending()?;
@@ -401,6 +447,17 @@ impl Ledger {
         let reserved = account.map_or(Usd::ZERO, |account| account.reserved);
         let spent =
             |window| account.and_then(Account::spending).map_or(Usd::ZERO, |spending| spending.within(window, today));
+        if self.is_barred(scope) {
+            let (limit, spent) = (Some(NOTHING), spent(NOTHING.window));
+            return Standing {
+                scope: scope.clone(),
+                limit,
+                reserved,
+                spent,
+                remaining: Some(Usd::ZERO),
+                stopped: false,
+            };
+        }
         let limits = self.limits.get(scope);
         let remaining = |limit: &Limit| limit.amount.minus(spent(limit.window)).minus(reserved).max(Usd::ZERO);
         let limit = limits.and_then(|limits| limits.binding().min_by_key(remaining));

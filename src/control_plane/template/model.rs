@@ -147,18 +147,11 @@ impl Default for Supervision {
 }
 
 /// How many agents of a template there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pool {
-    /// Kept ready.
-    pub warm: u32,
-    /// The most at once.
-    pub max: u32,
-}
-
-impl Default for Pool {
-    fn default() -> Self {
-        Self { warm: 0, max: 64 }
-    }
+    /// The most tasks of the template that may be open at once, each on an agent of its own; none where only the daemon's
+    /// own limit counts.
+    pub max: Option<u32>,
 }
 
 /// What an orchestrator's subtasks may come to.

@@ -274,12 +274,13 @@ impl Reader {
     }
 
     fn pool(&mut self, written: &PoolWire) -> Pool {
-        let default = Pool::default();
-        let pool = Pool { warm: written.warm.unwrap_or(default.warm), max: written.max.unwrap_or(default.max) };
-        if pool.warm > pool.max {
-            self.refuse("/pool/warm", "more than pool.max");
+        if written.warm.is_some_and(|warm| warm > 0) {
+            self.refuse(
+                "/pool/warm",
+                "agents that are kept ready are not run by this version; write 0 or leave it out",
+            );
         }
-        pool
+        Pool { max: written.max }
     }
 
     fn limits(&mut self, written: &LimitsWire) -> Limits {
@@ -334,7 +335,7 @@ mod tests {
                 "system_prompt": "p", "model": {"route": "review", "max_output_tokens": 1024, "temperature": 0.2}, "tools": ["read"],
                 "budget": {"per_task_usd": "0.05", "per_day_usd": "2.00"}, "dlp": {"outbound": "mask"},
                 "supervision": {"restart": "permanent", "intensity": 3, "period": "30s", "backoff": {"initial": "100ms", "max": "5s"}},
-                "memory": {"history": 7}, "pool": {"warm": 1, "max": 2}
+                "memory": {"history": 7}, "pool": {"warm": 0, "max": 2}
             }),
             facts(),
         )
@@ -343,7 +344,7 @@ mod tests {
         assert_eq!(template.protection, Protection { outbound: Action::Mask, inbound: Action::Allow });
         assert_eq!(template.supervision.restart, Restart::Permanent);
         assert_eq!(template.supervision.intensity, Intensity { restarts: 3, period: Duration::from_secs(30) });
-        assert_eq!((template.memory_turns, template.pool), (7, Pool { warm: 1, max: 2 }));
+        assert_eq!((template.memory_turns, template.pool), (7, Pool { max: Some(2) }));
     }
 
     #[test]
@@ -362,7 +363,7 @@ mod tests {
     fn mistakes_that_only_the_whole_shows_are_told_at_once() {
         let mistakes = typed(
             &json!({
-                "name": "a", "version": "1.0.0", "pool": {"warm": 9, "max": 2}, "plan": {"steps": []},
+                "name": "a", "version": "1.0.0", "pool": {"warm": 9}, "plan": {"steps": []},
                 "supervision": {"backoff": {"initial": "60s"}}, "budget": {"per_task_usd": "1000000001"}
             }),
             facts(),

@@ -2,76 +2,28 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::environment::Environment;
 use super::hand::Hand;
 use super::message::Message;
+use super::pulse::{Life, Pulse, Resident};
 use super::turn::Turn;
-use crate::domain::clock::Timestamp;
-use crate::domain::id::{AgentId, TaskId};
+use crate::domain::id::TaskId;
 
-/// What others may see of a living agent without asking it.
-#[derive(Debug)]
-pub struct Pulse {
-    active: AtomicBool,
-    idle_since_micros: AtomicI64,
-}
-
-impl Pulse {
-    /// The pulse of an agent that is about to start.
-    #[must_use]
-    pub fn new() -> Arc<Self> {
-        let now = Timestamp::now().micros();
-        Arc::new(Self { active: AtomicBool::new(false), idle_since_micros: AtomicI64::new(now) })
-    }
-
-    /// Whether it works on a task.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed)
-    }
-
-    /// Since when it does not, if it does not.
-    #[must_use]
-    pub fn idle_since(&self) -> Option<Timestamp> {
-        let since = self.idle_since_micros.load(Ordering::Relaxed);
-        (!self.is_active()).then_some(Timestamp::from_micros(since))
-    }
-
-    fn set(&self, active: bool) {
-        self.idle_since_micros.store(Timestamp::now().micros(), Ordering::Relaxed);
-        self.active.store(active, Ordering::Relaxed);
-    }
-}
-
-/// Told when an agent has ended in good order, so that the factory forgets it.
-pub type OnEnd = Arc<dyn Fn(AgentId) + Send + Sync>;
-
-/// How long an agent lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
-    /// As long as its one task.
-    OneTask,
-    /// Until it is passivated.
-    Registered,
-}
+/// Told when an agent leaves in good order, so that the factory forgets it.
+pub type OnLeave = Arc<dyn Fn(&Resident) + Send + Sync>;
 
 /// What an agent is started with.
 #[derive(Clone)]
 pub struct Arguments {
-    /// Which agent.
-    pub agent: AgentId,
-    /// How long it lives.
-    pub life: Life,
     /// What it works with.
     pub environment: Environment,
-    /// What others see of it.
+    /// Who it is, and what others see of it.
     pub pulse: Arc<Pulse>,
-    /// Whom it tells of its end.
-    pub on_end: OnEnd,
+    /// Whom it tells that it leaves.
+    pub on_leave: OnLeave,
 }
 
 /// An agent.
@@ -82,6 +34,8 @@ pub struct State {
     arguments: Arguments,
     waiting: VecDeque<TaskId>,
     at_hand: Option<Hand>,
+    /// Whether it ends because it decided to, not because it or its supervisor is being ended.
+    leaves: bool,
 }
 
 impl State {
@@ -99,11 +53,19 @@ impl State {
         {
             let Some(turn) = Turn::of(&self.arguments.environment, task) else { continue };
             let myself = myself.clone();
-            self.arguments.pulse.set(true);
             self.at_hand = Some(Hand::take(task, turn.run(), move |ended| {
                 // An agent that has ended meanwhile needs no answer.
                 let _gone = myself.cast(Message::Done(task, ended)).is_err();
             }));
+        }
+        self.arguments.pulse.set(self.at_hand.is_some());
+    }
+
+    /// Leaves where there is nothing to do and nothing to wait for.
+    fn leave_if_idle(&mut self, myself: &ActorRef<Message>) {
+        if self.at_hand.is_none() && self.waiting.is_empty() {
+            self.leaves = true;
+            myself.stop(None);
         }
     }
 }
@@ -114,9 +76,15 @@ impl Actor for Agent {
     type Arguments = Arguments;
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
-        let waiting = arguments.environment.journal.open_tasks_of(arguments.agent).into();
-        let mut state = State { arguments, waiting, at_hand: None };
+        arguments.pulse.start();
+        let resident = arguments.pulse.resident();
+        let waiting = arguments.environment.journal.open_tasks_of(resident.agent).into();
+        let mut state = State { arguments, waiting, at_hand: None, leaves: false };
         state.go_on(&myself);
+        if state.at_hand.is_none() && state.arguments.pulse.resident().life == Life::OneTask {
+            // Its task ended before it could start.
+            myself.cast(Message::Passivate)?;
+        }
         Ok(state)
     }
 
@@ -137,25 +105,20 @@ impl Actor for Agent {
                     state.at_hand = None;
                 }
                 state.go_on(&myself);
-                if state.at_hand.is_none() {
-                    state.arguments.pulse.set(false);
-                    if state.arguments.life == Life::OneTask {
-                        myself.stop(None);
-                    }
+                if state.arguments.pulse.resident().life == Life::OneTask {
+                    state.leave_if_idle(&myself);
                 }
             }
             Message::Done(task, Err(fault)) => return Err(format!("run {task}: {fault}").into()),
-            Message::Passivate => {
-                if state.at_hand.is_none() && state.waiting.is_empty() {
-                    myself.stop(None);
-                }
-            }
+            Message::Passivate => state.leave_if_idle(&myself),
         }
         Ok(())
     }
 
     async fn post_stop(&self, _myself: ActorRef<Message>, state: &mut State) -> Result<(), ActorProcessingErr> {
-        (state.arguments.on_end)(state.arguments.agent);
+        if state.leaves {
+            (state.arguments.on_leave)(state.arguments.pulse.resident());
+        }
         Ok(())
     }
 

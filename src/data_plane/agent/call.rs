@@ -4,6 +4,7 @@
 //! texts ─ dlp.protect ─ worst case ─┤ StepStarted durable ├─ provider ─ restore ─ dlp.check ─> Answer
 //! ```
 
+use std::future::Future;
 use std::time::Duration;
 
 use rand::Rng;
@@ -16,7 +17,7 @@ use crate::control_plane::budget::{Key, tokens};
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Message, Request, Role};
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::money::{Price, Usd};
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
@@ -67,17 +68,58 @@ pub(super) enum Bill {
     Known(Usd),
 }
 
+/// Why a call cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unprepared {
+    /// The text may not leave, or cannot be checked.
+    #[error(transparent)]
+    Dlp(#[from] dlp::Error),
+    /// The settings give the model no price any more; it is not free for that.
+    #[error("model {0} has no price")]
+    Unpriced(ModelRef),
+}
+
+impl Failure for Unprepared {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Dlp(error) => error.code(),
+            Self::Unpriced(_) => "model_unpriced",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Dlp(error) => error.class(),
+            Self::Unpriced(_) => Class::Refused,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Dlp(error) => error.retry(),
+            Self::Unpriced(_) => Retry::Never,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Dlp(error) => error.detail(),
+            Self::Unpriced(_) => self.to_string(),
+        }
+    }
+}
+
 /// Masks what leaves the host and computes the worst case.
 ///
 /// # Errors
-/// The text may not leave, or cannot be checked.
+/// The text may not leave, or cannot be checked; or the model has no price.
 pub(super) async fn prepare(
     environment: &Environment,
     order: &WorkOrder,
     memory: &Memory,
     model: &ModelRef,
     key: Key,
-) -> Result<Prepared, dlp::Error> {
+) -> Result<Prepared, Unprepared> {
     let template = order.template();
     let mut texts = memory.texts();
     texts.push(order.order().input.clone());
@@ -91,8 +133,7 @@ pub(super) async fn prepare(
         temperature: template.model.temperature,
         idempotency_key: format!("{}-{}", key.task, key.step),
     };
-    // A model on a route has a price or is free: settings refuse any other.
-    let price = environment.prices.price(model).unwrap_or(Price::FREE);
+    let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
     let (input_tokens, worst) = if price.is_free() {
         (None, Usd::ZERO)
     } else {
@@ -103,15 +144,16 @@ pub(super) async fn prepare(
     Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
 }
 
-/// Calls the model and makes its answer fit to be heard.
+/// Calls the model and makes its answer fit to be heard; ends the call when `stop` does.
 pub(super) async fn perform(
     environment: &Environment,
     order: &WorkOrder,
     prepared: Prepared,
     model: &ModelRef,
     within: Duration,
+    stop: impl Future<Output = ()> + Send,
 ) -> Answer {
-    let completion = match environment.providers.complete(model, prepared.request, within).await {
+    let completion = match environment.providers.complete(model, prepared.request, within, stop).await {
         Ok(completion) => completion,
         Err(error) => return Answer::of_error(&error),
     };
@@ -155,6 +197,7 @@ impl Answer {
     fn of_error(error: &provider::Error) -> Self {
         let then = match error.next() {
             provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
+            provider::Next::Again { after } => Then::Again { after_ms: millis(after) },
             provider::Next::Failover => Then::Failover,
             provider::Next::GiveUp => Then::GiveUp,
         };
@@ -171,13 +214,8 @@ impl Answer {
     }
 
     /// The call was not made.
-    pub(super) fn refused(code: &'static str, message: String) -> Self {
-        Self::Failed { code, message, bill: Bill::Nothing, then: Then::GiveUp }
-    }
-
-    /// The call was cut off from this side.
-    pub(super) fn abandoned(code: &'static str, message: &str) -> Self {
-        Self::Failed { code, message: message.to_owned(), bill: Bill::Unknown, then: Then::GiveUp }
+    pub(super) fn refused(code: &'static str, message: String, then: Then) -> Self {
+        Self::Failed { code, message, bill: Bill::Nothing, then }
     }
 
     /// What is booked for it, where `reserved` was held.
@@ -219,5 +257,10 @@ fn pause(asked: Option<Duration>) -> u64 {
         || RETRY_PAUSE.mul_f64(1.0 + rand::thread_rng().r#gen::<f64>()),
         |asked| asked.min(RETRY_PAUSE_MAX),
     );
+    millis(pause)
+}
+
+/// A pause as records tell it.
+pub(super) fn millis(pause: Duration) -> u64 {
     u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,6 +7,7 @@ use crate::control_plane::budget::Budget;
 use crate::control_plane::budget::price::PriceList;
 use crate::data_plane::dlp::Dlp;
 use crate::data_plane::provider::Providers;
+use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 
 /// The rooms that an agent calls on. One for the whole process; cloning shares it.
@@ -27,6 +28,8 @@ pub struct Rooms {
     pub dlp: Dlp,
     /// Models.
     pub providers: Providers,
+    /// When the daemon started: a step that started before was cut off by its predecessor's end, not by an agent's.
+    pub started_at: Timestamp,
 }
 
 impl Environment {

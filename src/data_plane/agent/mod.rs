@@ -12,6 +12,7 @@
 //! INVARIANT: no model is called but through `call`, behind DLP and budget, and after its step is durable as started.
 //! INVARIANT: nobody hears a result before its step is durable as finished.
 
+pub(crate) mod abandon;
 mod actor;
 mod call;
 mod environment;
@@ -20,13 +21,16 @@ pub(crate) mod hand;
 mod memory;
 mod message;
 pub(crate) mod metrics;
+pub(crate) mod pause;
+mod pulse;
 pub mod state;
 mod turn;
 
 #[cfg(test)]
 mod tests;
 
-pub use actor::{Agent, Arguments, Life, OnEnd, Pulse};
+pub use actor::{Agent, Arguments, OnLeave};
 pub use environment::{Environment, Rooms};
 pub use error::Error;
 pub use message::Message;
+pub use pulse::{Life, Pulse, Resident};

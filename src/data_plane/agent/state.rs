@@ -14,13 +14,19 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::journal::record::{Outcome, StepFailed, StepKind, Then};
-use crate::journal::state::{StepStatus, Task};
+use crate::journal::state::{Step, StepStatus, Task};
 
-/// Attempts at one model before the route's next model is tried. Attempts that a crash cut off do not count.
+/// Attempts at one model before the route's next model is tried.
 pub const ATTEMPTS_MAX: usize = 3;
 
-/// The code of a step that a crash left open.
+/// Calls of one task that may be cut off by the daemon's end before the task is given up: what ends the daemon every time must
+/// not be paid for without limit.
+pub const DOUBTS_MAX: usize = 50;
+
+/// The code of a step that the daemon's end left open. It is not the task's fault and does not count as an attempt.
 pub const IN_DOUBT: &str = "in_doubt";
+/// The code of a step that its agent's end left open.
+pub const AGENT_ENDED: &str = "agent_ended";
 /// The code of a task whose deadline passed.
 pub const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
 
@@ -56,11 +62,8 @@ pub fn next(task: &Task, route: &[ModelRef], now: Timestamp) -> Next {
     if let Some(StepStatus::Finished(finished)) = task.steps.last().map(|step| &step.status) {
         return Next::End(Outcome::AnsweredByStep { step: finished.step });
     }
-    if task.cancel_requested_by.is_some() {
-        return Next::End(Outcome::Cancelled);
-    }
-    if task.order.deadline.is_some_and(|deadline| deadline <= now) {
-        return Next::End(too_late());
+    if let Some(outcome) = interruption(task, now) {
+        return Next::End(outcome);
     }
     match task.after_failure() {
         None => call(task, route.first(), now),
@@ -68,15 +71,26 @@ pub fn next(task: &Task, route: &[ModelRef], now: Timestamp) -> Next {
     }
 }
 
-/// The outcome of a task whose deadline passed.
+/// The end of a task that was cancelled, is late, or was cut off too often, whatever else is the case.
 #[must_use]
-pub fn too_late() -> Outcome {
-    failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done")
+pub fn interruption(task: &Task, now: Timestamp) -> Option<Outcome> {
+    if task.cancel_requested_by.is_some() {
+        return Some(Outcome::Cancelled);
+    }
+    if task.order.deadline.is_some_and(|deadline| deadline <= now) {
+        return Some(failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done"));
+    }
+    let cut_off = |step: &&Step| matches!(&step.status, StepStatus::Failed(failed) if failed.code == IN_DOUBT);
+    if task.steps.iter().filter(cut_off).count() >= DOUBTS_MAX {
+        return Some(failed("in_doubt_too_often", "the daemon ended during its calls more often than is borne"));
+    }
+    None
 }
 
 fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then) -> Next {
     let Some(model) = last_model(task) else { return Next::End(failed(&last.code, &last.message)) };
     match then {
+        Then::Again { after_ms } => call(task, Some(model), last.at.after(Duration::from_millis(after_ms))),
         Then::Retry { after_ms } if attempts(task, model) < ATTEMPTS_MAX => {
             call(task, Some(model), last.at.after(Duration::from_millis(after_ms)))
         }
@@ -105,13 +119,13 @@ fn last_model(task: &Task) -> Option<&ModelRef> {
     }
 }
 
-/// How often `model` was tried since the route came to it.
+/// How often `model` was tried since the route came to it, but for attempts that say that they do not count.
 fn attempts(task: &Task, model: &ModelRef) -> usize {
     task.steps
         .iter()
         .rev()
         .take_while(|step| matches!(&step.kind, StepKind::Model { model: tried } if tried == model))
-        .filter(|step| !matches!(&step.status, StepStatus::Failed(failed) if failed.code == IN_DOUBT))
+        .filter(|step| !matches!(&step.status, StepStatus::Failed(failed) if matches!(failed.then, Then::Again { .. })))
         .count()
 }
 

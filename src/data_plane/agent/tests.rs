@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{ATTEMPTS_MAX, IN_DOUBT, Next, next};
+use super::state::{AGENT_ENDED, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -40,6 +40,7 @@ fn submitted() -> TaskRecord {
             tools: Vec::new(),
             protection: Protection::default(),
             metadata: BTreeMap::new(),
+            levels: 3,
         },
         reserved: Usd::from_nanos(5),
         at: NOW,
@@ -90,14 +91,41 @@ fn a_result_is_the_answer() {
 #[test]
 fn a_call_that_a_crash_left_open_is_in_doubt_and_made_again() {
     assert_eq!(decide(vec![started(0, "mock/a")]), Next::Doubt { step: 0, reserved: Usd::from_nanos(7) });
-    let doubted = vec![started(0, "mock/a"), failed(0, IN_DOUBT, Then::Retry { after_ms: 0 })];
+    let doubted = vec![started(0, "mock/a"), failed(0, IN_DOUBT, Then::Again { after_ms: 0 })];
     assert_eq!(decide(doubted), call(1, "mock/a", 0));
 }
 
 #[test]
 fn crashes_do_not_use_up_attempts() {
-    let crash = |step| [started(step, "mock/a"), failed(step, IN_DOUBT, Then::Retry { after_ms: 0 })];
+    let crash = |step| [started(step, "mock/a"), failed(step, IN_DOUBT, Then::Again { after_ms: 0 })];
     assert_eq!(decide((0..20).flat_map(crash).collect()), call(20, "mock/a", 0));
+}
+
+#[test]
+fn what_ends_the_daemon_every_time_is_not_paid_for_without_limit() {
+    let crash = |step| [started(step, "mock/a"), failed(step, IN_DOUBT, Then::Again { after_ms: 0 })];
+    let crashes = u32::try_from(DOUBTS_MAX).expect("few");
+    let end = decide((0..crashes).flat_map(crash).collect());
+    assert!(matches!(end, Next::End(Outcome::Failed { code, .. }) if code == "in_doubt_too_often"));
+}
+
+#[test]
+fn an_agent_that_ends_during_its_calls_uses_up_attempts() {
+    let crash = |step: usize| {
+        let step = u32::try_from(step).expect("few");
+        [started(step, "mock/a"), failed(step, AGENT_ENDED, Then::Retry { after_ms: 0 })]
+    };
+    let next_model = call(u32::try_from(ATTEMPTS_MAX).expect("few"), "mock/b", 0);
+    assert_eq!(decide((0..ATTEMPTS_MAX).flat_map(crash).collect()), next_model);
+}
+
+#[test]
+fn a_task_does_not_end_over_an_open_step() {
+    let ended = TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at: NOW });
+    let open = Task::replay(&[submitted(), started(0, "mock/a")]).expect("a task");
+    assert!(!open.accepts(&ended), "what the step costs would never be booked");
+    let concluded = Task::replay(&[submitted(), started(0, "mock/a"), finished(0)]).expect("a task");
+    assert!(concluded.accepts(&ended));
 }
 
 #[test]

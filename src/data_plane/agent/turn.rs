@@ -1,17 +1,16 @@
 //! One task from where its records leave it to its end: decide, write down, act, again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
-use super::call::{self, Answer};
+use super::abandon;
+use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
 use super::memory::Memory;
+use super::pause::transient;
 use super::state::{self, Next};
 use super::{Error, metrics};
-use crate::control_plane::admission::WorkOrder;
-use crate::control_plane::budget::{Budget, Key, Reservation};
+use crate::control_plane::admission::{WorkOrder, payer_of};
+use crate::control_plane::budget::{self, Budget, Key, Payer, Reservation};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
@@ -19,80 +18,126 @@ use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
 use crate::journal::state::Task;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
     environment: Environment,
-    task: TaskId,
-    following: watch::Receiver<Arc<Task>>,
+    custody: Custody,
+}
+
+/// What a call is made with.
+struct Attempt<'a> {
+    order: &'a WorkOrder,
+    step: u32,
+    model: ModelRef,
+    began: tokio::time::Instant,
 }
 
 impl Turn {
     /// Takes an open task up; none if it has ended.
     pub(super) fn of(environment: &Environment, task: TaskId) -> Option<Self> {
-        let following = environment.journal.watch(task)?;
-        Some(Self { environment: environment.clone(), task, following })
+        let custody = environment.journal.take_up(task)?;
+        Some(Self { environment: environment.clone(), custody })
     }
 
-    /// Brings the task to its end.
+    /// Brings the task to its end, or to where somebody else has taken it up.
     ///
     /// # Errors
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
-        let stored = self.now().order.clone();
-        let order = match self.environment.admission.restore(stored).await {
-            Ok(order) => order,
-            Err(refusal) => return self.end(failed(refusal.code(), &refusal.detail()), Batch::new()).await,
-        };
+        match self.tell().await {
+            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
+                self.environment.budget.close_task(self.custody.id());
+                Ok(())
+            }
+            // A ghost stops without a word: the task, and what is held for it, are somebody else's.
+            Err(Error::Journal(journal::Error::Fenced(_))) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tell(&mut self) -> Result<(), Error> {
+        // What a crash left open is booked first: that needs no template, and no template may keep it from being booked.
+        while let Next::Doubt { step, reserved } = state::next(&self.custody.task(), &[], Timestamp::now()) {
+            self.doubt(step, reserved).await?;
+        }
+        let Some(order) = self.restore().await? else { return Ok(()) };
         let memory = Memory::of(&self.environment, &order).await?;
         loop {
-            let task = self.now();
-            let next = if task.state.has_ended() { break } else { state::next(&task, order.route(), Timestamp::now()) };
-            let done = match next {
-                Next::End(outcome) => self.end(outcome, Batch::new()).await,
-                Next::Doubt { step, reserved } => self.doubt(&order, step, reserved).await,
+            let task = self.custody.task();
+            if task.state.has_ended() {
+                return Ok(());
+            }
+            let done = match state::next(&task, order.route(), Timestamp::now()) {
+                Next::End(outcome) => self.end(outcome).await,
+                Next::Doubt { step, reserved } => self.doubt(step, reserved).await,
                 Next::Call { step, model, not_before } => self.step(&order, &memory, step, model, not_before).await,
             };
             match done {
-                // Somebody else wrote first, a cancellation for instance: decide again.
+                // Somebody wrote beside the story, a cancellation for instance: decide again.
                 Err(Error::Journal(journal::Error::Superseded(_))) | Ok(()) => {}
-                Err(Error::Journal(journal::Error::NotOpen(_))) => break,
+                Err(Error::Journal(full @ journal::Error::Full(_))) => {
+                    self.end(abandon::failed(full.code(), &full.detail())).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
-        self.environment.budget.close_task(self.task);
-        Ok(())
-    }
-
-    fn now(&self) -> Arc<Task> {
-        self.following.borrow().clone()
     }
 
     fn journal(&self) -> &Journal {
         &self.environment.journal
     }
 
-    /// Books a call that a crash cut off as spent: nobody here knows whether the provider bills it.
-    async fn doubt(&self, order: &WorkOrder, step: u32, reserved: Usd) -> Result<(), Error> {
+    /// The order as the data plane accepts it; none where the task ended instead.
+    async fn restore(&mut self) -> Result<Option<WorkOrder>, Error> {
+        loop {
+            let stored = self.custody.task().order.clone();
+            match self.environment.admission.restore(stored).await {
+                Ok(order) => return Ok(Some(order)),
+                Err(refusal) => match transient(&refusal) {
+                    Some(pause) => self.pause(pause).await,
+                    None => {
+                        self.end(abandon::failed(refusal.code(), &refusal.detail())).await?;
+                        return Ok(None);
+                    }
+                },
+            }
+            if let Some(outcome) = state::interruption(&self.custody.task(), Timestamp::now()) {
+                self.end(outcome).await?;
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Books a call that was cut off as spent: nobody here knows whether the provider bills it.
+    async fn doubt(&self, step: u32, reserved: Usd) -> Result<(), Error> {
         let at = Timestamp::now();
+        let task = self.custody.task();
+        let started_here = task.open_call().is_some_and(|call| call.started_at >= self.environment.started_at);
+        let (code, message, then) = if started_here {
+            (state::AGENT_ENDED, "the agent ended during the call; it is booked as spent", Then::Retry { after_ms: 0 })
+        } else {
+            (state::IN_DOUBT, "the daemon ended during the call; it is booked as spent", Then::Again { after_ms: 0 })
+        };
         let record = TaskRecord::StepFailed(StepFailed {
             step,
-            code: state::IN_DOUBT.to_owned(),
-            message: "the daemon or the agent ended during the call; it is booked as spent".to_owned(),
+            code: code.to_owned(),
+            message: message.to_owned(),
             in_doubt: reserved,
-            then: Then::Retry { after_ms: 0 },
+            then,
             cost: Usd::ZERO,
             at,
         });
-        let booked = Budget::book(order.payer(), reserved, at);
-        let reservation = Reservation::recorded(self.key(step), order.payer().clone(), reserved);
-        self.journal().append_then(self.task, vec![record], booked, self.settling(&reservation, reserved, at)).await?;
+        let payer = payer_of(&task.order);
+        let booked = Budget::book(&payer, reserved, at);
+        let settle = self.settling(&self.recorded(step, payer, reserved), reserved, at);
+        self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())
     }
 
-    /// One model call, from its reservation to its result.
+    /// One model call, from its reservation to its result. What fails for a while is tried again by deciding again.
     async fn step(
         &mut self,
         order: &WorkOrder,
@@ -101,121 +146,108 @@ impl Turn {
         model: ModelRef,
         not_before: Timestamp,
     ) -> Result<(), Error> {
-        if !self.pause_until(not_before).await {
+        let pause = not_before.since(Timestamp::now());
+        if !pause.is_zero() {
+            self.pause(pause).await;
             return Ok(());
         }
         let began = tokio::time::Instant::now();
-        let prepared = match call::prepare(&self.environment, order, memory, &model, self.key(step)).await {
+        let attempt = Attempt { order, step, model, began };
+        let key = Key { task: self.custody.id(), step };
+        let prepared = match call::prepare(&self.environment, order, memory, &attempt.model, key).await {
             Ok(prepared) => prepared,
-            Err(refusal) => return self.give_up(order, step, refusal.code(), &refusal.detail()).await,
+            Err(refusal) => return self.refused(&refusal).await,
         };
         let reservation = match self.reserve(order, step, prepared.worst).await {
             Ok(reservation) => reservation,
-            Err(refusal) => return self.end(failed(refusal.code(), &refusal.detail()), Batch::new()).await,
+            Err(refusal) => return self.refused(&refusal).await,
         };
         let started = TaskRecord::StepStarted(StepStarted {
             step,
-            kind: StepKind::Model { model: model.clone() },
+            kind: StepKind::Model { model: attempt.model.clone() },
             reserved: reservation.amount(),
             at: Timestamp::now(),
         });
-        if let Err(error) = self.journal().append(self.task, vec![started], Batch::new()).await {
-            self.environment.budget.release(&reservation);
-            return Err(error.into());
-        }
+        // If this is refused, the reservation stays: it belongs to the step's number, whoever takes that.
+        self.journal().append(&self.custody, vec![started], Batch::new()).await?;
+        self.call(attempt, prepared, reservation).await
+    }
+
+    /// The call of a step that is durable as started.
+    async fn call(&mut self, attempt: Attempt<'_>, prepared: Prepared, reservation: Reservation) -> Result<(), Error> {
         let reservation = match self.environment.budget.confirm(&reservation, Timestamp::now()).await {
             Ok(reservation) => reservation,
             Err(refusal) => {
-                let answer = Answer::refused(refusal.code(), refusal.detail());
-                return self.conclude(order, step, &reservation, answer, began).await;
+                let then =
+                    transient(&refusal).map_or(Then::GiveUp, |pause| Then::Again { after_ms: call::millis(pause) });
+                let answer = Answer::refused(refusal.code(), refusal.detail(), then);
+                return self.conclude(&attempt, &reservation, answer).await;
             }
         };
-        let within = self.time_left(order);
-        let answer = tokio::select! {
-            answer = call::perform(&self.environment, order, prepared, &model, within) => answer,
-            () = cancelled(&mut self.following) => Answer::abandoned("cancelled", "the task was cancelled during the call"),
-            () = tokio::time::sleep(within) => Answer::abandoned(state::DEADLINE_EXCEEDED, "the deadline passed during the call"),
-        };
-        self.conclude(order, step, &reservation, answer, began).await
+        let within = time_left(attempt.order);
+        let answer =
+            call::perform(&self.environment, attempt.order, prepared, &attempt.model, within, self.custody.cancelled());
+        let answer = answer.await;
+        self.conclude(&attempt, &reservation, answer).await
     }
 
     /// Takes the reservation that admission made for the first step if it is enough, or raises or makes one.
-    async fn reserve(
-        &self,
-        order: &WorkOrder,
-        step: u32,
-        worst: Usd,
-    ) -> Result<Reservation, crate::control_plane::budget::Error> {
-        let held = if step == 0 { self.now().reserved } else { Usd::ZERO };
-        let key = self.key(step);
+    async fn reserve(&self, order: &WorkOrder, step: u32, worst: Usd) -> Result<Reservation, budget::Error> {
+        let held = if step == 0 { self.custody.task().reserved } else { Usd::ZERO };
+        let at = Timestamp::now();
         if held > Usd::ZERO && held >= worst {
-            let reservation = Reservation::recorded(key, order.payer().clone(), held);
-            return self.environment.budget.confirm(&reservation, Timestamp::now()).await;
+            let reservation = self.recorded(step, order.payer().clone(), held);
+            return self.environment.budget.confirm(&reservation, at).await;
         }
-        self.environment.budget.reserve(key, order.payer().clone(), worst, Timestamp::now()).await
+        let key = Key { task: self.custody.id(), step };
+        self.environment.budget.reserve(key, order.payer().clone(), worst, at).await
+    }
+
+    fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
+        Reservation::recorded(Key { task: self.custody.id(), step }, payer, amount)
     }
 
     /// Writes a step's result down, and with it the task's end where the result is its answer.
-    async fn conclude(
-        &self,
-        order: &WorkOrder,
-        step: u32,
-        reservation: &Reservation,
-        answer: Answer,
-        began: tokio::time::Instant,
-    ) -> Result<(), Error> {
+    async fn conclude(&self, attempt: &Attempt<'_>, reservation: &Reservation, answer: Answer) -> Result<(), Error> {
         let at = Timestamp::now();
         let spent = answer.spent(reservation.amount());
         let provider_time = answer.provider_time();
-        let record = answer.into_record(step, reservation.amount(), at);
-        let booked = Budget::book(order.payer(), spent, at);
-        let mut after = Task::clone(&self.now());
+        let record = answer.into_record(attempt.step, reservation.amount(), at);
+        let booked = Budget::book(attempt.order.payer(), spent, at);
+        let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
-        let mut records = vec![record.clone()];
-        if let Next::End(outcome) = state::next(&after, order.route(), at) {
+        let mut records = vec![record];
+        if let Next::End(outcome) = state::next(&after, attempt.order.route(), at) {
             records.push(TaskRecord::Ended(Ended { outcome, at }));
         }
-        let settling = || self.settling(reservation, spent, at);
-        match self.journal().append_then(self.task, records.clone(), booked.clone(), settling()).await {
-            Err(journal::Error::Superseded(_)) if records.len() > 1 => {
-                // A cancellation came in between: the step's result stands, the end is decided again.
-                records.truncate(1);
-                self.journal().append_then(self.task, vec![record], booked, settling()).await?;
-            }
-            written => {
-                written?;
-            }
-        }
-        metrics::step(&self.now(), step, began.elapsed(), provider_time);
-        if records.len() > 1 {
-            metrics::task(&self.now());
+        let ends = records.len() > 1;
+        let settle = self.settling(reservation, spent, at);
+        self.journal().append_then(&self.custody, records, booked, settle).await?;
+        metrics::step(&self.custody.task(), attempt.step, attempt.began.elapsed(), provider_time);
+        if ends {
+            metrics::task(&self.custody.task());
         }
         Ok(())
     }
 
-    /// Ends the task over a step that could not even be prepared.
-    async fn give_up(&self, order: &WorkOrder, step: u32, code: &str, detail: &str) -> Result<(), Error> {
-        if step == 0 {
-            let held = Reservation::recorded(self.key(0), order.payer().clone(), self.now().reserved);
-            self.environment.budget.release(&held);
+    /// A step was refused before it started: for a while, then it is decided again; or for good, then the task ends.
+    async fn refused<F: Failure>(&mut self, refusal: &F) -> Result<(), Error> {
+        match transient(refusal) {
+            Some(pause) => {
+                tracing::debug!(task = %self.custody.id(), code = refusal.code(), "a step waits");
+                self.pause(pause).await;
+                Ok(())
+            }
+            None => self.end(abandon::failed(refusal.code(), &refusal.detail())).await,
         }
-        self.end(failed(code, detail), Batch::new()).await
     }
 
-    async fn end(&self, outcome: Outcome, with: Batch) -> Result<(), Error> {
+    async fn end(&self, outcome: Outcome) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-        let before = self.now();
-        let payer = crate::control_plane::admission::payer_of(&before.order);
-        let held = Reservation::recorded(self.key(0), payer, before.reserved);
-        let budget = self.environment.budget.clone();
-        let release = move |_| {
-            if before.steps.is_empty() {
-                // No step used what admission held for the first one.
-                budget.release(&held);
-            }
-        };
-        self.journal().append_then(self.task, vec![ended], with, release).await?;
-        metrics::task(&self.now());
+        let (budget, task) = (self.environment.budget.clone(), self.custody.id());
+        let close = move |_| budget.close_task(task);
+        self.journal().append_then(&self.custody, vec![ended], Batch::new(), close).await?;
+        metrics::task(&self.custody.task());
         Ok(())
     }
 
@@ -226,38 +258,18 @@ impl Turn {
         move |position| budget.settle(&reservation, spent, at, position)
     }
 
-    /// Waits until a time; false if the task was cancelled meanwhile.
-    async fn pause_until(&mut self, not_before: Timestamp) -> bool {
-        let pause = not_before.since(Timestamp::now());
-        if pause.is_zero() {
-            return true;
-        }
+    /// Waits, but not beyond a cancellation or the deadline.
+    async fn pause(&mut self, pause: Duration) {
+        let left =
+            self.custody.task().order.deadline.map_or(Duration::MAX, |deadline| deadline.since(Timestamp::now()));
         tokio::select! {
-            () = tokio::time::sleep(pause) => true,
-            () = cancelled(&mut self.following) => false,
+            () = tokio::time::sleep(pause.min(left)) => {}
+            () = self.custody.cancelled() => {}
         }
     }
-
-    fn time_left(&self, order: &WorkOrder) -> Duration {
-        order
-            .order()
-            .deadline
-            .map_or(call::CALL_TIME_MAX, |deadline| deadline.since(Timestamp::now()).min(call::CALL_TIME_MAX))
-    }
-
-    fn key(&self, step: u32) -> Key {
-        Key { task: self.task, step }
-    }
 }
 
-/// Returns once somebody has asked for the task's end.
-async fn cancelled(following: &mut watch::Receiver<Arc<Task>>) {
-    if following.wait_for(|task| task.cancel_requested_by.is_some()).await.is_err() {
-        // The task left the journal's memory because it ended; nobody can cancel it any more.
-        std::future::pending::<()>().await;
-    }
-}
-
-fn failed(code: &str, message: &str) -> Outcome {
-    Outcome::Failed { code: code.to_owned(), message: message.to_owned() }
+fn time_left(order: &WorkOrder) -> Duration {
+    let left = order.order().deadline.map(|deadline| deadline.since(Timestamp::now()));
+    left.map_or(call::CALL_TIME_MAX, |left| left.min(call::CALL_TIME_MAX))
 }

@@ -8,13 +8,15 @@ use metrics::histogram;
 
 use super::registry::{Claim, Registry};
 use super::{Error, spec};
-use crate::data_plane::agent::{Environment, Life, Message, Pulse};
+use crate::control_plane::template::Supervision;
+use crate::data_plane::agent::{Environment, Life, Message, Pulse, Resident};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
+use crate::domain::name::{TemplateName, Tenant};
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::Order;
 use crate::store::Batch;
-use crate::supervision::{Address, SupervisorHandle};
+use crate::supervision::{Address, CallError, SupervisorHandle};
 
 /// How long a hint may wait for an agent that is being restarted. What it says is in the journal anyway.
 const HINT_PATIENCE: Duration = Duration::from_secs(5);
@@ -66,23 +68,48 @@ impl Factory {
         Ok(())
     }
 
-    /// Brings an open task to its agent, activating it where it is passive. Doing so again is harmless.
+    /// Brings an open task to its agent, activating it where it is passive, supervised as its template says. Doing so again is
+    /// harmless.
     ///
     /// # Errors
     /// The agent's actor did not start. The task is open all the same; whoever dispatches again brings it on.
-    pub async fn assign(&self, order: &Order) -> Result<(), Error> {
+    pub async fn assign(&self, order: &Order, supervision: Supervision) -> Result<(), Error> {
         let agent = order.agent();
-        match self.0.living.claim(&agent) {
-            // It finds the task in the journal when it starts.
-            Claim::Vacant(address) => {
-                let life = order.registered_agent().map_or(Life::OneTask, |_| Life::Registered);
-                self.activate(agent, life, address).await
-            }
-            Claim::Served(address) => {
-                self.hint(agent, &address, order.task).await;
-                Ok(())
+        loop {
+            match self.0.living.claim(&agent) {
+                // It finds the task in the journal when it starts.
+                Claim::Vacant(address) => {
+                    let resident = Resident::of(order, supervision);
+                    return self.activate(resident, address).await;
+                }
+                Claim::Served(address) => {
+                    match address.call(HINT_PATIENCE, |heard| Message::Run(order.task, heard)).await {
+                        // Whatever keeps a living agent from answering, it looks into the journal when it starts anew.
+                        Ok(()) | Err(CallError::Interrupted(_) | CallError::TimedOut(_)) => return Ok(()),
+                        Err(CallError::NotRunning(_)) => {
+                            // It ended without a word, together with its supervisor. Of those who find that out one starts anew.
+                            self.0.living.remove(&agent, &address);
+                        }
+                    }
+                }
             }
         }
+    }
+
+    /// A registered agent of a template and tenant that is in memory and waits.
+    #[must_use]
+    pub fn free_agent(&self, template: &TemplateName, tenant: &Tenant) -> Option<AgentId> {
+        let fits = |pulse: &Pulse| {
+            let resident = pulse.resident();
+            resident.life == Life::Registered && resident.template == *template && resident.tenant == *tenant
+        };
+        self.0.pulses.iter().find(|pulse| !pulse.is_active() && fits(pulse)).map(|pulse| *pulse.key())
+    }
+
+    /// How often an agent in memory was restarted.
+    #[must_use]
+    pub fn restarts(&self, agent: AgentId) -> u32 {
+        self.0.pulses.get(&agent).map_or(0, |pulse| pulse.restarts())
     }
 
     /// What an agent is doing.
@@ -106,7 +133,7 @@ impl Factory {
     pub fn forget_shard(&self, shard: usize) {
         let count = self.0.shards.len();
         self.0.living.forget(|agent| spec::shard_of(*agent, count) == shard);
-        self.0.pulses.retain(|agent, _| spec::shard_of(*agent, count) != shard);
+        self.0.pulses.retain(|agent, _| spec::shard_of(*agent, count) != shard || self.0.living.find(agent).is_some());
     }
 
     /// Passivates registered agents that have been idle for longer than `limit`.
@@ -120,40 +147,50 @@ impl Factory {
         }
     }
 
-    async fn activate(&self, agent: AgentId, life: Life, address: Address<Message>) -> Result<(), Error> {
-        let pulse = Pulse::new();
+    async fn activate(&self, resident: Resident, address: Address<Message>) -> Result<(), Error> {
+        let agent = resident.agent;
+        let pulse = Pulse::new(resident);
         self.0.pulses.insert(agent, Arc::clone(&pulse));
         let shard = spec::shard_of(agent, self.0.shards.len());
-        let child = spec::agent(self, agent, life, pulse, &address);
+        let child = spec::agent(self, pulse, &address);
         let Some(supervisor) = self.0.shards.get(shard) else { return Err(Error::Unknown(agent)) };
-        supervisor.start_child(child).await.map_err(|fault| {
-            self.ended(agent, &address);
-            Error::Activate { agent, fault }
-        })
-    }
-
-    async fn hint(&self, agent: AgentId, address: &Address<Message>, task: TaskId) {
-        if let Err(fault) = address.call(HINT_PATIENCE, |heard| Message::Run(task, heard)).await {
-            // The agent ends or is restarted at this moment; it looks into the journal when it is there again.
-            tracing::debug!(%agent, %task, %fault, "the agent did not hear of its task");
-        }
-    }
-
-    /// Forgets an agent that has ended; if a task came for it at the last moment, it is activated again.
-    pub(super) fn ended(&self, agent: AgentId, address: &Address<Message>) {
-        self.0.living.remove(&agent, address);
-        if self.0.living.find(&agent).is_none() {
-            self.0.pulses.remove(&agent);
-        }
-        for task in self.0.environment.journal.open_tasks_of(agent) {
-            if let Some(open) = self.0.environment.journal.watch(task) {
-                let (factory, order) = (self.clone(), open.borrow().order.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = factory.assign(&order).await {
-                        tracing::warn!(%agent, %task, %error, "a task could not be brought to its agent");
-                    }
-                });
+        match supervisor.start_child(child).await {
+            Ok(()) => {
+                self.0.living.started(&agent, &address);
+                Ok(())
+            }
+            Err(fault) => {
+                self.forget(agent, &address);
+                Err(Error::Activate { agent, fault })
             }
         }
+    }
+
+    pub(super) fn forget(&self, agent: AgentId, address: &Address<Message>) {
+        if self.0.living.remove(&agent, address) {
+            self.0.pulses.remove(&agent);
+        }
+    }
+
+    /// Forgets an agent that has left in good order; if a task came for it at the last moment, it is activated again.
+    pub(super) fn left(&self, resident: &Resident, address: &Address<Message>) {
+        self.forget(resident.agent, address);
+        if resident.life == Life::OneTask {
+            return;
+        }
+        for task in self.0.environment.journal.open_tasks_of(resident.agent) {
+            self.reassign(task, resident.supervision);
+        }
+    }
+
+    /// Brings an open task to its agent without anybody waiting for it.
+    pub(super) fn reassign(&self, task: TaskId, supervision: Supervision) {
+        let Some(open) = self.0.environment.journal.watch(task) else { return };
+        let (factory, order) = (self.clone(), open.borrow().order.clone());
+        tokio::spawn(async move {
+            if let Err(error) = factory.assign(&order, supervision).await {
+                tracing::warn!(%task, %error, "a task could not be brought to its agent; the next sweep does");
+            }
+        });
     }
 }

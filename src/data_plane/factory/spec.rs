@@ -8,22 +8,15 @@ use dashmap::DashMap;
 use super::actor::{Janitor, Message as JanitorMessage};
 use super::handle::{Factory, Inner};
 use super::registry::Registry;
-use crate::data_plane::agent::{Agent, Arguments, Environment, Life, Message, Pulse};
-use crate::domain::clock::Timestamp;
-use crate::domain::id::AgentId;
-use crate::journal::record::{Ended, Outcome, TaskRecord};
-use crate::store::Batch;
-use crate::supervision::{
-    Address, Backoff, ChildSpec, Intensity, Restart, Shutdown, Strategy, SupervisorHandle, SupervisorSpec,
-};
+use crate::data_plane::agent::abandon::abandon;
+use crate::data_plane::agent::{Agent, Arguments, Environment, Message, Pulse, Resident};
+use crate::domain::id::{AgentId, TaskId};
+use crate::journal::state::State;
+use crate::supervision::{Address, ChildSpec, Intensity, Shutdown, Strategy, SupervisorHandle, SupervisorSpec};
 
 /// Told when the supervisor of a shard, named by its number, has started.
 pub type OnShard = Arc<dyn Fn(usize) + Send + Sync>;
 
-/// Restarts of one agent that are borne, unless its template says otherwise.
-const AGENT_INTENSITY: Intensity = Intensity { restarts: 5, period: Duration::from_secs(60) };
-/// The spacing of an agent's restarts, unless its template says otherwise.
-const AGENT_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(30) };
 /// Restarts of the shards' supervisor, and of each shard, that are borne.
 const SHARD_INTENSITY: Intensity = Intensity { restarts: 10, period: Duration::from_secs(10) };
 
@@ -62,51 +55,50 @@ pub(super) fn shard_of(agent: AgentId, shards: usize) -> usize {
 }
 
 /// How one agent is started, restarted, and given up.
-pub(super) fn agent(
-    factory: &Factory,
-    agent: AgentId,
-    life: Life,
-    pulse: Arc<Pulse>,
-    address: &Address<Message>,
-) -> ChildSpec {
+pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Message>) -> ChildSpec {
     let environment = factory.0.environment.clone();
+    let supervision = pulse.resident().supervision;
     // An actor that held the factory would keep itself alive through it.
     let weak = Arc::downgrade(&factory.0);
-    let on_end = {
+    let on_leave = {
         let (weak, address) = (Weak::clone(&weak), address.clone());
-        Arc::new(move |agent| {
+        Arc::new(move |resident: &Resident| {
             if let Some(inner) = weak.upgrade() {
-                Factory(inner).ended(agent, &address);
+                Factory(inner).left(resident, &address);
             }
         })
     };
-    let arguments = Arguments { agent, life, environment, pulse, on_end };
-    let given_up = address.clone();
+    let given_up = (Arc::clone(&pulse), address.clone());
+    let arguments = Arguments { environment, pulse, on_leave };
     ChildSpec::worker(address, move || (Agent, arguments.clone()))
-        .restart(Restart::Transient)
+        .restart(supervision.restart)
         .shutdown(Shutdown::Timeout(Duration::from_secs(1)))
-        .intensity(AGENT_INTENSITY)
-        .backoff(AGENT_BACKOFF)
+        .intensity(supervision.intensity)
+        .backoff(supervision.backoff)
         .group("agents")
         .on_give_up(Arc::new(move |_| {
             if let Some(inner) = weak.upgrade() {
-                give_up(Factory(inner), agent, given_up.clone());
+                let (pulse, address) = given_up.clone();
+                tokio::spawn(async move { give_up(&Factory(inner), pulse.resident(), &address).await });
             }
         }))
 }
 
-/// Ends the tasks of an agent that ended too often, so that a poisonous task does not loop for ever.
-fn give_up(factory: Factory, agent: AgentId, address: Address<Message>) {
-    tokio::spawn(async move {
-        let journal = &factory.0.environment.journal;
-        for task in journal.open_tasks_of(agent) {
-            let message = "its agent ended abnormally more often than its supervision allows".to_owned();
-            let outcome = Outcome::Failed { code: "agent_given_up".to_owned(), message };
-            let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-            if let Err(error) = journal.append(task, vec![ended], Batch::new()).await {
-                tracing::error!(%agent, %task, %error, "a task of an agent that was given up could not be ended");
-            }
-        }
-        factory.ended(agent, &address);
-    });
+/// Ends the task at hand of an agent that ended too often, so that a poisonous task does not loop for ever; the tasks behind it
+/// get an agent anew.
+async fn give_up(factory: &Factory, resident: &Resident, address: &Address<Message>) {
+    let journal = &factory.0.environment.journal;
+    let open = journal.open_tasks_of(resident.agent);
+    let begun = |task: &&TaskId| journal.watch(**task).is_some_and(|open| open.borrow().state == State::Running);
+    let at_hand = open.iter().find(begun).or(open.first()).copied();
+    let message = "its agent ended abnormally more often than its supervision allows";
+    if let Some(task) = at_hand
+        && let Err(error) = abandon(&factory.0.environment, task, "agent_given_up", message).await
+    {
+        // Whatever the journal cannot take now is swept up when it can.
+        tracing::error!(%task, %error, "a task of an agent that was given up could not be ended");
+        factory.forget(resident.agent, address);
+        return;
+    }
+    factory.left(resident, address);
 }

@@ -2,6 +2,7 @@
 //! tasks has started anew.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -10,14 +11,18 @@ use super::handle::{Inner, Orchestrator};
 use crate::data_plane::agent::Environment;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::factory::registry::Registry;
+use crate::store::Health;
 use crate::supervision::{Address, ChildSpec, Strategy, SupervisorHandle, SupervisorSpec};
 
+/// How often open tasks are dispatched again although nothing is known to have happened to them: whatever kept one from being
+/// brought to its agent, it waits no longer than this.
+const SWEEP_PERIOD: Duration = Duration::from_secs(15);
 /// Tasks that one sweep dispatches at once.
 const DISPATCHED_AT_ONCE: usize = 64;
 
 /// The mailbox.
 pub enum Message {
-    /// From itself at its start, from the factory's shards and the plans' supervisor at theirs: open tasks may be unserved.
+    /// From itself at its start and from time to time, from the factory's shards and the plans' supervisor at theirs: open tasks may be unserved.
     Sweep,
     /// From its own sweep: it is done.
     Swept,
@@ -67,6 +72,10 @@ impl State {
             return;
         }
         let Some(orchestrator) = self.orchestrator.upgrade().map(Orchestrator) else { return };
+        if matches!(orchestrator.journal().store().health(), Health::Unwell { .. }) {
+            // Nothing can go on; dispatching would only start what fails at once.
+            return;
+        }
         self.sweeping = Sweeping::Once;
         let myself = myself.clone();
         tokio::spawn(async move {
@@ -76,7 +85,7 @@ impl State {
             stream::iter(open)
                 .for_each_concurrent(DISPATCHED_AT_ONCE, |task| {
                     let orchestrator = orchestrator.clone();
-                    async move { orchestrator.dispatch(&task.order).await }
+                    async move { orchestrator.dispatch_again(Arc::clone(&task.order)).await }
                 })
                 .await;
             // If this actor has ended, its successor sweeps again.
@@ -92,6 +101,7 @@ impl Actor for Front {
 
     async fn pre_start(&self, myself: ActorRef<Message>, inner: Weak<Inner>) -> Result<State, ActorProcessingErr> {
         myself.cast(Message::Sweep)?;
+        myself.send_interval(SWEEP_PERIOD, || Message::Sweep);
         Ok(State { orchestrator: inner, sweeping: Sweeping::No })
     }
 

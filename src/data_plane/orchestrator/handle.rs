@@ -1,26 +1,26 @@
 //! The orchestrator's handle: submits, dispatches, cancels.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Error;
 use super::actor::{PlanActor, PlanArguments, PlanMessage};
 use super::front::Message;
-use crate::control_plane::admission::Ticket;
+use crate::control_plane::access::Principal;
+use crate::control_plane::admission::submission::Submission;
+use crate::control_plane::admission::{Admitted, Ticket};
+use crate::control_plane::template::Supervision;
+use crate::data_plane::agent::abandon::abandon;
 use crate::data_plane::agent::{Environment, metrics};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::factory::registry::{Claim, Registry};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
-use crate::journal::Journal;
 use crate::journal::order::{Order, Worker};
 use crate::journal::record::{CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::{State, Task};
+use crate::journal::{self, Journal};
 use crate::store::Batch;
-use crate::supervision::{Address, ChildSpec, Restart, SupervisorHandle};
-
-/// How long a task that could not be dispatched waits for the next sweep.
-const DISPATCH_PAUSE: Duration = Duration::from_secs(1);
+use crate::supervision::{Address, ChildSpec, SupervisorHandle};
 
 /// Brings admitted tasks to whoever does them. Cheap to clone.
 #[derive(Clone)]
@@ -43,78 +43,108 @@ impl Orchestrator {
         &self.0.environment.journal
     }
 
+    /// Admits a request, makes it durable and sets it going. When this returns, the task is acknowledged. All of it happens
+    /// whether or not the caller stays to hear: a caller who goes away leaves neither half a task nor a held reservation.
+    ///
+    /// # Errors
+    /// Why it is not admitted, or the journal failed: there is no such task, and nothing is held for it.
+    pub async fn accept(&self, principal: Arc<Principal>, submission: Submission) -> Result<TaskId, Error> {
+        let orchestrator = self.clone();
+        let accepted = tokio::spawn(async move {
+            match orchestrator.environment().admission.admit(&principal, submission, Timestamp::now()).await? {
+                Admitted::New(ticket) => orchestrator.submit(*ticket).await,
+                Admitted::Repeated(task) => Ok(task),
+            }
+        });
+        accepted.await.map_err(|_| Error::Interrupted)?
+    }
+
     /// Makes an admitted task durable and sets it going. When this returns, the task is acknowledged.
     ///
     /// # Errors
     /// The journal failed: there is no such task, and nothing is held for it.
     pub async fn submit(&self, ticket: Ticket) -> Result<TaskId, Error> {
-        let order = Arc::clone(ticket.order.order());
+        let (order, supervision) = (Arc::clone(ticket.order.order()), ticket.order.template().supervision);
         let (reservation, with) = (ticket.reservation.clone(), ticket.with.clone());
         let stored = Order::clone(&order);
         let submitted = self.journal().submit(stored, reservation.amount(), Timestamp::now(), with).await;
         ticket.conclude();
-        if let Err(error) = submitted {
-            self.environment().budget.release(&reservation);
-            return Err(error.into());
+        match submitted {
+            Ok(()) => {
+                self.dispatch(&order, supervision).await;
+                Ok(order.task)
+            }
+            // The task and what is held for it are the earlier submission's.
+            Err(error @ journal::Error::Exists(_)) => Err(error.into()),
+            Err(error) => {
+                self.environment().budget.release(&reservation);
+                Err(error.into())
+            }
         }
-        self.dispatch(&order).await;
-        Ok(order.task)
     }
 
     /// Brings an open task to whoever does it. Doing so again is harmless; what fails here is done again by the next sweep.
-    pub(super) async fn dispatch(&self, order: &Order) {
+    async fn dispatch(&self, order: &Order, supervision: Supervision) {
         let brought = match order.worker {
             Worker::Own | Worker::Registered(_) => {
-                self.0.factory.assign(order).await.map_err(|error| error.to_string())
+                self.0.factory.assign(order, supervision).await.map_err(|error| error.to_string())
             }
-            Worker::Orchestrator => self.run_plan(order.task).await.map_err(|error| error.to_string()),
+            Worker::Orchestrator => self.run_plan(order.task, supervision).await.map_err(|error| error.to_string()),
         };
         if let Err(error) = brought {
             tracing::warn!(task = %order.task, error, "a task waits to be dispatched again");
-            let orchestrator = self.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(DISPATCH_PAUSE).await;
-                orchestrator.sweep_later();
-            });
         }
     }
 
-    /// Asks for the end of a task. One whose work has not begun ends at once.
+    /// Dispatches a task that is known from the journal alone.
+    pub(super) async fn dispatch_again(&self, order: Arc<Order>) {
+        // Where the template cannot be read now, whoever takes the task up says so; until then the default serves.
+        let restored = self.environment().admission.restore(Arc::clone(&order)).await;
+        let supervision = restored.map(|order| order.template().supervision).unwrap_or_default();
+        self.dispatch(&order, supervision).await;
+    }
+
+    /// Asks for the end of a task, with whatever must become durable with that. One whose work has not begun ends at once.
     ///
     /// # Errors
     /// The journal failed, or the task has ended.
-    pub async fn cancel(&self, id: TaskId, by: &str) -> Result<Arc<Task>, Error> {
+    pub async fn cancel(&self, id: TaskId, by: &str, with: Batch) -> Result<Arc<Task>, Error> {
         let at = Timestamp::now();
-        let open = self.journal().watch(id).ok_or(crate::journal::Error::NotOpen(id))?;
-        let task = open.borrow().clone();
+        let open = self.journal().watch(id).ok_or(journal::Error::NotOpen(id))?;
         let request = TaskRecord::CancelRequested(CancelRequested { by: by.to_owned(), at });
-        let mut records = vec![request];
-        if task.state == State::Queued {
-            records.push(TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at }));
-        }
-        let (own, unbegun) = (self.clone(), task.state == State::Queued);
-        let release = move |_| {
-            if unbegun {
-                own.settle_unbegun(&task);
+        if open.borrow().state == State::Queued {
+            let ended = TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at });
+            match self.journal().interject(id, vec![request.clone(), ended], with.clone()).await {
+                Ok(_) => {
+                    self.environment().budget.close_task(id);
+                    metrics::task(&open.borrow());
+                    return Ok(open.borrow().clone());
+                }
+                // Its work began at this moment: whoever does it hears of the request and ends it.
+                Err(journal::Error::Superseded(_)) => {}
+                Err(error) => return Err(error.into()),
             }
-        };
-        self.journal().append_then(id, records, Batch::new(), release).await?;
-        let task = open.borrow().clone();
-        if task.state.has_ended() {
-            metrics::task(&task);
         }
-        Ok(task)
+        self.journal().interject(id, vec![request], with).await?;
+        Ok(open.borrow().clone())
     }
 
-    /// Gives back what admission held for a task none of whose steps started.
-    fn settle_unbegun(&self, task: &Task) {
-        use crate::control_plane::admission::payer_of;
-        use crate::control_plane::budget::{Key, Reservation};
-        if task.steps.is_empty() {
-            let key = Key { task: task.order.task, step: 0 };
-            self.environment().budget.release(&Reservation::recorded(key, payer_of(&task.order), task.reserved));
+    /// Asks for the end of a subtask, if it has not ended.
+    pub(super) async fn cancel_child(&self, child: TaskId) -> Result<(), Error> {
+        match self.cancel(child, "its parent", Batch::new()).await {
+            Ok(_) | Err(Error::Journal(journal::Error::NotOpen(_) | journal::Error::Superseded(_))) => Ok(()),
+            Err(error) => Err(error),
         }
-        self.environment().budget.close_task(task.order.task);
+    }
+
+    /// Ends a plan that nobody goes on with: its subtasks are cancelled, and it fails with this code.
+    pub(super) async fn abandon(&self, id: TaskId, code: &str, message: &str) -> Result<(), Error> {
+        let children = self.journal().watch(id).map(|open| open.borrow().open_children()).unwrap_or_default();
+        for child in children {
+            self.cancel_child(child).await?;
+        }
+        abandon(self.environment(), id, code, message).await?;
+        Ok(())
     }
 
     /// Has every open task dispatched again, because part of the tree below has started anew.
@@ -134,42 +164,37 @@ impl Orchestrator {
         self.0.plans.len()
     }
 
-    async fn run_plan(&self, task: TaskId) -> Result<(), crate::supervision::Error> {
+    async fn run_plan(&self, task: TaskId, supervision: Supervision) -> Result<(), crate::supervision::Error> {
         let address = match self.0.plans.claim(&task) {
             Claim::Served(_) => return Ok(()),
             Claim::Vacant(address) => address,
         };
         let arguments = PlanArguments { task, orchestrator: Arc::downgrade(&self.0), address: address.clone() };
+        let given_up = (Arc::downgrade(&self.0), address.clone());
         let spec = ChildSpec::worker(&address, move || (PlanActor, arguments.clone()))
-            .restart(Restart::Transient)
-            .intensity(super::PLAN_INTENSITY)
-            .backoff(super::PLAN_BACKOFF)
+            .restart(supervision.restart)
+            .intensity(supervision.intensity)
+            .backoff(supervision.backoff)
             .group("orchestrators")
-            .on_give_up(self.give_up_hook(task, address.clone()));
+            .on_give_up(Arc::new(move |_| {
+                if let Some(inner) = given_up.0.upgrade() {
+                    inner.plans.remove(&task, &given_up.1);
+                    tokio::spawn(async move { Orchestrator(inner).give_up(task).await });
+                }
+            }));
         let started = self.0.supervisor.start_child(spec).await;
-        if started.is_err() {
-            self.0.plans.remove(&task, &address);
+        match &started {
+            Ok(()) => self.0.plans.started(&task, &address),
+            Err(_) => drop(self.0.plans.remove(&task, &address)),
         }
         started
     }
 
-    fn give_up_hook(
-        &self,
-        task: TaskId,
-        address: Address<PlanMessage>,
-    ) -> Arc<dyn Fn(&crate::supervision::GiveUp) + Send + Sync> {
-        let weak = Arc::downgrade(&self.0);
-        Arc::new(move |_| {
-            let Some(inner) = weak.upgrade() else { return };
-            inner.plans.remove(&task, &address);
-            tokio::spawn(async move {
-                let message = "its orchestrator ended abnormally more often than its supervision allows".to_owned();
-                let outcome = Outcome::Failed { code: "orchestrator_given_up".to_owned(), message };
-                let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-                if let Err(error) = inner.environment.journal.append(task, vec![ended], Batch::new()).await {
-                    tracing::error!(%task, %error, "a task whose orchestrator was given up could not be ended");
-                }
-            });
-        })
+    async fn give_up(&self, task: TaskId) {
+        let message = "its orchestrator ended abnormally more often than its supervision allows";
+        if let Err(error) = self.abandon(task, "orchestrator_given_up", message).await {
+            // Whatever the journal cannot take now is swept up when it can.
+            tracing::error!(%task, %error, "a task whose orchestrator was given up could not be ended");
+        }
     }
 }

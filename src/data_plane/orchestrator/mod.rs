@@ -23,16 +23,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 pub use actor::PlanMessage;
 pub use error::Error;
 pub use front::Message;
 pub use handle::Orchestrator;
-
-use crate::supervision::{Backoff, Intensity};
-
-/// Restarts of one plan that are borne.
-const PLAN_INTENSITY: Intensity = Intensity { restarts: 5, period: Duration::from_secs(60) };
-/// The spacing of a plan's restarts.
-const PLAN_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(30) };

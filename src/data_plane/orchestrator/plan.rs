@@ -1,19 +1,18 @@
 //! One plan from where its records leave it to its end: decide, write down, delegate, gather, again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::watch;
-
 use super::Error;
 use super::handle::Orchestrator;
-use super::state::{self, Next, Unit};
+use super::state::{self, Next, Rules, Unit};
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::admission::submission::Target;
 use crate::control_plane::template::Kind;
 use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
 use crate::data_plane::agent::metrics;
+use crate::data_plane::agent::pause::transient;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
@@ -23,61 +22,85 @@ use crate::journal::record::{
     Ended, Outcome, StepFailed, StepFinished, StepKind, StepSkipped, StepStarted, TaskRecord, Then,
 };
 use crate::journal::state::{State, StepStatus, Task};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Custody, Journal};
 use crate::store::Batch;
+use futures::stream::{FuturesUnordered, StreamExt};
 
+/// How long a subtask that could not be submitted waits for the next attempt.
+const SUBMIT_AGAIN: Duration = Duration::from_secs(1);
 /// The longest wait for a subtask before the plan looks at its records again.
 const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// A plan in the hands of its orchestrator.
 pub(super) struct PlanRun {
     orchestrator: Orchestrator,
-    task: TaskId,
-    following: watch::Receiver<Arc<Task>>,
+    custody: Custody,
+    /// Subtasks that are known to have been submitted.
+    submitted: HashSet<TaskId>,
 }
 
 impl PlanRun {
     /// Takes an open task up; none if it has ended.
     pub(super) fn of(orchestrator: &Orchestrator, task: TaskId) -> Option<Self> {
-        let following = orchestrator.journal().watch(task)?;
-        Some(Self { orchestrator: orchestrator.clone(), task, following })
+        let custody = orchestrator.journal().take_up(task)?;
+        Some(Self { orchestrator: orchestrator.clone(), custody, submitted: HashSet::new() })
     }
 
-    /// Brings the plan to its end.
+    /// Brings the plan to its end, or to where somebody else has taken it up.
     ///
     /// # Errors
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
-        let stored = self.now().order.clone();
-        let order = match self.orchestrator.environment().admission.restore(stored).await {
-            Ok(order) => order,
-            Err(refusal) => return self.end(failed(refusal.code(), &refusal.detail())).await,
+        match self.tell().await {
+            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
+                self.orchestrator.environment().budget.close_task(self.custody.id());
+                Ok(())
+            }
+            // A ghost stops without a word: the task is somebody else's.
+            Err(Error::Journal(journal::Error::Fenced(_))) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tell(&mut self) -> Result<(), Error> {
+        let order = loop {
+            let stored = self.custody.task().order.clone();
+            match self.orchestrator.environment().admission.restore(stored).await {
+                Ok(order) => break order,
+                Err(refusal) => match transient(&refusal) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => {
+                        return self.orchestrator.abandon(self.custody.id(), refusal.code(), &refusal.detail()).await;
+                    }
+                },
+            }
         };
         let template = Arc::clone(order.template());
         let Kind::Orchestrator(plan) = &template.kind else {
-            return self.end(failed("template_not_an_orchestrator", "the template has no plan")).await;
+            let message = "its template has no plan";
+            return self.orchestrator.abandon(self.custody.id(), "template_not_an_orchestrator", message).await;
         };
         loop {
-            let done = self.go_on(&order, plan, template.limits.fan_out).await;
-            match done {
-                Ok(true) => break,
-                // Somebody else wrote first, a cancellation for instance: decide again.
+            match self.go_on(&order, plan, template.limits.fan_out).await {
+                Ok(true) => return Ok(()),
+                // Somebody wrote beside the story, a cancellation for instance: decide again.
                 Ok(false) | Err(Error::Journal(journal::Error::Superseded(_))) => {}
-                Err(Error::Journal(journal::Error::NotOpen(_))) => break,
                 Err(error) => return Err(error),
             }
         }
-        self.orchestrator.environment().budget.close_task(self.task);
-        Ok(())
     }
 
     /// One round; true when the task has ended.
     async fn go_on(&mut self, order: &WorkOrder, plan: &Plan, fan_out: u32) -> Result<bool, Error> {
-        let task = self.now();
+        let task = self.custody.task();
         if task.state.has_ended() {
             return Ok(true);
         }
-        match state::next(&task, plan, fan_out, Timestamp::now()) {
+        let next = {
+            let is_submitted = |child| self.submitted.contains(&child);
+            state::next(&task, &Rules { plan, fan_out, is_submitted: &is_submitted }, Timestamp::now())
+        };
+        match next {
             Next::End(outcome) => {
                 self.end(outcome).await?;
                 return Ok(true);
@@ -95,10 +118,6 @@ impl PlanRun {
         Ok(false)
     }
 
-    fn now(&self) -> Arc<Task> {
-        self.following.borrow().clone()
-    }
-
     fn journal(&self) -> &Journal {
         self.orchestrator.journal()
     }
@@ -109,17 +128,21 @@ impl PlanRun {
             return Ok(());
         }
         let at = Timestamp::now();
-        let records = (self.now().next_step()..).zip(units).map(|(step, unit)| {
+        let records = (self.custody.task().next_step()..).zip(units).map(|(step, unit)| {
             let kind = StepKind::Delegate { name: unit.name.clone(), child: unit.child };
             TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::ZERO, at })
         });
-        self.journal().append(self.task, records.collect(), Batch::new()).await?;
+        self.journal().append(&self.custody, records.collect(), Batch::new()).await?;
         Ok(())
     }
 
-    /// Submits a unit's subtask, unless that was done before.
-    async fn delegate(&self, order: &WorkOrder, unit: &Unit) -> Result<(), Error> {
+    /// Submits a unit's subtask, unless that was done before. What is refused for a while is tried again in the next round.
+    async fn delegate(&mut self, order: &WorkOrder, unit: &Unit) -> Result<(), Error> {
+        let Some(input) = unit.input.clone().filter(|_| is_open(&self.custody.task(), unit.child)) else {
+            return Ok(());
+        };
         if self.journal().task(unit.child).await?.is_some() {
+            self.submitted.insert(unit.child);
             return Ok(());
         }
         let target = match &unit.worker {
@@ -127,9 +150,13 @@ impl PlanRun {
             Worker::Capability(capability) => Target::Capability(capability.clone()),
         };
         let admission = &self.orchestrator.environment().admission;
-        let ticket = admission.delegate(order, unit.child, &target, unit.input.clone(), Timestamp::now()).await;
-        match ticket {
-            Ok(ticket) => self.orchestrator.submit(ticket).await.map(|_| ()),
+        match admission.delegate(order, unit.child, &target, input, Timestamp::now()).await {
+            Ok(ticket) => match self.orchestrator.submit(ticket).await {
+                // A predecessor of this run is submitting it at this moment; the next round finds it.
+                Ok(_) | Err(Error::Journal(journal::Error::Exists(_))) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Err(refusal) if transient(&refusal).is_some() => Ok(()),
             Err(refusal) => self.conclude(unit, Conclusion::failed(refusal.code(), &refusal.detail())).await,
         }
     }
@@ -137,18 +164,27 @@ impl PlanRun {
     /// Waits until a subtask ends, or somebody asks for the end of the whole, and writes down what has ended.
     async fn gather(&mut self, units: &[Unit]) -> Result<(), Error> {
         let journal = self.journal().clone();
-        let now = self.now();
+        let now = self.custody.task();
         let open = units.iter().filter(|unit| is_open(&now, unit.child));
         let mut ends: FuturesUnordered<_> = open
             .map(|unit| {
                 let journal = journal.clone();
-                async move { (unit, journal.wait(unit.child, LOOK_AGAIN).await) }
+                async move {
+                    match journal.wait(unit.child, LOOK_AGAIN).await {
+                        // It is not submitted yet: something was in the way for a while.
+                        Ok(None) => {
+                            tokio::time::sleep(SUBMIT_AGAIN).await;
+                            (unit, Ok(None))
+                        }
+                        waited => (unit, waited),
+                    }
+                }
             })
             .collect();
         let left = now.order.deadline.map_or(LOOK_AGAIN, |deadline| deadline.since(Timestamp::now()));
         let ended = tokio::select! {
             ended = ends.next() => ended,
-            () = asked_to_end(&mut self.following) => None,
+            () = self.custody.cancelled() => None,
             () = tokio::time::sleep(left) => None,
         };
         drop(ends);
@@ -161,20 +197,21 @@ impl PlanRun {
         }
     }
 
-    /// Cancels the subtasks that run and waits for the first of them to end.
+    /// Cancels the subtasks that run, waits for them to end, and writes down what they came to.
     async fn stop(&self, children: &[TaskId]) -> Result<(), Error> {
         for child in children {
-            match self.orchestrator.cancel(*child, "its parent").await {
-                Ok(_) | Err(Error::Journal(journal::Error::NotOpen(_) | journal::Error::Superseded(_))) => {}
-                Err(error) => return Err(error),
-            }
+            self.orchestrator.cancel_child(*child).await?;
         }
         for child in children {
             let ended = self.journal().wait(*child, LOOK_AGAIN).await?;
             let conclusion = match &ended {
                 Some(child) if child.state.has_ended() => Conclusion::of(child),
                 Some(_) => continue,
-                None => Conclusion::failed("cancelled", "it was never submitted"),
+                None => {
+                    // What admission may have reserved for it has no task to end with.
+                    self.orchestrator.environment().budget.close_task(*child);
+                    Conclusion::failed("cancelled", "it was never submitted")
+                }
             };
             self.write(*child, conclusion, None).await?;
         }
@@ -188,7 +225,7 @@ impl PlanRun {
 
     async fn write(&self, child: TaskId, conclusion: Conclusion, skipped: Option<String>) -> Result<(), Error> {
         let at = Timestamp::now();
-        let Some(step) = open_step(&self.now(), child) else { return Ok(()) };
+        let Some(step) = open_step(&self.custody.task(), child) else { return Ok(()) };
         let mut records = vec![conclusion.into_record(step, at)];
         records.extend(skipped.map(|name| {
             TaskRecord::StepSkipped(StepSkipped {
@@ -197,15 +234,15 @@ impl PlanRun {
                 at,
             })
         }));
-        self.journal().append(self.task, records, Batch::new()).await?;
-        metrics::step(&self.now(), step, Duration::ZERO, None);
+        self.journal().append(&self.custody, records, Batch::new()).await?;
+        metrics::step(&self.custody.task(), step, Duration::ZERO, None);
         Ok(())
     }
 
     async fn end(&self, outcome: Outcome) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-        self.journal().append(self.task, vec![ended], Batch::new()).await?;
-        metrics::task(&self.now());
+        self.journal().append(&self.custody, vec![ended], Batch::new()).await?;
+        metrics::task(&self.custody.task());
         Ok(())
     }
 }
@@ -256,15 +293,4 @@ fn open_step(task: &Task, wanted: TaskId) -> Option<u32> {
 
 fn is_open(task: &Task, child: TaskId) -> bool {
     open_step(task, child).is_some()
-}
-
-/// Returns once somebody has asked for the task's end.
-async fn asked_to_end(following: &mut watch::Receiver<Arc<Task>>) {
-    if following.wait_for(|task| task.cancel_requested_by.is_some()).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn failed(code: &str, message: &str) -> Outcome {
-    Outcome::Failed { code: code.to_owned(), message: message.to_owned() }
 }

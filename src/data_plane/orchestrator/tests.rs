@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::state::{Next, next};
+use super::state::{Next, Rules, next};
 use crate::control_plane::template::plan::{Aggregate, InputTemplate, MapSource, OnFailure, Plan, PlanStep, Worker};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
@@ -45,6 +45,7 @@ impl Story {
             tools: Vec::new(),
             protection: Protection::default(),
             metadata: BTreeMap::new(),
+            levels: 3,
         };
         Self { id, records: vec![TaskRecord::Submitted(Submitted { order, reserved: Usd::ZERO, at: NOW })] }
     }
@@ -62,8 +63,12 @@ impl Story {
         self
     }
 
-    fn failed(mut self, number: u32) -> Self {
-        let (code, message) = ("broken".to_owned(), "it broke".to_owned());
+    fn failed(self, number: u32) -> Self {
+        self.failed_with(number, "broken")
+    }
+
+    fn failed_with(mut self, number: u32, code: &str) -> Self {
+        let (code, message) = (code.to_owned(), "it broke".to_owned());
         let (in_doubt, cost, then) = (Usd::ZERO, Usd::ZERO, Then::GiveUp);
         self.records.push(TaskRecord::StepFailed(StepFailed {
             step: number,
@@ -83,7 +88,8 @@ impl Story {
     }
 
     fn next(&self, plan: &Plan) -> Next {
-        next(&Task::replay(&self.records).expect("a task"), plan, FAN_OUT, NOW)
+        let rules = Rules { plan, fan_out: FAN_OUT, is_submitted: &|_| false };
+        next(&Task::replay(&self.records).expect("a task"), &rules, NOW)
     }
 }
 
@@ -111,7 +117,7 @@ fn diamond() -> Plan {
 fn work(next: Next) -> (Vec<(String, String)>, Vec<String>) {
     match next {
         Next::Work { start, running } => (
-            start.into_iter().map(|unit| (unit.name, unit.input.expose().to_owned())).collect(),
+            start.into_iter().map(|unit| (unit.name, unit.input.unwrap_or_default().expose().to_owned())).collect(),
             running.into_iter().map(|unit| unit.name).collect(),
         ),
         other @ (Next::Stop(_) | Next::End(_)) => panic!("not work but {other:?}"),
@@ -149,7 +155,7 @@ fn the_aggregate_is_the_answer() {
 fn a_failed_step_ends_the_plan_after_its_siblings() {
     let story = Story::new().started(0, "facts").started(1, "notes").failed(0);
     assert_eq!(story.next(&diamond()), Next::Stop(vec![story.id.child("notes")]));
-    let story = story.failed(1);
+    let story = story.failed_with(1, "cancelled");
     assert!(matches!(story.next(&diamond()), Next::End(Outcome::Failed { code, .. }) if code == "broken"));
 }
 

@@ -26,7 +26,13 @@ pub enum Error {
     /// As many calls as the settings allow are running, and too many wait, or this one waited too long.
     #[error("wait for a free slot at the provider: none in time")]
     Overloaded,
-    /// No connection could be made.
+    /// The caller gave up before there was an answer.
+    #[error("call the provider: the caller gave up")]
+    Abandoned {
+        /// Whether it may have reached the provider.
+        begun: bool,
+    },
+    /// There is no way to the provider.
     #[error("connect to the provider: {0}")]
     Unreachable(String),
     /// The call was sent and not answered in time.
@@ -90,6 +96,11 @@ pub enum Next {
     Failover,
     /// No provider should be asked.
     GiveUp,
+    /// The same provider can answer when there is room, after so long; the failed call is not held against it.
+    Again {
+        /// How long.
+        after: Duration,
+    },
 }
 
 impl Error {
@@ -106,32 +117,38 @@ impl Error {
             | Self::MissingKey(_)
             | Self::NotRunning
             | Self::Overloaded
+            | Self::Abandoned { begun: false }
             | Self::Unreachable(_)
             | Self::RateLimited { .. }
             | Self::ContextTooLarge
             | Self::Refused
             | Self::Rejected { .. }
             | Self::Failed { status: 501 | 503 | 529, .. } => Charge::None,
-            Self::TimedOut | Self::Cut(_) | Self::Failed { .. } | Self::Nonsense { .. } => Charge::Unknown,
+            Self::Abandoned { begun: true }
+            | Self::TimedOut
+            | Self::Cut(_)
+            | Self::Failed { .. }
+            | Self::Nonsense { .. } => Charge::Unknown,
         }
     }
 
     /// What to do next. A rejection fails over, since another model may know the parameter, hold a valid key or have a larger
-    /// context; a prompt that content rules refuse is not carried from provider to provider until one takes it.
+    /// context; a prompt that content rules refuse is not carried from provider to provider until one takes it; and what this
+    /// host's own limits hold up waits, rather than be answered by another model than the operator chose.
     #[must_use]
     pub fn next(&self) -> Next {
         match self {
-            Self::Unreachable(_) | Self::Cut(_) | Self::NotRunning => Next::Retry { after: None },
+            Self::Unreachable(_) | Self::Cut(_) => Next::Retry { after: None },
+            Self::Overloaded | Self::NotRunning => Next::Again { after: OVERLOAD_PAUSE },
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => Next::Retry { after: *retry_after },
             Self::UnknownProvider(_)
             | Self::UnknownModel(_)
             | Self::MissingKey(_)
-            | Self::Overloaded
             | Self::TimedOut
             | Self::ContextTooLarge
             | Self::Rejected { .. }
             | Self::Nonsense { .. } => Next::Failover,
-            Self::Refused => Next::GiveUp,
+            Self::Refused | Self::Abandoned { .. } => Next::GiveUp,
         }
     }
 }
@@ -144,6 +161,7 @@ impl Failure for Error {
             Self::MissingKey(_) => "provider_key_missing",
             Self::NotRunning => "provider_not_running",
             Self::Overloaded => "provider_overloaded",
+            Self::Abandoned { .. } => "provider_call_abandoned",
             Self::Unreachable(_) => "provider_unreachable",
             Self::TimedOut => "provider_timed_out",
             Self::Cut(_) => "provider_cut",
@@ -163,7 +181,7 @@ impl Failure for Error {
             }
             Self::Overloaded => Class::Overload,
             Self::ContextTooLarge => Class::TooLarge,
-            Self::Refused => Class::Refused,
+            Self::Refused | Self::Abandoned { .. } => Class::Refused,
             Self::Unreachable(_)
             | Self::TimedOut
             | Self::Cut(_)
@@ -183,6 +201,7 @@ impl Failure for Error {
             Self::UnknownProvider(_)
             | Self::UnknownModel(_)
             | Self::MissingKey(_)
+            | Self::Abandoned { .. }
             | Self::Unreachable(_)
             | Self::TimedOut
             | Self::Cut(_)
@@ -200,6 +219,7 @@ impl Failure for Error {
             Self::MissingKey(_) => "the provider's key is missing".to_owned(),
             Self::NotRunning => "the provider is being restarted".to_owned(),
             Self::Overloaded => "too many calls to the provider are running".to_owned(),
+            Self::Abandoned { .. } => "the call was ended before there was an answer".to_owned(),
             Self::Unreachable(_) => "the provider cannot be reached".to_owned(),
             Self::TimedOut => "the provider did not answer in time".to_owned(),
             Self::Cut(_) => "the provider's answer was cut off".to_owned(),
@@ -231,7 +251,7 @@ mod tests {
             (Error::Failed { status: 500, retry_after: None }, Charge::Unknown, Next::Retry { after: None }),
             (Error::Failed { status: 503, retry_after: pause }, Charge::None, Next::Retry { after: pause }),
             (Error::Nonsense { what: "no choices" }, Charge::Unknown, Next::Failover),
-            (Error::Overloaded, Charge::None, Next::Failover),
+            (Error::Overloaded, Charge::None, Next::Again { after: OVERLOAD_PAUSE }),
         ];
         for (error, charge, next) in table {
             assert_eq!((error.charge(), error.next()), (charge, next), "{error}");

@@ -1,6 +1,7 @@
 //! The way to the providers.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,11 +67,17 @@ impl Providers {
     }
 
     /// Calls a model and waits `within` so long for its answer; the wait for a free slot counts. The provider's own time-out
-    /// binds as well. Dropping the future ends the call.
+    /// binds as well. When `stop` ends first, so does the call, and the error says whether it may have reached the provider.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::charge`] says what the failure may cost, [`Error::next`] what to do.
-    pub async fn complete(&self, model: &ModelRef, request: Request, within: Duration) -> Result<Completion, Error> {
+    pub async fn complete(
+        &self,
+        model: &ModelRef,
+        request: Request,
+        within: Duration,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Completion, Error> {
         let link = self.link(model)?;
         if let Some(completion) = link.adapter.answer_at_once(model, &request) {
             metrics::count(model, "ok");
@@ -79,8 +86,9 @@ impl Providers {
         }
         let now = Instant::now();
         let deadline = now.checked_add(within).unwrap_or(now);
+        tokio::pin!(stop);
         for _ in 0..DELIVERIES_MAX {
-            match link.attempt(model, &request, deadline).await {
+            match link.attempt(model, &request, deadline, stop.as_mut()).await {
                 Attempt::Ended(result) => return result,
                 Attempt::NeverBegun(error) => {
                     metrics::count(model, metrics::outcome(&Err(error.clone())));
@@ -141,7 +149,13 @@ enum Attempt {
 }
 
 impl Link {
-    async fn attempt(&self, model: &ModelRef, request: &Request, deadline: Instant) -> Attempt {
+    async fn attempt(
+        &self,
+        model: &ModelRef,
+        request: &Request,
+        deadline: Instant,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Attempt {
         let (reply, answer) = oneshot::channel();
         let claim = Arc::new(Claim::default());
         let (model, request) = (model.clone(), request.clone());
@@ -149,7 +163,14 @@ impl Link {
             return Attempt::NeverBegun(error);
         }
         // The task answers at the deadline too; that answer, with what it knows, is preferred where both are there.
-        match tokio::time::timeout_at(deadline, answer).await {
+        let answered = tokio::select! {
+            answered = tokio::time::timeout_at(deadline, answer) => answered,
+            () = stop => return match claim.withdraw() {
+                true => Attempt::NeverBegun(Error::Abandoned { begun: false }),
+                false => Attempt::Ended(Err(Error::Abandoned { begun: true })),
+            },
+        };
+        match answered {
             Ok(Ok(result)) => Attempt::Ended(result),
             Ok(Err(_)) if claim.withdraw() => Attempt::ActorDied,
             Ok(Err(_)) => Attempt::Ended(Err(Error::Cut("the call's task ended without an answer".to_owned()))),

@@ -171,11 +171,10 @@ impl Daemon {
         let mut listening = sockets.lines().filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-            let link = PathBuf::from(format!("socket:[{inode}]"));
-            let own = descriptors.contains(&link);
+            let own = descriptors.iter().any(|link| link.as_os_str() == format!("socket:[{inode}]").as_str());
             (*state == "0A" && own).then(|| u16::from_str_radix(local.split_once(':')?.1, 16).ok())?
         });
-        listening.next().expect("a listener")
+        listening.next_back().expect("a listener")
     }
 }
 

@@ -7,6 +7,7 @@ use ractor::{Actor, ActorRef};
 
 use crate::control_plane::budget::actor::{Keeper, Start};
 use crate::control_plane::budget::message::Message;
+use crate::control_plane::budget::metrics::Metrics;
 use crate::control_plane::budget::{Budget, Error, Key, Payer, Recover, Recovered, Reservation, Source, Subject};
 use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
@@ -18,7 +19,7 @@ use crate::supervision::{Strategy, SupervisorSpec, start_root};
 
 /// What the records of tasks say, as far as a test wrote any.
 #[derive(Default)]
-struct Records(Mutex<Recovered>);
+pub(super) struct Records(Mutex<Recovered>);
 
 impl Recover for Records {
     fn open(&self) -> Recovered {
@@ -26,28 +27,29 @@ impl Recover for Records {
     }
 }
 
-struct House {
-    budget: Budget,
-    store: Store,
+pub(super) struct House {
+    pub(super) budget: Budget,
+    pub(super) store: Store,
     events: Events,
     records: Arc<Records>,
-    start: Start,
+    pub(super) start: Start,
     actor: Option<ActorRef<Message>>,
     _committer: Running,
     _directory: tempfile::TempDir,
 }
 
 impl House {
-    async fn new(limits: &[(Scope, i64)]) -> Self {
+    pub(super) async fn new(limits: &[(Scope, i64)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
         let committer = store.run_committer().expect("runs");
         let (events, records) = (Events::new(), Arc::new(Records::default()));
         let limits: BTreeMap<Scope, Limit> =
             limits.iter().map(|(scope, amount)| (scope.clone(), total(*amount))).collect();
-        let (budget, _spec) = Budget::start(limits.clone(), store.clone(), events.clone(), records.clone());
+        let (budget, _spec) = Budget::start(limits, store.clone(), events.clone(), records.clone());
         let start = Start {
-            limits: Arc::new(limits),
+            declared: budget.declared(),
+            metrics: Arc::new(Metrics::new()),
             store: store.clone(),
             events: events.clone(),
             recover: records.clone(),
@@ -59,14 +61,14 @@ impl House {
         house
     }
 
-    async fn run(&mut self) {
+    pub(super) async fn run(&mut self) {
         let (actor, _ended) = Actor::spawn(None, Keeper, self.start.clone()).await.expect("starts");
         self.budget.address().publish(actor.clone());
         self.actor = Some(actor);
     }
 
     /// Ends the ledger as a crash does, and waits until it is gone.
-    async fn kill(&mut self) {
+    pub(super) async fn kill(&mut self) {
         if let Some(actor) = self.actor.take() {
             self.budget.address().clear(actor.get_id());
             actor.kill_and_wait(None).await.expect("ends");
@@ -86,23 +88,23 @@ impl House {
     }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().expect("a time")
 }
 
-fn usd(nanos: i64) -> Usd {
+pub(super) fn usd(nanos: i64) -> Usd {
     Usd::from_nanos(nanos)
 }
 
-fn total(amount: i64) -> Limit {
+pub(super) fn total(amount: i64) -> Limit {
     Limit { amount: usd(amount), window: Window::Total }
 }
 
-fn key(number: u8, step: u32) -> Key {
+pub(super) fn key(number: u8, step: u32) -> Key {
     Key { task: TaskId::from_bytes([number; 16]), step }
 }
 
-fn global() -> Payer {
+pub(super) fn global() -> Payer {
     Payer::new([Scope::Global], [])
 }
 
@@ -207,7 +209,7 @@ async fn an_operators_limit_outlives_restarts_and_what_is_committed_beside_it_to
         house.run().await;
     }
     assert!(house.store.get(Keyspace::Turn, b"beside").expect("read").is_some());
-    house.budget.declare(&scope, Source::Template, Some(total(1))).await.expect("declared");
+    house.budget.declare_now(Source::Template, &[(scope.clone(), Some(total(1)))]).expect("declared");
     assert_eq!(
         house.budget.show(&scope, now()).await.expect("shown").limit,
         Some(total(5)),

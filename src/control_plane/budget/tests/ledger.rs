@@ -46,7 +46,7 @@ fn cost(amount: i64, day: i64, position: u64) -> Cost {
 fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
     let mut ledger = Ledger::default();
     for (scope, amount, window) in limits {
-        ledger.declare(scope, Source::Settings, Some(Limit { amount: usd(*amount), window: *window })).expect("room");
+        ledger.declare(scope, Source::Settings, Some(Limit { amount: usd(*amount), window: *window }));
     }
     for (scope, _, _) in limits {
         assert!(matches!(ledger.show(scope, Day::from_number(0)), Err(Denied::Unread(_))));
@@ -158,7 +158,7 @@ fn a_cost_above_its_reservation_is_booked_whole_and_stops_limited_scopes() {
     assert_eq!(ledger.show(&Scope::Global, at(1).day()).expect("read").remaining, Some(usd(0)));
     assert_eq!(ledger.reserve(key(1, 1), &payer, usd(1), at(2)), Ok(()), "the window ended");
     assert!(ledger.reserve(key(1, 2), &payer, usd(1), at(1)).is_err(), "a clock that goes back finds it stopped");
-    ledger.set(&Scope::Global, Limit { amount: usd(100), window: Window::Day }, Position(2)).expect("room");
+    ledger.set(&Scope::Global, Limit { amount: usd(100), window: Window::Day }, Position(2));
     assert_eq!(ledger.reserve(key(1, 2), &payer, usd(1), at(1)), Ok(()), "the limit was set again");
 }
 
@@ -176,9 +176,7 @@ fn a_cost_is_added_only_where_the_counters_lack_it() {
     let payer = Payer::new([tenant("a")], [(task(1), Some(usd(100)))]);
     for (position, expected) in [(9, 50), (10, 50), (11, 53)] {
         let mut ledger = Ledger::default();
-        ledger
-            .declare(&tenant("a"), Source::Settings, Some(Limit { amount: usd(100), window: Window::Total }))
-            .expect("room");
+        ledger.declare(&tenant("a"), Source::Settings, Some(Limit { amount: usd(100), window: Window::Total }));
         ledger.recover(Position(8), vec![(key(1, 0), payer.clone(), usd(5), at(1))], vec![(task(1), usd(40))]);
         assert_eq!(ledger.reserve(key(1, 1), &payer, usd(1), at(1)), Err(Denied::Unread(vec![tenant("a")])));
         ledger.read(&tenant("a"), Position(10), [(at(1).day(), usd(50))]);
@@ -194,9 +192,7 @@ fn a_cost_is_added_only_where_the_counters_lack_it() {
 fn what_is_settled_while_the_counters_are_read_is_neither_lost_nor_counted_twice() {
     for (as_of, counted, expected) in [(4, 0, 3), (5, 3, 3), (6, 3, 3)] {
         let mut ledger = ledger(&[]);
-        ledger
-            .declare(&tenant("a"), Source::Template, Some(Limit { amount: usd(100), window: Window::Total }))
-            .expect("room");
+        ledger.declare(&tenant("a"), Source::Template, Some(Limit { amount: usd(100), window: Window::Total }));
         let payer = Payer::new([tenant("a")], []);
         ledger.recover(Position(0), vec![(key(1, 0), payer.clone(), usd(5), at(1))], Vec::new());
         assert!(matches!(ledger.reserve(key(1, 1), &payer, usd(1), at(1)), Err(Denied::Unread(_))));
@@ -227,12 +223,12 @@ fn an_operators_limit_wins_and_declared_ones_bind_side_by_side() {
     let limit = |amount, window| Limit { amount: usd(amount), window };
     let mut ledger = ledger(&[(scope.clone(), 10, Window::Total)]);
     let payer = Payer::new([scope.clone()], []);
-    ledger.declare(&scope, Source::Template, Some(limit(4, Window::Day))).expect("room");
+    ledger.declare(&scope, Source::Template, Some(limit(4, Window::Day)));
     assert_eq!(refusal(ledger.reserve(key(1, 0), &payer, usd(5), at(1))).limit, usd(4));
-    ledger.declare(&scope, Source::Template, None).expect("room");
+    ledger.declare(&scope, Source::Template, None);
     assert_eq!(refusal(ledger.reserve(key(1, 0), &payer, usd(11), at(1))).limit, usd(10));
-    ledger.set(&scope, limit(20, Window::Month), Position(7)).expect("room");
-    ledger.set(&scope, limit(1, Window::Month), Position(6)).expect("room");
+    ledger.set(&scope, limit(20, Window::Month), Position(7));
+    ledger.set(&scope, limit(1, Window::Month), Position(6));
     assert_eq!(ledger.reserve(key(1, 0), &payer, usd(20), at(1)), Ok(()), "an older setting changes nothing");
 }
 

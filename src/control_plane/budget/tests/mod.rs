@@ -2,3 +2,5 @@
 
 mod actor;
 mod ledger;
+mod limits;
+mod unanswered;

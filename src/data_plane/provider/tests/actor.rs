@@ -25,7 +25,7 @@ fn link(providers: &Providers) -> Arc<Link> {
 fn spawn(providers: &Providers, within: Duration) -> tokio::task::JoinHandle<Result<String, Error>> {
     let providers = providers.clone();
     tokio::spawn(async move {
-        let completion = providers.complete(&model(), request("x"), within).await?;
+        let completion = providers.complete(&model(), request("x"), within, std::future::pending()).await?;
         Ok(completion.text.expose().to_owned())
     })
 }
