@@ -117,7 +117,25 @@ impl Journal {
     /// # Errors
     /// The store failed, the task has ended, or somebody else has taken it up: nothing was written.
     pub async fn append(&self, custody: &Custody, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
-        self.write(custody.id(), custody.into(), records, extra).await
+        self.append_then(custody, records, extra, |_| {}).await
+    }
+
+    /// As [`Self::append`]; `then` is called once the records are durable and before anybody hears of them, also where the
+    /// caller no longer waits: whoever sees the records finds done what `then` does.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; `then` was not called.
+    pub async fn append_then<F>(
+        &self,
+        custody: &Custody,
+        records: Vec<TaskRecord>,
+        extra: Batch,
+        then: F,
+    ) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send + 'static,
+    {
+        self.write(custody.id(), custody.into(), Durable { records, extra, then }).await
     }
 
     /// Appends records beside a task's story, such as a cancellation, which its holder hears of.
@@ -125,14 +143,17 @@ impl Journal {
     /// # Errors
     /// The store failed, or the task is not such that they may follow: nothing was written.
     pub async fn interject(&self, id: TaskId, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
-        self.write(id, Held::Nobody, records, extra).await
+        self.write(id, Held::Nobody, Durable { records, extra, then: |_| {} }).await
     }
 
-    async fn write(&self, id: TaskId, held: Held, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
+    async fn write<F>(&self, id: TaskId, held: Held, what: Durable<F>) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send + 'static,
+    {
         let open = self.0.open.get(id).ok_or(Error::NotOpen(id))?;
         let inner = Arc::clone(&self.0);
         // Detached, as in `submit`.
-        let written = tokio::spawn(async move { inner.write(id, &open, held, &records, extra).await });
+        let written = tokio::spawn(async move { inner.write(id, &open, held, what).await });
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
@@ -302,6 +323,13 @@ impl Journal {
     }
 }
 
+/// What is to become durable at once, and what is done when it is.
+struct Durable<F> {
+    records: Vec<TaskRecord>,
+    extra: Batch,
+    then: F,
+}
+
 impl Inner {
     async fn begin(&self, submitted: Submitted, extra: Batch) -> Result<(), Error> {
         let id = submitted.order.task;
@@ -321,14 +349,11 @@ impl Inner {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        id: TaskId,
-        open: &Open,
-        held: Held,
-        records: &[TaskRecord],
-        extra: Batch,
-    ) -> Result<Position, Error> {
+    async fn write<F>(&self, id: TaskId, open: &Open, held: Held, what: Durable<F>) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send,
+    {
+        let Durable { records, extra, then } = what;
         let _writing = open.writing.lock().await;
         if !open.is_held_by(&held) {
             return Err(Error::Fenced(id));
@@ -337,13 +362,14 @@ impl Inner {
         if current.state.has_ended() {
             return Err(Error::NotOpen(id));
         }
-        let (after, batch) = follow(&current, records, extra)?;
+        let (after, batch) = follow(&current, &records, extra)?;
         let first = current.records;
         drop(current);
         let position = self.store.commit(batch).await?;
+        then(position);
         let ended = after.state.has_ended();
         open.task.send_replace(Arc::new(after));
-        for (sequence, record) in (first..).zip(records) {
+        for (sequence, record) in (first..).zip(&records) {
             notice::publish(&self.events, id, sequence, record);
         }
         if ended {

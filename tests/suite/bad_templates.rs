@@ -29,6 +29,13 @@ async fn unreadable_untrusted_and_dangerous_templates_are_refused_and_others_run
     let provider = Provider::echo().await;
     let workshop = Workshop::with(&provider, "").worker(json!({}));
     workshop.write("templates/broken.json", "{\"name\": \"broken\",");
+    std::fs::write(workshop.path("templates/latin.json"), b"{\"name\": \"caf\xe9\"}").expect("written");
+    workshop.write(
+        "templates/huge.json",
+        &format!("{{\"name\": \"huge\", \"description\": \"{}\"}}", "x".repeat(5_000_000)),
+    );
+    workshop.write("templates/deep.json", &"[".repeat(100_000));
+    std::fs::create_dir(workshop.path("templates/folder.json")).expect("made");
     workshop.unsigned_template("unsigned", json!({}));
     let tampered = workshop.unsigned_template("tampered", json!({}));
     workshop.sign(&tampered);
@@ -48,6 +55,10 @@ async fn unreadable_untrusted_and_dangerous_templates_are_refused_and_others_run
     let daemon = Daemon::start(workshop).await;
     for (name, reason) in [
         ("broken", "line 1"),
+        ("latin", ""),
+        ("huge", "bytes"),
+        ("deep", ""),
+        ("folder", ""),
         ("unsigned", "signature"),
         ("tampered", "signature"),
         ("foreign", "stranger"),

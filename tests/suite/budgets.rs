@@ -164,14 +164,20 @@ async fn a_task_that_has_ended_holds_nothing_any_more() {
     gate.open();
     let first = daemon.client.tasks(None, None).await.expect("tasks").items.remove(0);
     daemon.finished(&first.task_id).await;
-    let rounds = 20;
+    let rounds = 40;
     // Room for all rounds one after the other, and for the worst case of one.
     limit(&daemon, "global", times(usd(COST), rounds).plus(worst)).await;
-    for round in 0..rounds {
+    for round in 1..rounds {
         let task = daemon.client.submit(&work(TEXT), None, PATIENCE).await;
         assert!(
             task.is_ok_and(|task| task.cost_usd == COST),
             "round {round}: the one before still holds its worst case"
+        );
+        let told = global(&daemon).await;
+        assert_eq!(
+            (told.reserved_usd.as_str(), usd(&told.spent_usd)),
+            ("0.00", times(usd(COST), round + 1)),
+            "{round}"
         );
     }
 }

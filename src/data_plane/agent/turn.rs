@@ -19,7 +19,7 @@ use crate::domain::name::ModelRef;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
 use crate::journal::state::Task;
 use crate::journal::{self, Custody, Journal};
-use crate::store::Batch;
+use crate::store::{Batch, Position};
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
@@ -131,8 +131,9 @@ impl Turn {
             at,
         });
         let payer = payer_of(&task.order);
-        let position = self.journal().append(&self.custody, vec![record], Budget::book(&payer, reserved, at)).await?;
-        self.environment.budget.settle(&self.recorded(step, payer, reserved), reserved, at, position);
+        let booked = Budget::book(&payer, reserved, at);
+        let settle = self.settling(&self.recorded(step, payer, reserved), reserved, at);
+        self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())
     }
 
@@ -220,8 +221,8 @@ impl Turn {
             records.push(TaskRecord::Ended(Ended { outcome, at }));
         }
         let ends = records.len() > 1;
-        let position = self.journal().append(&self.custody, records, booked).await?;
-        self.environment.budget.settle(reservation, spent, at, position);
+        let settle = self.settling(reservation, spent, at);
+        self.journal().append_then(&self.custody, records, booked, settle).await?;
         metrics::step(&self.custody.task(), attempt.step, attempt.began.elapsed(), provider_time);
         if ends {
             metrics::task(&self.custody.task());
@@ -243,9 +244,18 @@ impl Turn {
 
     async fn end(&self, outcome: Outcome) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-        self.journal().append(&self.custody, vec![ended], Batch::new()).await?;
+        let (budget, task) = (self.environment.budget.clone(), self.custody.id());
+        let close = move |_| budget.close_task(task);
+        self.journal().append_then(&self.custody, vec![ended], Batch::new(), close).await?;
         metrics::task(&self.custody.task());
         Ok(())
+    }
+
+    /// Settles a reservation as soon as its step is durable: whoever hears of the step finds the money accounted for, also
+    /// where this agent is gone by then.
+    fn settling(&self, reservation: &Reservation, spent: Usd, at: Timestamp) -> impl FnOnce(Position) + Send + 'static {
+        let (budget, reservation) = (self.environment.budget.clone(), reservation.clone());
+        move |position| budget.settle(&reservation, spent, at, position)
     }
 
     /// Waits, but not beyond a cancellation or the deadline.
