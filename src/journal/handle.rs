@@ -138,12 +138,22 @@ impl Journal {
         self.write(custody.id(), custody.into(), Durable { records, extra, then }).await
     }
 
-    /// Appends records beside a task's story, such as a cancellation, which its holder hears of.
+    /// Appends records beside a task's story, such as a cancellation, which its holder hears of; `then` as in
+    /// [`Self::append_then`].
     ///
     /// # Errors
     /// The store failed, or the task is not such that they may follow: nothing was written.
-    pub async fn interject(&self, id: TaskId, records: Vec<TaskRecord>, extra: Batch) -> Result<Position, Error> {
-        self.write(id, Held::Nobody, Durable { records, extra, then: |_| {} }).await
+    pub async fn interject<F>(
+        &self,
+        id: TaskId,
+        records: Vec<TaskRecord>,
+        extra: Batch,
+        then: F,
+    ) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send + 'static,
+    {
+        self.write(id, Held::Nobody, Durable { records, extra, then }).await
     }
 
     async fn write<F>(&self, id: TaskId, held: Held, what: Durable<F>) -> Result<Position, Error>

@@ -34,13 +34,17 @@ pub(crate) async fn abandon(
     let mut records: Vec<TaskRecord> = open.iter().map(|step| cut_off(step, code, message, at)).collect();
     records.push(TaskRecord::Ended(Ended { outcome: failed(code, message), at }));
     let doubtful: Usd = open.iter().map(|step| in_doubt(step)).sum();
-    let position = environment.journal.append(&custody, records, Budget::book(&payer, doubtful, at)).await?;
-    for step in open {
-        let amount = in_doubt(step);
-        let reservation = Reservation::recorded(Key { task: id, step: step.number }, payer.clone(), amount);
-        environment.budget.settle(&reservation, amount, at, position);
-    }
-    environment.budget.close_task(id);
+    let booked = Budget::book(&payer, doubtful, at);
+    let held: Vec<Reservation> = open
+        .iter()
+        .map(|step| Reservation::recorded(Key { task: id, step: step.number }, payer.clone(), in_doubt(step)))
+        .collect();
+    let budget = environment.budget.clone();
+    let settle = move |position| {
+        held.iter().for_each(|reservation| budget.settle(reservation, reservation.amount(), at, position));
+        budget.close_task(id);
+    };
+    environment.journal.append_then(&custody, records, booked, settle).await?;
     metrics::task(&custody.task());
     Ok(())
 }

@@ -114,9 +114,10 @@ impl Orchestrator {
         let request = TaskRecord::CancelRequested(CancelRequested { by: by.to_owned(), at });
         if open.borrow().state == State::Queued {
             let ended = TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at });
-            match self.journal().interject(id, vec![request.clone(), ended], with.clone()).await {
+            let budget = self.environment().budget.clone();
+            let close = move |_| budget.close_task(id);
+            match self.journal().interject(id, vec![request.clone(), ended], with.clone(), close).await {
                 Ok(_) => {
-                    self.environment().budget.close_task(id);
                     metrics::task(&open.borrow());
                     return Ok(open.borrow().clone());
                 }
@@ -125,7 +126,7 @@ impl Orchestrator {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.journal().interject(id, vec![request], with).await?;
+        self.journal().interject(id, vec![request], with, |_| {}).await?;
         Ok(open.borrow().clone())
     }
 
