@@ -17,6 +17,8 @@ use super::router::Shared;
 use crate::domain::failure::Class;
 use crate::protocol::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 
+/// The longest body that is read only to be thrown away.
+const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
 /// The longest that a request may wait for a task.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
 
@@ -48,6 +50,13 @@ where
         let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         value.map(Self).map_err(|fault| ApiError::malformed(format!("the body is not what is expected: {fault}")))
     }
+}
+
+/// Reads a body that nobody wants, within reason: a client that is still sending when it is answered would see its connection
+/// break instead of the answer.
+pub(super) async fn discard(request: Request) {
+    // One that is longer, or broken, is left to the connection's end.
+    let _read = read(request, DISCARDED_BYTES_MAX).await.is_ok();
 }
 
 async fn read(request: Request, limit: usize) -> Answer<bytes::Bytes> {

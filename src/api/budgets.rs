@@ -15,7 +15,7 @@ use crate::protocol::budget::{Budget, SetBudget};
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
 
-/// Lists every budget that has a limit or was charged.
+/// Lists every budget that has a limit.
 #[utoipa::path(get, path = "/factory/budgets", tag = "budgets",
     responses((status = 200, body = Page<Budget>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(State(rooms): State<Shared>, caller: Caller) -> Answer<Json<Page<Budget>>> {

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::body;
 use super::error::{Answer, ApiError};
 use super::router::Shared;
 use crate::control_plane::access::{self, Peer, Permission, Principal};
@@ -56,9 +57,13 @@ pub(super) async fn pass(
     let token = bearer(&request);
     let principal = match identify(&rooms, origin, token).await {
         Ok(principal) => principal,
-        Err(error) => return error.into_response(),
+        Err(error) => {
+            body::discard(request).await;
+            return error.into_response();
+        }
     };
     if let Err(refusal) = access::authorise(&principal, permission, None) {
+        body::discard(request).await;
         return refuse(&rooms, &principal, permission, refusal).await.into_response();
     }
     request.extensions_mut().insert(Caller(Arc::new(principal)));

@@ -12,7 +12,7 @@ use axum::routing::{self, MethodRouter};
 
 use super::error::ApiError;
 use super::rooms::Rooms;
-use super::{agents, audit, budgets, compat, dlp, events, gate, openapi, status, tasks, templates, tree};
+use super::{agents, audit, body, budgets, compat, dlp, events, gate, openapi, status, tasks, templates, tree};
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
 
@@ -107,12 +107,14 @@ pub(super) fn edged<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Rout
     router.fallback(no_route).method_not_allowed_fallback(wrong_method).layer(from_fn(name_version))
 }
 
-async fn no_route() -> ApiError {
+async fn no_route(request: Request) -> ApiError {
+    body::discard(request).await;
     ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them")
 }
 
 /// Axum adds `Allow`.
-async fn wrong_method(method: Method) -> ApiError {
+async fn wrong_method(method: Method, request: Request) -> ApiError {
+    body::discard(request).await;
     let detail = format!("{method} is not a method of this route; /openapi.json lists them");
     ApiError::new(Class::Malformed, "method_not_allowed", detail).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -273,7 +273,7 @@ fn control_plane(
         audit: audit.clone(),
         routes: routes(settings),
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
-        free_agent: Arc::new(move |template, tenant| known.factory.get()?.free_agent(template, tenant)),
+        free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
         open_tasks_max: settings.api.open_tasks_max,
     });
     let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];

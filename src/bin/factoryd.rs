@@ -77,12 +77,18 @@ fn main() -> ExitCode {
         Err(mistakes) => return say(&mistakes.to_string(), WRONG),
     };
     if arguments.check_config {
-        return say(&settings.summary().to_string(), DONE);
+        return print(&settings.summary().to_string());
     }
     match run(settings, sources) {
         Ok(()) => ExitCode::from(DONE),
         Err(error) => say(&format!("factoryd: {error:#}"), FAILED),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for goes to standard output")]
+fn print(text: &str) -> ExitCode {
+    println!("{}", text.trim_end());
+    ExitCode::from(DONE)
 }
 
 #[expect(clippy::print_stderr, reason = "before logs exist, and after they end, this is how a command speaks")]

@@ -103,7 +103,7 @@ pub struct Templates {
     pub enable_signature_validation: bool,
     /// Where `ID.pub.pem` lie.
     pub trusted_keys_dir: Option<PathBuf>,
-    /// One more RSA key, which may also sign in the legacy form.
+    /// One more trusted key, outside that directory; its id is its file's stem.
     pub rsa_public_key_path: Option<PathBuf>,
     /// How long a verification is believed before a template is verified again.
     pub cache_ttl: Duration,

@@ -23,6 +23,9 @@ pub enum Error {
     /// The task has ended, or there is none of that name; nothing more is written about it.
     #[error("append to {0}: it is not open")]
     NotOpen(TaskId),
+    /// The task goes on; it can be judged when it has ended.
+    #[error("judge {0}: it has not ended")]
+    NotEnded(TaskId),
     /// Somebody else has taken the task up since; whoever wrote is a ghost and must stop.
     #[error("append to {0}: somebody else has taken it up")]
     Fenced(TaskId),
@@ -55,6 +58,7 @@ impl Failure for Error {
             Self::Store(error) => error.code(),
             Self::Undecodable { .. } => "record_undecodable",
             Self::NotOpen(_) => "task_ended",
+            Self::NotEnded(_) => "task_not_ended",
             Self::Fenced(_) => "task_fenced",
             Self::Superseded(_) => "task_superseded",
             Self::Full(_) => "task_too_long",
@@ -70,9 +74,12 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.class(),
             Self::Undecodable { .. } | Self::Interrupted(_) => Class::Internal,
-            Self::NotOpen(_) | Self::Fenced(_) | Self::Superseded(_) | Self::Exists(_) | Self::AgentStopped(_) => {
-                Class::Conflict
-            }
+            Self::NotOpen(_)
+            | Self::NotEnded(_)
+            | Self::Fenced(_)
+            | Self::Superseded(_)
+            | Self::Exists(_)
+            | Self::AgentStopped(_) => Class::Conflict,
             Self::Full(_) | Self::FeedbackFull(_) => Class::Refused,
             Self::NoAgent(_) => Class::NotFound,
         }
@@ -83,6 +90,7 @@ impl Failure for Error {
             Self::Store(error) => error.retry(),
             Self::Undecodable { .. }
             | Self::NotOpen(_)
+            | Self::NotEnded(_)
             | Self::Fenced(_)
             | Self::Superseded(_)
             | Self::Full(_)
@@ -101,6 +109,7 @@ impl Failure for Error {
                 format!("record {sequence} of {task} cannot be read by this version")
             }
             Self::NotOpen(task) => format!("{task} has ended"),
+            Self::NotEnded(task) => format!("{task} has not ended; judge it when it has"),
             Self::Fenced(task) => format!("{task} was taken up by somebody else"),
             Self::Superseded(task) => format!("{task} was changed at the same moment"),
             Self::Full(task) => format!("{task} has as many records as a task may have"),

@@ -173,7 +173,7 @@ impl Journal {
     /// The store failed, there is no ended task of that name, or it was judged as often as a task may be: nothing was written.
     pub async fn judge(&self, id: TaskId, feedback: FeedbackGiven, extra: Batch) -> Result<Arc<Task>, Error> {
         if self.0.open.get(id).is_some_and(|open| !open.now().state.has_ended()) {
-            return Err(Error::NotOpen(id));
+            return Err(Error::NotEnded(id));
         }
         let journal = self.clone();
         // Detached, so that a caller who is cut off does not let the next one read before this record is durable.

@@ -162,7 +162,8 @@ impl Task {
             TaskRecord::StepStarted(started) => !self.state.has_ended() && started.step == self.next_step(),
             TaskRecord::StepFinished(finished) => !self.state.has_ended() && is_open(finished.step),
             TaskRecord::StepFailed(failed) => !self.state.has_ended() && is_open(failed.step),
-            TaskRecord::StepSkipped(_) | TaskRecord::CancelRequested(_) => !self.state.has_ended(),
+            TaskRecord::StepSkipped(_) => !self.state.has_ended(),
+            TaskRecord::CancelRequested(_) => !self.state.has_ended() && self.cancel_requested_by.is_none(),
             TaskRecord::Ended(_) => {
                 !self.state.has_ended() && self.steps.iter().all(|step| step.status != StepStatus::Started)
             }

@@ -126,7 +126,11 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         open: &["provider"],
-        ..family(PROVIDER_BREAKER_OPEN, Kind::Gauge, "1 where a provider's circuit breaker keeps calls away, else 0.")
+        ..family(
+            PROVIDER_BREAKER_OPEN,
+            Kind::Gauge,
+            "1 where a provider's circuit breaker keeps calls away, else 0; this version has no breaker yet, so 0.",
+        )
     },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {

@@ -26,8 +26,9 @@ use crate::store::Batch;
 
 /// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
 pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
-/// Finds a registered agent of a template and tenant that waits for work, if one is in memory; the data plane knows.
-pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant) -> Option<AgentId> + Send + Sync>;
+/// Finds a registered agent of a template that waits for work and serves just this tenant and user, if one is in memory; the data
+/// plane knows.
+pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant, Option<&User>) -> Option<AgentId> + Send + Sync>;
 /// Routes by name, from the settings.
 pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
 
@@ -55,6 +56,9 @@ pub struct Means {
 
 /// The most bytes that the inputs of all open tasks may have together; they are held in memory.
 pub const OPEN_INPUT_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// How many times as many tasks may be open when one is delegated as when one is submitted from outside.
+const DELEGATED_ROOM: usize = 8;
 
 /// Decides what runs. Cheap to clone; every decision is made in the caller's task from immutable snapshots, but for the
 /// reservation, which the budget's actor makes.
@@ -165,7 +169,7 @@ impl Admission {
         policy::check(&submission, now)?;
         let fingerprint = submission.fingerprint();
         let claim = match &submission.idempotency_key {
-            Some(key) => Some(self.keys.claim(&principal.name, key).await),
+            Some(key) => Some(self.keys.claim(&principal.name, &tenant, key).await),
             None => None,
         };
         if let Some(claim) = &claim
@@ -177,9 +181,10 @@ impl Admission {
         let placement = match agent {
             Some(agent) if agent.tenant == tenant => self.on_agent(&agent)?,
             Some(agent) => return Err(Refusal::UnknownAgent(agent.agent)),
-            None => self.place(&submission.target, &tenant)?,
+            None => self.place(&submission.target, &tenant, user.as_ref())?,
         };
-        self.room(&placement.template, submission.input.len())?;
+        self.room(submission.input.len(), self.means.open_tasks_max)?;
+        self.room_in_pool(&placement.template)?;
         let order = Order {
             task,
             worker: placement.worker,
@@ -224,8 +229,9 @@ impl Admission {
         let ancestors: Vec<Ancestor> = std::iter::once(Ancestor { task: above.task, budget: above.budget })
             .chain(above.ancestors.iter().cloned())
             .collect();
-        let placement = self.place(target, &above.tenant)?;
-        self.room(&placement.template, input.len())?;
+        let placement = self.place(target, &above.tenant, above.user.as_ref())?;
+        // More room than for tasks from outside, so that plans that fill theirs can still delegate and end.
+        self.room(input.len(), self.means.open_tasks_max.saturating_mul(DELEGATED_ROOM))?;
         let order = Order {
             task: child,
             worker: placement.worker,
@@ -340,14 +346,16 @@ impl Admission {
         Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) })
     }
 
-    fn place(&self, target: &Target, tenant: &Tenant) -> Result<Placement, Refusal> {
+    fn place(&self, target: &Target, tenant: &Tenant, user: Option<&User>) -> Result<Placement, Refusal> {
         match target {
             Target::Template(name) => Ok(Placement::of(self.means.templates.get(name)?)),
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
-                match (self.means.free_agent)(&template.name, tenant) {
-                    Some(agent) => Ok(Placement { template, worker: Worker::Registered(Registered(agent)) }),
+                let free = (self.means.free_agent)(&template.name, tenant, user);
+                let free = free.map(|id| self.means.journal.agents().get(id)).transpose()?.flatten();
+                match free.filter(|agent| agent.stopped_at.is_none()) {
+                    Some(agent) => Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) }),
                     None => Ok(Placement::of(template)),
                 }
             }
@@ -358,18 +366,23 @@ impl Admission {
         }
     }
 
-    /// Whether there is room for one more task of this template with an input of so many bytes.
-    fn room(&self, template: &Template, input_bytes: usize) -> Result<(), Refusal> {
+    /// Whether there is room for one more task with an input of so many bytes.
+    fn room(&self, input_bytes: usize, limit: usize) -> Result<(), Refusal> {
         let journal = &self.means.journal;
-        if journal.open_count() >= self.means.open_tasks_max {
-            return Err(Refusal::Overloaded { what: "open tasks", limit: self.means.open_tasks_max });
+        if journal.open_count() >= limit {
+            return Err(Refusal::Overloaded { what: "open tasks", limit });
         }
         if journal.open_input_bytes().saturating_add(input_bytes) > OPEN_INPUT_BYTES_MAX {
             return Err(Refusal::Overloaded { what: "bytes of input of open tasks", limit: OPEN_INPUT_BYTES_MAX });
         }
+        Ok(())
+    }
+
+    /// Whether the template takes one more task from outside. Subtasks are bounded by their plans.
+    fn room_in_pool(&self, template: &Template) -> Result<(), Refusal> {
         let max = template.pool.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
         match max {
-            Some(limit) if journal.open_count_of(&template.name) >= limit => {
+            Some(limit) if self.means.journal.open_count_of(&template.name) >= limit => {
                 Err(Refusal::Overloaded { what: "open tasks of this template", limit })
             }
             Some(_) | None => Ok(()),

@@ -138,12 +138,13 @@ impl Failure for Refusal {
             Self::Budget(error) => error.retry(),
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
-            Self::Overloaded { .. } | Self::Draining | Self::UnusableRoute(_) => Retry::After(OVERLOAD_PAUSE),
+            Self::Overloaded { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
+            | Self::UnusableRoute(_)
             | Self::Unpriced(_)
             | Self::TooLarge { .. }
             | Self::TooMany { .. }

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::Refusal;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
+use crate::domain::name::Tenant;
 use crate::journal::{self, codec, decode, encode};
 use crate::store::{self, Batch, Direction, Keyspace, Record, Store};
 
@@ -45,9 +46,9 @@ pub(super) struct Claim {
 }
 
 impl Keys {
-    /// Waits until nobody else submits under this key of this principal.
-    pub(super) async fn claim(&self, principal: &str, key: &str) -> Claim {
-        let key = [principal.as_bytes(), &[0], key.as_bytes()].concat();
+    /// Waits until nobody else submits under this key of this principal for this tenant.
+    pub(super) async fn claim(&self, principal: &str, tenant: &Tenant, key: &str) -> Claim {
+        let key = [principal.as_bytes(), &[0], tenant.as_str().as_bytes(), &[0], key.as_bytes()].concat();
         let turn = self.in_use.entry(key.clone()).or_default().value().clone();
         let held = turn.lock_owned().await;
         Claim { keys: self.clone(), key, held: Some(held) }

@@ -72,7 +72,7 @@ impl Failure for Error {
             Self::Refused(refusal) => refused(refusal),
             Self::UnknownScope(invalid) => invalid.to_string(),
             Self::Full => {
-                "as much money is being tracked as the daemon allows; try again when tasks have ended".to_owned()
+                "as much money or as many limits are being tracked as the daemon allows; try again when tasks have ended, or give an existing limit another amount".to_owned()
             }
             Self::Unread | Self::Unavailable(_) => "budgets cannot be asked at the moment".to_owned(),
             Self::Store(error) => error.detail(),

@@ -53,7 +53,7 @@ pub struct Template {
     pub supervision: Supervision,
     /// Turns of history that the model is given.
     pub memory_turns: u32,
-    /// How many agents are kept ready, and how many there may be.
+    /// How many of its tasks may be open at once.
     pub pool: Pool,
     /// What an orchestrator's subtasks may come to.
     pub limits: Limits,
@@ -157,7 +157,7 @@ pub struct Pool {
 /// What an orchestrator's subtasks may come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Levels of orchestrators under one another.
+    /// Levels of delegation below a task.
     pub depth: u32,
     /// Subtasks of one task on one level.
     pub fan_out: u32,

@@ -11,6 +11,7 @@ use rand::Rng;
 
 use super::environment::Environment;
 use super::memory::Memory;
+use super::pause::transient;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::budget::price::worst_case;
 use crate::control_plane::budget::{Key, tokens};
@@ -153,9 +154,22 @@ pub(super) async fn perform(
     within: Duration,
     stop: impl Future<Output = ()> + Send,
 ) -> Answer {
-    let completion = match environment.providers.complete(model, prepared.request, within, stop).await {
-        Ok(completion) => completion,
-        Err(error) => return Answer::of_error(&error),
+    let deadline = tokio::time::Instant::now().checked_add(within);
+    tokio::pin!(stop);
+    let completion = loop {
+        let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()));
+        let called = environment.providers.complete(model, prepared.request.clone(), left, stop.as_mut()).await;
+        match called {
+            Ok(completion) => break completion,
+            Err(error) => match again_after(&error, left) {
+                // Nothing was sent: the step goes on, and the records need not know how often it asked for room.
+                Some(pause) => tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.as_mut() => return Answer::of_error(&provider::Error::Abandoned { begun: false }),
+                },
+                None => return Answer::of_error(&error),
+            },
+        }
     };
     let usage = completion.usage.unwrap_or_else(|| Usage {
         input_tokens: prepared.input_tokens.unwrap_or_default(),
@@ -175,6 +189,14 @@ pub(super) async fn perform(
     Answer::Given { output, usage, cost, notes, elapsed: completion.elapsed }
 }
 
+/// How long to wait before a call that was not sent is tried again, where there is time left for that.
+fn again_after(error: &provider::Error, left: Duration) -> Option<Duration> {
+    match (error.next(), error.charge()) {
+        (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
+        (_, _) => None,
+    }
+}
+
 /// What the provider wrote passes the inbound filter before pseudonyms become the owner's data again.
 async fn check(
     environment: &Environment,
@@ -186,7 +208,15 @@ async fn check(
     let text = match order.protection.inbound {
         Action::Allow => completion.text.clone(),
         action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
-            let protected = environment.dlp.protect(vec![completion.text.clone()], action, &order.tenant).await?;
+            let protected = loop {
+                match environment.dlp.protect(vec![completion.text.clone()], action, &order.tenant).await {
+                    // The answer is paid for: it waits until the filter has room.
+                    Err(error) if transient(&error).is_some() => {
+                        tokio::time::sleep(transient(&error).unwrap_or_default()).await;
+                    }
+                    checked => break checked?,
+                }
+            };
             protected.texts.into_iter().next().unwrap_or_default()
         }
     };

@@ -19,10 +19,12 @@ impl Memory {
         let Some(agent) = order.order().registered_agent().filter(|_| turns > 0) else { return Ok(Self::default()) };
         let mut exchanges = Vec::new();
         for id in environment.journal.agents().turns(agent, turns).await? {
-            if let Some(task) = environment.journal.task(id).await?
-                && let Some(output) = task.output.clone()
-            {
-                exchanges.push((task.order.input.clone(), output));
+            match environment.journal.task(id).await {
+                Ok(task) => {
+                    exchanges.extend(task.and_then(|task| Some((task.order.input.clone(), task.output.clone()?))))
+                }
+                // One turn that cannot be read must not keep the agent from every task to come.
+                Err(error) => tracing::error!(%agent, task = %id, %error, "a turn is missing from an agent's memory"),
             }
         }
         Ok(Self { exchanges })

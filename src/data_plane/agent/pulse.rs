@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use crate::control_plane::template::Supervision;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::AgentId;
-use crate::domain::name::{TemplateName, Tenant};
+use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::order::Order;
 
 /// Who an agent in memory is.
@@ -20,6 +20,8 @@ pub struct Resident {
     pub template: TemplateName,
     /// Whose it is.
     pub tenant: Tenant,
+    /// Whom it serves.
+    pub user: Option<User>,
     /// How it is supervised.
     pub supervision: Supervision,
 }
@@ -33,6 +35,7 @@ impl Resident {
             life: order.registered_agent().map_or(Life::OneTask, |_| Life::Registered),
             template: order.template.clone(),
             tenant: order.tenant.clone(),
+            user: order.user.clone(),
             supervision,
         }
     }

@@ -70,7 +70,7 @@ impl Turn {
             if task.state.has_ended() {
                 return Ok(());
             }
-            let done = match state::next(&task, order.route(), Timestamp::now()) {
+            let done = match state::next(&task, &self.route(&order, &task), Timestamp::now()) {
                 Next::End(outcome) => self.end(outcome).await,
                 Next::Doubt { step, reserved } => self.doubt(step, reserved).await,
                 Next::Call { step, model, not_before } => self.step(&order, &memory, step, model, not_before).await,
@@ -84,6 +84,18 @@ impl Turn {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The models of the route that were tried or can be called now; all of them where that is none, so that the failure names
+    /// what is missing.
+    fn route(&self, order: &WorkOrder, task: &Task) -> Vec<ModelRef> {
+        let tried = |model: &ModelRef| {
+            task.steps.iter().any(|step| matches!(&step.kind, StepKind::Model { model: known } if known == model))
+        };
+        let usable = |model: &ModelRef| self.environment.providers.usable(model).is_ok();
+        let route: Vec<ModelRef> =
+            order.route().iter().filter(|model| tried(model) || usable(model)).cloned().collect();
+        if route.is_empty() { order.route().to_vec() } else { route }
     }
 
     fn journal(&self) -> &Journal {
@@ -217,7 +229,7 @@ impl Turn {
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];
-        if let Next::End(outcome) = state::next(&after, attempt.order.route(), at) {
+        if let Next::End(outcome) = state::next(&after, &self.route(attempt.order, &after), at) {
             records.push(TaskRecord::Ended(Ended { outcome, at }));
         }
         let ends = records.len() > 1;

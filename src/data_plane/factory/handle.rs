@@ -12,7 +12,7 @@ use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::{Environment, Life, Message, Pulse, Resident};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
-use crate::domain::name::{TemplateName, Tenant};
+use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::Order;
 use crate::store::Batch;
@@ -96,12 +96,21 @@ impl Factory {
         }
     }
 
-    /// A registered agent of a template and tenant that is in memory and waits.
+    /// Whether an agent is in memory, or on its way there.
     #[must_use]
-    pub fn free_agent(&self, template: &TemplateName, tenant: &Tenant) -> Option<AgentId> {
+    pub fn knows(&self, agent: AgentId) -> bool {
+        self.0.living.find(&agent).is_some()
+    }
+
+    /// A registered agent of a template that is in memory and waits, and that serves this tenant and user: its memory is theirs.
+    #[must_use]
+    pub fn free_agent(&self, template: &TemplateName, tenant: &Tenant, user: Option<&User>) -> Option<AgentId> {
         let fits = |pulse: &Pulse| {
             let resident = pulse.resident();
-            resident.life == Life::Registered && resident.template == *template && resident.tenant == *tenant
+            resident.life == Life::Registered
+                && resident.template == *template
+                && resident.tenant == *tenant
+                && resident.user.as_ref() == user
         };
         self.0.pulses.iter().find(|pulse| !pulse.is_active() && fits(pulse)).map(|pulse| *pulse.key())
     }

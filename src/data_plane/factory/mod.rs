@@ -18,4 +18,4 @@ mod spec;
 pub use actor::IDLE_MAX;
 pub use error::Error;
 pub use handle::{Factory, Presence};
-pub use spec::OnShard;
+pub use spec::{OnShard, borne};

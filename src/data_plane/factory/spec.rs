@@ -8,11 +8,14 @@ use dashmap::DashMap;
 use super::actor::{Janitor, Message as JanitorMessage};
 use super::handle::{Factory, Inner};
 use super::registry::Registry;
+use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::abandon::abandon;
 use crate::data_plane::agent::{Agent, Arguments, Environment, Message, Pulse, Resident};
 use crate::domain::id::{AgentId, TaskId};
 use crate::journal::state::State;
-use crate::supervision::{Address, ChildSpec, Intensity, Shutdown, Strategy, SupervisorHandle, SupervisorSpec};
+use crate::supervision::{
+    Address, ChildSpec, Intensity, Restart, Shutdown, Strategy, SupervisorHandle, SupervisorSpec,
+};
 
 /// Told when the supervisor of a shard, named by its number, has started.
 pub type OnShard = Arc<dyn Fn(usize) + Send + Sync>;
@@ -54,6 +57,19 @@ pub(super) fn shard_of(agent: AgentId, shards: usize) -> usize {
     usize::from(last).checked_rem(shards).unwrap_or_default()
 }
 
+/// The restarts of an agent or plan that its template lets it have.
+///
+/// Whatever runs a task is started again after an abnormal end and not after a normal one, when its work is done: started
+/// again all the same, as `permanent` says, it would find nothing to do. What `temporary` forbids to start again is given up at
+/// its first abnormal end, so that its task fails instead of waiting for ever.
+#[must_use]
+pub fn borne(supervision: &Supervision) -> Intensity {
+    match supervision.restart {
+        Restart::Permanent | Restart::Transient => supervision.intensity,
+        Restart::Temporary => Intensity { restarts: 0, ..supervision.intensity },
+    }
+}
+
 /// How one agent is started, restarted, and given up.
 pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Message>) -> ChildSpec {
     let environment = factory.0.environment.clone();
@@ -71,9 +87,9 @@ pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Mess
     let given_up = (Arc::clone(&pulse), address.clone());
     let arguments = Arguments { environment, pulse, on_leave };
     ChildSpec::worker(address, move || (Agent, arguments.clone()))
-        .restart(supervision.restart)
+        .restart(Restart::Transient)
         .shutdown(Shutdown::Timeout(Duration::from_secs(1)))
-        .intensity(supervision.intensity)
+        .intensity(borne(&supervision))
         .backoff(supervision.backoff)
         .group("agents")
         .on_give_up(Arc::new(move |_| {

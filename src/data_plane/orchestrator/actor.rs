@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use super::handle::{Inner, Orchestrator};
 use super::plan::PlanRun;
@@ -14,6 +14,8 @@ use crate::supervision::Address;
 pub enum PlanMessage {
     /// From its own run: the plan has ended, or cannot go on.
     Done(Result<(), String>),
+    /// From whoever dispatches: is anybody there?
+    Ping(RpcReplyPort<()>),
 }
 
 /// What the actor is started with.
@@ -63,6 +65,10 @@ impl Actor for PlanActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            PlanMessage::Ping(heard) => {
+                // Whoever asked may have given up waiting.
+                let _gone = heard.send(()).is_err();
+            }
             PlanMessage::Done(Ok(())) => myself.stop(None),
             PlanMessage::Done(Err(fault)) => return Err(format!("run plan {}: {fault}", state.arguments.task).into()),
         }

@@ -1,6 +1,7 @@
 //! The orchestrator's handle: submits, dispatches, cancels.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Error;
 use super::actor::{PlanActor, PlanArguments, PlanMessage};
@@ -11,8 +12,8 @@ use crate::control_plane::admission::{Admitted, Ticket};
 use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::abandon::abandon;
 use crate::data_plane::agent::{Environment, metrics};
-use crate::data_plane::factory::Factory;
 use crate::data_plane::factory::registry::{Claim, Registry};
+use crate::data_plane::factory::{Factory, borne};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::journal::order::{Order, Worker};
@@ -20,7 +21,13 @@ use crate::journal::record::{CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::{State, Task};
 use crate::journal::{self, Journal};
 use crate::store::Batch;
-use crate::supervision::{Address, ChildSpec, SupervisorHandle};
+use crate::supervision::{Address, CallError, ChildSpec, Restart, SupervisorHandle};
+
+/// How long a plan that is given up waits for its subtasks to end.
+const CHILDREN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a plan that is being restarted may take to answer that it is there.
+const PING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Brings admitted tasks to whoever does them. Cheap to clone.
 #[derive(Clone)]
@@ -75,7 +82,12 @@ impl Orchestrator {
                 Ok(order.task)
             }
             // The task and what is held for it are the earlier submission's.
-            Err(error @ journal::Error::Exists(_)) => Err(error.into()),
+            Err(error @ journal::Error::Exists(_)) => {
+                if self.journal().watch(order.task).is_none() {
+                    self.environment().budget.close_task(order.task);
+                }
+                Err(error.into())
+            }
             Err(error) => {
                 self.environment().budget.release(&reservation);
                 Err(error.into())
@@ -98,9 +110,13 @@ impl Orchestrator {
 
     /// Dispatches a task that is known from the journal alone.
     pub(super) async fn dispatch_again(&self, order: Arc<Order>) {
-        // Where the template cannot be read now, whoever takes the task up says so; until then the default serves.
-        let restored = self.environment().admission.restore(Arc::clone(&order)).await;
-        let supervision = restored.map(|order| order.template().supervision).unwrap_or_default();
+        // What is in memory is supervised already. Where the template cannot be read now, whoever takes the task up says so.
+        let supervision = if self.0.factory.knows(order.agent()) || self.0.plans.find(&order.task).is_some() {
+            Supervision::default()
+        } else {
+            let restored = self.environment().admission.restore(Arc::clone(&order)).await;
+            restored.map(|order| order.template().supervision).unwrap_or_default()
+        };
         self.dispatch(&order, supervision).await;
     }
 
@@ -112,6 +128,9 @@ impl Orchestrator {
         let at = Timestamp::now();
         let open = self.journal().watch(id).ok_or(journal::Error::NotOpen(id))?;
         let request = TaskRecord::CancelRequested(CancelRequested { by: by.to_owned(), at });
+        if open.borrow().cancel_requested_by.is_some() {
+            return Ok(open.borrow().clone());
+        }
         if open.borrow().state == State::Queued {
             let ended = TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at });
             let budget = self.environment().budget.clone();
@@ -141,9 +160,12 @@ impl Orchestrator {
     /// Ends a plan that nobody goes on with: its subtasks are cancelled, and it fails with this code.
     pub(super) async fn abandon(&self, id: TaskId, code: &str, message: &str) -> Result<(), Error> {
         let children = self.journal().watch(id).map(|open| open.borrow().open_children()).unwrap_or_default();
-        for child in children {
-            self.cancel_child(child).await?;
+        for child in &children {
+            self.cancel_child(*child).await?;
         }
+        // A subtask that takes its time ends by itself; what it costs is booked with it all the same.
+        let ends = children.iter().map(|child| self.journal().wait(*child, CHILDREN_GRACE));
+        futures::future::try_join_all(ends).await?;
         abandon(self.environment(), id, code, message).await?;
         Ok(())
     }
@@ -166,15 +188,21 @@ impl Orchestrator {
     }
 
     async fn run_plan(&self, task: TaskId, supervision: Supervision) -> Result<(), crate::supervision::Error> {
-        let address = match self.0.plans.claim(&task) {
-            Claim::Served(_) => return Ok(()),
-            Claim::Vacant(address) => address,
+        let address = loop {
+            match self.0.plans.claim(&task) {
+                Claim::Vacant(address) => break address,
+                Claim::Served(address) => match address.call(PING_PATIENCE, PlanMessage::Ping).await {
+                    Ok(()) | Err(CallError::Interrupted(_) | CallError::TimedOut(_)) => return Ok(()),
+                    // It ended without a word, together with its supervisor.
+                    Err(CallError::NotRunning(_)) => drop(self.0.plans.remove(&task, &address)),
+                },
+            }
         };
         let arguments = PlanArguments { task, orchestrator: Arc::downgrade(&self.0), address: address.clone() };
         let given_up = (Arc::downgrade(&self.0), address.clone());
         let spec = ChildSpec::worker(&address, move || (PlanActor, arguments.clone()))
-            .restart(supervision.restart)
-            .intensity(supervision.intensity)
+            .restart(Restart::Transient)
+            .intensity(borne(&supervision))
             .backoff(supervision.backoff)
             .group("orchestrators")
             .on_give_up(Arc::new(move |_| {

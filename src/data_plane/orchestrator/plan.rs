@@ -85,6 +85,9 @@ impl PlanRun {
                 Ok(true) => return Ok(()),
                 // Somebody wrote beside the story, a cancellation for instance: decide again.
                 Ok(false) | Err(Error::Journal(journal::Error::Superseded(_))) => {}
+                Err(Error::Journal(full @ journal::Error::Full(_))) => {
+                    return self.orchestrator.abandon(self.custody.id(), full.code(), &full.detail()).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -170,14 +173,13 @@ impl PlanRun {
             .map(|unit| {
                 let journal = journal.clone();
                 async move {
-                    match journal.wait(unit.child, LOOK_AGAIN).await {
+                    let waited = journal.wait(unit.child, LOOK_AGAIN).await;
+                    let has_ended = matches!(&waited, Ok(Some(child)) if child.state.has_ended());
+                    if !has_ended && waited.is_ok() {
                         // It is not submitted yet: something was in the way for a while.
-                        Ok(None) => {
-                            tokio::time::sleep(SUBMIT_AGAIN).await;
-                            (unit, Ok(None))
-                        }
-                        waited => (unit, waited),
+                        tokio::time::sleep(SUBMIT_AGAIN).await;
                     }
+                    (unit, waited)
                 }
             })
             .collect();
@@ -206,7 +208,10 @@ impl PlanRun {
             let ended = self.journal().wait(*child, LOOK_AGAIN).await?;
             let conclusion = match &ended {
                 Some(child) if child.state.has_ended() => Conclusion::of(child),
-                Some(_) => continue,
+                Some(_) => {
+                    tokio::time::sleep(SUBMIT_AGAIN).await;
+                    continue;
+                }
                 None => {
                     // What admission may have reserved for it has no task to end with.
                     self.orchestrator.environment().budget.close_task(*child);

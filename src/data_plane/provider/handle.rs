@@ -164,6 +164,8 @@ impl Link {
         }
         // The task answers at the deadline too; that answer, with what it knows, is preferred where both are there.
         let answered = tokio::select! {
+            // An answer that is there counts more than a wish to stop.
+            biased;
             answered = tokio::time::timeout_at(deadline, answer) => answered,
             () = stop => return match claim.withdraw() {
                 true => Attempt::NeverBegun(Error::Abandoned { begun: false }),
