@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -36,14 +37,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) async fn follow(State(rooms): State<Shared>, caller: Caller) -> Response {
     let following = rooms.journal.events().subscribe();
     let listener = Listener { journal: rooms.journal.clone(), caller, known: HashMap::new() };
-    respond(stream::unfold((following, listener), |(mut following, mut listener)| async move {
-        loop {
-            let event = next(&mut following).await?;
-            if listener.may_hear(&event).await {
-                return Some((Ok::<_, Infallible>(sse(&event)), (following, listener)));
+    respond(
+        &rooms,
+        stream::unfold((following, listener), |(mut following, mut listener)| async move {
+            loop {
+                let event = next(&mut following).await?;
+                if listener.may_hear(&event).await {
+                    return Some((Ok::<_, Infallible>(sse(&event)), (following, listener)));
+                }
             }
-        }
-    }))
+        }),
+    )
 }
 
 /// For whom news is.
@@ -106,10 +110,13 @@ pub(super) async fn stream_task(rooms: &Shared, task: TaskId, following: Receive
     let told: VecDeque<Event> = (0..).zip(&records).map(|(number, record)| notice::of(task, number, record)).collect();
     let seen = u64::try_from(told.len()).unwrap_or(u64::MAX);
     let state = Following { task, told, following, next: seen, ended: false };
-    Ok(respond(stream::unfold(state, |mut state| async move {
-        let event = state.next().await?;
-        Some((Ok::<_, Infallible>(sse(&event)), state))
-    })))
+    Ok(respond(
+        rooms,
+        stream::unfold(state, |mut state| async move {
+            let event = state.next().await?;
+            Some((Ok::<_, Infallible>(sse(&event)), state))
+        }),
+    ))
 }
 
 struct Following {
@@ -160,11 +167,14 @@ fn sse(event: &Event) -> Sse {
     Sse::default().event(event.kind).json_data(&wire).unwrap_or_else(|_| Sse::default().event(event.kind))
 }
 
-fn respond<S>(events: S) -> Response
+/// A stream of events, which ends when the daemon's connections do.
+fn respond<S>(rooms: &Shared, events: S) -> Response
 where
     S: Stream<Item = Result<Sse, Infallible>> + Send + 'static,
 {
-    axum::response::Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    axum::response::Sse::new(events.take_until(Arc::clone(rooms).drained()).boxed())
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Listener {
     pub fn start(sockets: Sockets, rooms: Arc<Rooms>) -> (Self, ChildSpec) {
         let connections_max = rooms.settings.connections_max;
         let handle = Self {
-            draining: Arc::new(watch::Sender::new(false)),
+            draining: Arc::clone(&rooms.draining),
             connections: Arc::new(Semaphore::new(connections_max)),
             connections_max,
         };

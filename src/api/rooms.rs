@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::config::settings;
 use crate::control_plane::access::Access;
 use crate::control_plane::admission::Admission;
@@ -49,4 +51,14 @@ pub struct Rooms {
     pub settings: settings::Api,
     /// When the daemon started.
     pub started_at: Timestamp,
+    /// Whether connections are to end; whoever waits or streams stops then.
+    pub draining: Arc<watch::Sender<bool>>,
+}
+
+impl Rooms {
+    /// Returns once connections are to end.
+    pub(super) async fn drained(self: Arc<Self>) {
+        // The sender lives as long as these rooms.
+        let _told = self.draining.subscribe().wait_for(|draining| *draining).await.is_ok();
+    }
 }

@@ -56,9 +56,17 @@ pub(super) async fn submit(
 
 /// The task as it is after at most `wait`: 200 when it has ended, else 202.
 pub(super) async fn answer(rooms: &Shared, task: TaskId, wait: Duration) -> Answer<Response> {
-    let task = rooms.journal.wait(task, wait).await?.ok_or_else(|| ApiError::not_found("task"))?;
+    let task = wait_for(rooms, task, wait).await?.ok_or_else(|| ApiError::not_found("task"))?;
     let status = if task.state.has_ended() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(render::task(&task))).into_response())
+}
+
+/// Waits for a task's end, but not beyond the daemon's: whoever waits is told how far it is instead of being cut off.
+async fn wait_for(rooms: &Shared, task: TaskId, wait: Duration) -> Answer<Option<Arc<Known>>> {
+    tokio::select! {
+        task = rooms.journal.wait(task, wait) => Ok(task?),
+        () = Arc::clone(rooms).drained() => Ok(rooms.journal.task(task).await?),
+    }
 }
 
 /// Lists tasks, the newest first, without their outputs.
@@ -85,7 +93,7 @@ pub(super) async fn show(
 ) -> Answer<Json<Task>> {
     let wait = query.wait()?;
     let known = find(&rooms, &caller, &task).await?;
-    let ended = rooms.journal.wait(known.order.task, wait).await?;
+    let ended = wait_for(&rooms, known.order.task, wait).await?;
     Ok(Json(render::task(&ended.unwrap_or(known))))
 }
 

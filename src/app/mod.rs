@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
+use tokio::sync::watch;
 
 use crate::api::{self, Listener, Rooms};
 use crate::config::settings::{self, Settings};
@@ -152,6 +153,7 @@ impl Daemon {
             readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
             settings: settings.api.clone(),
             started_at,
+            draining: Arc::new(watch::Sender::new(false)),
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let tree = tree::Parts {

@@ -61,7 +61,11 @@ impl Turn {
     async fn tell(&mut self) -> Result<(), Error> {
         // What a crash left open is booked first: that needs no template, and no template may keep it from being booked.
         while let Next::Doubt { step, reserved } = state::next(&self.custody.task(), &[], Timestamp::now()) {
-            self.doubt(step, reserved).await?;
+            match self.doubt(step, reserved).await {
+                // A ghost's last record came in between: look again.
+                Err(Error::Journal(journal::Error::Superseded(_))) => {}
+                doubted => doubted?,
+            }
         }
         let Some(order) = self.restore().await? else { return Ok(()) };
         let memory = Memory::of(&self.environment, &order).await?;
