@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -118,15 +118,6 @@ impl Actor for Acceptor {
         _state: &mut Accepting,
     ) -> Result<(), ActorProcessingErr> {
         match message {}
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Message>,
-        _event: SupervisionEvent,
-        _state: &mut Accepting,
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(())
     }
 }
 

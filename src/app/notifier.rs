@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sd_notify::NotifyState;
 
 use crate::api::Readiness;
@@ -62,15 +62,6 @@ impl Actor for Notifier {
         }
         // That this actor was scheduled shows that the runtime is not stuck, which is what the watchdog is for.
         notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Message>,
-        _event: SupervisionEvent,
-        _state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 }

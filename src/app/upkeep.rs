@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::data_plane::factory::Factory;
 use crate::supervision::{Address, ChildSpec};
@@ -47,15 +47,6 @@ impl Actor for Upkeep {
         let Message::Round = message;
         metrics.upkeep();
         factory.count();
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Message>,
-        _event: SupervisionEvent,
-        _state: &mut (Metrics, Factory),
-    ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 }

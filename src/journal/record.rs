@@ -230,6 +230,14 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// A failure.
+    #[must_use]
+    pub fn failed(code: &str, message: &str) -> Self {
+        Self::Failed { code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
 /// See [`TaskRecord::Ended`].
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct Ended {

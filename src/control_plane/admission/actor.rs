@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::warn;
 
 use super::handle::{Admission, Means};
@@ -69,15 +69,6 @@ impl Actor for Sweeper {
                 None => myself.send_after(SWEEP_PERIOD, || Message::Sweep(None)),
             };
         });
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Message>,
-        _event: SupervisionEvent,
-        _state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 }

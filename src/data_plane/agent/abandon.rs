@@ -11,11 +11,6 @@ use crate::journal;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, TaskRecord, Then};
 use crate::journal::state::{Step, StepStatus};
 
-/// A failed outcome.
-pub(crate) fn failed(code: &str, message: &str) -> Outcome {
-    Outcome::Failed { code: code.to_owned(), message: message.to_owned() }
-}
-
 /// Takes a task up only to end it: a call under way is booked in doubt, a subtask under way is left to be cancelled by the
 /// caller, and what was held is settled.
 ///
@@ -32,7 +27,7 @@ pub(crate) async fn abandon(
     let (payer, at) = (payer_of(&task.order), Timestamp::now());
     let open: Vec<&Step> = task.steps.iter().filter(|step| step.status == StepStatus::Started).collect();
     let mut records: Vec<TaskRecord> = open.iter().map(|step| cut_off(step, code, message, at)).collect();
-    records.push(TaskRecord::Ended(Ended { outcome: failed(code, message), at }));
+    records.push(TaskRecord::Ended(Ended { outcome: Outcome::failed(code, message), at }));
     let doubtful: Usd = open.iter().map(|step| in_doubt(step)).sum();
     let booked = Budget::book(&payer, doubtful, at);
     let held: Vec<Reservation> = open

@@ -78,17 +78,20 @@ pub fn interruption(task: &Task, now: Timestamp) -> Option<Outcome> {
         return Some(Outcome::Cancelled);
     }
     if task.order.deadline.is_some_and(|deadline| deadline <= now) {
-        return Some(failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done"));
+        return Some(Outcome::failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done"));
     }
     let cut_off = |step: &&Step| matches!(&step.status, StepStatus::Failed(failed) if failed.code == IN_DOUBT);
     if task.steps.iter().filter(cut_off).count() >= DOUBTS_MAX {
-        return Some(failed("in_doubt_too_often", "the daemon ended during its calls more often than is borne"));
+        return Some(Outcome::failed(
+            "in_doubt_too_often",
+            "the daemon ended during its calls more often than is borne",
+        ));
     }
     None
 }
 
 fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then) -> Next {
-    let Some(model) = last_model(task) else { return Next::End(failed(&last.code, &last.message)) };
+    let Some(model) = last_model(task) else { return Next::End(Outcome::failed(&last.code, &last.message)) };
     match then {
         Then::Again { after_ms } => call(task, Some(model), last.at.after(Duration::from_millis(after_ms))),
         Then::Retry { after_ms } if attempts(task, model) < ATTEMPTS_MAX => {
@@ -98,17 +101,17 @@ fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then)
             let following = route.iter().skip_while(|candidate| *candidate != model).nth(1);
             match following {
                 Some(_) => call(task, following, last.at),
-                None => Next::End(failed(&last.code, &last.message)),
+                None => Next::End(Outcome::failed(&last.code, &last.message)),
             }
         }
-        Then::GiveUp => Next::End(failed(&last.code, &last.message)),
+        Then::GiveUp => Next::End(Outcome::failed(&last.code, &last.message)),
     }
 }
 
 fn call(task: &Task, model: Option<&ModelRef>, not_before: Timestamp) -> Next {
     match model {
         Some(model) => Next::Call { step: task.next_step(), model: model.clone(), not_before },
-        None => Next::End(failed("route_unknown", "the template's route has no model")),
+        None => Next::End(Outcome::failed("route_unknown", "the template's route has no model")),
     }
 }
 
@@ -127,8 +130,4 @@ fn attempts(task: &Task, model: &ModelRef) -> usize {
         .take_while(|step| matches!(&step.kind, StepKind::Model { model: tried } if tried == model))
         .filter(|step| !matches!(&step.status, StepStatus::Failed(failed) if matches!(failed.then, Then::Again { .. })))
         .count()
-}
-
-fn failed(code: &str, message: &str) -> Outcome {
-    Outcome::Failed { code: code.to_owned(), message: message.to_owned() }
 }

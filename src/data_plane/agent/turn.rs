@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::abandon;
 use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
 use super::memory::Memory;
@@ -83,7 +82,7 @@ impl Turn {
                 // Somebody wrote beside the story, a cancellation for instance: decide again.
                 Err(Error::Journal(journal::Error::Superseded(_))) | Ok(()) => {}
                 Err(Error::Journal(full @ journal::Error::Full(_))) => {
-                    self.end(abandon::failed(full.code(), &full.detail())).await?;
+                    self.end(Outcome::failed(full.code(), &full.detail())).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -115,7 +114,7 @@ impl Turn {
                 Err(refusal) => match transient(&refusal) {
                     Some(pause) => self.pause(pause).await,
                     None => {
-                        self.end(abandon::failed(refusal.code(), &refusal.detail())).await?;
+                        self.end(Outcome::failed(refusal.code(), &refusal.detail())).await?;
                         return Ok(None);
                     }
                 },
@@ -254,7 +253,7 @@ impl Turn {
                 self.pause(pause).await;
                 Ok(())
             }
-            None => self.end(abandon::failed(refusal.code(), &refusal.detail())).await,
+            None => self.end(Outcome::failed(refusal.code(), &refusal.detail())).await,
         }
     }
 

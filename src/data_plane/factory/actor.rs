@@ -1,14 +1,14 @@
-//! The factory's actor: passivates idle agents and counts them. Activation does not pass its mailbox.
+//! The factory's actor: passivates idle agents. Activation does not pass its mailbox.
 
 use std::time::Duration;
 
 use metrics::gauge;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::handle::Factory;
 use crate::domain::clock::Timestamp;
 
-/// How often agents are counted and idle ones looked for.
+/// How often idle agents are looked for.
 const ROUND_PERIOD: Duration = Duration::from_secs(5);
 /// How long a registered agent stays in memory without a task.
 pub const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -39,16 +39,6 @@ impl Actor for Janitor {
     ) -> Result<(), ActorProcessingErr> {
         let Message::Round = message;
         factory.passivate_idle(IDLE_MAX, Timestamp::now());
-        factory.count();
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Message>,
-        _event: SupervisionEvent,
-        _factory: &mut Factory,
-    ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use super::handle::{Inner, Orchestrator};
 use super::plan::PlanRun;
@@ -79,15 +79,6 @@ impl Actor for PlanActor {
         if let Some(inner) = state.arguments.orchestrator.upgrade() {
             inner.plans.remove(&state.arguments.task, &state.arguments.address);
         }
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<PlanMessage>,
-        _event: SupervisionEvent,
-        _state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 }

@@ -98,11 +98,11 @@ pub fn next(task: &Task, rules: &Rules<'_>, now: Timestamp) -> Next {
         return end(Outcome::Cancelled);
     }
     if task.order.deadline.is_some_and(|deadline| deadline <= now) {
-        return end(failed("deadline_exceeded", "the deadline passed before the plan was done"));
+        return end(Outcome::failed("deadline_exceeded", "the deadline passed before the plan was done"));
     }
     let progress = advance(task, rules);
     if let Some(failure) = &progress.failure {
-        return end(failed(&failure.code, &failure.message));
+        return end(Outcome::failed(&failure.code, &failure.message));
     }
     if progress.start.is_empty() && progress.running.is_empty() {
         return Next::End(aggregate(task, rules.plan, &progress.outputs));
@@ -224,8 +224,4 @@ fn as_text(value: &Value) -> Text {
         Value::Null => Text::default(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Text::from(value.to_string()),
     }
-}
-
-fn failed(code: &str, message: &str) -> Outcome {
-    Outcome::Failed { code: code.to_owned(), message: message.to_owned() }
 }
