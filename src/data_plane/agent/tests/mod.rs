@@ -1,8 +1,10 @@
 //! The decision table of an agent, and replay.
 
+mod abandon;
+
 use std::collections::BTreeMap;
 
-use super::state::{AGENT_ENDED, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
+use crate::data_plane::agent::state::{AGENT_ENDED, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;

@@ -1,5 +1,7 @@
 //! Agents and judgements on a real store.
 
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
@@ -206,7 +208,7 @@ async fn a_task_that_has_not_ended_cannot_be_judged() {
     let beside = b"stats/test/beside";
     for task in [desk.open_task("acme").await, TaskId::generate()] {
         let judged = desk.journal.judge(task, feedback(0), Batch::new().add(beside, 1)).await;
-        assert!(matches!(judged, Err(Error::NotEnded(_))), "{judged:?}");
+        assert!(matches!(judged, Err(Error::NotEnded(_) | Error::NotOpen(_))), "{judged:?}");
     }
     assert_eq!(desk.counter(beside).await, 0);
 }
