@@ -55,7 +55,7 @@ async fn checking_good_settings_says_what_they_come_to_and_starts_nothing() {
     let workshop = Workshop::new("[api]\ntcp = \"127.0.0.1:8001\"\n");
     let ended = factoryd(&workshop, &["--check-config"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    assert!(ended.err.contains("127.0.0.1:8001") && ended.err.contains("control.sock"), "{}", ended.err);
+    assert!(ended.out.contains("127.0.0.1:8001") && ended.out.contains("control.sock"), "{}", ended.out);
     assert!(!workshop.socket().exists() && !workshop.path("data").exists());
 }
 

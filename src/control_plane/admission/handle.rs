@@ -169,7 +169,7 @@ impl Admission {
         policy::check(&submission, now)?;
         let fingerprint = submission.fingerprint();
         let claim = match &submission.idempotency_key {
-            Some(key) => Some(self.keys.claim(&principal.name, &tenant, key).await),
+            Some(key) => Some(self.keys.claim(principal, key).await),
             None => None,
         };
         if let Some(claim) = &claim

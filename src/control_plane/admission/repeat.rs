@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::Refusal;
+use crate::control_plane::access::Principal;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::name::Tenant;
@@ -46,9 +47,11 @@ pub(super) struct Claim {
 }
 
 impl Keys {
-    /// Waits until nobody else submits under this key of this principal for this tenant.
-    pub(super) async fn claim(&self, principal: &str, tenant: &Tenant, key: &str) -> Claim {
-        let key = [principal.as_bytes(), &[0], tenant.as_str().as_bytes(), &[0], key.as_bytes()].concat();
+    /// Waits until nobody else submits under this key of this principal. Principals of different tenants are different
+    /// principals, whatever their names.
+    pub(super) async fn claim(&self, principal: &Principal, key: &str) -> Claim {
+        let tenant = principal.tenant.as_ref().map_or("", Tenant::as_str);
+        let key = [principal.name.as_bytes(), &[0], tenant.as_bytes(), &[0], key.as_bytes()].concat();
         let turn = self.in_use.entry(key.clone()).or_default().value().clone();
         let held = turn.lock_owned().await;
         Claim { keys: self.clone(), key, held: Some(held) }
