@@ -103,3 +103,26 @@ async fn a_task_ends_at_its_deadline() {
     assert_eq!(task["error"]["code"], "deadline_exceeded");
     nothing_is_held(&daemon, task["cost_usd"].as_str().expect("an amount")).await;
 }
+
+#[tokio::test]
+async fn of_cancellations_at_the_same_moment_all_are_answered_and_one_is_on_record() {
+    let provider = silent().await;
+    let daemon = Daemon::start(Workshop::with(&provider, "").worker(priced())).await;
+    for round in 1..=5 {
+        let task = daemon.submit("worker", "hello").await;
+        provider.was_asked(round).await;
+        let asked = (0..8).map(|_| daemon.client.cancel(&task.task_id));
+        let (told, late): (Vec<_>, Vec<_>) =
+            futures::future::join_all(asked).await.into_iter().partition(Result::is_ok);
+        assert!(!told.is_empty());
+        assert!(told.iter().flatten().all(|told| told.task_id == task.task_id));
+        for answer in late {
+            assert_eq!(code(answer), (409, "task_ended".to_owned()), "round {round}");
+        }
+        let ended = daemon.finished(&task.task_id).await;
+        assert_eq!((ended.state, ended.steps.len()), (TaskState::Cancelled, 1));
+        let events = daemon.client.task_events(&task.task_id).await.expect("events").items;
+        assert_eq!(events.len(), 5, "submitted, started, cancel requested, in doubt, ended: {events:?}");
+        assert_eq!(code(daemon.client.cancel(&task.task_id).await), (409, "task_ended".to_owned()));
+    }
+}

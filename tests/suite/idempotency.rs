@@ -5,6 +5,8 @@ use std::time::Duration;
 use agent_factory::protocol::task::{SubmitTask, Task, TaskState};
 use futures::future::join_all;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
 
 use crate::harness::{Daemon, Gate, PATIENCE, Provider, Reply, Workshop, code};
 
@@ -82,4 +84,48 @@ async fn a_refused_request_does_not_use_its_key_up() {
     crate::harness::until("the new template", async || daemon.client.template("later").await.ok()).await;
     let task = daemon.client.submit(&nobody, Some("k"), PATIENCE).await.expect("a task");
     assert_eq!(task.state, TaskState::Succeeded);
+}
+
+/// A client that sends a submission whole.
+async fn sent(daemon: &Daemon, key: &str, input: &str) -> UnixStream {
+    let body = json!({"template_name": "worker", "input": input}).to_string();
+    let head = format!(
+        "POST /factory/tasks?wait=20s HTTP/1.1\r\nhost: x\r\nidempotency-key: {key}\r\ncontent-type: application/json"
+    );
+    let mut client = UnixStream::connect(daemon.workshop.socket()).await.expect("a connection");
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    client.write_all(request.as_bytes()).await.expect("sent");
+    client
+}
+
+#[tokio::test]
+async fn an_accepted_task_goes_on_when_its_client_goes_away_and_is_found_again_by_its_key() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let provider = Provider::start(move |_| Reply::echo_behind(&held)).await;
+    let daemon = Daemon::start(Workshop::with(&provider, "").worker(json!({}))).await;
+    let client = sent(&daemon, "k", "hello").await;
+    provider.was_asked(1).await;
+    drop(client);
+    gate.open();
+    let tasks = daemon.client.tasks(None, None).await.expect("tasks").items;
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    let ended = daemon.finished(&tasks[0].task_id).await;
+    assert_eq!((ended.state, &ended.output), (TaskState::Succeeded, &json!("echo: hello")));
+    assert_eq!(submit(&daemon, "k", "hello").await, ended);
+    assert_eq!(provider.count(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_for_any_answer_has_submitted_once_or_not_at_all() {
+    let provider = Provider::echo().await;
+    let daemon = Daemon::start(Workshop::with(&provider, "").worker(json!({}))).await;
+    let keys: Vec<String> = (0..20).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        drop(sent(&daemon, key, key).await);
+    }
+    let again = join_all(keys.iter().map(|key| submit(&daemon, key, key))).await;
+    assert!(again.iter().all(|task| task.state == TaskState::Succeeded), "{again:?}");
+    let tasks = daemon.client.tasks(Some(100), None).await.expect("tasks").items;
+    assert_eq!((tasks.len(), provider.count()), (keys.len(), keys.len()));
 }

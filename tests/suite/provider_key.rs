@@ -37,3 +37,35 @@ async fn a_key_reaches_its_provider_and_nothing_else() {
         assert!(!text.contains(SECRET));
     }
 }
+
+#[tokio::test]
+async fn where_the_first_model_has_no_key_the_second_answers_as_if_the_first_were_not_there() {
+    let provider = Provider::echo().await;
+    let dear = format!(
+        r#"both = ["dear/first", "mock/free"]
+[providers.dear]
+kind = "openai"
+base_url = "http://127.0.0.1:{}/v1"
+api_key_env = "DEAR_KEY"
+[models."dear/first"]
+input_usd_per_mtok = "50.00"
+output_usd_per_mtok = "50.00"
+[budgets.global]
+limit_usd = "0.000001"
+window = "total"
+"#,
+        provider.port()
+    );
+    let model = json!({"route": "both", "max_output_tokens": 64});
+    let workshop = || Workshop::with(&provider, &dear).worker(json!({"model": model}));
+    let daemon = Daemon::start(workshop()).await;
+    let task = daemon.run("worker", "hello").await;
+    assert_eq!((task.output, task.cost_usd.as_str()), (json!("echo: hello"), "0.00"));
+    let steps: Vec<_> = task.steps.iter().map(|step| (step.name.as_str(), step.state.as_str())).collect();
+    assert_eq!(steps, [("mock/free", "finished")], "the first is no failed step");
+    assert_eq!(provider.count(), 1);
+
+    let daemon = Daemon::start_in(workshop(), &[("DEAR_KEY", SECRET)]).await;
+    let (status, problem) = daemon.post("/factory/tasks", &json!({"template_name": "worker", "input": "hello"})).await;
+    assert_eq!((status, &problem["code"]), (402, &json!("budget_exceeded")), "with its key it is the first: {problem}");
+}

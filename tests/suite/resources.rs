@@ -142,3 +142,31 @@ async fn decisions_are_in_the_audit_log_across_kill_9() {
     daemon.start_again().await;
     assert_eq!(daemon.get("/factory/audit").await, (200, before));
 }
+
+#[tokio::test]
+async fn of_two_who_stop_an_agent_at_the_same_moment_one_does() {
+    let daemon = daemon().await;
+    for _ in 0..5 {
+        let (_, made) = daemon.post("/factory/agents", &json!({"template_name": "worker"})).await;
+        let stop = Call::delete(format!("/factory/agents/{}", made["agent_id"].as_str().expect("an id")));
+        let (one, other) = tokio::join!(daemon.ask(&stop), daemon.ask(&stop));
+        let mut answers = [one, other];
+        answers.sort_by_key(|(status, _)| *status);
+        assert_eq!(answers.each_ref().map(|(status, _)| *status), [204, 409], "{answers:?}");
+        assert_eq!(answers[1].1["code"], "agent_stopped");
+    }
+}
+
+#[tokio::test]
+async fn of_judgements_at_the_same_moment_as_many_are_kept_as_a_task_may_have() {
+    let daemon = daemon().await;
+    let task = daemon.run("worker", "hello").await;
+    let path = format!("/factory/tasks/{}/feedback", task.task_id);
+    let (judgement, refusal) = (json!({"score": 0.5}), json!("feedback_full"));
+    let answers = futures::future::join_all((0..20).map(|_| daemon.post(&path, &judgement))).await;
+    let (kept, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 200);
+    assert_eq!((kept.len(), refused.len()), (16, 4));
+    assert!(refused.iter().all(|(status, problem)| (*status, &problem["code"]) == (422, &refusal)), "{refused:?}");
+    let events = daemon.client.task_events(&task.task_id).await.expect("events").items;
+    assert_eq!(events.len(), 4 + kept.len(), "submitted, started, finished, ended, and what was kept");
+}

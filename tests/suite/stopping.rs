@@ -1,6 +1,7 @@
 //! SIGTERM drains: nothing new is taken, what runs is finished, and the exit status is 0.
 
-use agent_factory::protocol::task::TaskState;
+use agent_factory::client::Call;
+use agent_factory::protocol::task::{Task, TaskState};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -81,4 +82,31 @@ async fn a_listener_does_not_keep_the_daemon_from_ending() {
     let mut daemon = Daemon::start(Workshop::new("")).await;
     let _listening = daemon.client.events().await.expect("a stream");
     assert_eq!(daemon.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn who_waits_longer_than_the_grace_is_told_how_far_the_task_is() {
+    let (provider, gate) = held().await;
+    let priced = json!({"model": {"route": "priced", "max_output_tokens": 64}});
+    let workshop = Workshop::with(&provider, "[api]\ndrain_grace = \"200ms\"\n").worker(priced);
+    let mut daemon = Daemon::start(workshop).await;
+    let client = daemon.client.clone();
+    let work = Call::post("/factory/tasks").json(&json!({"template_name": "worker", "input": "hello"}));
+    let work = work.expect("JSON").waiting(std::time::Duration::from_secs(60));
+    let waiting = client.exchange(&work);
+    let stopping = async {
+        provider.was_asked(1).await;
+        daemon.stop().await
+    };
+    let (answered, status) = tokio::join!(waiting, stopping);
+    let answered = answered.expect("an answer, not a broken connection");
+    let told: Task = serde_json::from_slice(answered.body()).expect("a task");
+    assert_eq!((answered.status(), told.state, status.code()), (202, TaskState::Running, Some(0)));
+
+    gate.open();
+    daemon.start_again().await;
+    let task = daemon.finished(&told.task_id).await;
+    let states: Vec<&str> = task.steps.iter().map(|step| step.state.as_str()).collect();
+    assert_eq!((task.state, states), (TaskState::Succeeded, vec!["in_doubt", "finished"]));
+    assert_eq!(provider.count(), 2);
 }

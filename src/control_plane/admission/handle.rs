@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::repeat::{Claim, Keys};
+use super::room::{Entrance, Place, Wanted};
 use super::submission::{Submission, Target};
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
@@ -54,9 +55,6 @@ pub struct Means {
     pub open_tasks_max: usize,
 }
 
-/// The most bytes that the inputs of all open tasks may have together; they are held in memory.
-pub const OPEN_INPUT_BYTES_MAX: usize = 512 * 1024 * 1024;
-
 /// How many times as many tasks may be open when one is delegated as when one is submitted from outside.
 const DELEGATED_ROOM: usize = 8;
 
@@ -66,6 +64,7 @@ const DELEGATED_ROOM: usize = 8;
 pub struct Admission {
     means: Arc<Means>,
     keys: Keys,
+    entrance: Entrance,
     draining: Arc<AtomicBool>,
 }
 
@@ -77,14 +76,16 @@ pub struct Ticket {
     pub reservation: Reservation,
     /// What must become durable with it.
     pub with: Batch,
-    /// Held until it is durable.
+    /// Both held until it is durable.
     claim: Option<Claim>,
+    place: Place,
 }
 
 impl Ticket {
-    /// Lets others submit under the same idempotency key; the submission is durable or given up.
+    /// Lets others submit under the same idempotency key, and in the same place if it is free; the submission is durable or
+    /// given up.
     pub fn conclude(self) {
-        drop(self.claim);
+        drop((self.claim, self.place));
     }
 }
 
@@ -115,7 +116,7 @@ impl Placement {
 
 impl Admission {
     pub(super) fn new(means: Means) -> Self {
-        Self { means: Arc::new(means), keys: Keys::default(), draining: Arc::default() }
+        Self { means: Arc::new(means), keys: Keys::default(), entrance: Entrance::default(), draining: Arc::default() }
     }
 
     /// Admits nothing more; what is open goes on.
@@ -183,8 +184,7 @@ impl Admission {
             Some(agent) => return Err(Refusal::UnknownAgent(agent.agent)),
             None => self.place(&submission.target, &tenant, user.as_ref())?,
         };
-        self.room(submission.input.len(), self.means.open_tasks_max)?;
-        self.room_in_pool(&placement.template)?;
+        let place = self.enter(&placement.template, submission.input.len())?;
         let order = Order {
             task,
             worker: placement.worker,
@@ -208,7 +208,7 @@ impl Admission {
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
-        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim })))
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim, place })))
     }
 
     /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
@@ -230,8 +230,11 @@ impl Admission {
             .chain(above.ancestors.iter().cloned())
             .collect();
         let placement = self.place(target, &above.tenant, above.user.as_ref())?;
-        // More room than for tasks from outside, so that plans that fill theirs can still delegate and end.
-        self.room(input.len(), self.means.open_tasks_max.saturating_mul(DELEGATED_ROOM))?;
+        // More room than for tasks from outside, so that plans that fill theirs can still delegate and end; and no pool:
+        // subtasks are bounded by their plans.
+        let tasks_max = self.means.open_tasks_max.saturating_mul(DELEGATED_ROOM);
+        let wanted = Wanted { template: &placement.template.name, input_bytes: input.len(), tasks_max, pool_max: None };
+        let place = self.entrance.enter(&self.means.journal, &wanted)?;
         let order = Order {
             task: child,
             worker: placement.worker,
@@ -258,7 +261,7 @@ impl Admission {
             uid: None,
         };
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
-        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None })
+        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None, place })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -366,27 +369,11 @@ impl Admission {
         }
     }
 
-    /// Whether there is room for one more task with an input of so many bytes.
-    fn room(&self, input_bytes: usize, limit: usize) -> Result<(), Refusal> {
-        let journal = &self.means.journal;
-        if journal.open_count() >= limit {
-            return Err(Refusal::Overloaded { what: "open tasks", limit });
-        }
-        if journal.open_input_bytes().saturating_add(input_bytes) > OPEN_INPUT_BYTES_MAX {
-            return Err(Refusal::Overloaded { what: "bytes of input of open tasks", limit: OPEN_INPUT_BYTES_MAX });
-        }
-        Ok(())
-    }
-
-    /// Whether the template takes one more task from outside. Subtasks are bounded by their plans.
-    fn room_in_pool(&self, template: &Template) -> Result<(), Refusal> {
-        let max = template.pool.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
-        match max {
-            Some(limit) if self.means.journal.open_count_of(&template.name) >= limit => {
-                Err(Refusal::Overloaded { what: "open tasks of this template", limit })
-            }
-            Some(_) | None => Ok(()),
-        }
+    /// Lets a task from outside in where there is room for it.
+    fn enter(&self, template: &Template, input_bytes: usize) -> Result<Place, Refusal> {
+        let pool_max = template.pool.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+        let wanted = Wanted { template: &template.name, input_bytes, tasks_max: self.means.open_tasks_max, pool_max };
+        self.entrance.enter(&self.means.journal, &wanted)
     }
 
     fn route(&self, template: &Template) -> Result<Arc<[ModelRef]>, Refusal> {

@@ -15,9 +15,11 @@ pub mod policy;
 mod recover;
 mod refusal;
 mod repeat;
+mod room;
 pub mod submission;
 
-pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, OPEN_INPUT_BYTES_MAX, Readiness, Routes, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Readiness, Routes, Ticket};
 pub use order::{WorkOrder, payer_of};
 pub use refusal::Refusal;
 pub use repeat::KEY_LIFETIME;
+pub use room::OPEN_INPUT_BYTES_MAX;

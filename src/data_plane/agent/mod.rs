@@ -27,7 +27,7 @@ pub mod state;
 mod turn;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use actor::{Agent, Arguments, OnLeave};
 pub use environment::{Environment, Rooms};

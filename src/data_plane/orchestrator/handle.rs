@@ -120,7 +120,8 @@ impl Orchestrator {
         self.dispatch(&order, supervision).await;
     }
 
-    /// Asks for the end of a task, with whatever must become durable with that. One whose work has not begun ends at once.
+    /// Asks for the end of a task, with whatever must become durable with that. One whose work has not begun ends at once; of
+    /// one whose end was asked for before, nothing more is written.
     ///
     /// # Errors
     /// The journal failed, or the task has ended.
@@ -145,7 +146,11 @@ impl Orchestrator {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.journal().interject(id, vec![request], with, |_| {}).await?;
+        match self.journal().interject(id, vec![request], with, |_| {}).await {
+            // Somebody else asked for the same at this moment.
+            Err(journal::Error::Superseded(_)) if open.borrow().cancel_requested_by.is_some() => {}
+            written => drop(written?),
+        }
         Ok(open.borrow().clone())
     }
 

@@ -1,10 +1,12 @@
 //! The decision table of plans.
 
+mod cancelling;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::state::{Next, Rules, next};
 use crate::control_plane::template::plan::{Aggregate, InputTemplate, MapSource, OnFailure, Plan, PlanStep, Worker};
+use crate::data_plane::orchestrator::state::{Next, Rules, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;

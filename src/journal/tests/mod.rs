@@ -1,5 +1,7 @@
 //! Agents and judgements on a real store.
 
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;

@@ -1,8 +1,11 @@
 //! The decision table of an agent, and replay.
 
+mod abandon;
+pub(crate) mod office;
+
 use std::collections::BTreeMap;
 
-use super::state::{AGENT_ENDED, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
+use crate::data_plane::agent::state::{AGENT_ENDED, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -47,7 +50,7 @@ fn submitted() -> TaskRecord {
     })
 }
 
-fn started(step: u32, model: &str) -> TaskRecord {
+pub(crate) fn started(step: u32, model: &str) -> TaskRecord {
     let kind = StepKind::Model { model: model.parse().expect("a model") };
     TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::from_nanos(7), at: NOW })
 }
@@ -58,7 +61,7 @@ fn failed(step: u32, code: &str, then: Then) -> TaskRecord {
     TaskRecord::StepFailed(StepFailed { step, code: code.to_owned(), message, in_doubt, then, cost, at: NOW })
 }
 
-fn finished(step: u32) -> TaskRecord {
+pub(crate) fn finished(step: u32) -> TaskRecord {
     let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
     TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
 }
