@@ -15,12 +15,12 @@ use super::pause::transient;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::budget::price::worst_case;
 use crate::control_plane::budget::{Key, tokens};
-use crate::data_plane::dlp::{self, Vault};
+use crate::data_plane::dlp::{self, Protected, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Message, Request, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::money::{Price, Usd};
-use crate::domain::name::ModelRef;
+use crate::domain::name::{ModelRef, Tenant};
 use crate::domain::private::Text;
 use crate::domain::protection::Action;
 use crate::domain::usage::{Tokens, Usage};
@@ -28,6 +28,10 @@ use crate::journal::record::{StepFailed, StepFinished, TaskRecord, Then};
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
+/// How often a text whose filter workers ended is filtered again.
+const FILTER_REPEATS_MAX: u32 = 3;
+/// The pause before that, in which the workers are started anew.
+const FILTER_PAUSE: Duration = Duration::from_millis(100);
 /// The delay before the second attempt, where the provider names none; jitter adds up to as much again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that a provider may make a task wait for its next attempt.
@@ -125,7 +129,7 @@ pub(super) async fn prepare(
     let mut texts = memory.texts();
     texts.push(order.order().input.clone());
     let action = order.order().protection.outbound;
-    let protected = environment.dlp.protect(texts, action, &order.order().tenant).await?;
+    let protected = filter(environment, texts, action, &order.order().tenant).await?;
     let messages = memory.roles().chain(std::iter::once(Role::User)).zip(protected.texts);
     let request = Request {
         system: template.system_prompt.clone(),
@@ -143,6 +147,23 @@ pub(super) async fn prepare(
         (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
     };
     Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
+}
+
+/// Passes texts through the filter. A text can lose its worker to somebody else's fault; one that loses it every time is taken to
+/// be the fault, and does not pass.
+async fn filter(
+    environment: &Environment,
+    texts: Vec<Text>,
+    action: Action,
+    tenant: &Tenant,
+) -> Result<Protected, dlp::Error> {
+    for _ in 0..FILTER_REPEATS_MAX {
+        match environment.dlp.protect(texts.clone(), action, tenant).await {
+            Err(dlp::Error::Failed { .. }) => tokio::time::sleep(FILTER_PAUSE).await,
+            filtered => return filtered,
+        }
+    }
+    environment.dlp.protect(texts, action, tenant).await
 }
 
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does.
@@ -209,7 +230,7 @@ async fn check(
         Action::Allow => completion.text.clone(),
         action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
             let protected = loop {
-                match environment.dlp.protect(vec![completion.text.clone()], action, &order.tenant).await {
+                match filter(environment, vec![completion.text.clone()], action, &order.tenant).await {
                     // The answer is paid for: it waits until the filter has room.
                     Err(error) if transient(&error).is_some() => {
                         tokio::time::sleep(transient(&error).unwrap_or_default()).await;

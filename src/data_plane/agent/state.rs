@@ -25,6 +25,9 @@ pub const DOUBTS_MAX: usize = 50;
 
 /// The code of a step that the daemon's end left open. It is not the task's fault and does not count as an attempt.
 pub const IN_DOUBT: &str = "in_doubt";
+/// Calls of one task that may be cut off by its agent's end, which may have been its supervisor's, before the task is given up.
+pub const AGENT_ENDS_MAX: usize = 10;
+
 /// The code of a step that its agent's end left open.
 pub const AGENT_ENDED: &str = "agent_ended";
 /// The code of a task whose deadline passed.
@@ -80,12 +83,13 @@ pub fn interruption(task: &Task, now: Timestamp) -> Option<Outcome> {
     if task.order.deadline.is_some_and(|deadline| deadline <= now) {
         return Some(Outcome::failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done"));
     }
-    let cut_off = |step: &&Step| matches!(&step.status, StepStatus::Failed(failed) if failed.code == IN_DOUBT);
-    if task.steps.iter().filter(cut_off).count() >= DOUBTS_MAX {
-        return Some(Outcome::failed(
-            "in_doubt_too_often",
-            "the daemon ended during its calls more often than is borne",
-        ));
+    let cut_off = |code: &str| {
+        let by = |step: &&Step| matches!(&step.status, StepStatus::Failed(failed) if failed.code == code);
+        task.steps.iter().filter(by).count()
+    };
+    if cut_off(IN_DOUBT) >= DOUBTS_MAX || cut_off(AGENT_ENDED) >= AGENT_ENDS_MAX {
+        let message = "the daemon or its agent ended during its calls more often than is borne";
+        return Some(Outcome::failed("in_doubt_too_often", message));
     }
     None
 }

@@ -131,17 +131,17 @@ impl Turn {
         let at = Timestamp::now();
         let task = self.custody.task();
         let started_here = task.open_call().is_some_and(|call| call.started_at >= self.environment.started_at);
-        let (code, message, then) = if started_here {
-            (state::AGENT_ENDED, "the agent ended during the call; it is booked as spent", Then::Retry { after_ms: 0 })
+        let (code, message) = if started_here {
+            (state::AGENT_ENDED, "the agent ended during the call; it is booked as spent")
         } else {
-            (state::IN_DOUBT, "the daemon ended during the call; it is booked as spent", Then::Again { after_ms: 0 })
+            (state::IN_DOUBT, "the daemon ended during the call; it is booked as spent")
         };
         let record = TaskRecord::StepFailed(StepFailed {
             step,
             code: code.to_owned(),
             message: message.to_owned(),
             in_doubt: reserved,
-            then,
+            then: Then::Again { after_ms: 0 },
             cost: Usd::ZERO,
             at,
         });

@@ -5,7 +5,7 @@ pub(crate) mod office;
 
 use std::collections::BTreeMap;
 
-use crate::data_plane::agent::state::{AGENT_ENDED, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
+use crate::data_plane::agent::state::{AGENT_ENDED, AGENT_ENDS_MAX, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -113,13 +113,12 @@ fn what_ends_the_daemon_every_time_is_not_paid_for_without_limit() {
 }
 
 #[test]
-fn an_agent_that_ends_during_its_calls_uses_up_attempts() {
-    let crash = |step: usize| {
-        let step = u32::try_from(step).expect("few");
-        [started(step, "mock/a"), failed(step, AGENT_ENDED, Then::Retry { after_ms: 0 })]
-    };
-    let next_model = call(u32::try_from(ATTEMPTS_MAX).expect("few"), "mock/b", 0);
-    assert_eq!(decide((0..ATTEMPTS_MAX).flat_map(crash).collect()), next_model);
+fn a_task_that_ends_its_agent_every_time_is_given_up() {
+    let crash = |step| [started(step, "mock/a"), failed(step, AGENT_ENDED, Then::Again { after_ms: 0 })];
+    let ends = u32::try_from(AGENT_ENDS_MAX).expect("few");
+    assert_eq!(decide((1..ends).flat_map(crash).collect()), call(ends, "mock/a", 0));
+    let end = decide((0..ends).flat_map(crash).collect());
+    assert!(matches!(end, Next::End(Outcome::Failed { code, .. }) if code == "in_doubt_too_often"));
 }
 
 #[test]
