@@ -377,13 +377,13 @@ impl Inner {
         drop(current);
         let position = self.store.commit(batch).await?;
         then(position);
-        let ended = after.state.has_ended();
+        if after.state.has_ended() {
+            // Before anybody hears of the end, so that whoever does finds the room that the task held.
+            self.open.remove(id);
+        }
         open.task.send_replace(Arc::new(after));
         for (sequence, record) in (first..).zip(&records) {
             notice::publish(&self.events, id, sequence, record);
-        }
-        if ended {
-            self.open.remove(id);
         }
         Ok(position)
     }
