@@ -82,6 +82,27 @@ fn the_house_keeps_its_rules() {
     assert!(broken.is_empty(), "{} broken rules:\n{}", broken.len(), told.join("\n"));
 }
 
+/// The only file outside the provider room that calls a model: budget, filter and records stand around the call there.
+const CALLS_MODELS: &str = "data_plane/agent/call.rs";
+
+/// Whether a file of production code outside the provider room calls a model.
+fn calls_models(source: &Source) -> bool {
+    !source.is_test && !source.file.starts_with("data_plane/provider/") && source.text.contains(".complete(")
+}
+
+#[test]
+fn models_are_called_from_one_place_only() {
+    let callers: Vec<_> = house().into_iter().filter(calls_models).map(|source| source.file).collect();
+    assert_eq!(callers, [CALLS_MODELS], "a call elsewhere passes budget, filter and records by");
+}
+
+#[test]
+fn a_call_of_a_model_elsewhere_is_noticed() {
+    let elsewhere = "async fn f(p: Providers) { p.complete(&model, request, within, stop).await; }";
+    assert!(calls_models(&Source::parse("api/tasks.rs", elsewhere)));
+    assert!(!calls_models(&Source::parse("data_plane/provider/handle.rs", elsewhere)));
+}
+
 #[test]
 fn every_exception_is_still_needed() {
     let broken: Vec<_> = house().iter().flat_map(check).collect();
