@@ -28,6 +28,7 @@ pub(super) fn task(task: &Task) -> wire::Task {
         cost_usd: task.cost().to_string(),
         usage: usage(task.usage()),
         steps: task.steps.iter().map(|known| step(known, &task.skipped)).collect(),
+        steps_total: task.totals.started,
         error: task.fault.as_ref().map(|fault| TaskError { code: fault.code.clone(), message: fault.message.clone() }),
         tenant: order.tenant.to_string(),
         user: order.user.as_ref().map(ToString::to_string),
@@ -48,6 +49,8 @@ pub(super) fn task_state(state: State) -> TaskState {
     match state {
         State::Queued => TaskState::Queued,
         State::Running => TaskState::Running,
+        State::WaitingApproval => TaskState::WaitingApproval,
+        State::NeedsAttention => TaskState::NeedsAttention,
         State::Succeeded => TaskState::Succeeded,
         State::Failed => TaskState::Failed,
         State::Cancelled => TaskState::Cancelled,
@@ -64,9 +67,13 @@ fn usage(usage: Usage) -> TaskUsage {
 }
 
 fn step(step: &Step, skipped: &[String]) -> TaskStep {
-    let (kind, name, child) = match &step.kind {
-        StepKind::Model { model } => ("model", model.to_string(), None),
-        StepKind::Delegate { name, child } => ("delegate", name.clone(), Some(child.to_string())),
+    let (name, child) = match &step.kind {
+        StepKind::Model { model } => (model.to_string(), None),
+        StepKind::Delegate { name, child } => (name.clone(), Some(child.to_string())),
+        StepKind::Tool { name, .. }
+        | StepKind::Timer { name, .. }
+        | StepKind::Approval { name, .. }
+        | StepKind::Signal { name, .. } => (name.clone(), None),
     };
     let (state, ended_at, error) = match &step.status {
         StepStatus::Started => ("started", None, None),
@@ -82,7 +89,7 @@ fn step(step: &Step, skipped: &[String]) -> TaskStep {
     };
     TaskStep {
         number: step.number,
-        kind: kind.to_owned(),
+        kind: step.kind.as_str().to_owned(),
         name,
         state: state.to_owned(),
         task_id: child,

@@ -20,6 +20,24 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A record is missing: what came before and what follows is there.
+    #[error("replay {task}: record {sequence} is missing")]
+    Hole {
+        /// The task.
+        task: TaskId,
+        /// The sequence of the missing record.
+        sequence: u64,
+    },
+    /// A newer version of the daemon wrote a record.
+    #[error("replay {task}: record {sequence} is of version {version}, newer than this daemon")]
+    Newer {
+        /// The task.
+        task: TaskId,
+        /// The record's sequence.
+        sequence: u64,
+        /// The version of its encoding.
+        version: u8,
+    },
     /// The task has ended, or there is none of that name; nothing more is written about it.
     #[error("append to {0}: it is not open")]
     NotOpen(TaskId),
@@ -57,6 +75,8 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.code(),
             Self::Undecodable { .. } => "record_undecodable",
+            Self::Hole { .. } => "journal_hole",
+            Self::Newer { .. } => "record_newer",
             Self::NotOpen(_) => "task_ended",
             Self::NotEnded(_) => "task_not_ended",
             Self::Fenced(_) => "task_fenced",
@@ -73,7 +93,7 @@ impl Failure for Error {
     fn class(&self) -> Class {
         match self {
             Self::Store(error) => error.class(),
-            Self::Undecodable { .. } | Self::Interrupted(_) => Class::Internal,
+            Self::Undecodable { .. } | Self::Hole { .. } | Self::Newer { .. } | Self::Interrupted(_) => Class::Internal,
             Self::NotOpen(_)
             | Self::NotEnded(_)
             | Self::Fenced(_)
@@ -89,6 +109,8 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.retry(),
             Self::Undecodable { .. }
+            | Self::Hole { .. }
+            | Self::Newer { .. }
             | Self::NotOpen(_)
             | Self::NotEnded(_)
             | Self::Fenced(_)
@@ -107,6 +129,12 @@ impl Failure for Error {
             Self::Store(error) => error.detail(),
             Self::Undecodable { task, sequence, .. } => {
                 format!("record {sequence} of {task} cannot be read by this version")
+            }
+            Self::Hole { task, sequence } => {
+                format!("record {sequence} of {task} is missing; restore the last backup to have it back")
+            }
+            Self::Newer { task, sequence, .. } => {
+                format!("record {sequence} of {task} was written by a newer factoryd; start that version")
             }
             Self::NotOpen(task) => format!("{task} has ended"),
             Self::NotEnded(task) => format!("{task} has not ended; judge it when it has"),

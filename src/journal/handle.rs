@@ -10,8 +10,9 @@ use super::events::Events;
 use super::latches::Latches;
 use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
-use super::reading::{self, put};
+use super::reading::{self, put, put_snapshot};
 use super::record::{self, FeedbackGiven, Submitted, TaskRecord};
+use super::snapshot::Snapshot;
 use super::state::Task;
 use super::{Error, notice, stats};
 use crate::domain::clock::Timestamp;
@@ -323,7 +324,12 @@ impl Journal {
             cursor = Some(id);
             match self.read(id) {
                 Ok(task) => items.extend(task.and_then(|task| wanted(&task))),
-                Err(Error::Store(store::Error::Damaged { .. }) | Error::Undecodable { .. }) => {
+                Err(
+                    Error::Store(store::Error::Damaged { .. })
+                    | Error::Undecodable { .. }
+                    | Error::Hole { .. }
+                    | Error::Newer { .. },
+                ) => {
                     tracing::error!(task = %id, "a task cannot be read and is left out of a list");
                 }
                 Err(error) => return Err(error),
@@ -405,6 +411,9 @@ fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task,
     let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));
     if starts && after.records > RECORDS_MAX {
         return Err(Error::Full(id));
+    }
+    if let Some(snapshot) = Snapshot::due(&after, current.records) {
+        batch = batch.and(put_snapshot(id, &snapshot));
     }
     if let Some(TaskRecord::Ended(ended)) = records.last() {
         batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(stats::of_ended(&after, ended));

@@ -7,7 +7,9 @@
 //!
 //! A task's records are numbered without gaps and written by one writer at a time. The projection ([`state::Task`]) is the
 //! fold of its records; the one in memory changes only after its records are durable, so that nobody hears of what a crash
-//! could take back.
+//! could take back. Beside the story, [`Journal::interject`] writes what others say about it: a request to cancel, a
+//! decision, a signal, a retry. Of an agent's task a snapshot is written from time to time, with the records that make it due,
+//! so that a replay begins there.
 
 pub mod agents;
 pub mod codec;
@@ -20,8 +22,10 @@ mod open;
 pub mod order;
 mod reading;
 pub mod record;
+mod snapshot;
 pub mod state;
 pub mod stats;
+mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -145,8 +145,12 @@ pub struct Task {
     pub cost_usd: String,
     /// Tokens used so far, its subtasks included.
     pub usage: TaskUsage,
-    /// Its steps, in order.
+    /// Its latest steps, in order: all of an orchestrator's; of a long task of an agent the last 64 at least. The task's
+    /// events have them all.
     pub steps: Vec<TaskStep>,
+    /// How many steps have started.
+    #[serde(default)]
+    pub steps_total: u32,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,

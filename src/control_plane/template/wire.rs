@@ -40,6 +40,8 @@ struct Wire {
     #[serde(default)]
     supervision: SupervisionWire,
     #[serde(default)]
+    refine: Refine,
+    #[serde(default)]
     memory: Memory,
     #[serde(default)]
     pool: PoolWire,
@@ -91,6 +93,13 @@ struct BackoffWire {
 #[serde(deny_unknown_fields)]
 struct Memory {
     history: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Refine {
+    passes: Option<u32>,
+    prompt: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -190,6 +199,10 @@ pub(super) fn typed(resolved: &Value, facts: Facts) -> Result<Template, Vec<Mist
                 budget,
                 protection,
                 supervision,
+                refine: model::Refine {
+                    passes: wire.refine.passes.unwrap_or_default(),
+                    prompt: Text::from(wire.refine.prompt.as_deref().unwrap_or(model::REFINE_PROMPT)),
+                },
                 memory_turns: wire.memory.history.unwrap_or(model::HISTORY_TURNS_DEFAULT),
                 pool,
                 limits,

@@ -47,7 +47,11 @@ pub(crate) async fn abandon(
 fn in_doubt(step: &Step) -> Usd {
     match step.kind {
         StepKind::Model { .. } => step.reserved,
-        StepKind::Delegate { .. } => Usd::ZERO,
+        StepKind::Delegate { .. }
+        | StepKind::Tool { .. }
+        | StepKind::Timer { .. }
+        | StepKind::Approval { .. }
+        | StepKind::Signal { .. } => Usd::ZERO,
     }
 }
 

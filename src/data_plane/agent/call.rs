@@ -122,15 +122,21 @@ pub(super) async fn prepare(
     environment: &Environment,
     order: &WorkOrder,
     memory: &Memory,
+    last_answer: Option<Text>,
     model: &ModelRef,
     key: Key,
 ) -> Result<Prepared, Unprepared> {
     let template = order.template();
     let mut texts = memory.texts();
     texts.push(order.order().input.clone());
+    // Of all answers so far the last one is enough: a prompt does not grow with the number of passes.
+    let refined = last_answer.map(|answer| [(Role::Assistant, answer), (Role::User, template.refine.prompt.clone())]);
+    let follow_up: Vec<(Role, Text)> = refined.into_iter().flatten().collect();
+    texts.extend(follow_up.iter().map(|(_, text)| text.clone()));
     let action = order.order().protection.outbound;
     let protected = filter(environment, texts, action, &order.order().tenant).await?;
-    let messages = memory.roles().chain(std::iter::once(Role::User)).zip(protected.texts);
+    let roles = memory.roles().chain([Role::User]).chain(follow_up.into_iter().map(|(role, _)| role));
+    let messages = roles.zip(protected.texts);
     let request = Request {
         system: template.system_prompt.clone(),
         messages: messages.map(|(role, content)| Message { role, content }).collect(),

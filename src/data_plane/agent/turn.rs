@@ -6,7 +6,7 @@ use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
 use super::memory::Memory;
 use super::pause::transient;
-use super::state::{self, Next};
+use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
 use crate::control_plane::budget::{self, Budget, Key, Payer, Reservation};
@@ -16,7 +16,7 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
-use crate::journal::state::Task;
+use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
 
@@ -59,7 +59,9 @@ impl Turn {
 
     async fn tell(&mut self) -> Result<(), Error> {
         // What a crash left open is booked first: that needs no template, and no template may keep it from being booked.
-        while let Next::Doubt { step, reserved } = state::next(&self.custody.task(), &[], Timestamp::now()) {
+        while let Next::Doubt { step, reserved } =
+            state::next(&self.custody.task(), Course { route: &[], answers: 1 }, Timestamp::now())
+        {
             match self.doubt(step, reserved).await {
                 // A ghost's last record came in between: look again.
                 Err(Error::Journal(journal::Error::Superseded(_))) => {}
@@ -73,7 +75,7 @@ impl Turn {
             if task.state.has_ended() {
                 return Ok(());
             }
-            let done = match state::next(&task, &self.route(&order, &task), Timestamp::now()) {
+            let done = match state::next(&task, course(&order, &self.route(&order, &task)), Timestamp::now()) {
                 Next::End(outcome) => self.end(outcome).await,
                 Next::Doubt { step, reserved } => self.doubt(step, reserved).await,
                 Next::Call { step, model, not_before } => self.step(&order, &memory, step, model, not_before).await,
@@ -92,9 +94,7 @@ impl Turn {
     /// The models of the route that were tried or can be called now; all of them where that is none, so that the failure names
     /// what is missing.
     fn route(&self, order: &WorkOrder, task: &Task) -> Vec<ModelRef> {
-        let tried = |model: &ModelRef| {
-            task.steps.iter().any(|step| matches!(&step.kind, StepKind::Model { model: known } if known == model))
-        };
+        let tried = |model: &ModelRef| task.tried.contains(model);
         let usable = |model: &ModelRef| self.environment.providers.usable(model).is_ok();
         let route: Vec<ModelRef> =
             order.route().iter().filter(|model| tried(model) || usable(model)).cloned().collect();
@@ -132,9 +132,9 @@ impl Turn {
         let task = self.custody.task();
         let started_here = task.open_call().is_some_and(|call| call.started_at >= self.environment.started_at);
         let (code, message) = if started_here {
-            (state::AGENT_ENDED, "the agent ended during the call; it is booked as spent")
+            (AGENT_ENDED, "the agent ended during the call; it is booked as spent")
         } else {
-            (state::IN_DOUBT, "the daemon ended during the call; it is booked as spent")
+            (IN_DOUBT, "the daemon ended during the call; it is booked as spent")
         };
         let record = TaskRecord::StepFailed(StepFailed {
             step,
@@ -169,7 +169,8 @@ impl Turn {
         let began = tokio::time::Instant::now();
         let attempt = Attempt { order, step, model, began };
         let key = Key { task: self.custody.id(), step };
-        let prepared = match call::prepare(&self.environment, order, memory, &attempt.model, key).await {
+        let last_answer = self.custody.task().last_answer().cloned();
+        let prepared = match call::prepare(&self.environment, order, memory, last_answer, &attempt.model, key).await {
             Ok(prepared) => prepared,
             Err(refusal) => return self.refused(&refusal).await,
         };
@@ -232,7 +233,7 @@ impl Turn {
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];
-        if let Next::End(outcome) = state::next(&after, &self.route(attempt.order, &after), at) {
+        if let Next::End(outcome) = state::next(&after, course(attempt.order, &self.route(attempt.order, &after)), at) {
             records.push(TaskRecord::Ended(Ended { outcome, at }));
         }
         let ends = records.len() > 1;
@@ -282,6 +283,11 @@ impl Turn {
             () = self.custody.cancelled() => {}
         }
     }
+}
+
+/// What its template says about how the task goes on.
+fn course<'a>(order: &WorkOrder, route: &'a [ModelRef]) -> Course<'a> {
+    Course { route, answers: order.template().refine.passes.saturating_add(1) }
 }
 
 fn time_left(order: &WorkOrder) -> Duration {

@@ -105,7 +105,7 @@ pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Mess
 async fn give_up(factory: &Factory, resident: &Resident, address: &Address<Message>) {
     let journal = &factory.0.environment.journal;
     let open = journal.open_tasks_of(resident.agent);
-    let begun = |task: &&TaskId| journal.watch(**task).is_some_and(|open| open.borrow().state == State::Running);
+    let begun = |task: &&TaskId| journal.watch(**task).is_some_and(|open| open.borrow().state != State::Queued);
     let at_hand = open.iter().find(begun).or(open.first()).copied();
     let message = "its agent ended abnormally more often than its supervision allows";
     if let Some(task) = at_hand

@@ -12,7 +12,7 @@ use crate::control_plane::template::plan::{OnFailure, Plan, PlanStep, Unrendered
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::private::Text;
-use crate::journal::record::{Outcome, StepKind};
+use crate::journal::record::Outcome;
 use crate::journal::state::{Step, StepStatus, Task};
 
 /// Attempts at a unit whose step says `retry`.
@@ -214,7 +214,7 @@ fn unit(
 }
 
 fn find<'a>(task: &'a Task, name: &str) -> Option<&'a Step> {
-    task.steps.iter().find(|step| matches!(&step.kind, StepKind::Delegate { name: known, .. } if known == name))
+    task.steps.iter().find(|step| step.kind.name() == Some(name))
 }
 
 /// A text as it is, anything else as compact JSON.

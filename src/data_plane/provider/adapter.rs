@@ -1,8 +1,8 @@
 //! One provider's wire format, chosen by its settings.
 
+use super::builtin::Builtin;
 use super::error::Error;
 use super::exchange::{Completion, Request};
-use super::extractive::Extractive;
 use super::http::Endpoint;
 use super::key::Key;
 use super::openai::OpenAi;
@@ -12,7 +12,7 @@ use crate::domain::name::ModelRef;
 /// A provider's wire format. A further one is a variant here and a file of its own.
 pub(super) enum Adapter {
     OpenAi(OpenAi),
-    Extractive(Extractive),
+    Builtin(Builtin),
 }
 
 impl Adapter {
@@ -22,7 +22,7 @@ impl Adapter {
                 let endpoint = Endpoint::new(settings.base_url.clone(), settings.max_concurrency);
                 Self::OpenAi(OpenAi::new(endpoint, Key::new(settings.api_key.clone())))
             }
-            ProviderKind::Builtin => Self::Extractive(Extractive),
+            ProviderKind::Builtin => Self::Builtin(Builtin),
         }
     }
 
@@ -30,7 +30,7 @@ impl Adapter {
     pub(super) fn usable(&self, model: &ModelRef) -> Result<(), Error> {
         match self {
             Self::OpenAi(openai) => openai.usable(),
-            Self::Extractive(extractive) => extractive.usable(model),
+            Self::Builtin(builtin) => builtin.usable(model),
         }
     }
 
@@ -38,7 +38,7 @@ impl Adapter {
     pub(super) fn answer_at_once(&self, model: &ModelRef, request: &Request) -> Option<Completion> {
         match self {
             Self::OpenAi(_) => None,
-            Self::Extractive(extractive) => extractive.answer_at_once(model, request),
+            Self::Builtin(builtin) => builtin.answer_at_once(model, request),
         }
     }
 
@@ -46,7 +46,7 @@ impl Adapter {
     pub(super) async fn complete(&self, model: &ModelRef, request: Request) -> Result<Completion, Error> {
         match self {
             Self::OpenAi(openai) => openai.complete(model, &request).await,
-            Self::Extractive(extractive) => extractive.complete(model, request).await,
+            Self::Builtin(builtin) => builtin.complete(model, request).await,
         }
     }
 }

@@ -18,7 +18,9 @@
 
 mod actor;
 mod adapter;
+mod builtin;
 mod claim;
+mod echo;
 mod error;
 mod exchange;
 mod extractive;

@@ -1,6 +1,7 @@
 //! Agents and judgements on a real store.
 
 mod open;
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
