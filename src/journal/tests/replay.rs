@@ -113,10 +113,14 @@ proptest! {
     fn sums_agree_with_adding_up_the_whole_story(events in prop::collection::vec(event(), 0..600)) {
         let (_, records) = story(order(TaskId::generate(), "acme"), &events);
         let task = Task::replay(&records).expect("a task");
-        let cost: Usd = records.iter().map(|record| match record {
-            TaskRecord::StepFinished(finished) => finished.cost,
-            TaskRecord::StepFailed(failed) => failed.in_doubt.plus(failed.cost),
-            _ => Usd::ZERO,
+        let cost: Usd = records.iter().map(|record| {
+            if let TaskRecord::StepFinished(finished) = record {
+                return finished.cost;
+            }
+            if let TaskRecord::StepFailed(failed) = record {
+                return failed.in_doubt.plus(failed.cost);
+            }
+            Usd::ZERO
         }).sum();
         prop_assert_eq!(task.cost(), cost);
         let started = records.iter().filter(|record| matches!(record, TaskRecord::StepStarted(_))).count();
