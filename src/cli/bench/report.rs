@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_document_has_the_names_of_the_contract() {
         let mut samples = Samples::default();
-        samples.succeeded(Duration::from_millis(2));
+        samples.succeeded(Duration::from_millis(2), 1);
         samples.failed("busy".into());
         samples.failed("busy".into());
         let report = Report::new("tasks", "documentaliste", 64, Duration::from_secs(2), samples);
@@ -149,7 +149,7 @@ mod tests {
             document,
             serde_json::json!({
                 "bench": "tasks", "template": "documentaliste", "connections": 64, "requests": 1, "errors": 2, "seconds": 2.0,
-                "per_second": 0.5, "p50_ms": 2.0, "p99_ms": 2.0, "max_ms": 2.0, "error_codes": {"busy": 2}
+                "per_second": 0.5, "steps_per_second": 0.5, "p50_ms": 2.0, "p99_ms": 2.0, "max_ms": 2.0, "error_codes": {"busy": 2}
             })
         );
         assert!(report.render(Paint::Plain).ends_with("2 errors\n  2 busy"));
