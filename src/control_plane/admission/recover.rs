@@ -1,6 +1,6 @@
 //! What the open tasks hold and have spent, read from the journal for a ledger that starts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::order::payer_of;
 use crate::control_plane::budget::{Key, Recover, Recovered};
@@ -12,7 +12,12 @@ use crate::journal::state::{Step, StepStatus, Task};
 
 impl Recover for Journal {
     fn open(&self) -> Recovered {
+        // First those that are being reopened: they become open before they are no longer named here.
+        let reopening = self.reopening();
         let open = self.open_tasks();
+        let known: HashSet<TaskId> = open.iter().map(|task| task.order.task).collect();
+        let open: Vec<_> =
+            reopening.into_iter().filter(|task| !known.contains(&task.order.task)).chain(open).collect();
         let mut spent: HashMap<TaskId, Usd> = HashMap::new();
         for task in &open {
             // A subtask that has ended and is not yet on its parent's record is nowhere else in memory.
@@ -35,6 +40,10 @@ impl Recover for Journal {
 
 /// The step that holds money: the call under way, or the first one, for which admission reserved.
 fn held(task: &Task) -> Option<(u32, Usd, crate::domain::clock::Timestamp)> {
+    if task.state.has_ended() {
+        // It is being reopened, and reserves when it goes on.
+        return None;
+    }
     let held = match task.open_call() {
         Some(step) => (step.number, step.reserved, step.started_at),
         None if task.steps.is_empty() => (0, task.reserved, task.created_at),

@@ -52,10 +52,8 @@ impl PlanRun {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
-            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                self.orchestrator.environment().budget.close_task(self.custody.id());
-                Ok(())
-            }
+            // Whoever ended the task has closed its account, before anybody could hear of the end and reopen it.
+            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => Ok(()),
             // A ghost stops without a word: the task is somebody else's.
             Err(Error::Journal(journal::Error::Fenced(_))) => Ok(()),
             Err(error) => Err(error),
@@ -246,7 +244,9 @@ impl PlanRun {
 
     async fn end(&self, outcome: Outcome) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-        self.journal().append(&self.custody, vec![ended], Batch::new()).await?;
+        let (budget, task) = (self.orchestrator.environment().budget.clone(), self.custody.id());
+        let close = move |_| budget.close_task(task);
+        self.journal().append_then(&self.custody, vec![ended], Batch::new(), close).await?;
         metrics::task(&self.custody.task());
         Ok(())
     }
