@@ -266,6 +266,15 @@ impl Journal {
         self.read_durably(move || reading::records(&store, id)).await
     }
 
+    /// Up to `limit` records of a task from the sequence `first` on.
+    ///
+    /// # Errors
+    /// The store failed or a record cannot be read.
+    pub async fn records_page(&self, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
+        let store = self.0.store.clone();
+        self.read_durably(move || reading::page(&store, id, first, limit)).await
+    }
+
     /// What `wanted` makes of up to `limit` tasks, the newest first, beyond `after`; and where to go on, if there is more. One
     /// task at a time is in memory.
     ///

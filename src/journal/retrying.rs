@@ -15,7 +15,9 @@ use super::record::{RetryRequested, TaskRecord};
 use super::state::Task;
 use super::{Error, agents, notice, policy, reading, stats};
 use crate::domain::id::TaskId;
-use crate::store::{Batch, Keyspace};
+use crate::store::Batch;
+#[cfg(test)]
+use crate::store::Keyspace;
 
 /// The mark of a task that is being reopened, until it is dropped.
 struct Mark<'a>(&'a Inner, TaskId);
