@@ -12,7 +12,9 @@ use axum::routing::{self, MethodRouter};
 
 use super::error::ApiError;
 use super::rooms::Rooms;
-use super::{agents, audit, body, budgets, compat, decisions, dlp, events, gate, openapi, status, tasks, templates, tree};
+use super::{
+    agents, audit, body, budgets, compat, decisions, dlp, events, gate, openapi, status, tasks, templates, tree,
+};
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
 

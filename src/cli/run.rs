@@ -312,7 +312,10 @@ mod tests {
             t["waiting_for"] = json!({"kind": "approval", "step": 3, "name": "publish", "question": "Publish this?"});
         });
         let text = summary(&asking, now, Paint::Plain);
-        assert!(text.contains("\nwaiting: step 3 (publish): Publish this?\nwhat to do: a person must decide"), "{text}");
+        assert!(
+            text.contains("\nwaiting: step 3 (publish): Publish this?\nwhat to do: a person must decide"),
+            "{text}"
+        );
         assert!(text.contains("`factoryctl tasks approve t1`"), "{text}");
     }
 }

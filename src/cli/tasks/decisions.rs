@@ -20,7 +20,7 @@ Examples:
 
 /// The arguments of `approve` and `reject`.
 #[derive(Debug, Args)]
-pub(super) struct Decide {
+pub(in crate::cli) struct Decide {
     /// The task's identifier.
     id: String,
     /// Why, in words.
@@ -53,7 +53,7 @@ pub(super) async fn retry(session: &Session, id: &str) -> Result<(), Error> {
 
 /// The arguments of `signal`.
 #[derive(Debug, Args)]
-pub(super) struct Send {
+pub(in crate::cli) struct Send {
     /// The task's identifier.
     id: String,
     /// What the signal is called in the plan.

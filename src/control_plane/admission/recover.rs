@@ -16,8 +16,7 @@ impl Recover for Journal {
         let reopening = self.reopening();
         let open = self.open_tasks();
         let known: HashSet<TaskId> = open.iter().map(|task| task.order.task).collect();
-        let open: Vec<_> =
-            reopening.into_iter().filter(|task| !known.contains(&task.order.task)).chain(open).collect();
+        let open: Vec<_> = reopening.into_iter().filter(|task| !known.contains(&task.order.task)).chain(open).collect();
         let mut spent: HashMap<TaskId, Usd> = HashMap::new();
         for task in &open {
             // A subtask that has ended and is not yet on its parent's record is nowhere else in memory.

@@ -161,7 +161,8 @@ async fn what_cannot_be_retried_is_refused_by_name_and_nothing_is_written() {
     });
     assert!(matches!(held_up.await, Err(Error::Full(_))), "what must be ready first can refuse");
     assert_eq!((desk.journal.open_count(), desk.journal.reopening().len()), (0, 0));
-    let open: BTreeSet<_> = [cancelled, child, id].into_iter().filter(|id| retrying::is_listed(&desk.journal, *id)).collect();
+    let open: BTreeSet<_> =
+        [cancelled, child, id].into_iter().filter(|id| retrying::is_listed(&desk.journal, *id)).collect();
     assert!(open.is_empty());
 }
 
