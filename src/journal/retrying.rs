@@ -43,6 +43,14 @@ impl Journal {
         Ok(policy::retries(&self.records(id).await?))
     }
 
+    /// Calls `close` unless a task is open, and lets nobody reopen it meanwhile.
+    pub async fn while_ended(&self, id: TaskId, close: impl FnOnce()) {
+        let _judging = self.0.judging.hold(id.as_bytes()).await;
+        if self.0.open.get(id).is_none() {
+            close();
+        }
+    }
+
     /// Opens a task that failed again, with whatever must become durable with that. `ready` is called with the task before
     /// anything is written: what it refuses does not happen. Of several who ask at once, one reopens it.
     ///

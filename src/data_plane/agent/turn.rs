@@ -50,8 +50,12 @@ impl Turn {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
-            // Whoever ended the task has closed its account, before anybody could hear of the end and reopen it.
-            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => Ok(()),
+            // Whoever ended the task has closed its account; what was reserved here since then is held in vain.
+            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
+                let Self { environment, custody } = self;
+                environment.journal.while_ended(custody.id(), || environment.budget.close_task(custody.id())).await;
+                Ok(())
+            }
             // A ghost stops without a word: the task, and what is held for it, are somebody else's.
             Err(Error::Journal(journal::Error::Fenced(_))) => Ok(()),
             Err(error) => Err(error),

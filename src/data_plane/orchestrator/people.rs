@@ -86,6 +86,7 @@ impl Orchestrator {
             let open = self.journal().watch(id).filter(|open| !open.borrow().state.has_ended());
             let retried = match open {
                 Some(open) => {
+                    policy::retry(&open.borrow(), 0).map_err(journal::Error::from)?;
                     let retries = self.journal().retries(id).await?;
                     policy::retry(&open.borrow(), retries).map_err(journal::Error::from)?;
                     let record = TaskRecord::RetryRequested(request.clone());

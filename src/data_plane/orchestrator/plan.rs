@@ -52,8 +52,12 @@ impl PlanRun {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
-            // Whoever ended the task has closed its account, before anybody could hear of the end and reopen it.
-            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => Ok(()),
+            // Whoever ended the task has closed its account; what was reserved since then is held in vain.
+            Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
+                let (id, budget) = (self.custody.id(), &self.orchestrator.environment().budget);
+                self.journal().while_ended(id, || budget.close_task(id)).await;
+                Ok(())
+            }
             // A ghost stops without a word: the task is somebody else's.
             Err(Error::Journal(journal::Error::Fenced(_))) => Ok(()),
             Err(error) => Err(error),
