@@ -109,7 +109,7 @@ impl Inner {
         if let Some(agent) = failed.order.registered_agent() {
             batch = batch.and(agents::no_turn(agent, id));
         }
-        self.store.commit(batch).await?;
+        self.commit(id, failed.records, std::slice::from_ref(&record), batch).await?;
         self.open.insert(after.clone());
         notice::publish(&self.events, id, failed.records, &record);
         Ok(Arc::new(after))

@@ -61,3 +61,43 @@ fn ended_child(journal: &Journal, step: &Step) -> Option<std::sync::Arc<Task>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::journal::Error;
+    use crate::journal::record::{Ended, Outcome, RetryRequested, StepFailed, StepStarted, TaskRecord, Then};
+    use crate::journal::tests::Desk;
+    use crate::store::Batch;
+
+    #[tokio::test]
+    async fn a_ledger_that_starts_while_a_task_is_reopened_learns_what_it_has_spent() {
+        let (desk, at, spent) = (Desk::open(), Timestamp::from_micros(1), Usd::from_nanos(7));
+        let id = desk.open_task("acme").await;
+        let holder = desk.journal.take_up(id).expect("open");
+        let kind = StepKind::Model { model: "mock/a".parse().expect("a model") };
+        let (code, message) = ("provider_cut".to_owned(), String::new());
+        let (then, cost) = (Then::GiveUp, Usd::ZERO);
+        let records = vec![
+            TaskRecord::StepStarted(StepStarted { step: 0, kind, reserved: spent, at }),
+            TaskRecord::StepFailed(StepFailed { step: 0, code, message, in_doubt: spent, then, cost, at }),
+            TaskRecord::Ended(Ended { outcome: Outcome::failed("provider_cut", "cut off"), at }),
+        ];
+        desk.journal.append(&holder, records, Batch::new()).await.expect("failed");
+        assert!(Recover::open(&desk.journal).spent_by_task.is_empty(), "it has ended");
+
+        let starting = desk.journal.clone();
+        let ready = move |_: Arc<Task>| async move {
+            let Recovered { reservations, spent_by_task } = Recover::open(&starting);
+            assert_eq!((reservations.len(), spent_by_task), (0, vec![(id, spent)]), "before it is open");
+            Ok::<(), Error>(())
+        };
+        let request = RetryRequested { by: "root".to_owned(), at };
+        desk.journal.reopen(id, request, Batch::new(), ready).await.expect("reopened");
+        assert_eq!(Recover::open(&desk.journal).spent_by_task, [(id, spent)]);
+        assert!(desk.journal.reopening().is_empty());
+    }
+}
