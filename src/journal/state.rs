@@ -174,7 +174,8 @@ impl Task {
     }
 
     /// Whether a person may decide about a step: it asks for approval, or is what the task needs attention for; and nobody has.
-    fn awaits_decision(&self, number: u32) -> bool {
+    #[must_use]
+    pub fn awaits_decision(&self, number: u32) -> bool {
         let asks = |step: &Step| matches!(step.kind, StepKind::Approval { .. });
         let troubles = self.attention.as_ref().is_some_and(|attention| attention.step == Some(number));
         self.open_step(number).is_some_and(|step| asks(step) || troubles) && self.decision(number).is_none()

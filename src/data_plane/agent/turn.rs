@@ -20,6 +20,9 @@ use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
 
+/// The longest wait for a person before the agent looks at the records again.
+const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
+
 /// A task in the hands of its agent.
 pub(super) struct Turn {
     environment: Environment,
@@ -75,8 +78,10 @@ impl Turn {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
+            // Whoever ended the task has closed its account; what was reserved here since then is held in vain.
             Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                self.environment.budget.close_task(self.custody.id());
+                let Self { environment, custody } = self;
+                environment.journal.while_ended(custody.id(), || environment.budget.close_task(custody.id())).await;
                 Ok(())
             }
             // A ghost stops without a word: the task, and what is held for it, are somebody else's.
@@ -102,6 +107,10 @@ impl Turn {
             let task = self.custody.task();
             if task.state.has_ended() {
                 return Ok(());
+            }
+            if task.attention.is_some() && state::interruption(&task, Timestamp::now()).is_none() {
+                self.attend(&task).await;
+                continue;
             }
             let done = match state::next(&task, course(&order, &self.route(&order, &task)), Timestamp::now()) {
                 Next::End(outcome) => self.end(outcome).await,
@@ -295,7 +304,14 @@ impl Turn {
             Next::Call { .. } | Next::Doubt { .. } => {}
         }
         let settle = self.settling(&reservation, spent, at);
-        self.journal().append_then(&self.custody, records, booked, settle).await?;
+        let (budget, task) = (self.environment.budget.clone(), self.custody.id());
+        let then = move |position| {
+            settle(position);
+            if ends {
+                budget.close_task(task);
+            }
+        };
+        self.journal().append_then(&self.custody, records, booked, then).await?;
         metrics::step(&self.custody.task(), step, began.elapsed(), provider_time);
         if ends {
             metrics::task(&self.custody.task());
@@ -336,6 +352,15 @@ impl Turn {
     fn settling(&self, reservation: &Reservation, spent: Usd, at: Timestamp) -> impl FnOnce(Position) + Send + 'static {
         let (budget, reservation) = (self.environment.budget.clone(), reservation.clone());
         move |position| budget.settle(&reservation, spent, at, position)
+    }
+
+    /// Waits until a person has said something about the task, or its deadline passes.
+    async fn attend(&mut self, seen: &Task) {
+        let left = seen.order.deadline.map_or(LOOK_AGAIN, |deadline| deadline.since(Timestamp::now()));
+        tokio::select! {
+            () = self.custody.changed(seen.records) => {}
+            () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
+        }
     }
 
     /// Waits, but not beyond a cancellation or the deadline.
