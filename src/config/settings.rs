@@ -160,7 +160,7 @@ pub struct Provider {
 pub enum Role {
     /// Everything.
     Admin,
-    /// Everything but access, keys and erasure.
+    /// Everything but backups, access, keys and erasure.
     Operator,
     /// Submits tasks and sees its own tenant's.
     Submitter,

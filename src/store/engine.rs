@@ -17,7 +17,7 @@ use super::payload::sync_directory;
 use super::{Error, Keyspace, Options, key};
 
 /// The stored format that this version writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 /// Begins the format record. It has no envelope, so that every version can read it.
 const MAGIC: &[u8; 8] = b"AGFSTORE";
 
@@ -57,10 +57,7 @@ impl Engine {
             .map(u32::from_be_bytes)
             .ok_or_else(|| self.not_ours("its format record is not ours"))?;
         if version > FORMAT_VERSION {
-            return Err(Error::Open(format!(
-                "{} was written by a newer factoryd: format {version}, this one reads up to {FORMAT_VERSION}",
-                self.directory.display()
-            )));
+            return Err(Error::Newer { directory: self.directory.clone(), found: version, known: FORMAT_VERSION });
         }
         Ok(())
     }
@@ -94,7 +91,12 @@ impl Engine {
     }
 
     fn not_ours(&self, why: &str) -> Error {
-        Error::Open(format!("{} is not a store of factoryd: {why}", self.directory.display()))
+        Error::Foreign { directory: self.directory.clone(), why: why.to_owned() }
+    }
+
+    /// The data directory that the database is in.
+    pub(super) fn data_dir(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
     }
 
     /// The step that makes written groups durable. The descriptor is of the file that sled has open.
@@ -164,17 +166,22 @@ fn settle<T>(outcome: std::thread::Result<sled::Result<T>>) -> Result<T, String>
 fn open_sled(directory: &Path, options: Options) -> Result<sled::Db, Error> {
     // The committer flushes; a background flusher would only wake an idle daemon.
     let config = sled::Config::new().path(directory).cache_capacity(options.cache_bytes).flush_every_ms(None);
-    settle(catch_unwind(AssertUnwindSafe(|| config.open())))
-        .map_err(|fault| Error::Open(format!("{}: {fault}", directory.display())))
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(fault))) => Err(Error::Open(format!("{}: {fault}", directory.display()))),
+        // sled panics over some kinds of damage; no other panic of an opening is known.
+        Ok(Err(fault)) => Err(Error::Corrupt { directory: directory.to_owned(), reason: fault.to_string() }),
+        Err(_) => Err(Error::Corrupt { directory: directory.to_owned(), reason: "sled panicked".to_owned() }),
+    }
 }
 
 /// Takes the directory for this process. The lock is on the directory itself, and goes with the process.
-fn lock(directory: &Path) -> Result<File, Error> {
+pub(super) fn lock(directory: &Path) -> Result<File, Error> {
     let failed = |fault: io::Error| Error::Open(format!("lock {}: {fault}", directory.display()));
     let file = OpenOptions::new().read(true).mode(0o700).open(directory).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(Error::Open(format!("{} is in use by another factoryd", directory.display()))),
+        Err(Errno::WOULDBLOCK) => Err(Error::InUse(directory.to_owned())),
         Err(fault) => Err(failed(fault.into())),
     }
 }
@@ -186,10 +193,7 @@ fn refuse_foreign_files(directory: &Path) -> Result<(), Error> {
         let name = name.to_string_lossy();
         let ours = matches!(&*name, "db" | "conf" | "blobs") || name.starts_with("snap.");
         if !ours {
-            return Err(Error::Open(format!(
-                "{} is not a store of factoryd: it holds a file {name:?}",
-                directory.display()
-            )));
+            return Err(Error::Foreign { directory: directory.to_owned(), why: format!("it holds a file {name:?}") });
         }
     }
     Ok(())

@@ -10,6 +10,7 @@
 //! | `batch`, `chain`, `envelope`, `key`, `group` | pure: changes, hash chains, stored bytes, keys, what a group writes |
 //! | `queue`, `committer`, `actor` | the line of commits, the thread that serves it, its place in the tree |
 //! | `engine`, `payload`, `reading` | sled, payload files, records put together again |
+//! | `backup` | archives of a running store, and a directory made of one |
 //!
 //! Invariants:
 //! 1. A commit is answered only when it is on the disk; all of a batch is found after a crash, or nothing.
@@ -19,8 +20,10 @@
 //! 5. A stored value that was changed, moved or cut is reported as damaged, never returned.
 //! 6. No stored value is above 4 KiB: sled would spill it into a file that it never syncs.
 //! 7. A payload file is durable before the record that names it, and is there for as long as one does.
+//! 8. Whoever waits for a commit is told what became of it, also where the committer panicked after it had written.
 
 mod actor;
+pub mod backup;
 mod batch;
 pub mod chain;
 mod committer;

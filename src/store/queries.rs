@@ -1,7 +1,6 @@
 //! What is read through the store's handle, straight from sled and past the committer.
 
 use std::ops::Bound;
-use std::sync::PoisonError;
 
 use super::chain::{FIRST_SEQUENCE, GENESIS, Link, Link32};
 use super::group::{self, Prior as _};
@@ -145,14 +144,14 @@ impl Store {
 type Sums = (Position, Vec<(Vec<u8>, i64)>);
 
 fn sums(shared: &Shared, reader: Reader<'_>, prefix: &[u8]) -> Result<Sums, Error> {
-    let applying = shared.applying.lock().unwrap_or_else(PoisonError::into_inner);
+    let applying = shared.applying();
     let mut sums = Vec::new();
     for entry in reader.engine.entries(bounds(Keyspace::Counter, prefix, None, Direction::Ascending)) {
         let (key, value) = entry.map_err(|fault| Error::Read(fault.to_string()))?;
         let sum = group::number(&key, &value).ok_or_else(|| reading::damaged(&key, "it is no counter"))?;
         sums.push((key.get(1..).unwrap_or_default().to_vec(), sum));
     }
-    Ok((*applying, sums))
+    Ok((applying.position, sums))
 }
 
 type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
