@@ -20,6 +20,7 @@ mod open;
 pub mod order;
 mod reading;
 pub mod record;
+pub mod retention;
 pub mod state;
 pub mod stats;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::engine::{Engine, SyncStep};
+use super::fault::Fault;
 use super::group::{self, Group, Ledger};
 use super::payload::Pin;
 use super::queue::{Pending, Place, Taken};
@@ -71,20 +72,20 @@ impl Writer {
         *in_flight(shared) = Some(InFlight { position, waiting });
         let outcome = match shared.unwell() {
             Some(reason) => Err(Error::Unwell(reason.to_owned())),
-            None => self.write(shared, position, changes).map_err(|reason| {
-                shared.fail(&reason);
-                Error::Commit(reason)
+            None => self.write(shared, position, changes).map_err(|fault| {
+                shared.fail(&fault);
+                Error::Commit(fault.to_string())
             }),
         };
         answer(shared, &outcome);
     }
 
-    fn write(&mut self, shared: &Shared, position: Position, changes: Vec<group::Change>) -> Result<Position, String> {
+    fn write(&mut self, shared: &Shared, position: Position, changes: Vec<group::Change>) -> Result<Position, Fault> {
         let engine = shared.engine();
-        let engine = engine.as_ref().ok_or("the store is closed")?;
+        let engine = engine.as_ref().ok_or_else(|| Fault::other("the store is closed"))?;
         let mut group = Group::new(engine, &mut self.ledger, position);
         for change in changes {
-            group.apply(change).map_err(|hindrance| hindrance.to_string())?;
+            group.apply(change).map_err(Fault::other)?;
         }
         let mut writes = group.finish();
         let (records, unnamed) = (writes.entries.len(), std::mem::take(&mut writes.unnamed));
@@ -101,7 +102,7 @@ impl Writer {
         }
         // INVARIANT 1: sled's flush only hands the group to the operating system; nobody hears of it before the sync.
         engine.flush()?;
-        (self.sync)().map_err(|fault: io::Error| format!("sync the database: {fault}"))?;
+        (self.sync)().map_err(|fault| Fault::io("sync the database", &fault))?;
         self.position = position;
         shared.finish(position);
         metrics::committed(began.elapsed(), records);
@@ -114,17 +115,17 @@ impl Writer {
 
     /// Forgets what a thread that panicked left behind, goes by what is stored, and tells those who waited for its last group
     /// what became of it: a group is stored with its position, so the position that is found says whether it is.
-    fn recover(&mut self, shared: &Shared) -> Result<(), String> {
+    fn recover(&mut self, shared: &Shared) -> Result<(), Fault> {
         self.ledger = Ledger::default();
         if let Some(tee) = &shared.applying().tee {
             tee.spoil("the committer was restarted meanwhile");
         }
         let engine = shared.engine();
-        let engine = engine.as_ref().ok_or("the store is closed")?;
+        let engine = engine.as_ref().ok_or_else(|| Fault::other("the store is closed"))?;
         // A group that was written but not answered is made durable; readers may have seen it.
         engine.flush()?;
-        (self.sync)().map_err(|fault| format!("sync the database: {fault}"))?;
-        let stored = last_position(engine).map_err(|fault| fault.to_string())?;
+        (self.sync)().map_err(|fault| Fault::io("sync the database", &fault))?;
+        let stored = last_position(engine).map_err(Fault::other)?;
         self.position = stored.max(shared.begun());
         shared.applying().position = self.position;
         shared.finish(self.position);
@@ -240,9 +241,9 @@ fn recover<'a>(shared: &'a Shared, poisoned: PoisonError<MutexGuard<'a, Writer>>
     tracing::warn!("the committer takes over from one that panicked");
     match writer.recover(shared) {
         Ok(()) => shared.writer.clear_poison(),
-        Err(reason) => {
-            shared.fail(&reason);
-            answer(shared, &Err(Error::Commit(reason)));
+        Err(fault) => {
+            shared.fail(&fault);
+            answer(shared, &Err(Error::Commit(fault.to_string())));
         }
     }
     writer

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, fdatasync, flock};
 use rustix::io::Errno;
 
+use super::fault::Fault;
 use super::group::{Entry, Prior, Writes};
 use super::payload::sync_directory;
 use super::{Error, Keyspace, Options, key};
@@ -108,7 +109,7 @@ impl Engine {
 
     /// Writes a group: all of it is found after a crash, or nothing. Not durable before the [`SyncStep`]. A panic of sled, which
     /// it prefers to an error on some failures of the disk, is an error.
-    pub(super) fn write(&self, writes: Writes) -> Result<(), String> {
+    pub(super) fn write(&self, writes: Writes) -> Result<(), Fault> {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut batch = sled::Batch::default();
             for (key, value) in writes.entries {
@@ -119,12 +120,12 @@ impl Engine {
             }
             self.db.apply_batch(batch)
         }));
-        settle(outcome).map(drop)
+        settle("write", outcome).map(drop)
     }
 
     /// Hands everything written so far to the operating system.
-    pub(super) fn flush(&self) -> Result<(), String> {
-        settle(catch_unwind(AssertUnwindSafe(|| self.db.flush()))).map(drop)
+    pub(super) fn flush(&self) -> Result<(), Fault> {
+        settle("flush", catch_unwind(AssertUnwindSafe(|| self.db.flush()))).map(drop)
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Error> {
@@ -155,11 +156,12 @@ impl Prior for Engine {
     }
 }
 
-fn settle<T>(outcome: std::thread::Result<sled::Result<T>>) -> Result<T, String> {
+fn settle<T>(doing: &str, outcome: std::thread::Result<sled::Result<T>>) -> Result<T, Fault> {
     match outcome {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(fault)) => Err(fault.to_string()),
-        Err(_) => Err("sled panicked".to_owned()),
+        Ok(Err(sled::Error::Io(fault))) => Err(Fault::io(doing, &fault)),
+        Ok(Err(fault)) => Err(Fault::other(format!("{doing}: {fault}"))),
+        Err(_) => Err(Fault::other(format!("{doing}: sled panicked"))),
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::committer::{self, Running, Writer};
 use super::engine::{Engine, SyncStep};
+use super::fault::Cause;
 use super::group::Change;
 use super::payload::{Payloads, Pin};
 use super::queue::Pending;
@@ -44,6 +45,8 @@ pub enum Health {
     Unwell {
         /// What failed. Inward: it may name files.
         reason: Arc<str>,
+        /// What kept it from writing.
+        cause: Cause,
     },
 }
 

@@ -10,6 +10,7 @@
 //! | `batch`, `chain`, `envelope`, `key`, `group` | pure: changes, hash chains, stored bytes, keys, what a group writes |
 //! | `queue`, `committer`, `actor` | the line of commits, the thread that serves it, its place in the tree |
 //! | `engine`, `payload`, `reading` | sled, payload files, records put together again |
+//! | `fault` | why a write failed, and what to do about it |
 //! | `backup` | archives of a running store, and a directory made of one |
 //!
 //! Invariants:
@@ -30,6 +31,7 @@ mod committer;
 mod engine;
 mod envelope;
 mod error;
+mod fault;
 mod group;
 mod handle;
 mod key;
@@ -47,4 +49,5 @@ pub use batch::{BATCH_BYTES_MAX, BATCH_CHANGES_MAX, Batch, KEY_BYTES_MAX, Keyspa
 pub use chain::Link;
 pub use committer::Running;
 pub use error::Error;
+pub use fault::Cause;
 pub use handle::{Direction, Health, Options, Position, Store};

@@ -80,6 +80,32 @@ impl Store {
         })
     }
 
+    /// As [`Store::range`], the keys alone: no record is read, damaged or not. Blocks.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn keys(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        self.shared().reading(|reader| {
+            let keys = reader.engine.entries(bounds(keyspace, prefix, after, direction)).keys();
+            let keys: Box<dyn Iterator<Item = _>> = match direction {
+                Direction::Ascending => Box::new(keys),
+                Direction::Descending => Box::new(keys.rev()),
+            };
+            let bare = |key: sled::Result<sled::IVec>| match key {
+                Ok(key) => Ok(key.get(1..).unwrap_or_default().to_vec()),
+                Err(fault) => Err(Error::Read(fault.to_string())),
+            };
+            keys.take(limit).map(bare).collect()
+        })
+    }
+
     /// All counters whose keys begin with `prefix`, as of the returned position, which is durable. A counter that is zero may be
     /// absent. Commits wait meanwhile: it is for starting up and for a few counters.
     ///

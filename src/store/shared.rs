@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::backup::Tee;
 use super::committer::{InFlight, Writer};
 use super::engine::Engine;
+use super::fault::{Cause, Fault};
 use super::payload::Payloads;
 use super::queue::Queue;
 use super::reading::Reader;
@@ -29,7 +30,7 @@ pub(super) struct Shared {
     /// Who waits for the group that is being written. It outlives the thread, so that a successor can tell them what became of it.
     pub(super) in_flight: Mutex<Option<InFlight>>,
     progress: Progress,
-    unwell: OnceLock<Arc<str>>,
+    unwell: OnceLock<(Arc<str>, Cause)>,
 }
 
 /// What sled was given, and who hears of it.
@@ -82,18 +83,19 @@ impl Shared {
     pub(super) fn health(&self) -> Health {
         match self.unwell.get() {
             None => Health::Well,
-            Some(reason) => Health::Unwell { reason: reason.clone() },
+            Some((reason, cause)) => Health::Unwell { reason: reason.clone(), cause: *cause },
         }
     }
 
     pub(super) fn unwell(&self) -> Option<&str> {
-        self.unwell.get().map(AsRef::as_ref)
+        self.unwell.get().map(|(reason, _)| reason.as_ref())
     }
 
     /// Ends all writing until the store is opened again: after a failed sync nobody knows what is on the disk.
-    pub(super) fn fail(&self, reason: &str) {
-        if self.unwell.set(Arc::from(reason)).is_ok() {
-            tracing::error!(reason, "the store takes no more writes: free the disk or repair it, then restart");
+    pub(super) fn fail(&self, fault: &Fault) {
+        let cause = fault.cause(self.engine().as_ref().map(Engine::data_dir));
+        if self.unwell.set((Arc::from(fault.to_string()), cause)).is_ok() {
+            tracing::error!(%fault, advice = cause.advice(), "the store takes no more writes; reads go on");
         }
         self.progress.durable.send_replace(u64::MAX);
     }

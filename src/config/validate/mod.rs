@@ -5,6 +5,7 @@ mod api;
 mod budgets;
 mod log;
 mod providers;
+mod retention;
 mod templates;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let api = api::read(root.section(report, "api"), report);
     let store = store(root.section(report, "store"), report);
+    let retention = retention::read(root.section(report, "retention"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
@@ -45,6 +47,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         max_workers,
         api,
         store,
+        retention,
         log,
         templates,
         providers,

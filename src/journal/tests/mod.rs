@@ -1,6 +1,7 @@
 //! Agents and judgements on a real store.
 
 mod open;
+mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
 

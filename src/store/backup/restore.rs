@@ -67,7 +67,7 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
         let text = format!("it holds position {}, not {} as it says", position.0, totals.position);
         return Err(archive.flawed(changed(&text)));
     }
-    engine.flush().map_err(Error::Restore)?;
+    engine.flush().map_err(|fault| Error::Restore(fault.to_string()))?;
     // What sled writes when it closes is part of what must be durable.
     drop(engine);
     failed(directory, swap::sync_all(directory))?;
@@ -76,7 +76,7 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
 
 fn load(engine: &Engine, entries: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Error> {
     let writes = Writes { entries: HashMap::from_iter(entries), unnamed: Vec::new() };
-    engine.write(writes).map_err(Error::Restore)
+    engine.write(writes).map_err(|fault| Error::Restore(fault.to_string()))
 }
 
 fn payload(archive: &Archive, payloads: &Payloads, digest: &Digest, body: &[u8]) -> Result<(), Error> {

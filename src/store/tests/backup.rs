@@ -231,9 +231,8 @@ async fn one_backup_at_a_time_and_a_reader_who_leaves_frees_the_place() {
     let home = tempfile::tempdir().unwrap();
     let bench = Bench::open(home.path());
     // More than the chunks that are made ahead hold, in a form that does not compress.
-    let noise = |seed: usize| (0..400_000_usize).map(move |at| (at.wrapping_mul(2_654_435_761 + seed) >> 13) as u8);
     for seed in 0..8 {
-        let body: Vec<u8> = noise(seed).collect();
+        let body = noise(seed + 1, 400_000);
         bench.store.commit(Batch::new().put(Keyspace::Task, format!("{seed}"), record(body))).await.unwrap();
     }
     let (ended, outcome) = tokio::sync::oneshot::channel();
@@ -267,6 +266,18 @@ async fn a_payload_that_is_deleted_during_a_backup_goes_when_it_has_ended() {
     assert!(payloads <= 1 && payloads_missing == 0, "{payloads} {payloads_missing}");
     restore(&archive, &home.path().join("restored"), NOW).unwrap();
     assert_eq!(files(), 0);
+}
+
+/// Bytes without a pattern (xorshift).
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
 }
 
 fn raw_files(data_dir: &Path) -> usize {
