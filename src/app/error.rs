@@ -76,6 +76,10 @@ fn advice_on_store(error: &store::Error) -> Option<&'static str> {
             "put back the last backup with `factoryctl restore FILE`, which keeps the damaged directory beside the new one; \
              a directory without writes since its last backup loses nothing",
         ),
+        E::Incomplete { .. } => Some(
+            "put back the last backup with `factoryctl restore FILE`, which keeps this directory beside the new one; or, to go on \
+             without what is lost, remove the file store.position from the data directory",
+        ),
         E::Open(_) => Some("free space, or let the daemon's user write the directory; if it is damaged, `factoryctl restore FILE`"),
         E::Read(_) | E::Damaged { .. } => Some("put back the last backup with `factoryctl restore FILE`"),
         E::Commit(_)

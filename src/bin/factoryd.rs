@@ -157,6 +157,9 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Listened for and not answered: a limit on the size of files then fails a write as a full disk does, instead of ending
+    /// the process.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -165,6 +168,8 @@ impl Signals {
             terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
             hang_up: signal(SignalKind::hangup()).context("listen for SIGHUP")?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))
+                .context("listen for SIGXFSZ")?,
         })
     }
 }

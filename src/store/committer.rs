@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::engine::{Engine, SyncStep};
 use super::fault::Fault;
 use super::group::{self, Group, Ledger};
+use super::mark::Mark;
 use super::payload::Pin;
 use super::queue::{Pending, Place, Taken};
 use super::shared::Shared;
@@ -23,6 +24,7 @@ pub(super) struct Writer {
     position: Position,
     ledger: Ledger,
     sync: SyncStep,
+    mark: Mark,
 }
 
 /// A group that is being written, and everybody who waits for it.
@@ -57,8 +59,15 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(position: Position, sync: SyncStep) -> Self {
-        Self { position, ledger: Ledger::default(), sync }
+    pub(super) fn new(position: Position, sync: SyncStep, mark: Mark) -> Self {
+        Self { position, ledger: Ledger::default(), sync, mark }
+    }
+
+    /// INVARIANT 8: told only of what is durable. That it was not told does no harm but to what it is for.
+    fn tell_mark(&self, position: Position) {
+        if let Err(fault) = self.mark.write(position) {
+            tracing::warn!(%fault, "the mark beside the database could not be written");
+        }
     }
 
     /// Writes a group and answers it.
@@ -104,6 +113,7 @@ impl Writer {
         engine.flush()?;
         (self.sync)().map_err(|fault| Fault::io("sync the database", &fault))?;
         self.position = position;
+        self.tell_mark(position);
         shared.finish(position);
         metrics::committed(began.elapsed(), records);
 
@@ -128,6 +138,7 @@ impl Writer {
         let stored = last_position(engine).map_err(Fault::other)?;
         self.position = stored.max(shared.begun());
         shared.applying().position = self.position;
+        self.tell_mark(stored);
         shared.finish(self.position);
         let left = in_flight(shared).take();
         if let Some(left) = left {

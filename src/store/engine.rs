@@ -14,8 +14,9 @@ use rustix::io::Errno;
 
 use super::fault::Fault;
 use super::group::{Entry, Prior, Writes};
+use super::mark::Mark;
 use super::payload::sync_directory;
-use super::{Error, Keyspace, Options, key};
+use super::{Error, Keyspace, Options, Position, committer, key};
 
 /// The stored format that this version writes, and the newest that it reads.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -41,11 +42,20 @@ impl Engine {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
         let lock = lock(&directory)?;
         refuse_foreign_files(&directory)?;
+        let durable = Mark::read(data_dir).map_err(failed)?.unwrap_or_default();
+        if durable.0 > 0 && !directory.join("db").exists() {
+            return Err(Error::Incomplete { directory, found: 0, durable: durable.0 });
+        }
         fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
         let db = open_sled(&directory, options)?;
         let engine = Self { db, directory, _lock: lock };
         match engine.db.get(key::full(Keyspace::Meta, key::FORMAT)).map_err(|fault| Error::Open(fault.to_string()))? {
             Some(format) => engine.recognise(&format)?,
+            // What sled made of a file without an end is not marked as a new store of ours.
+            None if durable.0 > 0 => {
+                let directory = engine.directory.clone();
+                return Err(Error::Incomplete { directory, found: 0, durable: durable.0 });
+            }
             None => engine.create(data_dir)?,
         }
         Ok(engine)
@@ -98,6 +108,18 @@ impl Engine {
     /// The data directory that the database is in.
     pub(super) fn data_dir(&self) -> &Path {
         self.directory.parent().unwrap_or(&self.directory)
+    }
+
+    /// Compares what is there with what was durable; the mark is told from then on how far the store is.
+    pub(super) fn mark(&self) -> Result<Mark, Error> {
+        let data_dir = self.data_dir();
+        let failed = |fault: io::Error| Error::Open(format!("{}: {fault}", Mark::path(data_dir).display()));
+        let found = committer::last_position(self)?;
+        let Position(durable) = Mark::read(data_dir).map_err(failed)?.unwrap_or_default();
+        if found.0 < durable {
+            return Err(Error::Incomplete { directory: self.directory.clone(), found: found.0, durable });
+        }
+        Mark::open(data_dir, found).map_err(failed)
     }
 
     /// The step that makes written groups durable. The descriptor is of the file that sled has open.

@@ -79,6 +79,19 @@ pub enum Error {
         /// What sled says.
         reason: String,
     },
+    /// The database opens, and what was durable in it is not all there any more.
+    #[error(
+        "open the store: the database in {} ends at position {found}, and everything up to {durable} was durable: what came after is lost",
+        directory.display()
+    )]
+    Incomplete {
+        /// The directory.
+        directory: PathBuf,
+        /// The last position that is there.
+        found: u64,
+        /// The last position that was durable.
+        durable: u64,
+    },
     /// A backup is being taken.
     #[error("take a backup: another one is being taken")]
     BackupRunning,
@@ -113,6 +126,7 @@ impl Failure for Error {
             Self::Foreign { .. } => "store_foreign",
             Self::Newer { .. } => "store_newer",
             Self::Corrupt { .. } => "store_damaged",
+            Self::Incomplete { .. } => "store_incomplete",
             Self::BackupRunning => "backup_running",
             Self::BackupOvertaken(_) => "backup_overtaken",
             Self::BackupAbandoned(_) => "backup_abandoned",
@@ -132,6 +146,7 @@ impl Failure for Error {
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Corrupt { .. }
+            | Self::Incomplete { .. }
             | Self::BackupAbandoned(_) => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::InUse(_) => Class::Conflict,
@@ -155,6 +170,7 @@ impl Failure for Error {
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Corrupt { .. }
+            | Self::Incomplete { .. }
             | Self::BackupAbandoned(_)
             | Self::Archive { .. }
             | Self::Restore(_) => Retry::Never,
@@ -167,7 +183,7 @@ impl Failure for Error {
             Self::Read(_) | Self::Damaged { .. } => "a stored record cannot be read".to_owned(),
             Self::TooLarge { what, found, most } => format!("{found} {what} are more than {most}"),
             Self::Reserved => "a change cannot be stored where it was meant to be".to_owned(),
-            Self::Open(_) | Self::Foreign { .. } | Self::Newer { .. } | Self::Corrupt { .. } => {
+            Self::Open(_) | Self::Foreign { .. } | Self::Newer { .. } | Self::Corrupt { .. } | Self::Incomplete { .. } => {
                 "the store cannot be opened".to_owned()
             }
             Self::InUse(_) => "the data directory is in use by another daemon".to_owned(),

@@ -78,9 +78,10 @@ impl Store {
     pub(super) fn assemble(data_dir: &Path, engine: Engine, sync: SyncStep) -> Result<Self, Error> {
         metrics::describe();
         let position = committer::last_position(&engine)?;
+        let mark = engine.mark()?;
         let payloads =
             Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
-        let shared = Shared::new(engine, payloads, Writer::new(position, sync), position);
+        let shared = Shared::new(engine, payloads, Writer::new(position, sync, mark), position);
         let store = Self { shared: Arc::new(shared) };
         store.sweep_payloads()?;
         Ok(store)

@@ -10,7 +10,7 @@
 //! | `batch`, `chain`, `envelope`, `key`, `group` | pure: changes, hash chains, stored bytes, keys, what a group writes |
 //! | `queue`, `committer`, `actor` | the line of commits, the thread that serves it, its place in the tree |
 //! | `engine`, `payload`, `reading` | sled, payload files, records put together again |
-//! | `fault` | why a write failed, and what to do about it |
+//! | `fault`, `mark` | why a write failed; how far the store was durable, told beside sled |
 //! | `backup` | archives of a running store, and a directory made of one |
 //!
 //! Invariants:
@@ -21,7 +21,8 @@
 //! 5. A stored value that was changed, moved or cut is reported as damaged, never returned.
 //! 6. No stored value is above 4 KiB: sled would spill it into a file that it never syncs.
 //! 7. A payload file is durable before the record that names it, and is there for as long as one does.
-//! 8. Whoever waits for a commit is told what became of it, also where the committer panicked after it had written.
+//! 8. A database that lost its end, or all of it, is not opened as if nothing were missing.
+//! 9. Whoever waits for a commit is told what became of it, also where the committer panicked after it had written.
 
 mod actor;
 pub mod backup;
@@ -35,6 +36,7 @@ mod fault;
 mod group;
 mod handle;
 mod key;
+mod mark;
 mod metrics;
 mod payload;
 mod queries;

@@ -21,6 +21,7 @@ mod capabilities;
 mod control_socket;
 mod documents;
 mod exit_codes;
+mod failing_store;
 mod harness;
 mod idempotency;
 mod licences;

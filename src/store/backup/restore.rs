@@ -68,6 +68,7 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
         return Err(archive.flawed(changed(&text)));
     }
     engine.flush().map_err(|fault| Error::Restore(fault.to_string()))?;
+    drop(engine.mark()?);
     // What sled writes when it closes is part of what must be durable.
     drop(engine);
     failed(directory, swap::sync_all(directory))?;

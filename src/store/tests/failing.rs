@@ -145,7 +145,7 @@ async fn limits_are_refused_before_anything_is_written() {
     assert_eq!(bench.store.health(), Health::Well);
 }
 
-/// Invariants 1, 2 and 8.
+/// Invariants 1, 2 and 9.
 #[tokio::test]
 async fn a_committer_that_panicked_is_taken_over_from_and_what_it_wrote_is_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
@@ -175,7 +175,7 @@ async fn a_committer_that_panicked_is_taken_over_from_and_what_it_wrote_is_ackno
     assert_eq!(store.counters(b"").await.unwrap(), (after, vec![(b"sum".to_vec(), 3)]));
 }
 
-/// Invariant 8, where nothing was written.
+/// Invariant 9, where nothing was written.
 #[tokio::test]
 async fn a_commit_that_a_panic_kept_from_being_written_is_told_so_by_the_successor() {
     let directory = tempfile::tempdir().unwrap();
@@ -188,4 +188,39 @@ async fn a_commit_that_a_panic_kept_from_being_written_is_told_so_by_the_success
     let _second = store.run_committer().unwrap();
     assert!(matches!(cut_off.await.unwrap(), Err(Error::Commit(_))));
     assert!(store.commit(put("two")).await.unwrap() > before);
+}
+
+/// Invariant 8.
+#[tokio::test]
+async fn a_database_that_lost_its_end_is_not_opened_as_if_nothing_were_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let whole = home.path().join("whole");
+    let bench = Bench::open(&whole);
+    for round in 0..40 {
+        let batch = Batch::new().put(Keyspace::Task, format!("{round}"), record(bytes(40_000)));
+        bench.store.commit(batch).await.unwrap();
+    }
+    bench.store.close().await.unwrap();
+    let length = std::fs::metadata(whole.join("store/db")).unwrap().len();
+    for kept in [Some(0), Some(length / 4), Some(length / 2), None] {
+        let cut = home.path().join(format!("cut-{kept:?}"));
+        std::fs::create_dir_all(cut.join("store")).unwrap();
+        for name in ["store/db", "store/conf", "store.position"] {
+            std::fs::copy(whole.join(name), cut.join(name)).unwrap();
+        }
+        let db = cut.join("store/db");
+        match kept {
+            Some(bytes) => std::fs::File::options().write(true).open(&db).unwrap().set_len(bytes).unwrap(),
+            None => std::fs::remove_file(&db).unwrap(),
+        }
+        // Also the second time: sled has made a database of what it found by then.
+        for _ in 0..2 {
+            let refused = Store::open(&cut, OPTIONS);
+            assert!(matches!(refused, Err(Error::Incomplete { durable: 40, .. } | Error::Corrupt { .. })), "{refused:?}");
+        }
+        // Whoever takes the mark away accepts the loss.
+        std::fs::remove_file(cut.join("store.position")).unwrap();
+        let accepted = Bench::open(&cut);
+        accepted.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
+    }
 }
