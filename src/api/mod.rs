@@ -11,6 +11,7 @@
 
 mod agents;
 mod audit;
+mod backup;
 mod body;
 mod budgets;
 mod compat;

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, budgets, compat, decisions, dlp, events, status, tasks, templates, tree};
+use super::{agents, audit, backup, budgets, compat, decisions, dlp, events, status, tasks, templates, tree};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -43,6 +43,7 @@ use crate::protocol::problem::Problem;
         budgets::set,
         dlp::scan,
         audit::list,
+        backup::take,
         tree::show,
         events::follow,
         status::health,

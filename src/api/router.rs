@@ -13,7 +13,7 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, body, budgets, compat, decisions, dlp, events, gate, openapi, status, tasks, templates, tree,
+    agents, audit, backup, body, budgets, compat, decisions, dlp, events, gate, openapi, status, tasks, templates, tree,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -62,6 +62,7 @@ pub(super) fn table() -> Vec<Route> {
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
         post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
         get("/factory/audit", audit::list).needs(P::ReadAudit),
+        post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
         get("/factory/events", events::follow).needs(P::ReadEvents),
         get("/factory/metrics", status::metrics).needs(P::ReadMetrics),

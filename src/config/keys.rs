@@ -28,6 +28,7 @@ pub const KEYS: &[&str] = &[
     "providers.*.kind",
     "providers.*.max_concurrency",
     "providers.*.timeout",
+    "retention.tasks",
     "routes.*",
     "socket",
     "store.cache_bytes",

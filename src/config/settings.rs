@@ -25,6 +25,8 @@ pub struct Settings {
     pub api: Api,
     /// The store.
     pub store: Store,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// The log on standard error.
     pub log: Log,
     /// Templates and their signatures.
@@ -65,6 +67,13 @@ pub struct Api {
 pub struct Store {
     /// Bytes that sled may keep in memory.
     pub cache_bytes: u64,
+}
+
+/// How long what has ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long a task is kept after its end; none: for ever.
+    pub tasks: Option<Duration>,
 }
 
 /// The log on standard error.
@@ -160,7 +169,7 @@ pub struct Provider {
 pub enum Role {
     /// Everything.
     Admin,
-    /// Everything but access, keys and erasure.
+    /// Everything but backups, access, keys and erasure.
     Operator,
     /// Submits tasks and sees its own tenant's.
     Submitter,

@@ -233,7 +233,7 @@ fn all_mistakes_are_told_together_with_their_places() {
             "factoryd.toml:1:1: data_dirr: unknown setting; did you mean \"data_dir\"?",
             "factoryd.toml:2:15: max_workers: expected a whole number from 1 to 1024",
             "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS",
-            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, api, store, log, templates, providers, models, routes, budgets, access",
+            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, api, store, retention, log, templates, providers, models, routes, budgets, access",
             "factoryd.toml:7:10: budgets.glob.window: missing",
             "factoryd.toml:7:10: budgets.glob: not a budget scope: global, tenant:T, user:U, template:N or agent:ID",
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",
@@ -334,6 +334,21 @@ fn log_levels_are_checked() {
             "factoryd.toml:2:9: log.level: expected one of off, error, warn, info, debug, trace, or such a level after MODULE=, with commas between",
         ],
     );
+}
+
+#[test]
+fn how_long_ended_tasks_are_kept_is_a_day_at_least_or_for_ever() {
+    let expected =
+        "retention.tasks: expected how long, such as \"90d\", a day at least; or \"never\" to delete nothing";
+    for wrong in ["\"23h\"", "\"0s\"", "\"always\"", "90", "\"37000d\"", "\"\""] {
+        check(&format!("[retention]\ntasks = {wrong}\n"), &[], &[&format!("factoryd.toml:2:9: {expected}")]);
+    }
+    for (told, kept) in
+        [("", Some(90)), ("tasks = \"never\"", None), ("tasks = \"1d\"", Some(1)), ("tasks = \"10years\"", Some(3652))]
+    {
+        let settings = Written::new(&format!("[retention]\n{told}\n")).load(&[]).expect("settings");
+        assert_eq!(settings.retention.tasks.map(|kept| kept.as_secs() / 86_400), kept, "{told}");
+    }
 }
 
 #[test]

@@ -200,7 +200,7 @@ pub(super) fn no_turn(agent: AgentId, task: TaskId) -> Batch {
     Batch::new().delete(Keyspace::Turn, turn_key(agent, task))
 }
 
-fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {
+pub(super) fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {
     [agent.as_bytes().as_slice(), task.as_bytes().as_slice()].concat()
 }
 

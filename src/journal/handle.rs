@@ -72,6 +72,11 @@ impl Journal {
         Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening })))
     }
 
+    /// What is held while a task that has ended is judged, or deleted.
+    pub(super) fn judging(&self) -> &Latches {
+        &self.0.judging
+    }
+
     /// Registered agents.
     #[must_use]
     pub fn agents(&self) -> &Agents {

@@ -424,15 +424,7 @@ impl Task {
     #[must_use]
     pub fn open_children(&self) -> Vec<TaskId> {
         let open = self.steps.iter().filter(|step| step.status == StepStatus::Started);
-        open.filter_map(|step| match &step.kind {
-            StepKind::Delegate { child, .. } => Some(*child),
-            StepKind::Model { .. }
-            | StepKind::Tool { .. }
-            | StepKind::Timer { .. }
-            | StepKind::Approval { .. }
-            | StepKind::Signal { .. } => None,
-        })
-        .collect()
+        open.filter_map(|step| step.kind.child()).collect()
     }
 
     /// What may follow the last step, if it failed and the task was not retried since.

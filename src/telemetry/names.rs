@@ -40,6 +40,10 @@ pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests
 pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 /// Records in a group commit.
 pub const STORE_COMMIT_RECORDS: &str = "factory_store_commit_records";
+/// Backups that ended, by `outcome` (`taken`, `failed`).
+pub const BACKUPS_TOTAL: &str = "factory_backups_total";
+/// Ended tasks that were deleted because they are older than `retention.tasks`.
+pub const TASKS_DELETED_TOTAL: &str = "factory_tasks_deleted_total";
 /// Messages that wait in an actor's mailbox, by `actor`.
 pub const MAILBOX_DEPTH: &str = "factory_mailbox_depth";
 
@@ -163,5 +167,14 @@ pub const FAMILIES: &[Family] = &[
     },
     family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),
     family(STORE_COMMIT_RECORDS, Kind::Histogram(RECORDS), "Records in a group commit."),
+    Family {
+        known: Some(("outcome", &["taken", "failed"])),
+        ..family(BACKUPS_TOTAL, Kind::Counter, "Backups that were taken, and that were begun and were not.")
+    },
+    family(
+        TASKS_DELETED_TOTAL,
+        Kind::Counter,
+        "Ended tasks that were deleted because they were older than retention.tasks.",
+    ),
     Family { open: &["actor"], ..family(MAILBOX_DEPTH, Kind::Gauge, "Messages that wait in an actor's mailbox.") },
 ];

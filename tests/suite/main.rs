@@ -12,6 +12,7 @@
 )]
 
 mod attention;
+mod backup;
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;
@@ -21,6 +22,7 @@ mod capabilities;
 mod control_socket;
 mod documents;
 mod exit_codes;
+mod failing_store;
 mod harness;
 mod idempotency;
 mod licences;

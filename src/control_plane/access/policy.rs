@@ -40,7 +40,7 @@ pub enum Permission {
     ScanText,
     /// Reads metrics.
     ReadMetrics,
-    /// Takes backups.
+    /// Takes backups, which hold every tenant's texts and the key of pseudonyms.
     TakeBackup,
     /// Changes who may do what.
     ManageAccess,
@@ -139,13 +139,13 @@ impl Permission {
     }
 }
 
-/// Whether a role permits it. An admin may do everything, an operator everything but access, keys and erasure.
+/// Whether a role permits it. An admin may do everything, an operator everything but backups, access, keys and erasure.
 #[must_use]
 pub fn permits(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
         Role::Admin => true,
-        Role::Operator => !matches!(permission, P::ManageAccess | P::ManageKeys | P::EraseData),
+        Role::Operator => !matches!(permission, P::TakeBackup | P::ManageAccess | P::ManageKeys | P::EraseData),
         Role::Submitter => matches!(
             permission,
             P::SubmitTask
@@ -287,7 +287,7 @@ mod tests {
         (Permission::ReadEvents, "aosvu", "own"),
         (Permission::ScanText, "aos..", "own"),
         (Permission::ReadMetrics, "ao.vu", "whole"),
-        (Permission::TakeBackup, "ao...", "whole"),
+        (Permission::TakeBackup, "a....", "whole"),
         (Permission::ManageAccess, "a....", "whole"),
         (Permission::ManageKeys, "a....", "whole"),
         (Permission::EraseData, "a....", "whole"),

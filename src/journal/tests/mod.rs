@@ -4,6 +4,7 @@ mod confirming;
 mod deciding;
 mod open;
 mod replay;
+mod retention;
 mod retrying;
 
 use std::collections::{BTreeMap, BTreeSet};
