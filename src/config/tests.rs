@@ -13,6 +13,11 @@ data_dir = "data"
 templates_dir = "/srv/templates"
 socket = "control.sock"
 max_workers = 8
+[agents]
+active_max = 7
+idle_max = "5m"
+memory_max = 134217728
+queue_max = 9
 [api]
 tcp = "127.0.0.1:8000"
 tokens_file = "tokens.toml"

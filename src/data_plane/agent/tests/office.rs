@@ -67,6 +67,7 @@ impl Office {
             readiness: Arc::new(|_| false),
             free_agent: Arc::new(|_, _, _| None),
             open_tasks_max: 10,
+            agent_queue_max: 10,
         });
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
         let providers = Providers::start(&BTreeMap::new()).0;
