@@ -1,7 +1,7 @@
 //! The factory's actor: passivates agents that are idle for long, or while memory is pressed. Activation does not pass its mailbox.
 //!
-//! A round is: look how much memory is left, on a thread that may block; decide; ask agents to leave; then plan the next one. So
-//! there is never more than one message in the mailbox.
+//! A round is: give the memory of those that have left back, and look how much there is, on a thread that may block; decide; ask
+//! agents to leave; then plan the next one. So there is never more than one message in the mailbox.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use metrics::{counter, gauge};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::handle::Factory;
-use super::memory::Memory;
+use super::memory::{self, Memory};
 use super::policy::{self, Pressure, Reading, Round};
 use super::state::Census;
 use crate::domain::clock::Timestamp;
@@ -29,6 +29,8 @@ pub(super) struct State {
     factory: Factory,
     memory: Memory,
     pressure: Pressure,
+    /// Agents that were asked to leave since memory was last given back.
+    left: usize,
 }
 
 impl State {
@@ -41,6 +43,7 @@ impl State {
         let idle = self.factory.passivate_idle(now.before(idle_max), policy::ROUND_AGENTS_MAX, "idle");
         let more = round.dismissed.saturating_sub(idle);
         let pressed = self.factory.passivate_idle(now, more, "memory");
+        self.left = self.left.saturating_add(idle).saturating_add(pressed);
         policy::pause(round, idle.max(pressed))
     }
 
@@ -65,7 +68,7 @@ impl Actor for Janitor {
     async fn pre_start(&self, myself: ActorRef<Message>, factory: Factory) -> Result<State, ActorProcessingErr> {
         myself.cast(Message::Look)?;
         let memory = Memory::of_this_process(factory.0.settings.memory_max);
-        Ok(State { factory, memory, pressure: Pressure::default() })
+        Ok(State { factory, memory, pressure: Pressure::default(), left: 0 })
     }
 
     async fn handle(
@@ -77,7 +80,15 @@ impl Actor for Janitor {
         match message {
             Message::Look => {
                 let memory = state.memory.clone();
+                // Whom the round before asked has left by now.
+                let gives_back = policy::gives_back(state.pressure, state.left);
+                if gives_back {
+                    state.left = 0;
+                }
                 tokio::task::spawn_blocking(move || {
+                    if gives_back {
+                        memory::give_back();
+                    }
                     // If this actor has ended, its successor looks again.
                     let _gone = myself.cast(Message::Known(memory.read())).is_err();
                 });

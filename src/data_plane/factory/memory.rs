@@ -39,7 +39,8 @@ impl Memory {
 
     /// Every cgroup with a limit, from the daemon's own upwards.
     fn limited_cgroups(&self) -> Vec<Reading> {
-        let Some(own) = text(&self.proc.join("self/cgroup")).as_deref().and_then(own_cgroup) else { return Vec::new() };
+        let memberships = text(&self.proc.join("self/cgroup")).unwrap_or_default();
+        let Some(own) = own_cgroup(&memberships) else { return Vec::new() };
         let own = self.cgroups.join(own.trim_start_matches('/'));
         let levels = own.ancestors().take_while(|level| level.starts_with(&self.cgroups)).take(LEVELS_MAX);
         levels.filter_map(used_of).collect()
@@ -56,6 +57,20 @@ impl Memory {
         Some(Reading::Used { bytes, limit })
     }
 }
+
+/// Gives memory that nobody uses any more back to the system: glibc keeps what lies between pieces in use, and of agents that were
+/// made one after the other and left in another order that is nearly everything. Blocks for as long as there is much to give
+/// back; whoever allocates meanwhile may wait.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "glibc's own call for this has no safe wrapper")]
+pub(super) fn give_back() {
+    // SAFETY: `malloc_trim` takes a number, may be called by any thread at any time, and moves nothing that is in use.
+    let _released = unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators give back by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub(super) fn give_back() {}
 
 /// How much of its limit a cgroup uses, if it has one. Pages of files that nobody has used for a while do not count: the kernel
 /// takes them back first, and the store's file alone would fill any limit with them.

@@ -24,6 +24,9 @@ pub(super) const ROUND_AGENTS_MAX: usize = 10_000;
 /// Agents that one round passivates where it is not known how much memory is wanted.
 pub(super) const STALLED_ROUND_AGENTS: usize = 1_000;
 
+/// After so many agents have left, the memory that they had is given back to the system; after fewer only while it is pressed.
+pub(super) const GIVEN_BACK_AGENTS: usize = 1_000;
+
 /// How long it is to the next round when nothing presses.
 const ROUND_PERIOD: Duration = Duration::from_secs(5);
 /// How long it is to the next round while memory is pressed or a round did not reach everybody.
@@ -73,6 +76,14 @@ pub(super) fn pause(round: Round, passivated: usize) -> Duration {
         Pressure::Pressed => PRESSED_PERIOD,
         Pressure::Relaxed if passivated >= ROUND_AGENTS_MAX => PRESSED_PERIOD,
         Pressure::Relaxed => ROUND_PERIOD,
+    }
+}
+
+/// Whether the memory of so many agents that have left is to be given back to the system now.
+pub(super) fn gives_back(pressure: Pressure, left: usize) -> bool {
+    match pressure {
+        Pressure::Pressed => left > 0,
+        Pressure::Relaxed => left >= GIVEN_BACK_AGENTS,
     }
 }
 
@@ -161,6 +172,12 @@ mod tests {
         let relaxed = round(Pressure::Relaxed);
         assert!(pause(round(Pressure::Pressed), 0) < pause(relaxed, 0));
         assert!(pause(relaxed, ROUND_AGENTS_MAX) < pause(relaxed, ROUND_AGENTS_MAX - 1));
+    }
+
+    #[test]
+    fn memory_is_given_back_when_many_have_left_or_anybody_while_it_is_pressed() {
+        assert!(gives_back(Pressure::Pressed, 1) && !gives_back(Pressure::Pressed, 0));
+        assert!(gives_back(Pressure::Relaxed, GIVEN_BACK_AGENTS) && !gives_back(Pressure::Relaxed, GIVEN_BACK_AGENTS - 1));
     }
 
     proptest! {

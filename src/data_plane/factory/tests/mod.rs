@@ -1,6 +1,6 @@
 //! The residency against a small model; passivation with real actors.
 
-
+mod passivation;
 mod residency;
 
 use std::sync::Arc;
