@@ -7,10 +7,11 @@ Standard library only. One daemon with the shipped templates, signed, in a tempo
 at its least, so that what grows is what the agents need and not the cache.
 
 1. Registers the agents with `factoryctl bench agents`: resident memory before and after, by the agent.
-2. Runs one task on each of `--active` of them (`builtin/extractive`); idle, they stay in memory: resident memory before and after, by
-   the agent, and once more after they were all passivated.
-3. Makes the `--active` agents active again, and submits `--open` tasks to a provider that does not answer; kill -9; starts again with
-   a provider that answers: time to the first 200 of GET /ready, time until every task has ended, calls that were made twice.
+2. Runs one task on each of `--active` of them (`builtin/extractive`); idle, they stay in memory for `--idle-max`: resident memory before
+   and after, by the agent, and once more when they have all left.
+3. Looks agents up that are not in memory, one after the other, while nothing else happens.
+4. Activates the `--active` agents again, and submits `--open` tasks to a provider that does not answer; kill -9; starts again with a
+   provider that answers: time to the first 200 of GET /ready, time until every task has ended, calls that were made twice.
 """
 import argparse, asyncio, http.client, json, multiprocessing, os, pathlib, shutil, signal, socket, subprocess, tempfile, time
 
@@ -145,8 +146,7 @@ class Bench:
 
     def start(self, idle):
         settings = SETTINGS.format(home=self.home, cache=self.arguments.cache_bytes)
-        if not self.arguments.fixed_idle:
-            settings += AGENTS.format(idle=idle, active=1_000_000)
+        settings += AGENTS.format(idle=idle, active=1_000_000)
         (self.home / "f.toml").write_text(settings)
         began = time.perf_counter()
         with open(self.home / "log", "ab") as log:
@@ -250,7 +250,29 @@ class Bench:
         self.tell(factory_metrics_ms=(time.perf_counter() - began) * 50)
         return agents
 
-    def crash(self, agents, go, calls):
+    def passivate(self):
+        def none_in_memory():
+            return self.gauge("idle") == 0
+
+        until(none_in_memory, END_MAX_S, every=1)
+        time.sleep(6)  # a round, which gives the memory of the last ones back
+        self.tell(resident_passive=self.settled())
+
+    def look_up(self, agents):
+        connection = Unix(self.sock)
+        times = []
+        for agent in agents[:: max(len(agents) // 2_000, 1)]:
+            began = time.perf_counter()
+            connection.request("GET", f"/factory/agents/{agent}")
+            answer = connection.getresponse()
+            answer.read()
+            times.append((time.perf_counter() - began) * 1e6)
+        connection.close()
+        times.sort()
+        self.tell(look_up_p50_us=times[len(times) // 2], look_up_p99_us=times[int(len(times) * 0.99)])
+
+    def crash(self, go, calls):
+        before, idle = self.settled(), self.gauge("idle")
         go.clear()
         calls.value = 0
         body = json.dumps({"template_name": "code_reviewer", "input": "Review this: fn main() {}"}).encode()
@@ -258,10 +280,11 @@ class Bench:
         if set(statuses) - {200, 202}:
             raise SystemExit(f"not every task was accepted: {statuses}")
         held = self.open()
+        self.tell(in_memory_at_kill=idle, bytes_by_open_task=(self.settled() - before) / max(held, 1))
         resident, called, succeeded = self.resident(), calls.value, self.metrics()["tasks"]["succeeded"]
         self.end(signal.SIGKILL)
         go.set()
-        ready = self.start("1h")
+        ready = self.start(self.arguments.idle_max)
         began = time.perf_counter()
         still = self.open()
 
@@ -282,10 +305,13 @@ class Bench:
         mock.start()
         try:
             self.prepare()
-            self.start("1h")
+            self.start(self.arguments.idle_max)
             self.register()
             agents = self.stay()
-            self.crash(agents, go, calls)
+            self.passivate()
+            self.look_up(agents)
+            self.activate(agents)
+            self.crash(go, calls)
         finally:
             self.end()
             mock.terminate()
@@ -301,7 +327,7 @@ def main():
     arguments.add_argument("--active", type=int, default=100_000)
     arguments.add_argument("--open", type=int, default=10_000)
     arguments.add_argument("--cache-bytes", type=int, default=1 << 20, help="store.cache_bytes")
-    arguments.add_argument("--fixed-idle", action="store_true", help="leave the [agents] settings out")
+    arguments.add_argument("--idle-max", default="60s", help="agents.idle_max; long enough for all to be activated")
     arguments.add_argument("--keep", action="store_true", help="leave the directory behind")
     arguments.add_argument("--json", action="store_true")
     Bench(arguments.parse_args()).run()

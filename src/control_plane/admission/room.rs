@@ -187,7 +187,8 @@ mod tests {
         let (desk, entrance) = (Desk::open(), Entrance::default());
         let worker: TemplateName = "worker".parse().unwrap();
         let roomy = Most { of_template: None, ..MOST };
-        let enter = || entrance.enter(&desk.journal, &Wanted { template: &worker, agent: None, input_bytes: 0, most: roomy });
+        let enter =
+            || entrance.enter(&desk.journal, &Wanted { template: &worker, agent: None, input_bytes: 0, most: roomy });
         desk.open_task("acme").await;
         let place = enter().expect("the second of three");
         let order = desk.order("acme");
@@ -216,7 +217,8 @@ mod tests {
         let order = desk.order("acme");
         desk.journal.submit(order.clone(), Usd::ZERO, Timestamp::now(), Batch::new()).await.expect("submitted");
         let place = entrance.enter(&desk.journal, &wanted(&template, 1)).expect("one of two");
-        let again = desk.journal.submit_through(order, Usd::ZERO, Timestamp::now(), Batch::new(), |open| place.open(open));
+        let again =
+            desk.journal.submit_through(order, Usd::ZERO, Timestamp::now(), Batch::new(), |open| place.open(open));
         assert!(again.await.is_err(), "a task of that identifier is open");
         assert_eq!(left(&entrance), (0, 0, 0, 0));
     }

@@ -93,7 +93,8 @@ fn inactive_file(text: &str) -> Option<u64> {
 
 /// `VmRSS` of `/proc/self/status`, in bytes.
 fn resident(text: &str) -> Option<u64> {
-    let kib: u64 = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let kib: u64 =
+        text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
 

@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn memory_is_given_back_when_many_have_left_or_anybody_while_it_is_pressed() {
         assert!(gives_back(Pressure::Pressed, 1) && !gives_back(Pressure::Pressed, 0));
-        assert!(gives_back(Pressure::Relaxed, GIVEN_BACK_AGENTS) && !gives_back(Pressure::Relaxed, GIVEN_BACK_AGENTS - 1));
+        assert!(
+            gives_back(Pressure::Relaxed, GIVEN_BACK_AGENTS) && !gives_back(Pressure::Relaxed, GIVEN_BACK_AGENTS - 1)
+        );
     }
 
     proptest! {

@@ -147,10 +147,13 @@ impl Residency {
     /// An agent has no task; returns who is to be asked to leave, because somebody waits.
     pub(super) fn rests(&mut self, agent: AgentId, now: Timestamp) -> Option<AgentId> {
         let life = self.pulse(agent)?.resident().life;
-        self.stand(agent, match life {
-            Life::Registered => Standing::Idle(now),
-            Life::OneTask => Standing::Leaving,
-        });
+        self.stand(
+            agent,
+            match life {
+                Life::Registered => Standing::Idle(now),
+                Life::OneTask => Standing::Leaving,
+            },
+        );
         self.make_room()
     }
 
