@@ -194,7 +194,7 @@ impl Admission {
             None => None,
         };
         if let Some(claim) = &claim
-            && let Some(task) = claim.earlier(self.means.journal.store(), fingerprint, now)?
+            && let Some(task) = claim.earlier(self.means.journal.store(), fingerprint, now).await?
         {
             return Ok(Admitted::Repeated(task));
         }

@@ -34,8 +34,13 @@ pub(super) struct State {
 }
 
 impl State {
+    pub(super) fn new(factory: Factory) -> Self {
+        let memory = Memory::of_this_process(factory.0.settings.memory_max);
+        Self { factory, memory, pressure: Pressure::default(), left: 0 }
+    }
+
     /// Passivates whom this round passivates; returns how long it is to the next.
-    fn round(&mut self, readings: &[Reading], now: Timestamp) -> Duration {
+    pub(super) fn round(&mut self, readings: &[Reading], now: Timestamp) -> Duration {
         let round = policy::judge(self.pressure, readings);
         self.tell(round, readings);
         self.pressure = round.pressure;
@@ -67,8 +72,7 @@ impl Actor for Janitor {
 
     async fn pre_start(&self, myself: ActorRef<Message>, factory: Factory) -> Result<State, ActorProcessingErr> {
         myself.cast(Message::Look)?;
-        let memory = Memory::of_this_process(factory.0.settings.memory_max);
-        Ok(State { factory, memory, pressure: Pressure::default(), left: 0 })
+        Ok(State::new(factory))
     }
 
     async fn handle(

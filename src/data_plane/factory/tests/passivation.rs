@@ -10,9 +10,12 @@ use tokio::time::timeout;
 use crate::config::settings::Agents;
 use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::tests::office::Office;
+use crate::data_plane::factory::actor::State;
+use crate::data_plane::factory::policy::{self, Reading};
 use crate::data_plane::factory::{Census, Factory};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::AgentId;
+use crate::domain::name::Tenant;
 use crate::supervision::{Strategy, SupervisorHandle, SupervisorSpec, start_root};
 
 /// Less than a hint waits for an agent that is being restarted: whoever waits for one that has left would wait longer.
@@ -44,6 +47,23 @@ impl House {
         assert!(ended.state.has_ended(), "a task was lost while its agent left");
     }
 
+    /// Does rounds until nobody is in memory.
+    async fn empties(&self, janitor: &mut State, reading: Reading, now: Timestamp) {
+        let emptied = async {
+            while self.seated() != 0 {
+                janitor.round(&[reading], now);
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(SOON, emptied).await.expect("agents that are asked to leave do");
+    }
+
+    /// Whether an agent of the tests' template is idle and was not asked to leave.
+    fn keeps_one(&self) -> bool {
+        let template = "worker".parse().expect("a name");
+        self.factory.free_agent(&template, &Tenant::default_tenant(), None).is_some()
+    }
+
     fn seated(&self) -> usize {
         let Census { at_work, idle, .. } = self.factory.census();
         at_work + idle
@@ -71,6 +91,43 @@ async fn a_task_that_comes_while_its_agent_leaves_is_done_at_once() {
     join_all(clients).await;
     leaver.abort();
     assert!(house.seated() <= 1, "one agent, one seat");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_agents_leave_when_they_were_idle_for_long_and_sooner_while_memory_is_pressed() {
+    let house = House::with_seats(10).await;
+    let mut janitor = State::new(house.factory.clone());
+    let agent = AgentId::generate();
+    let rests = async || {
+        house.bring(agent).await;
+        let rested = async {
+            while !house.keeps_one() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(SOON, rested).await.expect("its task has ended");
+    };
+    let limit = 1 << 30;
+    let roomy = Reading::Used { bytes: 1 << 20, limit };
+    let between_the_marks = Reading::Used { bytes: limit / 100 * (policy::LOW_MARK_PER_CENT + 1), limit };
+    let full = Reading::Used { bytes: limit, limit };
+
+    rests().await;
+    for calm in [roomy, between_the_marks] {
+        janitor.round(&[calm], Timestamp::now());
+        assert!(house.keeps_one(), "it was not idle for long, and {calm:?} does not press");
+    }
+    house.empties(&mut janitor, full, Timestamp::now()).await;
+
+    rests().await;
+    house.empties(&mut janitor, between_the_marks, Timestamp::now()).await;
+    janitor.round(&[roomy], Timestamp::now());
+
+    rests().await;
+    janitor.round(&[between_the_marks], Timestamp::now());
+    assert!(house.keeps_one(), "memory is relaxed again");
+    let long_after = Timestamp::now().after(Agents::default().idle_max);
+    house.empties(&mut janitor, roomy, long_after).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
