@@ -120,7 +120,8 @@ impl Pulse {
         (self.on_change)(self);
     }
 
-    pub(super) fn leave(&self) {
+    /// It takes no message any more.
+    pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::Release);
         self.left.notify_waiters();
     }

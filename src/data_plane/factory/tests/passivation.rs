@@ -4,14 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use tokio::time::timeout;
 
+use super::pulse;
 use crate::config::settings::Agents;
 use crate::control_plane::template::Supervision;
+use crate::data_plane::agent::Life;
 use crate::data_plane::agent::tests::office::Office;
 use crate::data_plane::factory::actor::State;
 use crate::data_plane::factory::policy::{self, Reading};
+use crate::data_plane::factory::registry::Claim;
+use crate::data_plane::factory::state::Waiting;
 use crate::data_plane::factory::{Census, Factory};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::AgentId;
@@ -91,6 +95,26 @@ async fn a_task_that_comes_while_its_agent_leaves_is_done_at_once() {
     join_all(clients).await;
     leaver.abort();
     assert!(house.seated() <= 1, "one agent, one seat");
+}
+
+#[tokio::test]
+async fn whoever_brings_a_task_to_an_agent_that_leaves_does_not_wait_for_another_life_of_it() {
+    let house = House::with_seats(10).await;
+    let agent = AgentId::generate();
+    let order = house.office.submit_to(agent).await;
+    // The agent has closed its mailbox and not yet given its address back.
+    let pulse = pulse(agent, Life::Registered);
+    let Claim::Vacant(address) = house.factory.0.living.claim(&agent) else { unreachable!("nobody serves it") };
+    let supervision = Supervision::default();
+    house.factory.residency().enter(Waiting { agent, task: order.task, supervision });
+    house.factory.residency().settle(agent, Arc::clone(&pulse));
+    let bringing = house.factory.assign(&order, supervision);
+    let leaving = async { pulse.leave() };
+    let (brought, ()) = timeout(AT_ONCE, join(bringing, leaving)).await.expect("it is not waited for");
+    brought.expect("the task is open");
+    house.factory.left(pulse.resident(), &address);
+    let ended = house.office.journal().wait(order.task, SOON).await.expect("read").expect("a task");
+    assert!(ended.state.has_ended(), "the factory looks for open tasks when an agent has left");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
