@@ -19,8 +19,9 @@ pub(super) const LOW_STALL: u64 = 500;
 /// What an idle agent in memory needs at least, in bytes: passivating so many gives back no less than is wanted. The figure is
 /// of docs/performance.md, rounded down.
 pub(super) const AGENT_BYTES: u64 = 8 * 1024;
-/// The most agents that one round passivates, so that their ends do not crowd out everything else.
-pub(super) const ROUND_AGENTS_MAX: usize = 10_000;
+/// The most agents that one round passivates, so that their ends do not crowd out everything else: of 10,000 at once others
+/// noticed up to a tenth of a second.
+pub(super) const ROUND_AGENTS_MAX: usize = 2_000;
 /// Agents that one round passivates where it is not known how much memory is wanted.
 pub(super) const STALLED_ROUND_AGENTS: usize = 1_000;
 
@@ -30,7 +31,7 @@ pub(super) const GIVEN_BACK_AGENTS: usize = 1_000;
 /// How long it is to the next round when nothing presses.
 const ROUND_PERIOD: Duration = Duration::from_secs(5);
 /// How long it is to the next round while memory is pressed or a round did not reach everybody.
-const PRESSED_PERIOD: Duration = Duration::from_millis(500);
+const PRESSED_PERIOD: Duration = Duration::from_millis(250);
 
 /// What is known of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +156,7 @@ mod tests {
     fn as_many_leave_as_bring_memory_below_the_low_mark_and_no_more_than_a_round_may() {
         let over = |agents: u64| Reading::Used { bytes: LIMIT / 100 * 80 + agents * AGENT_BYTES, limit: LIMIT };
         let goes = |reading| judge(Pressure::Pressed, &[reading]).dismissed;
-        assert_eq!((goes(over(1)), goes(over(7_000))), (1, 7_000));
+        assert_eq!((goes(over(1)), goes(over(1_500))), (1, 1_500));
         assert_eq!(goes(Reading::Used { bytes: LIMIT, limit: LIMIT / 2 }), ROUND_AGENTS_MAX);
         assert_eq!(goes(Reading::Stalled { share: 10_000 }), STALLED_ROUND_AGENTS);
     }
