@@ -294,6 +294,7 @@ fn control_plane(
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
         open_tasks_max: settings.api.open_tasks_max,
+        agent_queue_max: settings.agents.queue_max,
     });
     let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
     ControlPlane { audit, access, templates, budget, admission, children }
@@ -316,7 +317,7 @@ fn data_plane(
         }
     });
     let shards = settings.max_workers.get();
-    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), shards, on_shard);
+    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), &settings.agents, shards, on_shard);
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = known.factory.get_or_init(|| factory).clone();
     let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
@@ -373,6 +374,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             templates_dir,
             socket,
             max_workers,
+            agents,
             api,
             store,
             retention,
@@ -383,7 +385,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{api:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

@@ -21,6 +21,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Threads that run tasks, and DLP workers.
     pub max_workers: NonZeroUsize,
+    /// Agents in memory and what waits for them.
+    pub agents: Agents,
     /// The control API.
     pub api: Api,
     /// The store.
@@ -41,6 +43,25 @@ pub struct Settings {
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
     pub access: Access,
+}
+
+/// Agents in memory and what waits for them.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    /// The most agents that are in memory at once. Whoever is idle for longest leaves for the next; where none is idle, it waits.
+    pub active_max: usize,
+    /// How long a registered agent stays in memory without a task.
+    pub idle_max: Duration,
+    /// Resident memory of the daemon, in bytes, near which idle agents leave, beside what its cgroup says.
+    pub memory_max: Option<u64>,
+    /// The most open tasks of one registered agent; more are refused with 429.
+    pub queue_max: usize,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { active_max: 100_000, idle_max: Duration::from_secs(60), memory_max: None, queue_max: 1_000 }
+    }
 }
 
 /// The control API's listeners and limits.

@@ -11,6 +11,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod agents_in_memory;
 mod attention;
 mod backup;
 mod bad_requests;

@@ -1,6 +1,7 @@
 //! A tree -> [`Settings`]. A file for each subject; this one holds the top level and the order.
 
 mod access;
+mod agents;
 mod api;
 mod budgets;
 mod log;
@@ -29,6 +30,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let templates_dir = root.read_or(report, "templates_dir", PathBuf::from("templates"), path_from);
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
+    let agents = agents::read(root.section(report, "agents"), report);
     let api = api::read(root.section(report, "api"), report);
     let store = store(root.section(report, "store"), report);
     let retention = retention::read(root.section(report, "retention"), report);
@@ -45,6 +47,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         templates_dir,
         socket,
         max_workers,
+        agents,
         api,
         store,
         retention,

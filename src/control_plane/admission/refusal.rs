@@ -86,6 +86,14 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The agent has as many open tasks as it may have.
+    #[error("{agent} has as many open tasks as it may have: {limit}")]
+    QueueFull {
+        /// The agent.
+        agent: AgentId,
+        /// The limit.
+        limit: usize,
+    },
     /// The daemon is stopping.
     #[error("the daemon is draining")]
     Draining,
@@ -113,6 +121,7 @@ impl Failure for Refusal {
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::TooDeep(_) => "delegation_too_deep",
             Self::Overloaded { .. } => "overloaded",
+            Self::QueueFull { .. } => "agent_queue_full",
             Self::Draining => "draining",
         }
     }
@@ -131,7 +140,7 @@ impl Failure for Refusal {
             Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
                 Class::Refused
             }
-            Self::Overloaded { .. } => Class::Overload,
+            Self::Overloaded { .. } | Self::QueueFull { .. } => Class::Overload,
         }
     }
 
@@ -142,7 +151,7 @@ impl Failure for Refusal {
             Self::Budget(error) => error.retry(),
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
-            Self::Overloaded { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
             | Self::UnknownCapability(_)
@@ -180,6 +189,7 @@ impl Failure for Refusal {
             | Self::KeyReused(_)
             | Self::TooDeep(_)
             | Self::Overloaded { .. }
+            | Self::QueueFull { .. }
             | Self::Draining => self.to_string(),
         }
     }

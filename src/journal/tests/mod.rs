@@ -49,6 +49,11 @@ impl Desk {
         task
     }
 
+    /// The order of a task that nobody has submitted.
+    pub(crate) fn order(&self, tenant: &str) -> Order {
+        order(TaskId::generate(), tenant)
+    }
+
     /// A task that has ended.
     pub(crate) async fn ended_task(&self, tenant: &str) -> TaskId {
         let task = self.open_task(tenant).await;
