@@ -28,6 +28,7 @@ mod metrics_from_start;
 mod openapi;
 mod orchestration;
 mod pool_limits;
+mod power_loss;
 mod prometheus_text;
 mod provider_failures;
 mod provider_key;
