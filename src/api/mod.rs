@@ -13,6 +13,7 @@ mod agents;
 mod audit;
 mod body;
 mod budgets;
+mod chaos;
 mod compat;
 mod dlp;
 mod error;

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, budgets, compat, dlp, events, status, tasks, templates, tree};
+use super::{agents, audit, budgets, chaos, compat, dlp, events, status, tasks, templates, tree};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -40,6 +40,7 @@ use crate::protocol::problem::Problem;
         dlp::scan,
         audit::list,
         tree::show,
+        chaos::kill,
         events::follow,
         status::health,
         status::ready,

@@ -23,6 +23,8 @@ pub struct Settings {
     pub max_workers: NonZeroUsize,
     /// The control API.
     pub api: Api,
+    /// Faults on request.
+    pub chaos: Chaos,
     /// The store.
     pub store: Store,
     /// The log on standard error.
@@ -58,6 +60,13 @@ pub struct Api {
     pub drain_grace: Duration,
     /// The most tasks that may be open (queued, running or waiting) at once; more are refused with 429.
     pub open_tasks_max: usize,
+}
+
+/// Faults on request, for finding out whether the rest bears them.
+#[derive(Debug, Clone)]
+pub struct Chaos {
+    /// Whether `POST /factory/chaos/kill` is served.
+    pub enabled: bool,
 }
 
 /// The store.

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod budgets;
+mod chaos;
 mod log;
 mod providers;
 mod templates;
@@ -29,6 +30,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let api = api::read(root.section(report, "api"), report);
+    let chaos = chaos::read(root.section(report, "chaos"), report);
     let store = store(root.section(report, "store"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
@@ -44,6 +46,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         socket,
         max_workers,
         api,
+        chaos,
         store,
         log,
         templates,
