@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, backup, budgets, compat, decisions, dlp, events, status, tasks, templates, tree};
+use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -45,6 +45,7 @@ use crate::protocol::problem::Problem;
         audit::list,
         backup::take,
         tree::show,
+        chaos::kill,
         events::follow,
         status::health,
         status::ready,

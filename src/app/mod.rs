@@ -52,6 +52,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long connections may take to end after the last answer.
 const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+/// The same where somebody is in a hurry: long enough to tell those who wait how far their tasks are.
+const CONNECTIONS_GRACE_HURRIED: Duration = Duration::from_millis(100);
 
 /// A running daemon.
 pub struct Daemon {
@@ -153,6 +155,7 @@ impl Daemon {
             metrics: metrics.clone(),
             readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
             settings: settings.api.clone(),
+            chaos: settings.chaos.enabled,
             started_at,
             draining: Arc::new(watch::Sender::new(false)),
         });
@@ -188,17 +191,20 @@ impl Daemon {
     }
 
     /// Stops in order: no new tasks, running ones end within the grace time, then the tree from its leaves, then the store.
-    /// What is still open goes on when the daemon starts again.
+    /// What is still open goes on when the daemon starts again. Once `hurry` is done, running tasks are not waited for any longer.
     ///
     /// # Errors
     /// The store could not be closed in good order.
-    pub async fn stop(self) -> Result<(), Error> {
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> Result<(), Error> {
         self.admission.drain();
         notifier::stopping();
-        let open = self.drain().await;
-        tracing::info!(open, "drained");
+        let connections_grace = tokio::select! {
+            () = self.drain() => CONNECTIONS_GRACE,
+            () = hurry => CONNECTIONS_GRACE_HURRIED,
+        };
+        tracing::info!(open = self.journal.open_count(), "drained");
         self.listener.drain();
-        if !self.listener.drained(CONNECTIONS_GRACE).await {
+        if !self.listener.drained(connections_grace).await {
             tracing::warn!("connections were cut off");
         }
         self.root.shutdown().await;
@@ -227,18 +233,19 @@ impl Daemon {
         Ok(closed?)
     }
 
-    /// Waits for open tasks within the grace time; returns how many are left.
-    async fn drain(&self) -> usize {
+    /// Waits within the grace time until every open task has ended, or waits for something outside, which it goes on to do when
+    /// the daemon starts again.
+    async fn drain(&self) {
         let ended = async {
             for task in self.journal.open_tasks() {
-                if let Err(error) = self.journal.wait(task.order.task, self.settings.api.drain_grace).await {
-                    tracing::warn!(%error, "a task could not be waited for");
+                if let Some(mut open) = self.journal.watch(task.order.task) {
+                    // A task that has left the journal's memory meanwhile has ended.
+                    let _ended = open.wait_for(|task| task.state.has_ended() || task.rests()).await.is_err();
                 }
             }
         };
         // What is left is told by the count.
         let _all_ended = tokio::time::timeout(self.settings.api.drain_grace, ended).await.is_ok();
-        self.journal.open_count()
     }
 }
 
@@ -376,6 +383,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             max_workers,
             agents,
             api,
+            chaos,
             store,
             retention,
             templates,
@@ -385,7 +393,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

@@ -157,5 +157,5 @@ async fn whatever_actor_is_killed_under_load_the_tree_is_whole_again_and_every_t
     assert_eq!(daemon.journal.open_count(), 0, "no task is left behind");
     let reserved = daemon.budget.open().await.expect("the ledger answers");
     assert!(reserved.is_empty(), "no money is held: {reserved:?}");
-    daemon.stop().await.expect("a stop in good order");
+    daemon.stop(std::future::pending()).await.expect("a stop in good order");
 }

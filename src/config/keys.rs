@@ -19,6 +19,7 @@ pub const KEYS: &[&str] = &[
     "api.tokens_file",
     "budgets.*.limit_usd",
     "budgets.*.window",
+    "chaos.enabled",
     "data_dir",
     "log.format",
     "log.level",

@@ -25,6 +25,8 @@ pub struct Settings {
     pub agents: Agents,
     /// The control API.
     pub api: Api,
+    /// Faults on request.
+    pub chaos: Chaos,
     /// The store.
     pub store: Store,
     /// How long what has ended is kept.
@@ -81,6 +83,13 @@ pub struct Api {
     pub drain_grace: Duration,
     /// The most tasks that may be open (queued, running or waiting) at once; more are refused with 429.
     pub open_tasks_max: usize,
+}
+
+/// Faults on request, for finding out whether the rest bears them.
+#[derive(Debug, Clone)]
+pub struct Chaos {
+    /// Whether `POST /factory/chaos/kill` is served.
+    pub enabled: bool,
 }
 
 /// The store.

@@ -353,6 +353,14 @@ impl Task {
         self.steps.iter().rev().find(|step| step.number == number).filter(|step| step.status == StepStatus::Started)
     }
 
+    /// Whether it only waits: for a person, a signal or a time.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        let mut open = self.steps.iter().filter(|step| step.status == StepStatus::Started).peekable();
+        let waits = open.peek().is_some() && open.all(|step| step.kind.is_wait());
+        waits || self.attention.is_some()
+    }
+
     /// What a person decided about a step that has not concluded.
     #[must_use]
     pub fn decision(&self, number: u32) -> Option<&Arc<Decided>> {

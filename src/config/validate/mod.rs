@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod api;
 mod budgets;
+mod chaos;
 mod log;
 mod providers;
 mod retention;
@@ -32,6 +33,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let agents = agents::read(root.section(report, "agents"), report);
     let api = api::read(root.section(report, "api"), report);
+    let chaos = chaos::read(root.section(report, "chaos"), report);
     let store = store(root.section(report, "store"), report);
     let retention = retention::read(root.section(report, "retention"), report);
     let log = log::read(root.section(report, "log"), report);
@@ -49,6 +51,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         max_workers,
         agents,
         api,
+        chaos,
         store,
         retention,
         log,

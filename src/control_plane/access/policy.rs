@@ -48,6 +48,8 @@ pub enum Permission {
     ManageKeys,
     /// Erases what belongs to a tenant or user.
     EraseData,
+    /// Has actors killed, where the settings allow it.
+    InjectFaults,
 }
 
 /// How far a permission reaches.
@@ -63,7 +65,7 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
@@ -84,6 +86,7 @@ impl Permission {
         Self::ManageAccess,
         Self::ManageKeys,
         Self::EraseData,
+        Self::InjectFaults,
     ];
 
     /// The word that the audit log and refusals use.
@@ -110,6 +113,7 @@ impl Permission {
             Self::ManageAccess => "manage_access",
             Self::ManageKeys => "manage_keys",
             Self::EraseData => "erase_data",
+            Self::InjectFaults => "inject_faults",
         }
     }
 
@@ -134,18 +138,21 @@ impl Permission {
             | Self::TakeBackup
             | Self::ManageAccess
             | Self::ManageKeys
-            | Self::EraseData => Reach::Whole,
+            | Self::EraseData
+            | Self::InjectFaults => Reach::Whole,
         }
     }
 }
 
-/// Whether a role permits it. An admin may do everything, an operator everything but backups, access, keys and erasure.
+/// Whether a role permits it. An admin may do everything, an operator everything but backups, access, keys, erasure and faults.
 #[must_use]
 pub fn permits(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
         Role::Admin => true,
-        Role::Operator => !matches!(permission, P::TakeBackup | P::ManageAccess | P::ManageKeys | P::EraseData),
+        Role::Operator => {
+            !matches!(permission, P::TakeBackup | P::ManageAccess | P::ManageKeys | P::EraseData | P::InjectFaults)
+        }
         Role::Submitter => matches!(
             permission,
             P::SubmitTask
@@ -270,7 +277,7 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 20] = [
+    const MATRIX: [(Permission, &str, &str); 21] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
@@ -291,6 +298,7 @@ mod tests {
         (Permission::ManageAccess, "a....", "whole"),
         (Permission::ManageKeys, "a....", "whole"),
         (Permission::EraseData, "a....", "whole"),
+        (Permission::InjectFaults, "a....", "whole"),
     ];
 
     fn tenant(name: &str) -> Tenant {
