@@ -280,7 +280,20 @@ impl Factory {
             if let Err(error) = factory.assign(&order, supervision).await {
                 tracing::warn!(task = %order.task, %error, "a task could not be brought to its agent; the next sweep does");
             }
+            factory.vacate(order.agent());
         });
+    }
+
+    /// Gives the seat of an agent on that nobody is starting: whoever was to do so did not want it after all.
+    fn vacate(&self, agent: AgentId) {
+        let invited = {
+            let mut residency = self.residency();
+            match self.0.living.find(&agent) {
+                Some(_) => return,
+                None => residency.leaves(agent),
+            }
+        };
+        self.invite(invited);
     }
 }
 
