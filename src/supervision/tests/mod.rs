@@ -5,4 +5,5 @@ mod decisions;
 mod model;
 mod restarts;
 mod shutdown;
+mod specs;
 mod stage;
