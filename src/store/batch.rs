@@ -34,6 +34,8 @@ pub enum Keyspace {
     Open = b'o',
     /// Pieces of values above 4 KiB. Only the store itself writes here.
     Piece = b'p',
+    /// Restarts of actors and their quarantines, by the actor's name in the ledger.
+    Restart = b'r',
     /// Task journals, by task id and sequence.
     Task = b't',
     /// Published template versions.

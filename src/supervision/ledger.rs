@@ -32,8 +32,6 @@ pub struct Quarantine {
 /// What a ledger knows of one child.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// Its last restarts in order, for the intensity that they count against.
-    pub restarts: Vec<Micros>,
     /// All its restarts.
     pub total: u32,
     /// When it was given up, in order.
@@ -66,9 +64,12 @@ pub trait RestartLedger: Send + Sync {
     /// What time it is.
     fn now(&self) -> Micros;
 
-    /// What is known of a child that is about to be started. [`History::restarts`] are those that an earlier process noted, and
-    /// are told once: a supervisor that is started anew within a process counts from nothing, as OTP's does.
-    fn recall(&self, key: &str) -> History;
+    /// What is known of a child.
+    fn history(&self, key: &str) -> History;
+
+    /// The last restarts of a child that an earlier process noted, in order. They are told once: a supervisor that is started
+    /// anew within a process counts from nothing, as OTP's does.
+    fn take_restarts(&self, key: &str) -> Vec<Micros>;
 
     /// Notes what happened now.
     fn note(&self, key: &str, note: Note);

@@ -38,9 +38,9 @@ impl Running {
     /// Counts what is remembered of a child that is about to be started for the first time. Answers whether it stays down.
     pub(super) fn recall(&mut self, key: Key) -> bool {
         let Some((ledger, name)) = self.ledger(key) else { return false };
-        let (history, now) = (ledger.recall(name), ledger.now());
+        let (history, earlier, now) = (ledger.history(name), ledger.take_restarts(name), ledger.now());
         let past = Past {
-            restarted_ago: history.restarts.iter().map(|&then| now.since(then)).collect(),
+            restarted_ago: earlier.into_iter().map(|then| now.since(then)).collect(),
             total: history.total,
             quarantined: history.quarantine.map(|quarantine| Exit::Recalled(quarantine.exit)),
         };

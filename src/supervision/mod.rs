@@ -40,6 +40,7 @@ mod ledger;
 mod memory;
 mod message;
 mod metrics;
+mod requests;
 mod roster;
 mod snapshot;
 mod spec;

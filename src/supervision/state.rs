@@ -69,7 +69,7 @@ pub(super) enum Refusal {
 
 /// A group restart under way, of `root` and, by the strategy, of its siblings.
 #[derive(Debug)]
-struct Recovery {
+pub(super) struct Recovery {
     root: Key,
     delay: Duration,
     stage: Stage,
@@ -89,10 +89,10 @@ pub(super) struct State {
     intensity: Intensity,
     auto_shutdown: AutoShutdown,
     children_max: usize,
-    children: BTreeMap<Key, Child>,
-    ids: HashMap<ChildId, Key>,
+    pub(super) children: BTreeMap<Key, Child>,
+    pub(super) ids: HashMap<ChildId, Key>,
     window: Window,
-    recovery: Option<Recovery>,
+    pub(super) recovery: Option<Recovery>,
     issued: u64,
 }
 
@@ -256,73 +256,6 @@ impl State {
         }
     }
 
-    /// A caller wants the child ended for good; `Settle` says when it is.
-    pub(super) fn terminate(&mut self, id: &ChildId) -> Result<(Key, Vec<Action>), Refusal> {
-        let key = self.find(id)?;
-        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
-        match child.phase {
-            Phase::Running(generation, _) => {
-                child.phase = Phase::Stopping(generation);
-                Ok((key, vec![Action::Stop { key }]))
-            }
-            Phase::Waiting(_) | Phase::Stopped => Ok((key, self.settle(key))),
-            Phase::Stopping(_) => Ok((key, Vec::new())),
-            Phase::Starting(..) => Err(Refusal::Restarting),
-            Phase::Quarantined => Err(Refusal::Quarantined),
-        }
-    }
-
-    /// A caller wants a stopped child started.
-    pub(super) fn restart_child(&mut self, id: &ChildId) -> Result<(Key, Generation), Refusal> {
-        let key = self.find_stopped(id)?;
-        let generation = self.next_generation();
-        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
-        child.phase = Phase::Starting(generation, Origin::Asked);
-        Ok((key, generation))
-    }
-
-    /// A caller wants a stopped child forgotten.
-    pub(super) fn delete(&mut self, id: &ChildId) -> Result<Vec<Action>, Refusal> {
-        let key = self.find_stopped(id)?;
-        Ok(self.forget(key))
-    }
-
-    /// A caller wants a child out of quarantine, and started.
-    pub(super) fn release(&mut self, id: &ChildId) -> Result<(Key, Generation), Refusal> {
-        let key = self.find(id)?;
-        let generation = self.next_generation();
-        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
-        if child.phase != Phase::Quarantined {
-            return Err(Refusal::NotQuarantined);
-        }
-        child.phase = Phase::Starting(generation, Origin::Released);
-        Ok((key, generation))
-    }
-
-    /// How long a child has been at its present message, if it is at one. It is found stuck once for each incarnation and message.
-    pub(super) fn watch(&mut self, key: Key, busy_for: Option<Duration>) -> Vec<Action> {
-        let Some(child) = self.children.get_mut(&key) else { return Vec::new() };
-        let Some(rule) = child.traits.stuck.filter(|_| matches!(child.phase, Phase::Running(..))) else {
-            return Vec::new();
-        };
-        match (busy_for.filter(|&busy_for| busy_for > rule.limit), child.is_stuck) {
-            (Some(busy_for), false) => {
-                child.is_stuck = true;
-                let mut actions = vec![Action::Stuck { key, busy_for, then: rule.then }];
-                if rule.then == OnStuck::Replace {
-                    actions.push(Action::Kill { key });
-                }
-                actions
-            }
-            // One that has been killed for it stays so until it is gone.
-            (None, true) if rule.then == OnStuck::Report => {
-                child.is_stuck = false;
-                vec![Action::Unstuck { key }]
-            }
-            (Some(_) | None, _) => Vec::new(),
-        }
-    }
-
     /// The children in the order of their start.
     pub(super) fn children(&self) -> impl DoubleEndedIterator<Item = (Key, &Child)> {
         self.children.iter().map(|(&key, child)| (key, child))
@@ -478,7 +411,7 @@ impl State {
     }
 
     /// The child has ended and is not started again; one that exists only as long as it runs is forgotten.
-    fn settle(&mut self, key: Key) -> Vec<Action> {
+    pub(super) fn settle(&mut self, key: Key) -> Vec<Action> {
         self.set_phase(key, Phase::Stopped);
         let is_temporary = self.children.get(&key).is_some_and(|child| child.traits.restart == Restart::Temporary);
         let mut actions = vec![Action::Settle { key }];
@@ -488,7 +421,7 @@ impl State {
         actions
     }
 
-    fn forget(&mut self, key: Key) -> Vec<Action> {
+    pub(super) fn forget(&mut self, key: Key) -> Vec<Action> {
         if let Some(child) = self.children.remove(&key) {
             self.ids.remove(&child.traits.id);
         }
@@ -501,29 +434,7 @@ impl State {
         }
     }
 
-    /// The child of that id, unless its group is between two states.
-    pub(super) fn find(&self, id: &ChildId) -> Result<Key, Refusal> {
-        let key = self.ids.get(id).copied().ok_or(Refusal::Unknown)?;
-        if self.recovery.is_some() { Err(Refusal::Restarting) } else { Ok(key) }
-    }
-
-    /// The child of that id.
-    pub(super) fn key_of(&self, id: &ChildId) -> Option<Key> {
-        self.ids.get(id).copied()
-    }
-
-    fn find_stopped(&self, id: &ChildId) -> Result<Key, Refusal> {
-        let key = self.find(id)?;
-        match self.children.get(&key).map(|child| child.phase) {
-            Some(Phase::Stopped) => Ok(key),
-            Some(Phase::Running(..)) => Err(Refusal::Running),
-            Some(Phase::Starting(..) | Phase::Waiting(_) | Phase::Stopping(_)) => Err(Refusal::Restarting),
-            Some(Phase::Quarantined) => Err(Refusal::Quarantined),
-            None => Err(Refusal::Unknown),
-        }
-    }
-
-    fn next_generation(&mut self) -> Generation {
+    pub(super) fn next_generation(&mut self) -> Generation {
         Generation(self.issue())
     }
 

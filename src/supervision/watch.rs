@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 
-use super::Strategy;
 use super::actor::{Running, send_later};
-use super::child::Key;
+use super::child::{Key, Phase};
 use super::message::Message;
 use super::metrics;
-use super::state::Action;
+use super::state::{Action, State};
+use super::{OnStuck, Strategy};
 
 /// How often. What is stuck is found so much later at the most. A round of a supervisor of 100,000 children takes a few
 /// milliseconds of these.
@@ -46,6 +46,32 @@ impl Running {
     fn show_depths(&self) {
         for (key, _) in self.state.children() {
             metrics::show_depth(self.label(key), self.roster.load(key).unwrap_or_default().queued);
+        }
+    }
+}
+
+impl State {
+    /// How long a child has been at its present message, if it is at one. It is found stuck once for each incarnation and message.
+    pub(super) fn watch(&mut self, key: Key, busy_for: Option<Duration>) -> Vec<Action> {
+        let Some(child) = self.children.get_mut(&key) else { return Vec::new() };
+        let Some(rule) = child.traits.stuck.filter(|_| matches!(child.phase, Phase::Running(..))) else {
+            return Vec::new();
+        };
+        match (busy_for.filter(|&busy_for| busy_for > rule.limit), child.is_stuck) {
+            (Some(busy_for), false) => {
+                child.is_stuck = true;
+                let mut actions = vec![Action::Stuck { key, busy_for, then: rule.then }];
+                if rule.then == OnStuck::Replace {
+                    actions.push(Action::Kill { key });
+                }
+                actions
+            }
+            // One that has been killed for it stays so until it is gone.
+            (None, true) if rule.then == OnStuck::Report => {
+                child.is_stuck = false;
+                vec![Action::Unstuck { key }]
+            }
+            (Some(_) | None, _) => Vec::new(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::Order;
 use crate::store::Batch;
-use crate::supervision::{Address, CallError, SupervisorHandle};
+use crate::supervision::{Address, CallError, RestartLedger, SupervisorHandle};
 
 /// How long a hint may wait for an agent that is being restarted. What it says is in the journal anyway.
 const HINT_PATIENCE: Duration = Duration::from_secs(5);
@@ -41,6 +41,8 @@ pub(super) struct Inner {
     pub(super) living: Registry<AgentId, Message>,
     pub(super) pulses: DashMap<AgentId, Arc<Pulse>>,
     pub(super) shards: Vec<SupervisorHandle>,
+    /// Who remembers which agents were given up; without it none is ever in quarantine.
+    pub(super) ledger: Option<Arc<dyn RestartLedger>>,
 }
 
 impl Factory {
@@ -69,12 +71,16 @@ impl Factory {
     }
 
     /// Brings an open task to its agent, activating it where it is passive, supervised as its template says. Doing so again is
-    /// harmless.
+    /// harmless. A task of an agent in quarantine waits until that is released.
     ///
     /// # Errors
     /// The agent's actor did not start. The task is open all the same; whoever dispatches again brings it on.
     pub async fn assign(&self, order: &Order, supervision: Supervision) -> Result<(), Error> {
         let agent = order.agent();
+        if order.registered_agent().is_some() && self.is_quarantined(agent) {
+            tracing::debug!(task = %order.task, %agent, "a task waits for its agent's release from quarantine");
+            return Ok(());
+        }
         loop {
             match self.0.living.claim(&agent) {
                 // It finds the task in the journal when it starts.

@@ -12,6 +12,7 @@
 mod actor;
 mod error;
 mod handle;
+pub mod quarantine;
 pub mod registry;
 mod spec;
 
