@@ -121,7 +121,9 @@ impl Restarts {
             Err(_) => "the store did not answer in time".to_owned(),
         };
         tracing::warn!(fault, "the restarts of actors could not be written; they are with the next round");
-        changed.into_iter().for_each(|key| drop(self.0.changed.insert(key)));
+        for key in changed {
+            self.0.changed.insert(key);
+        }
     }
 
     /// Changes what is known of an actor; a new one is remembered where there is room.

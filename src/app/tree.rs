@@ -57,9 +57,8 @@ pub(super) fn committer(store: &Store) -> ChildSpec {
 
 /// A supervisor of like workers, of which each is replaced where it is stuck, and quarantined where it fails too often.
 pub(super) fn pool(name: &'static str, children: Vec<ChildSpec>) -> ChildSpec {
-    let guarded = |child: ChildSpec| {
-        child.intensity(WORKER_INTENSITY).quarantine().stuck_after(STUCK_AFTER, OnStuck::Replace)
-    };
+    let guarded =
+        |child: ChildSpec| child.intensity(WORKER_INTENSITY).quarantine().stuck_after(STUCK_AFTER, OnStuck::Replace);
     supervisor(name, Strategy::OneForOne, children.into_iter().map(guarded).collect())
 }
 

@@ -1,8 +1,8 @@
 //! What callers may ask of a supervisor: pure, a part of `state`.
 
+use super::ChildId;
 use super::child::{Generation, Key, Origin, Phase};
 use super::state::{Action, Refusal, State};
-use super::ChildId;
 
 impl State {
     /// A caller wants the child ended for good; `Settle` says when it is.

@@ -29,6 +29,8 @@ const NAMES: [(&str, &str); 21] = [
     ("factory_store_commit_seconds", "histogram"),
     ("factory_store_commit_records", "histogram"),
     ("factory_mailbox_depth", "gauge"),
+    ("factory_actors_stuck", "gauge"),
+    ("factory_actor_quarantines_total", "counter"),
 ];
 
 /// The sum of a family's samples, by its name; of a histogram, how many observations.

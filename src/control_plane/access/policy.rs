@@ -32,6 +32,8 @@ pub enum Permission {
     ReadAudit,
     /// Reads the supervision tree.
     ReadTree,
+    /// Releases actors from quarantine.
+    ManageTree,
     /// Follows events.
     ReadEvents,
     /// Has a text scanned for personal data and secrets.
@@ -61,7 +63,7 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
@@ -74,6 +76,7 @@ impl Permission {
         Self::SetBudgets,
         Self::ReadAudit,
         Self::ReadTree,
+        Self::ManageTree,
         Self::ReadEvents,
         Self::ScanText,
         Self::ReadMetrics,
@@ -99,6 +102,7 @@ impl Permission {
             Self::SetBudgets => "set_budgets",
             Self::ReadAudit => "read_audit",
             Self::ReadTree => "read_tree",
+            Self::ManageTree => "manage_tree",
             Self::ReadEvents => "read_events",
             Self::ScanText => "scan_text",
             Self::ReadMetrics => "read_metrics",
@@ -125,6 +129,7 @@ impl Permission {
             | Self::SetBudgets
             | Self::ReadAudit
             | Self::ReadTree
+            | Self::ManageTree
             | Self::ReadMetrics
             | Self::TakeBackup
             | Self::ManageAccess
@@ -265,7 +270,7 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 19] = [
+    const MATRIX: [(Permission, &str, &str); 20] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
@@ -278,6 +283,7 @@ mod tests {
         (Permission::SetBudgets, "ao...", "whole"),
         (Permission::ReadAudit, "ao..u", "whole"),
         (Permission::ReadTree, "ao.vu", "whole"),
+        (Permission::ManageTree, "ao...", "whole"),
         (Permission::ReadEvents, "aosvu", "own"),
         (Permission::ScanText, "aos..", "own"),
         (Permission::ReadMetrics, "ao.vu", "whole"),

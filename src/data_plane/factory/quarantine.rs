@@ -50,16 +50,13 @@ impl Factory {
         is_due
     }
 
-    /// Ends an agent's quarantine; says whether it was in one. Its open tasks are for the caller to dispatch.
-    #[must_use]
-    pub fn release(&self, agent: AgentId) -> bool {
-        let was_quarantined = self.is_quarantined(agent);
-        if let Some(ledger) = self.0.ledger.as_ref().filter(|_| was_quarantined) {
+    /// Ends an agent's quarantine. Its open tasks are for the caller to dispatch.
+    pub fn release(&self, agent: AgentId) {
+        if let Some(ledger) = &self.0.ledger {
             ledger.note(&ledger_key(agent), Note::Forgiven);
             tracing::info!(%agent, "agent released from quarantine");
             self.0.environment.journal.events().publish(Event::new("agent_released").with("agent", agent));
         }
-        was_quarantined
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod decisions;
+mod memory;
 mod model;
 mod restarts;
 mod shutdown;
