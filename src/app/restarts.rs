@@ -272,3 +272,82 @@ impl Actor for Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Options;
+    use crate::supervision::Exit;
+
+    fn store(directory: &std::path::Path) -> Store {
+        Store::open(directory, Options { cache_bytes: 1 << 20 }).expect("a store")
+    }
+
+    #[tokio::test]
+    async fn what_was_noted_is_there_in_the_next_process_and_its_restarts_are_told_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path());
+        let _committer = store.run_committer().expect("a committer");
+        let first = Restarts::load(&store).await.expect("a ledger");
+        first.note("a", Note::Restarted);
+        first.note("a", Note::Restarted);
+        first.note("given up", Note::Restarted);
+        first.note("given up", Note::GivenUp);
+        first.note("poison", Note::Quarantined { exit: Exit::Killed });
+        for key in ["over", "unknown"] {
+            first.note("over", Note::Restarted);
+            first.note(key, Note::Ended);
+        }
+        first.note("forgiven", Note::Quarantined { exit: Exit::Killed });
+        first.note("forgiven", Note::Forgiven);
+        assert!(first.take_restarts("a").is_empty(), "they are this process's own");
+        first.write().await;
+
+        for _ in 0..2 {
+            let next = Restarts::load(&store).await.expect("a ledger");
+            assert_eq!(next.history("a").total, 2);
+            assert_eq!((next.take_restarts("a").len(), next.take_restarts("a").len()), (2, 0));
+            assert_eq!((next.take_restarts("given up").len(), next.history("given up").given_up.len()), (0, 1));
+            let quarantine = next.history("poison").quarantine.expect("a quarantine");
+            assert_eq!(&*quarantine.exit, "killed");
+            assert_eq!(next.history("forgiven").quarantine, None);
+            assert_eq!(next.history("over"), History::default());
+            next.write().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_actor_is_written_once_a_round_and_a_damaged_record_hides_no_other() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path());
+        let _committer = store.run_committer().expect("a committer");
+        let ledger = Restarts::load(&store).await.expect("a ledger");
+        for _ in 0..RESTARTS_MAX + 10 {
+            ledger.note("a", Note::Restarted);
+        }
+        assert_eq!(ledger.0.changed.len(), 1);
+        ledger.write().await;
+        assert!(ledger.0.changed.is_empty());
+        let newer = Record { kind: KIND, version: VERSION + 1, body: vec![1] };
+        let torn = Record { kind: KIND, version: VERSION, body: vec![0xff] };
+        let strange = Batch::new().put(Keyspace::Restart, "newer", newer).put(Keyspace::Restart, "torn", torn);
+        store.commit(strange).await.expect("committed");
+        let next = Restarts::load(&store).await.expect("a ledger");
+        assert_eq!(next.take_restarts("a").len(), RESTARTS_MAX);
+        assert_eq!(next.history("newer"), History::default());
+        assert!(store.get(Keyspace::Restart, b"newer").expect("read").is_some(), "what a newer version wrote stays");
+    }
+
+    #[test]
+    fn what_was_long_ago_is_over_unless_it_is_a_quarantine() {
+        let at = |hours: u64| Micros(hours * 3_600_000_000);
+        let entry = |restarts: &[u64]| Entry {
+            restarts: restarts.iter().map(|&hours| at(hours)).collect(),
+            ..Entry::default()
+        };
+        assert!(!entry(&[1]).is_over(at(25)) && entry(&[1]).is_over(at(26)) && !entry(&[1, 2]).is_over(at(26)));
+        let quarantine = Some(Quarantine { since: at(1), exit: "killed".into() });
+        let kept = Entry { known: History { quarantine, ..History::default() }, ..Entry::default() };
+        assert!(!kept.is_over(at(1_000)));
+    }
+}
