@@ -74,7 +74,7 @@ async fn ended(client: &Client, id: &str) -> Task {
 fn code(error: &Error) -> String {
     match error {
         Error::Problem { problem, .. } => problem.code.clone(),
-        other => other.to_string(),
+        Error::Unreachable { .. } | Error::Protocol { .. } | Error::TimedOut { .. } => error.to_string(),
     }
 }
 

@@ -17,8 +17,11 @@ fn root(strategy: Strategy) -> SupervisorSpec {
     SupervisorSpec::new("root", strategy).intensity(GENEROUS)
 }
 
-/// The spec that each mistake is made in, and the mistake's name.
-fn mistakes() -> Vec<(Strategy, fn(ChildSpec) -> ChildSpec, &'static str)> {
+/// Makes a mistake in a spec.
+type Mistake = fn(ChildSpec) -> ChildSpec;
+
+/// The strategy under which each is a mistake, the mistake, and its name.
+fn mistakes() -> Vec<(Strategy, Mistake, &'static str)> {
     let inverted = |spec: ChildSpec| spec.backoff(Backoff { initial: 2 * SECOND, max: SECOND });
     let endless = |spec: ChildSpec| spec.intensity(Intensity { restarts: INTENSITY_RESTARTS_MAX + 1, period: SECOND });
     let no_period = |spec: ChildSpec| spec.intensity(Intensity { restarts: 1, period: Duration::ZERO });
