@@ -6,7 +6,7 @@
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator
-//! └─ edge (one_for_one): api, metrics, systemd, retention
+//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts
 //! ```
 //!
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
@@ -15,6 +15,7 @@
 mod error;
 mod notifier;
 mod readiness;
+mod restarts;
 mod retention;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
+use restarts::Restarts;
 use tokio::sync::watch;
 
 use crate::api::{self, Listener, Rooms};
@@ -47,7 +49,7 @@ use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::store::{self, Store};
-use crate::supervision::{ChildSpec, SupervisorHandle};
+use crate::supervision::{AlarmHook, ChildSpec, Matter, OnStuck, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
 
 /// How long connections may take to end after the last answer.
@@ -123,6 +125,7 @@ impl Daemon {
             let (store, events) = (store.clone(), events.clone());
             tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??
         };
+        let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
         let (providers, provider_specs) = Providers::start(&settings.providers);
@@ -138,7 +141,7 @@ impl Daemon {
             providers,
             started_at,
         };
-        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs);
+        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
@@ -163,8 +166,16 @@ impl Daemon {
         let upkeep = upkeep::spec(metrics, data.factory);
         let mut edge = vec![api_spec, upkeep, notifier::spec(Arc::clone(&rooms.readiness))];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
-        let tree = tree::Parts { store: tree::committer(&store), control: control.children, data: data.children, edge };
-        root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
+        edge.push(ledger.spec());
+        let tree = tree::Parts {
+            store: tree::watched(tree::committer(&store)),
+            control: control.children.into_iter().map(tree::watched).collect(),
+            data: data.children,
+            edge: edge.into_iter().map(tree::watched).collect(),
+        };
+        let (observer, alarm) = (observer(events.clone()), alarm(events));
+        let listeners = tree::Listeners { observer, alarm, ledger: Arc::new(ledger) };
+        root.start_root(tree::root(tree, listeners)).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
         Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket })
@@ -291,6 +302,7 @@ fn control_plane(
         events.clone(),
     );
     declare_daily_limits(&templates, &budget);
+    let factory = Arc::clone(&known.factory);
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
@@ -300,6 +312,7 @@ fn control_plane(
         routes: routes(settings),
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
+        quarantined: Arc::new(move |agent| factory.get().is_some_and(|factory| factory.is_quarantined(agent))),
         open_tasks_max: settings.api.open_tasks_max,
         agent_queue_max: settings.agents.queue_max,
     });
@@ -313,6 +326,7 @@ fn data_plane(
     known: &Known,
     dlp_specs: Vec<ChildSpec>,
     provider_specs: Vec<ChildSpec>,
+    ledger: &Restarts,
 ) -> DataPlane {
     let dlp = rooms.dlp.clone();
     let environment = Environment::new(rooms);
@@ -323,18 +337,19 @@ fn data_plane(
             orchestrator.sweep_later();
         }
     });
-    let shards = settings.max_workers.get();
-    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), &settings.agents, shards, on_shard);
+    let (shards, ledger) = (settings.max_workers.get(), Arc::new(ledger.clone()));
+    let (factory, [agents, factory_spec]) =
+        Factory::start(environment.clone(), &settings.agents, shards, Some(ledger), on_shard);
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = known.factory.get_or_init(|| factory).clone();
     let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
     let children = vec![
-        tree::group("dlp", dlp_specs),
-        tree::group("providers", provider_specs),
+        tree::pool("dlp", dlp_specs),
+        tree::pool("providers", provider_specs),
         agents,
         plans,
-        factory_spec,
-        orchestrator_spec,
+        tree::watched(factory_spec),
+        tree::watched(orchestrator_spec),
     ];
     DataPlane { dlp, factory, orchestrator, children }
 }
@@ -369,6 +384,20 @@ fn observer(events: Events) -> crate::supervision::Observer {
         tracing::warn!(actor = %notice.child, supervisor = %notice.supervisor, exit = %notice.exit, "an actor is restarted");
         let event = Event::new("actor_restarted").with("actor", &notice.child).with("supervisor", &notice.supervisor);
         events.publish(event.with("exit", &notice.exit));
+    })
+}
+
+/// What a person should hear of is news too.
+fn alarm(events: Events) -> AlarmHook {
+    Arc::new(move |alarm| {
+        let event = match &alarm.matter {
+            Matter::Stuck { busy_for, then } => Event::new("actor_stuck")
+                .with("busy_ms", busy_for.as_millis())
+                .with("replaced", *then == OnStuck::Replace),
+            Matter::Quarantined { exit } => Event::new("actor_quarantined").with("exit", exit),
+            Matter::Released => Event::new("actor_released"),
+        };
+        events.publish(event.with("actor", &alarm.child).with("supervisor", &alarm.supervisor));
     })
 }
 

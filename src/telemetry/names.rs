@@ -51,6 +51,11 @@ pub const TASKS_DELETED_TOTAL: &str = "factory_tasks_deleted_total";
 /// Messages that wait in an actor's mailbox, by `actor`.
 pub const MAILBOX_DEPTH: &str = "factory_mailbox_depth";
 
+/// Actors that have been at one message for too long, by `actor`.
+pub const ACTORS_STUCK: &str = "factory_actors_stuck";
+/// Quarantines that began, by `actor`.
+pub const ACTOR_QUARANTINES_TOTAL: &str = "factory_actor_quarantines_total";
+
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -188,4 +193,12 @@ pub const FAMILIES: &[Family] = &[
         "Ended tasks that were deleted because they were older than retention.tasks.",
     ),
     Family { open: &["actor"], ..family(MAILBOX_DEPTH, Kind::Gauge, "Messages that wait in an actor's mailbox.") },
+    Family {
+        open: &["actor"],
+        ..family(ACTORS_STUCK, Kind::Gauge, "Actors that have been at one message for longer than their specs allow.")
+    },
+    Family {
+        open: &["actor"],
+        ..family(ACTOR_QUARANTINES_TOTAL, Kind::Counter, "Actors that were put into quarantine.")
+    },
 ];

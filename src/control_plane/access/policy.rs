@@ -34,6 +34,8 @@ pub enum Permission {
     ReadAudit,
     /// Reads the supervision tree.
     ReadTree,
+    /// Releases actors from quarantine.
+    ManageTree,
     /// Follows events.
     ReadEvents,
     /// Has a text scanned for personal data and secrets.
@@ -65,7 +67,7 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
@@ -79,6 +81,7 @@ impl Permission {
         Self::SetBudgets,
         Self::ReadAudit,
         Self::ReadTree,
+        Self::ManageTree,
         Self::ReadEvents,
         Self::ScanText,
         Self::ReadMetrics,
@@ -106,6 +109,7 @@ impl Permission {
             Self::SetBudgets => "set_budgets",
             Self::ReadAudit => "read_audit",
             Self::ReadTree => "read_tree",
+            Self::ManageTree => "manage_tree",
             Self::ReadEvents => "read_events",
             Self::ScanText => "scan_text",
             Self::ReadMetrics => "read_metrics",
@@ -134,6 +138,7 @@ impl Permission {
             | Self::SetBudgets
             | Self::ReadAudit
             | Self::ReadTree
+            | Self::ManageTree
             | Self::ReadMetrics
             | Self::TakeBackup
             | Self::ManageAccess
@@ -277,7 +282,7 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 21] = [
+    const MATRIX: [(Permission, &str, &str); 22] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
@@ -291,6 +296,7 @@ mod tests {
         (Permission::SetBudgets, "ao...", "whole"),
         (Permission::ReadAudit, "ao..u", "whole"),
         (Permission::ReadTree, "ao.vu", "whole"),
+        (Permission::ManageTree, "ao...", "whole"),
         (Permission::ReadEvents, "aosvu", "own"),
         (Permission::ScanText, "aos..", "own"),
         (Permission::ReadMetrics, "ao.vu", "whole"),

@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::store::{Cause, Health};
 use crate::store::committer;
 use crate::store::engine::{Engine, SyncStep};
 use crate::store::envelope::VALUE_BYTES_MAX;
 use crate::store::space::SPACE_RESERVED_BYTES;
+use crate::store::{Cause, Health};
 
 use super::*;
 

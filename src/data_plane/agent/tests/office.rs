@@ -66,6 +66,7 @@ impl Office {
             routes: BTreeMap::new(),
             readiness: Arc::new(|_| false),
             free_agent: Arc::new(|_, _, _| None),
+            quarantined: Arc::new(|_| false),
             open_tasks_max: 10,
             agent_queue_max: 10,
         });
