@@ -40,6 +40,14 @@ impl Custody {
         self.following.borrow().clone()
     }
 
+    /// Returns once the task has more records than these.
+    pub async fn grown_beyond(&mut self, records: u64) {
+        if self.following.wait_for(|task| task.records > records).await.is_err() {
+            // The task has left the journal's memory because it ended, and that was its last record.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Returns once somebody has asked for the task's end.
     pub async fn cancelled(&mut self) {
         if self.following.wait_for(|task| task.cancel_requested_by.is_some()).await.is_err() {

@@ -16,6 +16,7 @@ use crate::control_plane::template::Templates;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::provider::Providers;
+use crate::data_plane::tool::Tools;
 use crate::domain::budget::Scope;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
@@ -71,7 +72,8 @@ impl Office {
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
         let providers = Providers::start(&BTreeMap::new()).0;
         let started_at = Timestamp::now();
-        let rooms = Rooms { journal, admission, budget, prices, dlp, providers, started_at };
+        let tools = Tools::new(&BTreeMap::new());
+        let rooms = Rooms { journal, admission, budget, prices, dlp, providers, tools, started_at };
         Self { environment: Environment::new(rooms), _tree: tree, _committer: committer, _directory: directory }
     }
 
