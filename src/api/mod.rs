@@ -14,6 +14,7 @@ mod audit;
 mod body;
 mod budgets;
 mod compat;
+mod decisions;
 mod dlp;
 mod error;
 mod events;

@@ -191,8 +191,17 @@ fn moment(agent: AgentId) -> AgentId {
 
 /// The entry that makes an ended task part of its agent's memory.
 pub(super) fn turn(agent: AgentId, task: TaskId) -> Batch {
-    let key = [agent.as_bytes().as_slice(), task.as_bytes().as_slice()].concat();
-    Batch::new().put(Keyspace::Turn, key, Record { kind: TURN_KIND, version: VERSION, body: Vec::new() })
+    let record = Record { kind: TURN_KIND, version: VERSION, body: Vec::new() };
+    Batch::new().put(Keyspace::Turn, turn_key(agent, task), record)
+}
+
+/// Takes that entry back, of a task that is reopened.
+pub(super) fn no_turn(agent: AgentId, task: TaskId) -> Batch {
+    Batch::new().delete(Keyspace::Turn, turn_key(agent, task))
+}
+
+fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {
+    [agent.as_bytes().as_slice(), task.as_bytes().as_slice()].concat()
 }
 
 fn put(agent: &AgentRecord) -> Batch {

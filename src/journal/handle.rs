@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dashmap::DashMap;
 use tokio::sync::watch;
 
 use super::agents::{self, Agents};
@@ -11,7 +12,7 @@ use super::latches::Latches;
 use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
 use super::reading::{self, put, put_snapshot};
-use super::record::{self, FeedbackGiven, Submitted, TaskRecord};
+use super::record::{FeedbackGiven, Submitted, TaskRecord};
 use super::snapshot::Snapshot;
 use super::state::Task;
 use super::{Error, notice, stats};
@@ -19,7 +20,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::TemplateName;
-use crate::store::{self, Batch, Keyspace, Position, Record, Store};
+use crate::store::{self, Batch, Keyspace, Position, Store};
 
 /// The most records that one task may have; a task that needs more fails.
 pub const RECORDS_MAX: u64 = 100_000;
@@ -33,16 +34,18 @@ const LOOKED_AT_MAX: usize = 10_000;
 /// Tasks that have not ended are kept in memory as their projection, changed only after their records are durable; tasks
 /// that have ended are read from the store.
 #[derive(Clone)]
-pub struct Journal(Arc<Inner>);
+pub struct Journal(pub(super) Arc<Inner>);
 
-struct Inner {
-    store: Store,
+pub(super) struct Inner {
+    pub(super) store: Store,
     agents: Agents,
-    events: Events,
-    open: OpenTasks,
+    pub(super) events: Events,
+    pub(super) open: OpenTasks,
     unreadable: Vec<TaskId>,
-    /// Held while a task that has ended is read, judged and written.
-    judging: Latches,
+    /// Held while a task that has ended is read, judged or reopened, and written.
+    pub(super) judging: Latches,
+    /// Tasks that have ended and are being reopened.
+    pub(super) reopening: DashMap<TaskId, Arc<Task>>,
 }
 
 /// A part of the list of tasks, as the reader wanted them.
@@ -65,7 +68,8 @@ impl Journal {
         let open = OpenTasks::default();
         tasks.into_iter().for_each(|task| open.insert(task));
         let agents = Agents::new(store.clone());
-        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging: Latches::new() })))
+        let (judging, reopening) = (Latches::new(), DashMap::new());
+        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening })))
     }
 
     /// Registered agents.
@@ -162,10 +166,16 @@ impl Journal {
         F: FnOnce(Position) + Send + 'static,
     {
         let open = self.0.open.get(id).ok_or(Error::NotOpen(id))?;
-        let inner = Arc::clone(&self.0);
+        let (inner, writing) = (Arc::clone(&self.0), Arc::clone(&open));
         // Detached, as in `submit`.
-        let written = tokio::spawn(async move { inner.write(id, &open, held, what).await });
-        written.await.map_err(|_| Error::Interrupted(id))?
+        let written = tokio::spawn(async move { inner.write(id, &writing, held, what).await });
+        match written.await {
+            Ok(written) => written,
+            Err(_) => {
+                self.0.bring_up(id, &open).await;
+                Err(Error::Interrupted(id))
+            }
+        }
     }
 
     /// Appends feedback to a task that has ended, with whatever must become durable with it.
@@ -185,8 +195,10 @@ impl Journal {
     async fn judge_next(&self, id: TaskId, feedback: FeedbackGiven, extra: Batch) -> Result<Arc<Task>, Error> {
         let _judging = self.0.judging.hold(id.as_bytes()).await;
         let records = self.records(id).await?;
-        let ended = Task::replay(&records).filter(|task| task.state.has_ended());
-        let mut task = ended.ok_or(Error::NotOpen(id))?;
+        let mut task = Task::replay(&records).ok_or(Error::NotOpen(id))?;
+        if !task.state.has_ended() {
+            return Err(Error::NotEnded(id));
+        }
         let judged = records.iter().filter(|record| matches!(record, TaskRecord::FeedbackGiven(_))).count();
         if judged >= FEEDBACK_RECORDS_MAX {
             return Err(Error::FeedbackFull(id));
@@ -252,6 +264,15 @@ impl Journal {
     pub async fn records(&self, id: TaskId) -> Result<Vec<TaskRecord>, Error> {
         let store = self.0.store.clone();
         self.read_durably(move || reading::records(&store, id)).await
+    }
+
+    /// Up to `limit` records of a task from the sequence `first` on.
+    ///
+    /// # Errors
+    /// The store failed or a record cannot be read.
+    pub async fn records_page(&self, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
+        let store = self.0.store.clone();
+        self.read_durably(move || reading::page(&store, id, first, limit)).await
     }
 
     /// What `wanted` makes of up to `limit` tasks, the newest first, beyond `after`; and where to go on, if there is more. One
@@ -356,9 +377,8 @@ impl Inner {
         }
         let task = Task::begin(&submitted);
         let record = TaskRecord::Submitted(submitted);
-        let listed = Record { kind: record::KIND, version: record::VERSION, body: Vec::new() };
-        let batch = put(id, 0, &record).put(Keyspace::Open, id.as_bytes().as_slice(), listed).and(extra);
-        self.store.commit(batch).await?;
+        let batch = put(id, 0, &record).and(reading::listed_open(id)).and(extra);
+        self.commit(id, 0, std::slice::from_ref(&record), batch).await?;
         self.open.insert(task);
         drop(submitting);
         notice::publish(&self.events, id, 0, &record);
@@ -381,7 +401,13 @@ impl Inner {
         let (after, batch) = follow(&current, &records, extra)?;
         let first = current.records;
         drop(current);
-        let position = self.store.commit(batch).await?;
+        let position = match self.commit(id, first, &records, batch).await {
+            Ok(position) => position,
+            Err(error) => {
+                self.catch_up(id, open).await;
+                return Err(error);
+            }
+        };
         then(position);
         if after.state.has_ended() {
             // Before anybody hears of the end, so that whoever does finds the room that the task held.
@@ -396,7 +422,7 @@ impl Inner {
 }
 
 /// The task after these records, and the batch that makes it so.
-fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task, Batch), Error> {
+pub(super) fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task, Batch), Error> {
     let id = current.order.task;
     let mut after = current.clone();
     let mut batch = extra;

@@ -177,7 +177,8 @@ impl Task {
     }
 
     /// Whether a person may decide about a step: it asks for approval, or is what the task needs attention for; and nobody has.
-    fn awaits_decision(&self, number: u32) -> bool {
+    #[must_use]
+    pub fn awaits_decision(&self, number: u32) -> bool {
         let asks = |step: &Step| matches!(step.kind, StepKind::Approval { .. });
         let troubles = self.attention.as_ref().is_some_and(|attention| attention.step == Some(number));
         self.open_step(number).is_some_and(|step| asks(step) || troubles) && self.decision(number).is_none()
@@ -229,8 +230,8 @@ impl Task {
     }
 
     fn start(&mut self, started: &StepStarted, sequence: u64) {
-        self.totals.started = started.step.saturating_add(1);
         if let StepKind::Model { model } = &started.kind {
+            self.totals.call = self.call_of(model);
             if self.last_model() != Some(model) {
                 self.totals.attempts = 0;
             }
@@ -238,6 +239,7 @@ impl Task {
                 self.tried.push(model.clone());
             }
         }
+        self.totals.started = started.step.saturating_add(1);
         self.trim();
         self.steps.push(Step {
             number: started.step,
@@ -365,6 +367,19 @@ impl Task {
     #[must_use]
     pub fn next_step(&self) -> u32 {
         self.totals.started
+    }
+
+    /// The number that names the next call of `model` to its provider: that of its first step. A step that repeats a call of
+    /// which nobody knows what became makes the same call once more, under the same name.
+    #[must_use]
+    pub fn call_of(&self, model: &ModelRef) -> u32 {
+        let repeats = match self.steps.last().map(|step| &step.status) {
+            Some(StepStatus::Failed(failed)) => {
+                matches!(failed.then, Then::Again { .. }) || failed.in_doubt > Usd::ZERO
+            }
+            Some(StepStatus::Started | StepStatus::Finished(_)) | None => false,
+        };
+        if repeats && self.last_model() == Some(model) { self.totals.call } else { self.totals.started }
     }
 
     /// What it cost so far, doubtful amounts included.

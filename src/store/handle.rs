@@ -83,6 +83,15 @@ impl Store {
         Ok(store)
     }
 
+    /// A store whose groups are made durable by `sync`, for the tests of rooms above.
+    #[cfg(test)]
+    pub(crate) fn open_with_sync(
+        data_dir: &Path,
+        sync: impl FnMut() -> std::io::Result<()> + Send + 'static,
+    ) -> Result<Self, Error> {
+        Self::assemble(data_dir, Engine::open(data_dir, Options { cache_bytes: 1 << 20 })?, Box::new(sync))
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

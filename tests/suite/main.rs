@@ -11,6 +11,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod attention;
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;

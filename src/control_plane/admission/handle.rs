@@ -89,6 +89,16 @@ impl Ticket {
     }
 }
 
+/// The place of a task that is reopened, held until it is open.
+pub struct Readmitted(Place);
+
+impl Readmitted {
+    /// The task is open, or was given up.
+    pub fn conclude(self) {
+        drop(self.0);
+    }
+}
+
 /// What became of a submission.
 pub enum Admitted {
     /// It is to be submitted.
@@ -272,6 +282,45 @@ impl Admission {
         let template = self.means.templates.pinned(&order.template, &order.digest).await?;
         let route = self.route(&template)?;
         Ok(WorkOrder::new(order, template, route))
+    }
+
+    /// Decides whether a task that failed may be open again. What was decided when it was submitted stands, its template's
+    /// version too; there must be room for it, and somebody to do it. The decision is on record when this refuses.
+    ///
+    /// # Errors
+    /// Why not; see [`Refusal`].
+    pub async fn readmit(
+        &self,
+        principal: &Principal,
+        order: &Arc<Order>,
+        now: Timestamp,
+    ) -> Result<Readmitted, Refusal> {
+        let decided = self.decide_again(order, now).await;
+        if let Err(refusal) = &decided {
+            self.put_on_record(principal, "retry_task", &order.task.to_string(), refusal, now).await?;
+        }
+        decided
+    }
+
+    async fn decide_again(&self, order: &Arc<Order>, now: Timestamp) -> Result<Readmitted, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        if order.deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(Refusal::DeadlineOver(order.task));
+        }
+        if let Some(agent) = order.registered_agent() {
+            let found = self.means.journal.agents().get(agent)?;
+            let stays = found.is_some_and(|agent| agent.stopped_at.is_none());
+            if !stays {
+                return Err(Refusal::StoppedAgent(agent));
+            }
+        }
+        // What is no longer trusted or was withdrawn does not run again, also where its content is kept.
+        self.means.templates.get(&order.template)?;
+        let restored = self.restore(Arc::clone(order)).await?;
+        let place = self.enter(restored.template(), order.input.len())?;
+        Ok(Readmitted(place))
     }
 
     /// Decides on a new registered agent; returns its record and what must become durable with it.

@@ -69,6 +69,9 @@ pub enum Refusal {
     /// The deadline is not in the future.
     #[error("the deadline has passed")]
     TooLate,
+    /// The deadline of a task that is to be retried has passed.
+    #[error("retry {0}: its deadline has passed")]
+    DeadlineOver(TaskId),
     /// The key was used for another request.
     #[error("the idempotency key was used for another request, {0}")]
     KeyReused(TaskId),
@@ -106,6 +109,7 @@ impl Failure for Refusal {
             Self::TooLarge { .. } => "input_too_large",
             Self::TooMany { .. } => "too_many",
             Self::TooLate => "deadline_passed",
+            Self::DeadlineOver(_) => "deadline_exceeded",
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::TooDeep(_) => "delegation_too_deep",
             Self::Overloaded { .. } => "overloaded",
@@ -121,7 +125,7 @@ impl Failure for Refusal {
             Self::Journal(error) => error.class(),
             Self::Audit(error) => error.class(),
             Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
-            Self::StoppedAgent(_) | Self::KeyReused(_) => Class::Conflict,
+            Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
@@ -149,6 +153,7 @@ impl Failure for Refusal {
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooLate
+            | Self::DeadlineOver(_)
             | Self::KeyReused(_)
             | Self::TooDeep(_) => Retry::Never,
         }
@@ -171,6 +176,7 @@ impl Failure for Refusal {
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooLate
+            | Self::DeadlineOver(_)
             | Self::KeyReused(_)
             | Self::TooDeep(_)
             | Self::Overloaded { .. }

@@ -181,12 +181,10 @@ impl Factory {
         }
     }
 
-    /// Forgets an agent that has left in good order; if a task came for it at the last moment, it is activated again.
+    /// Forgets an agent that has left in good order; if a task came for it at the last moment, or its own was reopened, it is
+    /// activated again.
     pub(super) fn left(&self, resident: &Resident, address: &Address<Message>) {
         self.forget(resident.agent, address);
-        if resident.life == Life::OneTask {
-            return;
-        }
         for task in self.0.environment.journal.open_tasks_of(resident.agent) {
             self.reassign(task, resident.supervision);
         }

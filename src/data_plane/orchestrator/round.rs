@@ -15,7 +15,7 @@ use crate::journal::record::{StepFailed, StepKind};
 use crate::journal::state::{Step, StepStatus, Task};
 
 /// The longest question that a person is asked, in bytes.
-pub const QUESTION_BYTES_MAX: usize = 64 * 1024;
+pub(super) const QUESTION_BYTES_MAX: usize = 64 * 1024;
 
 /// Where a unit, or a whole plan step, stands.
 enum Standing {

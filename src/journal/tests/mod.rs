@@ -1,7 +1,10 @@
 //! Agents and judgements on a real store.
 
+mod confirming;
+mod deciding;
 mod open;
 mod replay;
+mod retrying;
 
 use std::collections::{BTreeMap, BTreeSet};
 

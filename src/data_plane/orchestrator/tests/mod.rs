@@ -1,6 +1,7 @@
 //! The decision table of plans.
 
 mod cancelling;
+mod people;
 mod replaying;
 mod waiting;
 
