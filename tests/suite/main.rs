@@ -28,6 +28,7 @@ mod main_job;
 mod metrics_from_start;
 mod openapi;
 mod orchestration;
+mod plans;
 mod pool_limits;
 mod prometheus_text;
 mod provider_failures;

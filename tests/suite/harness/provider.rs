@@ -10,7 +10,7 @@ use futures::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -27,6 +27,8 @@ const OUTPUT_TOKENS: u64 = 20;
 /// What such an answer of `mock/priced` costs: 100 tokens at $1.00 and 20 at $4.00 by the million.
 pub(crate) const COST: &str = "0.00018";
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 
@@ -41,6 +43,8 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
     /// The key that it was made with.
     pub(crate) authorization: Option<String>,
+    /// What names the call, the same at every repetition of it.
+    pub(crate) idempotency_key: Option<String>,
     /// When.
     pub(crate) at: Instant,
 }
@@ -67,6 +71,8 @@ pub(crate) enum Reply {
     Echo,
     /// Answers.
     Say(&'static str),
+    /// Answers as a tool does: with the input that it was given.
+    Return,
     /// Fails, with or without asking for patience.
     Status(u16, Option<Duration>),
     /// Announces an answer and ends the connection in its middle.
@@ -165,11 +171,12 @@ async fn answer(
     asked: Arc<watch::Sender<Vec<Asked>>>,
     script: Arc<Script>,
 ) -> Result<Response<Body>, Infallible> {
-    let authorization = request.headers().get(AUTHORIZATION).map(|value| value.to_str().expect("text").to_owned());
+    let header = |name| request.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
+    let (authorization, idempotency_key) = (header(AUTHORIZATION), header(IDEMPOTENCY_KEY));
     let bytes = request.into_body().collect().await.expect("a whole request").to_bytes();
     let raw = String::from_utf8(bytes.to_vec()).expect("text");
     let body = serde_json::from_str(&raw).expect("JSON");
-    let mut call = Asked { number: 0, raw, body, authorization, at: Instant::now() };
+    let mut call = Asked { number: 0, raw, body, authorization, idempotency_key, at: Instant::now() };
     asked.send_modify(|all| {
         call.number = all.len();
         all.push(call.clone());
@@ -182,6 +189,7 @@ async fn answer(
     Ok(match reply {
         Reply::Echo => said(&format!("echo: {}", call.prompt())),
         Reply::Say(text) => said(text),
+        Reply::Return => whole(format!("did: {}", call.body["input"].as_str().expect("an input"))),
         Reply::Status(status, retry_after) => failed(status, retry_after),
         Reply::Cut => cut(),
         Reply::Nonsense => whole("<html>It works!</html>".into()),
