@@ -71,12 +71,9 @@ impl End {
             (Some(output), _) if child.state == State::Succeeded => {
                 Self::Finished { output: output.clone(), usage, cost, notes: Vec::new() }
             }
-            (_, Some(fault)) => Self::Failed {
-                code: fault.code.clone(),
-                message: fault.message.clone(),
-                cost,
-                then: Then::GiveUp,
-            },
+            (_, Some(fault)) => {
+                Self::Failed { code: fault.code.clone(), message: fault.message.clone(), cost, then: Then::GiveUp }
+            }
             (_, None) => Self::Failed {
                 code: CANCELLED.to_owned(),
                 message: "the subtask was cancelled".to_owned(),

@@ -142,7 +142,8 @@ impl PlanRun {
                 let records = task.records.saturating_add(u64::try_from(started.len()).unwrap_or(u64::MAX));
                 self.call_again(order, calls, &mut crowded);
                 self.calls.give_back_slots();
-                let units: Vec<Unit> = running.into_iter().chain(started).filter(|unit| unit.child().is_some()).collect();
+                let units: Vec<Unit> =
+                    running.into_iter().chain(started).filter(|unit| unit.child().is_some()).collect();
                 for unit in &units {
                     self.delegate(order, unit).await?;
                 }
@@ -288,7 +289,9 @@ impl PlanRun {
             return self.conclude_call(returned).await;
         }
         match ended {
-            Some((unit, Ok(Some(child)))) if child.state.has_ended() => self.conclude_child(unit, End::of(&child)).await,
+            Some((unit, Ok(Some(child)))) if child.state.has_ended() => {
+                self.conclude_child(unit, End::of(&child)).await
+            }
             Some((_, Err(error))) => Err(error.into()),
             Some(_) | None => Ok(()),
         }

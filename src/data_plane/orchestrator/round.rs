@@ -193,7 +193,8 @@ impl<'a> Round<'a> {
             Ok(given) => given.map(|given| as_text(&given)),
             Err(fault) => return unrendered(step, &fault),
         };
-        if matches!(step.work, Work::Approve { .. }) && input.as_ref().is_some_and(|text| text.len() > QUESTION_BYTES_MAX)
+        if matches!(step.work, Work::Approve { .. })
+            && input.as_ref().is_some_and(|text| text.len() > QUESTION_BYTES_MAX)
         {
             let message = format!("step {}: the question is longer than {QUESTION_BYTES_MAX} bytes", step.id);
             return Failure::of_plan("plan_input", message);
@@ -262,9 +263,7 @@ impl Attempt<'_> {
                 key: self.key,
             },
             Work::Wait(wait) => UnitWork::Timer { wait: *wait },
-            Work::Approve { timeout } => {
-                UnitWork::Approval { question: input.unwrap_or_default(), timeout: *timeout }
-            }
+            Work::Approve { timeout } => UnitWork::Approval { question: input.unwrap_or_default(), timeout: *timeout },
             Work::Signal { name, timeout } => UnitWork::Signal { signal: name.clone(), timeout: *timeout },
         };
         Unit { name: self.name, work, on_failure: self.plan.on_failure }

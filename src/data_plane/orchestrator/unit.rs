@@ -95,10 +95,9 @@ impl Unit {
     pub fn child(&self) -> Option<TaskId> {
         match &self.work {
             UnitWork::Delegate { child, .. } => Some(*child),
-            UnitWork::Tool { .. }
-            | UnitWork::Timer { .. }
-            | UnitWork::Approval { .. }
-            | UnitWork::Signal { .. } => None,
+            UnitWork::Tool { .. } | UnitWork::Timer { .. } | UnitWork::Approval { .. } | UnitWork::Signal { .. } => {
+                None
+            }
         }
     }
 }

@@ -94,7 +94,8 @@ async fn a_tool_is_posted_its_input_under_the_key_and_what_it_says_is_the_output
     let request = seen.recv().await.expect("a request");
     assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
     assert!(request.to_ascii_lowercase().contains("idempotency-key: task-7-3\r\n"), "{request}");
-    let body: serde_json::Value = serde_json::from_str(request.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    let body: serde_json::Value =
+        serde_json::from_str(request.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
     let expected = serde_json::json!({"input": "hello", "task_id": call.task.to_string(), "step": "out[2]"});
     assert_eq!(body, expected);
 }

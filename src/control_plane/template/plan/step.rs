@@ -78,7 +78,10 @@ impl Reader<'_> {
         if !tools.iter().any(|granted| granted == name) {
             self.refuse("/tool", format!("the template's tools do not list {name:?}"));
         }
-        name.parse().map(Work::Tool).map_err(|fault: crate::domain::name::InvalidName| self.refuse("/tool", fault.to_string())).ok()
+        name.parse()
+            .map(Work::Tool)
+            .map_err(|fault: crate::domain::name::InvalidName| self.refuse("/tool", fault.to_string()))
+            .ok()
     }
 
     fn signal(&mut self, name: &str) -> Option<String> {

@@ -7,7 +7,8 @@ use super::*;
 
 fn plan(value: Value) -> Result<Plan, String> {
     let written = serde_json::from_value(value).expect("a plan as written");
-    validate(&written, 64, &["publish".to_owned()]).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    validate(&written, 64, &["publish".to_owned()])
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn step(id: &str, needs: &[&str], input: &str) -> Value {
@@ -73,11 +74,7 @@ fn an_unsound_plan_is_refused_with_its_place() {
             None,
             "/plan/steps/0/map: there is no step",
         ),
-        (
-            json!([{"id": "a", "template": "w", "on_failure": "shrug"}]),
-            None,
-            "/plan/steps/0/on_failure: one of fail",
-        ),
+        (json!([{"id": "a", "template": "w", "on_failure": "shrug"}]), None, "/plan/steps/0/on_failure: one of fail"),
         (json!([one()]), Some(json!({"mode": "step", "step": "b"})), "/plan/aggregate/step: there is no step \"b\""),
         (json!([one()]), Some(json!({"mode": "step"})), "names its step"),
         (json!([one()]), Some(json!({"mode": "vote", "step": "a"})), "only mode step"),

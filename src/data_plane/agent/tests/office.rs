@@ -81,6 +81,12 @@ impl Office {
         &self.environment.journal
     }
 
+    /// An order that nobody has submitted.
+    pub(crate) fn order(&self) -> Order {
+        let TaskRecord::Submitted(first) = submitted() else { unreachable!("it is a submission") };
+        first.order
+    }
+
     /// A task that is open, with what the first call may cost held for it.
     pub(crate) async fn submit(&self) -> Order {
         let TaskRecord::Submitted(first) = submitted() else { unreachable!("it is a submission") };

@@ -97,8 +97,7 @@ impl Story {
 
     /// What comes next where nothing is submitted and no tool is being called.
     fn next_at(&self, plan: &Plan, now: Timestamp) -> Next {
-        let rules =
-            Rules { plan, fan_out: FAN_OUT, is_submitted: &|_| false, is_called: &|_| false, diverged: None };
+        let rules = Rules { plan, fan_out: FAN_OUT, is_submitted: &|_| false, is_called: &|_| false, diverged: None };
         next(&self.task(), &rules, now)
     }
 

@@ -44,7 +44,12 @@ fn outside(task: &Task, choice: u8) -> Option<TaskRecord> {
     let by = || "ada".to_owned();
     let open = task.steps.iter().find(|step| step.status == StepStatus::Started);
     match choice % 6 {
-        0 => Some(TaskRecord::Signalled(Signalled { signal: "paid".into(), payload: Text::from("p"), by: by(), at: NOW })),
+        0 => Some(TaskRecord::Signalled(Signalled {
+            signal: "paid".into(),
+            payload: Text::from("p"),
+            by: by(),
+            at: NOW,
+        })),
         1 => Some(TaskRecord::RetryRequested(RetryRequested { by: by(), at: NOW })),
         verdict @ (2 | 3) => {
             let verdict = if verdict == 2 { Verdict::Approved } else { Verdict::Rejected };
@@ -142,9 +147,8 @@ fn records_of_another_plan_are_told() {
 
 #[test]
 fn another_subtask_tool_or_signal_under_a_plans_name_is_told() {
-    let start = |kind| {
-        Story::new().then(TaskRecord::StepStarted(StepStarted { step: 0, kind, reserved: Usd::ZERO, at: NOW }))
-    };
+    let start =
+        |kind| Story::new().then(TaskRecord::StepStarted(StepStarted { step: 0, kind, reserved: Usd::ZERO, at: NOW }));
     let stranger = StepKind::Delegate { name: "facts".into(), child: crate::domain::id::TaskId::generate() };
     assert!(misfit(&diamond(), &start(stranger)).contains("not the plan's"));
     let tool = StepKind::Tool { name: "out".into(), tool: "shell".parse().expect("a name"), idempotent: false };

@@ -232,13 +232,8 @@ fn an_open_call_of_an_idempotent_tool_is_made_again_under_its_own_step() {
     let UnitWork::Tool { step, key, input, .. } = call(story.next(&publish())).work else { panic!("a tool") };
     assert_eq!((step, key, input.expose()), (Some(0), None, "given apple"));
     let plan = publish();
-    let rules = Rules {
-        plan: &plan,
-        fan_out: 3,
-        is_submitted: &|_| false,
-        is_called: &|step| step == 0,
-        diverged: None,
-    };
+    let rules =
+        Rules { plan: &plan, fan_out: 3, is_submitted: &|_| false, is_called: &|step| step == 0, diverged: None };
     assert_eq!(rests_until(next(&story.task(), &rules, NOW)), None, "one that is being made is not");
 }
 
@@ -353,5 +348,8 @@ fn a_failure_with_then_again_is_no_failure_of_the_step() {
     let end = |then| End::Failed { code: "x".to_owned(), message: String::new(), cost: Usd::ZERO, then };
     assert!(!end(Then::Again { after_ms: 0 }).is_failure() && end(Then::GiveUp).is_failure());
     let records = Conclusion { step: 4, end: end(Then::GiveUp), skipped: Some("a".to_owned()) }.into_records(NOW);
-    assert!(matches!(records.as_slice(), [TaskRecord::StepFailed(StepFailed { step: 4, .. }), TaskRecord::StepSkipped(_)]));
+    assert!(matches!(
+        records.as_slice(),
+        [TaskRecord::StepFailed(StepFailed { step: 4, .. }), TaskRecord::StepSkipped(_)]
+    ));
 }
