@@ -129,6 +129,22 @@ async fn a_signal_is_waited_for_across_kill_9_and_what_it_brings_is_the_output()
 }
 
 #[tokio::test]
+async fn a_signal_that_comes_before_its_step_is_kept_for_it_and_a_time_is_waited_for_without_a_restart() {
+    let tool = Provider::echo().await;
+    let steps = json!([
+        {"id": "yes", "approve": "?"}, {"id": "cool", "wait": "100ms", "needs": ["yes"]},
+        {"id": "paid", "signal": "paid", "needs": ["cool"]}
+    ]);
+    let daemon = Daemon::start(boss(&tool, false, steps)).await;
+    let task = daemon.submit("boss", "x").await;
+    stands(&daemon, &task, TaskState::WaitingApproval).await;
+    daemon.client.signal(&task.task_id, "paid", &Signal { payload: json!("42.00") }).await.expect("taken");
+    daemon.client.approve(&task.task_id, &Decision::default()).await.expect("approved");
+    let ended = daemon.finished(&task.task_id).await;
+    assert_eq!((ended.state, &ended.output), (TaskState::Succeeded, &json!("42.00")), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_call_of_an_idempotent_tool_that_kill_9_cut_off_is_made_again_under_the_same_key() {
     let gate = Gate::closed();
     let held = gate.clone();

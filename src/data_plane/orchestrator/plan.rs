@@ -140,6 +140,8 @@ impl PlanRun {
                 let mut crowded = BTreeSet::new();
                 let started = self.start(order, start, &mut crowded).await?;
                 let records = task.records.saturating_add(u64::try_from(started.len()).unwrap_or(u64::MAX));
+                // What waits may be over already, and its time is known only now that it is written down.
+                let waits = started.iter().any(Unit::waits);
                 self.call_again(order, calls, &mut crowded);
                 self.calls.give_back_slots();
                 let units: Vec<Unit> =
@@ -147,7 +149,9 @@ impl PlanRun {
                 for unit in &units {
                     self.delegate(order, unit).await?;
                 }
-                self.gather(Waits { units, crowded, until, records }).await?;
+                if !waits {
+                    self.gather(Waits { units, crowded, until, records }).await?;
+                }
             }
             Next::Conclude(conclusions) => self.write(conclusions).await?,
             Next::Ask(question) => self.ask(question).await?,

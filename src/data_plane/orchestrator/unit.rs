@@ -90,6 +90,15 @@ impl Unit {
         }
     }
 
+    /// Whether it is done by waiting, with nobody at work.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        match &self.work {
+            UnitWork::Delegate { .. } | UnitWork::Tool { .. } => false,
+            UnitWork::Timer { .. } | UnitWork::Approval { .. } | UnitWork::Signal { .. } => true,
+        }
+    }
+
     /// The subtask, where it is one.
     #[must_use]
     pub fn child(&self) -> Option<TaskId> {

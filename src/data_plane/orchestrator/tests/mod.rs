@@ -132,13 +132,10 @@ fn diamond() -> Plan {
 
 /// The names and inputs of units to start, and the names of those that run.
 fn work(next: Next) -> (Vec<(String, String)>, Vec<String>) {
-    match next {
-        Next::Work { start, running, .. } => (
-            start.into_iter().map(|unit| (unit.name, input_of(&unit.work).to_owned())).collect(),
-            running.into_iter().map(|unit| unit.name).collect(),
-        ),
-        other => panic!("not work but {other:?}"),
-    }
+    let shown = format!("{next:?}");
+    let Next::Work { start, running, .. } = next else { panic!("not work but {shown}") };
+    let start = start.into_iter().map(|unit| (unit.name, input_of(&unit.work).to_owned()));
+    (start.collect(), running.into_iter().map(|unit| unit.name).collect())
 }
 
 fn input_of(work: &UnitWork) -> &str {
@@ -239,10 +236,9 @@ fn aggregates_concatenate_merge_and_vote_over_the_leaves() {
         let steps = vec![step("a", &[], "{{input}}"), step("b", &[], "{{input}}"), step("c", &[], "{{input}}")];
         let story = Story::new().started(0, "a").started(1, "b").started(2, "c");
         let story = story.finished(0, "no").finished(1, "Yes ").finished(2, "yes");
-        match story.next(&Plan { steps, aggregate }) {
-            Next::End(Outcome::Answered { output }) => output.expose().to_owned(),
-            other => panic!("no answer but {other:?}"),
-        }
+        let next = story.next(&Plan { steps, aggregate });
+        let Next::End(Outcome::Answered { output }) = &next else { panic!("no answer but {next:?}") };
+        output.expose().to_owned()
     };
     assert_eq!(aggregate(Aggregate::Concat), "no\n\nYes \n\nyes");
     assert_eq!(aggregate(Aggregate::Merge), r#"{"a":"no","b":"Yes ","c":"yes"}"#);

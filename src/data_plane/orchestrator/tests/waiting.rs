@@ -67,21 +67,18 @@ impl Story {
 }
 
 fn asks(next: Next) -> Question {
-    match next {
-        Next::Ask(question) => question,
-        other => panic!("no question but {other:?}"),
-    }
+    let shown = format!("{next:?}");
+    let Next::Ask(question) = next else { panic!("no question but {shown}") };
+    question
 }
 
 /// What one step comes to, and its unit's name where the plan goes on without it.
 fn concluded(next: Next) -> (End, Option<String>) {
-    match next {
-        Next::Conclude(mut ends) if ends.len() == 1 => {
-            let Conclusion { end, skipped, .. } = ends.remove(0);
-            (end, skipped)
-        }
-        other => panic!("not one conclusion but {other:?}"),
-    }
+    let shown = format!("{next:?}");
+    let Next::Conclude(mut ends) = next else { panic!("no conclusion but {shown}") };
+    assert_eq!(ends.len(), 1, "{shown}");
+    let Conclusion { end, skipped, .. } = ends.remove(0);
+    (end, skipped)
 }
 
 fn code_of(end: &End) -> &str {
@@ -99,12 +96,10 @@ fn output_of(end: &End) -> &str {
 }
 
 fn rests_until(next: Next) -> Option<Timestamp> {
-    match next {
-        Next::Work { start, running, calls, until } if start.is_empty() && running.is_empty() && calls.is_empty() => {
-            until
-        }
-        other => panic!("not rest but {other:?}"),
-    }
+    let shown = format!("{next:?}");
+    let Next::Work { start, running, calls, until } = next else { panic!("no rest but {shown}") };
+    assert!(start.is_empty() && running.is_empty() && calls.is_empty(), "{shown}");
+    until
 }
 
 pub(super) fn of(id: &str, work: Work) -> PlanStep {
@@ -220,10 +215,9 @@ fn each_signal_is_taken_by_one_step() {
 }
 
 fn call(next: Next) -> Unit {
-    match next {
-        Next::Work { start, calls, .. } => start.into_iter().chain(calls).next().expect("a call"),
-        other => panic!("no call but {other:?}"),
-    }
+    let shown = format!("{next:?}");
+    let Next::Work { start, calls, .. } = next else { panic!("no call but {shown}") };
+    start.into_iter().chain(calls).next().expect("a call")
 }
 
 #[test]
