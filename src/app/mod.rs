@@ -44,6 +44,7 @@ use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::orchestrator::Orchestrator;
 use crate::data_plane::provider::Providers;
+use crate::data_plane::tool::Tools;
 use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
@@ -139,6 +140,7 @@ impl Daemon {
             prices: PriceList::new(&settings.models),
             dlp: dlp.clone(),
             providers,
+            tools: Tools::new(&settings.tools),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -417,12 +419,13 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             retention,
             templates,
             providers,
+            tools,
             models,
             routes,
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

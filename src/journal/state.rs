@@ -96,6 +96,8 @@ pub struct Task {
     pub attention: Option<Attention>,
     /// The first step since a person wanted it retried: what failed before does not count.
     pub retried_from: u32,
+    /// The open step that a person wants done again.
+    pub retried_step: Option<u32>,
     /// Its answer.
     pub output: Option<Text>,
     /// Why it failed.
@@ -128,6 +130,7 @@ impl Task {
             signals: Vec::new(),
             attention: None,
             retried_from: 0,
+            retried_step: None,
             output: None,
             fault: None,
             cancel_requested_by: None,
@@ -290,6 +293,7 @@ impl Task {
             step.status = status;
         }
         self.decisions.retain(|decided| decided.step != number);
+        self.retried_step = self.retried_step.filter(|retried| *retried != number);
         if self.attention.as_ref().is_some_and(|attention| attention.step == Some(number)) {
             self.attention = None;
         }
@@ -308,7 +312,7 @@ impl Task {
     }
 
     fn retry(&mut self) {
-        self.attention = None;
+        self.retried_step = self.attention.take().and_then(|attention| attention.step);
         if self.state.has_ended() {
             (self.state, self.fault, self.finished_at) = (State::Running, None, None);
         }

@@ -22,6 +22,10 @@ pub const PROVIDER_REQUESTS_TOTAL: &str = "factory_provider_requests_total";
 pub const PROVIDER_SECONDS: &str = "factory_provider_seconds";
 /// 1 where a provider's circuit breaker is open, by `provider`.
 pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
+/// Calls of tools, by `tool` and `outcome`.
+pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
+/// Time that a tool took for a call.
+pub const TOOL_SECONDS: &str = "factory_tool_seconds";
 /// A step's time less its provider's.
 pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
 /// Tokens, by `direction` (`input`, `output`) and `model`.
@@ -151,6 +155,14 @@ pub const FAMILIES: &[Family] = &[
             Kind::Gauge,
             "1 where a provider's circuit breaker keeps calls away, else 0; this version has no breaker yet, so 0.",
         )
+    },
+    Family {
+        open: &["tool", "outcome"],
+        ..family(TOOL_REQUESTS_TOTAL, Kind::Counter, "Calls of tools; the outcome is ok or an error's code.")
+    },
+    Family {
+        open: &["tool"],
+        ..family(TOOL_SECONDS, Kind::Histogram(MODEL_SECONDS), "Time that a tool took for a call.")
     },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {

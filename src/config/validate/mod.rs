@@ -9,6 +9,7 @@ mod log;
 mod providers;
 mod retention;
 mod templates;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
+    let tools = tools::read(root.section(report, "tools"), report);
     let models = providers::models(root.section(report, "models"), &providers, report);
     let routes = providers::routes(root.section(report, "routes"), &providers, &models, report);
     let budgets = budgets::read(root.section(report, "budgets"), report);
@@ -57,6 +59,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         log,
         templates,
         providers,
+        tools,
         models,
         routes,
         budgets,

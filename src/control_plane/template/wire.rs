@@ -136,6 +136,11 @@ pub(super) struct Step {
     pub(super) id: String,
     pub(super) template: Option<String>,
     pub(super) capability: Option<String>,
+    pub(super) tool: Option<String>,
+    pub(super) wait: Option<String>,
+    pub(super) approve: Option<String>,
+    pub(super) signal: Option<String>,
+    pub(super) timeout: Option<String>,
     pub(super) input: Option<String>,
     #[serde(default)]
     pub(super) needs: Vec<String>,
@@ -328,7 +333,7 @@ impl Reader {
                 self.refuse("/plan", "only a template of kind orchestrator has a plan");
                 None
             }
-            ("orchestrator", Some(written)) => match plan::validate(written, limits.fan_out) {
+            ("orchestrator", Some(written)) => match plan::validate(written, limits.fan_out, &wire.tools) {
                 Ok(plan) => Some(Kind::Orchestrator(plan)),
                 Err(mistakes) => {
                     self.mistakes.extend(mistakes);
