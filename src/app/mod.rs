@@ -160,8 +160,7 @@ impl Daemon {
         let upkeep = upkeep::spec(metrics, data.factory);
         let mut edge = vec![api_spec, upkeep, notifier::spec(Arc::clone(&rooms.readiness))];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
-        let tree =
-            tree::Parts { store: tree::committer(&store), control: control.children, data: data.children, edge };
+        let tree = tree::Parts { store: tree::committer(&store), control: control.children, data: data.children, edge };
         root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;

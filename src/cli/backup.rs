@@ -165,7 +165,9 @@ fn remark_losses(output: &Output, summary: &Summary) {
     if missing > 0 {
         output.remark(|paint| {
             let lost = paint.text(Tone::Warning, "warning:");
-            format!("{lost} {missing} payload files were missing or damaged when the backup was taken; it lacks them too")
+            format!(
+                "{lost} {missing} payload files were missing or damaged when the backup was taken; it lacks them too"
+            )
         });
     }
 }

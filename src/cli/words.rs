@@ -31,7 +31,9 @@ pub(super) fn bytes(bytes: u64) -> String {
     const MB: u64 = 1_000_000;
     const GB: u64 = 1_000_000_000;
     // One decimal place, cut rather than rounded: integers alone.
-    let in_units = |unit: u64| format!("{}.{}", bytes.div_euclid(unit), bytes.rem_euclid(unit).saturating_mul(10) / unit);
+    let in_units = |unit: u64| {
+        format!("{}.{}", bytes.div_euclid(unit), bytes.rem_euclid(unit).saturating_mul(10).div_euclid(unit))
+    };
     match bytes {
         0..KB => format!("{bytes} bytes"),
         KB..MB => format!("{} kB", in_units(KB)),
@@ -119,7 +121,8 @@ mod tests {
 
     #[test]
     fn sizes_are_as_precise_as_they_deserve() {
-        let cases = [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (1_250_000, "1.2 MB"), (8_000_000_000, "8.0 GB")];
+        let cases =
+            [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (1_250_000, "1.2 MB"), (8_000_000_000, "8.0 GB")];
         for (size, want) in cases {
             assert_eq!(bytes(size), want);
         }

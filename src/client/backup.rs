@@ -54,7 +54,10 @@ impl BackupStream {
                 Err(_) => return Err(Error::TimedOut { doing: self.doing.clone(), after: ANSWER_TIME_MAX }),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(_))) => {
-                    let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the daemon broke the backup off; its log says why");
+                    let cut = io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the daemon broke the backup off; its log says why",
+                    );
                     return Err(Error::Unreachable { socket: self.socket.clone(), source: cut });
                 }
                 Ok(Some(Ok(frame))) => match frame.into_data() {

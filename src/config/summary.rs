@@ -27,7 +27,9 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(f, "workers     {}", settings.max_workers)?;
         match settings.retention.tasks {
-            Some(kept) => writeln!(f, "retention   ended tasks are DELETED after {}", humantime::format_duration(kept))?,
+            Some(kept) => {
+                writeln!(f, "retention   ended tasks are DELETED after {}", humantime::format_duration(kept))?
+            }
             None => writeln!(f, "retention   nothing is deleted")?,
         }
         for (name, provider) in &settings.providers {

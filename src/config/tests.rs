@@ -338,11 +338,14 @@ fn log_levels_are_checked() {
 
 #[test]
 fn how_long_ended_tasks_are_kept_is_a_day_at_least_or_for_ever() {
-    let expected = "retention.tasks: expected how long, such as \"90d\", a day at least; or \"never\" to delete nothing";
+    let expected =
+        "retention.tasks: expected how long, such as \"90d\", a day at least; or \"never\" to delete nothing";
     for wrong in ["\"23h\"", "\"0s\"", "\"always\"", "90", "\"37000d\"", "\"\""] {
         check(&format!("[retention]\ntasks = {wrong}\n"), &[], &[&format!("factoryd.toml:2:9: {expected}")]);
     }
-    for (told, kept) in [("", Some(90)), ("tasks = \"never\"", None), ("tasks = \"1d\"", Some(1)), ("tasks = \"10years\"", Some(3652))] {
+    for (told, kept) in
+        [("", Some(90)), ("tasks = \"never\"", None), ("tasks = \"1d\"", Some(1)), ("tasks = \"10years\"", Some(3652))]
+    {
         let settings = Written::new(&format!("[retention]\n{told}\n")).load(&[]).expect("settings");
         assert_eq!(settings.retention.tasks.map(|kept| kept.as_secs() / 86_400), kept, "{told}");
     }

@@ -191,7 +191,11 @@ fn moment(agent: AgentId) -> AgentId {
 
 /// The entry that makes an ended task part of its agent's memory.
 pub(super) fn turn(agent: AgentId, task: TaskId) -> Batch {
-    Batch::new().put(Keyspace::Turn, turn_key(agent, task), Record { kind: TURN_KIND, version: VERSION, body: Vec::new() })
+    Batch::new().put(
+        Keyspace::Turn,
+        turn_key(agent, task),
+        Record { kind: TURN_KIND, version: VERSION, body: Vec::new() },
+    )
 }
 
 pub(super) fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {

@@ -266,10 +266,7 @@ fn recover<'a>(shared: &'a Shared, poisoned: PoisonError<MutexGuard<'a, Writer>>
 /// Leaves the store as a committer does that panics when it has begun a group and sled was not given it; returns what whoever
 /// waits for that group is answered.
 #[cfg(test)]
-pub(super) fn panic_before_writing(
-    shared: &Arc<Shared>,
-    last: Position,
-) -> oneshot::Receiver<Result<Position, Error>> {
+pub(super) fn panic_before_writing(shared: &Arc<Shared>, last: Position) -> oneshot::Receiver<Result<Position, Error>> {
     let (answer, answered) = oneshot::channel();
     let shared = shared.clone();
     let panicked = thread::spawn(move || {

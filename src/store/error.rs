@@ -183,9 +183,11 @@ impl Failure for Error {
             Self::Read(_) | Self::Damaged { .. } => "a stored record cannot be read".to_owned(),
             Self::TooLarge { what, found, most } => format!("{found} {what} are more than {most}"),
             Self::Reserved => "a change cannot be stored where it was meant to be".to_owned(),
-            Self::Open(_) | Self::Foreign { .. } | Self::Newer { .. } | Self::Corrupt { .. } | Self::Incomplete { .. } => {
-                "the store cannot be opened".to_owned()
-            }
+            Self::Open(_)
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::Incomplete { .. } => "the store cannot be opened".to_owned(),
             Self::InUse(_) => "the data directory is in use by another daemon".to_owned(),
             Self::BackupRunning => "another backup is being taken".to_owned(),
             Self::BackupOvertaken(why) => format!("the backup was given up: {why}"),

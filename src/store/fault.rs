@@ -34,7 +34,9 @@ impl Cause {
             Self::DiskFull => "the disk is full: free space, then restart the daemon",
             Self::NoRoom => "the disk is nearly full: free space, and it goes on by itself",
             Self::ReadOnly => "the file system is read-only: make it writable, then restart the daemon",
-            Self::Failed => "the disk failed: see the log, check the disk, then restart the daemon, or restore a backup",
+            Self::Failed => {
+                "the disk failed: see the log, check the disk, then restart the daemon, or restore a backup"
+            }
         }
     }
 }

@@ -81,12 +81,7 @@ impl Store {
     }
 
     /// The same, with what tells how much room the disk has.
-    pub(super) fn assemble_on(
-        data_dir: &Path,
-        engine: Engine,
-        sync: SyncStep,
-        free: FreeBytes,
-    ) -> Result<Self, Error> {
+    pub(super) fn assemble_on(data_dir: &Path, engine: Engine, sync: SyncStep, free: FreeBytes) -> Result<Self, Error> {
         metrics::describe();
         let position = committer::last_position(&engine)?;
         let mark = engine.mark()?;

@@ -171,6 +171,10 @@ pub const FAMILIES: &[Family] = &[
         known: Some(("outcome", &["taken", "failed"])),
         ..family(BACKUPS_TOTAL, Kind::Counter, "Backups that were taken, and that were begun and were not.")
     },
-    family(TASKS_DELETED_TOTAL, Kind::Counter, "Ended tasks that were deleted because they were older than retention.tasks."),
+    family(
+        TASKS_DELETED_TOTAL,
+        Kind::Counter,
+        "Ended tasks that were deleted because they were older than retention.tasks.",
+    ),
     Family { open: &["actor"], ..family(MAILBOX_DEPTH, Kind::Gauge, "Messages that wait in an actor's mailbox.") },
 ];

@@ -46,7 +46,9 @@ async fn what_was_backed_up_is_there_again_after_a_restore() {
     let key = fs::read(daemon.workshop.path("data/dlp.key")).expect("a key");
     // Nothing but `data_dir` is read of the settings: neither a provider's key nor settings without mistakes are needed.
     let good = fs::read_to_string(daemon.workshop.settings()).expect("settings");
-    daemon.workshop.edit_settings(|text| format!("{text}\n[providers.gone]\nkind = \"openai\"\napi_key_env = \"NOT_SET\"\n"));
+    daemon
+        .workshop
+        .edit_settings(|text| format!("{text}\n[providers.gone]\nkind = \"openai\"\napi_key_env = \"NOT_SET\"\n"));
     let restored = offline(&daemon.workshop, &[&archive]).await;
     assert_eq!(restored.code, Some(0), "{}", restored.err);
     let told = restored.json();

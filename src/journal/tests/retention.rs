@@ -61,7 +61,8 @@ impl Desk {
 
     /// The tasks that something is stored of.
     fn stored(&self) -> BTreeSet<TaskId> {
-        let keys = self.journal.store().keys(Keyspace::Task, &[], None, Direction::Ascending, usize::MAX).expect("read");
+        let keys =
+            self.journal.store().keys(Keyspace::Task, &[], None, Direction::Ascending, usize::MAX).expect("read");
         keys.iter().map(|key| TaskId::from_bytes(key[..16].try_into().expect("an id"))).collect()
     }
 }

@@ -147,11 +147,14 @@ impl SectionHead {
     }
 }
 
+/// A key, and its value; `None` removes it.
+pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
+
 /// What one section holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Section {
-    /// Entries as a scan found them, or what a group wrote; `None` removes a key.
-    Writes(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    /// Entries as a scan found them, or what a group wrote.
+    Writes(Vec<Write>),
     Payload {
         digest: Digest,
         body: Vec<u8>,
@@ -193,9 +196,9 @@ pub(super) fn section(head: SectionHead, body: &[u8]) -> Result<Section, Flaw> {
             let name = String::from_utf8(name.to_vec()).map_err(|_| changed("the name of a file is no text"))?;
             Ok(Section::Companion { name, body: rest.to_vec() })
         }
-        Kind::End => {
-            minicbor::decode(body).map(Section::End).map_err(|fault| changed(&format!("its end cannot be read: {fault}")))
-        }
+        Kind::End => minicbor::decode(body)
+            .map(Section::End)
+            .map_err(|fault| changed(&format!("its end cannot be read: {fault}"))),
     }
 }
 
@@ -207,7 +210,7 @@ pub(super) fn companion(name: &str, content: &[u8]) -> Vec<u8> {
     body
 }
 
-fn writes(count: u32, body: &[u8]) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Flaw> {
+fn writes(count: u32, body: &[u8]) -> Result<Vec<Write>, Flaw> {
     let short = || changed("a section ends too early");
     let (mut rest, mut found) = (body, Vec::new());
     for _ in 0..count {

@@ -32,8 +32,11 @@ fn file(directory: &Path, archive: &[u8]) -> PathBuf {
     path
 }
 
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Every stored key and value, and every payload file, as they are on the disk of a closed store.
-fn raw(data_dir: &Path) -> (BTreeMap<Vec<u8>, Vec<u8>>, BTreeMap<PathBuf, Vec<u8>>) {
+fn raw(data_dir: &Path) -> (Entries, Files) {
     let db = sled::open(data_dir.join("store")).unwrap();
     let entries = db.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect();
     let mut files = BTreeMap::new();
@@ -134,8 +137,7 @@ async fn a_backup_under_load_holds_the_state_at_its_position() {
     let elsewhere = home.path().join("restored");
     let totals = restore(&archive, &elsewhere, NOW).unwrap().archive.totals;
     assert!(totals.groups > 0, "nothing was written during the backup: {totals:?}");
-    let mut model: BTreeMap<String, Vec<u8>> =
-        (0..20_000).map(|key| (format!("{key:06}"), bytes(key % 300))).collect();
+    let mut model: BTreeMap<String, Vec<u8>> = (0..20_000).map(|key| (format!("{key:06}"), bytes(key % 300))).collect();
     let mut sums = Vec::new();
     for (writer, told) in told.into_iter().enumerate() {
         let until = told.partition_point(|(position, _, _)| position.0 <= totals.position);
