@@ -1,5 +1,7 @@
 //! The whole daemon in one process, with its actors killed under load.
 
+mod simulation;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -13,10 +13,18 @@ use crate::domain::name::ModelRef;
 pub(super) enum Adapter {
     OpenAi(OpenAi),
     Builtin(Builtin),
+    #[cfg(test)]
+    Scripted(super::scripted::Script),
 }
 
 impl Adapter {
     pub(super) fn new(settings: &Provider) -> Self {
+        #[cfg(test)]
+        if settings.kind == ProviderKind::OpenAi
+            && let Some(script) = super::scripted::script()
+        {
+            return Self::Scripted(script);
+        }
         match settings.kind {
             ProviderKind::OpenAi => {
                 let endpoint = Endpoint::new(settings.base_url.clone(), settings.max_concurrency);
@@ -31,6 +39,8 @@ impl Adapter {
         match self {
             Self::OpenAi(openai) => openai.usable(),
             Self::Builtin(builtin) => builtin.usable(model),
+            #[cfg(test)]
+            Self::Scripted(_) => Ok(()),
         }
     }
 
@@ -39,6 +49,8 @@ impl Adapter {
         match self {
             Self::OpenAi(_) => None,
             Self::Builtin(builtin) => builtin.answer_at_once(model, request),
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -47,6 +59,8 @@ impl Adapter {
         match self {
             Self::OpenAi(openai) => openai.complete(model, &request).await,
             Self::Builtin(builtin) => builtin.complete(model, request).await,
+            #[cfg(test)]
+            Self::Scripted(script) => script(model.clone(), request).await,
         }
     }
 }

@@ -1,0 +1,333 @@
+//! The daemon of a simulation through all its lives on one directory.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::invariants;
+use super::market::{Market, OUTPUT_TOKENS_MAX};
+use super::schedule::{Event, Moment, Pause, Purse, Schedule, Work};
+use super::still::{self, Disk};
+use crate::app::Daemon;
+use crate::config::{self, Overrides, Sources};
+use crate::control_plane::access::Principal;
+use crate::control_plane::admission::NewAgent;
+use crate::control_plane::admission::submission::{Submission, Target};
+use crate::data_plane::provider::scripted;
+use crate::domain::clock::{Timestamp, simulated};
+use crate::domain::id::{AgentId, TaskId};
+use crate::domain::private::Text;
+use crate::journal::record::{Decided, Signalled, TaskRecord, Verdict};
+use crate::journal::state::Task;
+use crate::store::Batch;
+use crate::telemetry::metrics::Metrics;
+
+/// Registered agents that tasks are submitted to.
+const AGENTS: usize = 2;
+/// How long all tasks may take to end when nothing more happens; a plan looks at its records once an hour.
+const ENDED_WITHIN: Duration = Duration::from_secs(4 * 3_600);
+/// How long after that everything is let go of: news for the ledger, idle agents.
+const SETTLED_AFTER: Duration = Duration::from_secs(200);
+/// How long a start may take, in the host's time.
+const STARTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// A submission under an idempotency key of its own, and the tasks that it was acknowledged as: one, if all is well.
+struct Asked {
+    submission: Submission,
+    tasks: BTreeSet<TaskId>,
+}
+
+/// All that outlives a daemon.
+pub(super) struct World {
+    schedule: Schedule,
+    home: tempfile::TempDir,
+    market: Arc<Market>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    agents: Vec<AgentId>,
+    /// Open tasks as they were when a daemon crashed.
+    remembered: Vec<Arc<Task>>,
+    broken: Vec<String>,
+    now: Timestamp,
+}
+
+/// How a daemon's life ended.
+enum End {
+    Crashed,
+    RanOut,
+}
+
+impl World {
+    pub(super) fn new(schedule: Schedule) -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        furnish(home.path(), schedule.purse);
+        let market = Market::new(&schedule);
+        let (asked, now) = (Arc::default(), Timestamp::now());
+        Self { schedule, home, market, asked, agents: Vec::new(), remembered: Vec::new(), broken: Vec::new(), now }
+    }
+
+    /// Lets everything happen; returns what should not have.
+    pub(super) fn run(mut self) -> Vec<String> {
+        let _scripted = scripted::answer_by(self.market.script());
+        let mut moments: VecDeque<Moment> = std::mem::take(&mut self.schedule.moments).into();
+        loop {
+            let disk = Disk::default();
+            let runtime = still::runtime(&disk);
+            let end = runtime.block_on(self.live(&mut moments, &disk));
+            let store = disk.take();
+            // Every task of the daemon ends where it is.
+            drop(runtime);
+            match (end, store) {
+                (End::Crashed, Some(store)) => store.crash(),
+                (End::Crashed, None) | (End::RanOut, _) => break,
+            }
+        }
+        self.broken.extend(self.market.broken());
+        self.broken
+    }
+
+    async fn live(&mut self, moments: &mut VecDeque<Moment>, disk: &Disk) -> End {
+        let (origin, base) = (tokio::time::Instant::now(), self.now);
+        let _clock = simulated::go_by(move || base.after(origin.elapsed()));
+        let daemon = self.start().await;
+        disk.set(&daemon.store);
+        self.market.watch(&daemon.journal);
+        tokio::time::pause();
+        self.broken.extend(invariants::after_start(&daemon.journal, &self.remembered).await);
+        self.hire(&daemon).await;
+        let end = self.happen(moments, &daemon).await;
+        match end {
+            End::Crashed => {
+                self.remembered = daemon.journal.open_tasks();
+                self.now = Timestamp::now();
+            }
+            End::RanOut => {
+                let acknowledged: Vec<_> = self.asked().iter().map(|asked| asked.tasks.clone()).collect();
+                let broken = invariants::at_the_end(&daemon, &acknowledged, &self.market.calls()).await;
+                self.broken.extend(broken);
+                let stopped = daemon.stop().await;
+                self.broken.extend(stopped.err().map(|error| format!("stop: {error}")));
+            }
+        }
+        end
+    }
+
+    async fn start(&self) -> Daemon {
+        let sources =
+            Sources { file: Some(self.home.path().join("factoryd.toml")), environment: Vec::new(), flags: Overrides::default() };
+        let settings = config::load(&sources).expect("good settings");
+        let started = async {
+            loop {
+                // The directory's lock is given back a moment after the crash.
+                match Daemon::start(settings.clone(), Metrics::apart(), None).await {
+                    Ok(daemon) => return daemon,
+                    Err(error) => assert!(error.to_string().contains("another process"), "start: {error}"),
+                }
+            }
+        };
+        let daemon = tokio::time::timeout(STARTED_WITHIN, started).await.expect("a start");
+        let ready = async {
+            while !(daemon.rooms.readiness)().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(STARTED_WITHIN, ready).await.expect("ready");
+        daemon
+    }
+
+    /// Registers the agents, the first time.
+    async fn hire(&mut self, daemon: &Daemon) {
+        while self.agents.len() < AGENTS {
+            let template = "helper".parse().expect("a name");
+            let wanted = NewAgent { template, name: None, tenant: None, user: None };
+            let admitted = daemon.admission.admit_agent(&Principal::internal(), wanted, Timestamp::now()).await;
+            let (agent, with) = admitted.expect("admitted");
+            daemon.rooms.factory.create(&agent, with).await.expect("created");
+            self.agents.push(agent.agent);
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Vec<Asked>> {
+        self.asked.lock().expect("no panic")
+    }
+
+    async fn happen(&mut self, moments: &mut VecDeque<Moment>, daemon: &Daemon) -> End {
+        let root = daemon.root.clone();
+        let gave_up = tokio::spawn(async move { root.ended().await });
+        while let Some(moment) = moments.pop_front() {
+            match moment.pause {
+                Pause::Turns(turns) => {
+                    for _ in 0..turns {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Pause::Time(time) => tokio::time::sleep(time).await,
+            }
+            // Whoever supervises the daemon starts it again.
+            if matches!(moment.event, Event::Crash) || gave_up.is_finished() {
+                return End::Crashed;
+            }
+            self.befall(daemon, moment.event).await;
+        }
+        let ended = async {
+            while daemon.journal.open_count() > 0 && !gave_up.is_finished() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        if tokio::time::timeout(ENDED_WITHIN, ended).await.is_err() {
+            let open = daemon.journal.open_tasks();
+            self.broken.push(format!("{} tasks do not end: {open:#?}", open.len()));
+        }
+        tokio::time::sleep(SETTLED_AFTER).await;
+        if gave_up.is_finished() { End::Crashed } else { End::RanOut }
+    }
+
+    async fn befall(&mut self, daemon: &Daemon, event: Event) {
+        match event {
+            Event::Submit { work, deadline } => {
+                let submission = self.submission(work, deadline);
+                self.asked().push(Asked { submission, tasks: BTreeSet::new() });
+                let last = self.asked().len() - 1;
+                self.ask(daemon, last);
+            }
+            Event::Repeat(which) => {
+                let count = self.asked().len();
+                if let Some(which) = which.checked_rem(count) {
+                    self.ask(daemon, which);
+                }
+            }
+            Event::Cancel(which) => {
+                if let Some(task) = self.acknowledged(which) {
+                    let orchestrator = daemon.rooms.orchestrator.clone();
+                    // One that has ended is not cancelled; whether that was right is seen in the records.
+                    tokio::spawn(async move { orchestrator.cancel(task, "ada", Batch::new()).await.is_ok() });
+                }
+            }
+            Event::Decide(which) => {
+                let (verdict, by, at) = (Verdict::Approved, "ada".to_owned(), Timestamp::now());
+                let decided = Decided { step: u32::try_from(which % 3).expect("small"), verdict, comment: None, by, at };
+                self.interject(daemon, which, TaskRecord::Decided(decided));
+            }
+            Event::Signal(which) => {
+                let (signal, payload, by, at) = ("go".to_owned(), Text::from("now"), "ada".to_owned(), Timestamp::now());
+                self.interject(daemon, which, TaskRecord::Signalled(Signalled { signal, payload, by, at }));
+            }
+            Event::Kill(which) => {
+                let (root, mut actors) = (daemon.root.clone(), Vec::new());
+                invariants::paths(&root.snapshot().await, &[], &mut actors);
+                if let Some(which) = which.checked_rem(actors.len()) {
+                    let path = actors.swap_remove(which);
+                    // One that is being restarted is not there to be killed.
+                    tokio::spawn(async move { root.kill(&path).await.is_ok() });
+                }
+            }
+            Event::Crash => {}
+        }
+    }
+
+    fn acknowledged(&self, which: usize) -> Option<TaskId> {
+        let tasks: Vec<TaskId> = self.asked().iter().flat_map(|asked| asked.tasks.clone()).collect();
+        which.checked_rem(tasks.len()).and_then(|which| tasks.get(which).copied())
+    }
+
+    fn interject(&self, daemon: &Daemon, which: usize, record: TaskRecord) {
+        let Some(task) = self.acknowledged(which) else { return };
+        let journal = daemon.journal.clone();
+        // What its task does not accept is refused, and changes nothing: replays agree all the same.
+        tokio::spawn(async move { journal.interject(task, vec![record], Batch::new(), |_| {}).await.is_ok() });
+    }
+
+    fn ask(&self, daemon: &Daemon, which: usize) {
+        let submission = self.asked()[which].submission.clone();
+        let (orchestrator, asked) = (daemon.rooms.orchestrator.clone(), Arc::clone(&self.asked));
+        tokio::spawn(async move {
+            if let Ok(task) = orchestrator.accept(Arc::new(Principal::internal()), submission).await {
+                asked.lock().expect("no panic")[which].tasks.insert(task);
+            }
+        });
+    }
+
+    fn submission(&self, work: Work, deadline: Option<Duration>) -> Submission {
+        let template = |name: &str| Target::Template(name.parse().expect("a name"));
+        let target = match work {
+            Work::Single => template("worker"),
+            Work::Refined => template("refiner"),
+            Work::Registered(which) => Target::Agent(self.agents[which % self.agents.len()]),
+            Work::Plan => template("boss"),
+            Work::Nested => template("chief"),
+        };
+        let number = self.asked().len();
+        Submission {
+            target,
+            input: Text::from(format!("Rain fell on hill number {number}.")),
+            budget: None,
+            deadline: deadline.map(|left| Timestamp::now().after(left)),
+            tenant: None,
+            user: None,
+            metadata: BTreeMap::new(),
+            idempotency_key: Some(format!("submission-{number}")),
+        }
+    }
+}
+
+/// Writes settings and templates.
+fn furnish(home: &Path, purse: Purse) {
+    let limit = |usd| format!("[budgets.global]\nlimit_usd = \"{usd}\"\nwindow = \"total\"\n");
+    let budgets = match purse {
+        Purse::Endless => String::new(),
+        Purse::Ample => limit("1.00"),
+        Purse::Tight => limit("0.004"),
+    };
+    let settings = format!(
+        r#"data_dir = "data"
+templates_dir = "templates"
+socket = "c.sock"
+max_workers = 2
+[templates]
+enable_signature_validation = false
+[providers.mock]
+kind = "openai"
+base_url = "http://127.0.0.1:9/v1"
+timeout = "20s"
+max_concurrency = 3
+[models."mock/a"]
+input_usd_per_mtok = "1.00"
+output_usd_per_mtok = "4.00"
+[models."mock/b"]
+input_usd_per_mtok = "1.00"
+output_usd_per_mtok = "4.00"
+[routes]
+both = ["mock/a", "mock/b"]
+{budgets}"#
+    );
+    std::fs::write(home.join("factoryd.toml"), settings).expect("settings");
+    std::fs::create_dir_all(home.join("templates")).expect("a directory");
+    let step = |id: &str, more: &str| format!(r#"{{"id": "{id}", "template": "worker", "input": "{{{{input}}}}"{more}}}"#);
+    let boss = [
+        step("facts", r#", "on_failure": "retry""#),
+        step("notes", r#", "on_failure": "skip""#),
+        format!(
+            r#"{{"id": "parts", "template": "refiner", "needs": ["facts", "notes"], "map": "{{{{steps.facts.output}}}}", "input": "{{{{item}}}}"}}"#
+        ),
+    ];
+    let chief = [
+        r#"{"id": "left", "template": "boss", "input": "{{input}}", "on_failure": "retry"}"#.to_owned(),
+        step("right", ""),
+    ];
+    let plan = |steps: &[String]| {
+        let steps = steps.join(", ");
+        format!(r#", "kind": "orchestrator", "plan": {{"steps": [{steps}], "aggregate": {{"mode": "merge"}}}}, "limits": {{"depth": 3, "fan_out": 4}}"#)
+    };
+    for (name, more) in [
+        ("worker", String::new()),
+        ("refiner", r#", "refine": {"passes": 2}"#.to_owned()),
+        ("helper", r#", "memory": {"history": 2}"#.to_owned()),
+        ("boss", plan(&boss)),
+        ("chief", plan(&chief)),
+    ] {
+        let text = format!(
+            r#"{{"name": "{name}", "version": "1.0.0", "description": "a template of the simulation", "capabilities": ["work"], "system_prompt": "Answer with a list of two fruits.", "model": {{"route": "both", "max_output_tokens": {OUTPUT_TOKENS_MAX}}}{more}}}"#
+        );
+        std::fs::write(home.join(format!("templates/{name}.json")), text).expect("a template");
+    }
+}
