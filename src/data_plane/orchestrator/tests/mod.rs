@@ -1,6 +1,7 @@
 //! The decision table of plans.
 
 mod cancelling;
+mod model;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
