@@ -35,13 +35,7 @@ fn is_whole(node: &Node) -> bool {
 pub(super) async fn after_start(journal: &Journal, remembered: &[Arc<Task>]) -> Vec<String> {
     let mut broken: Vec<String> = journal.unreadable().iter().map(|id| format!("{id} cannot be read")).collect();
     for task in remembered {
-        let id = task.order.task;
-        let records = journal.records(id).await.expect("read");
-        let known = usize::try_from(task.records).expect("few");
-        let before = records.get(..known).and_then(Task::replay);
-        if before.as_ref() != Some(task) {
-            broken.push(format!("{id} was known as {task:#?} and is {before:#?} by its first {known} records"));
-        }
+        broken.extend(retold(journal, task).await);
     }
     for task in journal.open_tasks() {
         broken.extend(retold(journal, &task).await);
@@ -49,11 +43,12 @@ pub(super) async fn after_start(journal: &Journal, remembered: &[Arc<Task>]) -> 
     broken
 }
 
-/// A task is what the replay of its records gives.
+/// A task is what the replay of as many records gives as it had; there may be more since.
 async fn retold(journal: &Journal, task: &Task) -> Option<String> {
     let records = journal.records(task.order.task).await.expect("read");
-    let replayed = Task::replay(&records);
-    (replayed.as_ref() != Some(task)).then(|| format!("{task:#?} is replayed as {replayed:#?}"))
+    let known = usize::try_from(task.records).expect("few");
+    let replayed = records.get(..known).and_then(Task::replay);
+    (replayed.as_ref() != Some(task)).then(|| format!("{task:?} is replayed as {replayed:?}"))
 }
 
 /// What is wrong when everything has run out.
@@ -80,6 +75,17 @@ pub(super) async fn at_the_end(daemon: &Daemon, acknowledged: &[BTreeSet<TaskId>
     broken.extend(money(daemon, &spent).await);
     broken.extend(let_go(daemon).await);
     broken
+}
+
+/// How many tasks ended how, and how many calls that took.
+pub(super) async fn came_to(journal: &Journal, calls: usize) -> String {
+    let word = |task: &Task| Some(task.fault.as_ref().map_or(task.state.as_str().to_owned(), |fault| fault.code.clone()));
+    let page = journal.list(None, TASKS_MAX, word).await.expect("read");
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for word in page.items {
+        *counts.entry(word).or_default() += 1;
+    }
+    format!("{calls} calls, tasks {counts:?}")
 }
 
 /// A task ends once, and once more each time that a person had it retried.
@@ -204,7 +210,7 @@ async fn let_go(daemon: &Daemon) -> Vec<String> {
     }
     let tree = daemon.root.snapshot().await;
     if !is_whole(&tree) {
-        broken.push(format!("the tree is not whole: {tree:#?}"));
+        broken.push(format!("the tree is not whole: {tree:?}"));
     }
     if let Err(error) = rooms.audit.verify().await {
         broken.push(format!("the audit log: {error}"));

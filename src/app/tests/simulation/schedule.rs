@@ -1,5 +1,6 @@
 //! What befalls a daemon in one simulation, drawn from a seed.
 
+use std::fmt;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -9,7 +10,6 @@ use rand::{Rng, SeedableRng};
 const MOMENTS_MAX: usize = 60;
 
 /// All that is told from outside; what the provider does follows from the same seed.
-#[derive(Debug)]
 pub(super) struct Schedule {
     pub(super) seed: u64,
     pub(super) temper: Temper,
@@ -63,6 +63,8 @@ pub(super) enum Event {
     Kill(usize),
     /// The daemon ends without a word and starts again.
     Crash,
+    /// The daemon is stopped in good order and starts again.
+    Stop,
 }
 
 /// What is asked for.
@@ -90,6 +92,13 @@ impl Schedule {
     }
 }
 
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "provider {:?}, purse {:?}", self.temper, self.purse)?;
+        self.moments.iter().try_for_each(|Moment { pause, event }| writeln!(f, "  {pause:?}: {event:?}"))
+    }
+}
+
 fn pause(chance: &mut StdRng) -> Pause {
     match chance.gen_range(0..10) {
         0..=5 => Pause::Turns(chance.gen_range(0..160)),
@@ -105,8 +114,9 @@ fn event(chance: &mut StdRng) -> Event {
         52..=61 => Event::Cancel(chance.r#gen()),
         62..=63 => Event::Decide(chance.r#gen()),
         64..=65 => Event::Signal(chance.r#gen()),
-        66..=89 => Event::Kill(chance.r#gen()),
-        _ => Event::Crash,
+        66..=88 => Event::Kill(chance.r#gen()),
+        89..=96 => Event::Crash,
+        _ => Event::Stop,
     }
 }
 

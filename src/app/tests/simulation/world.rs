@@ -29,6 +29,8 @@ const AGENTS: usize = 2;
 const ENDED_WITHIN: Duration = Duration::from_secs(4 * 3_600);
 /// How long after that everything is let go of: news for the ledger, idle agents.
 const SETTLED_AFTER: Duration = Duration::from_secs(200);
+/// How long a stop in good order may take; the grace for open tasks is 5 s.
+const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 /// How long a start may take, in the host's time.
 const STARTED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -49,11 +51,15 @@ pub(super) struct World {
     remembered: Vec<Arc<Task>>,
     broken: Vec<String>,
     now: Timestamp,
+    lives: u32,
+    /// What the tasks came to, for people.
+    came_to: String,
 }
 
 /// How a daemon's life ended.
 enum End {
     Crashed,
+    Stopped,
     RanOut,
 }
 
@@ -63,7 +69,7 @@ impl World {
         furnish(home.path(), schedule.purse);
         let market = Market::new(&schedule);
         let (asked, now) = (Arc::default(), Timestamp::now());
-        Self { schedule, home, market, asked, agents: Vec::new(), remembered: Vec::new(), broken: Vec::new(), now }
+        Self { schedule, home, market, asked, agents: Vec::new(), remembered: Vec::new(), broken: Vec::new(), now, lives: 0, came_to: String::new() }
     }
 
     /// Lets everything happen; returns what should not have.
@@ -79,10 +85,12 @@ impl World {
             drop(runtime);
             match (end, store) {
                 (End::Crashed, Some(store)) => store.crash(),
+                (End::Stopped, _) => {}
                 (End::Crashed, None) | (End::RanOut, _) => break,
             }
         }
         self.broken.extend(self.market.broken());
+        println!("seed {}: {} in {} lives", self.schedule.seed, self.came_to, self.lives);
         self.broken
     }
 
@@ -97,19 +105,32 @@ impl World {
         self.hire(&daemon).await;
         let end = self.happen(moments, &daemon).await;
         match end {
-            End::Crashed => {
-                self.remembered = daemon.journal.open_tasks();
-                self.now = Timestamp::now();
+            End::Crashed => self.remembered = daemon.journal.open_tasks(),
+            End::Stopped => {
+                let journal = daemon.journal.clone();
+                self.stop(daemon).await;
+                self.remembered = journal.open_tasks();
             }
             End::RanOut => {
                 let acknowledged: Vec<_> = self.asked().iter().map(|asked| asked.tasks.clone()).collect();
-                let broken = invariants::at_the_end(&daemon, &acknowledged, &self.market.calls()).await;
+                let calls = self.market.calls();
+                let broken = invariants::at_the_end(&daemon, &acknowledged, &calls).await;
+                self.came_to = invariants::came_to(&daemon.journal, calls.len()).await;
                 self.broken.extend(broken);
-                let stopped = daemon.stop().await;
-                self.broken.extend(stopped.err().map(|error| format!("stop: {error}")));
+                self.stop(daemon).await;
             }
         }
+        (self.now, self.lives) = (Timestamp::now(), self.lives + 1);
         end
+    }
+
+    async fn stop(&mut self, daemon: Daemon) {
+        let stopped = tokio::time::timeout(STOPPED_WITHIN, daemon.stop()).await;
+        match stopped {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.broken.push(format!("stop: {error}")),
+            Err(_) => self.broken.push("the daemon does not stop".to_owned()),
+        }
     }
 
     async fn start(&self) -> Daemon {
@@ -167,6 +188,9 @@ impl World {
             if matches!(moment.event, Event::Crash) || gave_up.is_finished() {
                 return End::Crashed;
             }
+            if matches!(moment.event, Event::Stop) {
+                return End::Stopped;
+            }
             self.befall(daemon, moment.event).await;
         }
         let ended = async {
@@ -176,7 +200,7 @@ impl World {
         };
         if tokio::time::timeout(ENDED_WITHIN, ended).await.is_err() {
             let open = daemon.journal.open_tasks();
-            self.broken.push(format!("{} tasks do not end: {open:#?}", open.len()));
+            self.broken.push(format!("{} tasks do not end: {open:?}", open.len()));
         }
         tokio::time::sleep(SETTLED_AFTER).await;
         if gave_up.is_finished() { End::Crashed } else { End::RanOut }
@@ -221,7 +245,7 @@ impl World {
                     tokio::spawn(async move { root.kill(&path).await.is_ok() });
                 }
             }
-            Event::Crash => {}
+            Event::Crash | Event::Stop => {}
         }
     }
 
@@ -283,6 +307,8 @@ fn furnish(home: &Path, purse: Purse) {
 templates_dir = "templates"
 socket = "c.sock"
 max_workers = 2
+[api]
+drain_grace = "5s"
 [templates]
 enable_signature_validation = false
 [providers.mock]

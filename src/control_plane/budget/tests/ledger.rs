@@ -18,11 +18,11 @@ use crate::control_plane::budget::state::{Denied, Ledger, Unknown};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-fn at(day: i64) -> Timestamp {
+pub(super) fn at(day: i64) -> Timestamp {
     Timestamp::from_micros(day * MICROS_PER_DAY)
 }
 
-fn usd(nanos: i64) -> Usd {
+pub(super) fn usd(nanos: i64) -> Usd {
     Usd::from_nanos(nanos)
 }
 
@@ -30,7 +30,7 @@ fn task(number: u8) -> TaskId {
     TaskId::from_bytes([number; 16])
 }
 
-fn key(number: u8, step: u32) -> Key {
+pub(super) fn key(number: u8, step: u32) -> Key {
     Key { task: task(number), step }
 }
 
@@ -38,12 +38,12 @@ fn tenant(name: &str) -> Scope {
     Scope::Tenant(name.parse().expect("a tenant"))
 }
 
-fn cost(amount: i64, day: i64, position: u64) -> Cost {
+pub(super) fn cost(amount: i64, day: i64, position: u64) -> Cost {
     Cost { amount: usd(amount), day: at(day).day(), position: Position(position) }
 }
 
 /// A ledger with these limits, whose counters were read as of position 0.
-fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
+pub(super) fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
     let mut ledger = Ledger::default();
     for (scope, amount, window) in limits {
         ledger.declare(scope, Source::Settings, Some(Limit { amount: usd(*amount), window: *window }));
@@ -55,12 +55,12 @@ fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
     ledger
 }
 
-fn spent(ledger: &mut Ledger, scope: &Scope, day: i64) -> (i64, i64) {
+pub(super) fn spent(ledger: &mut Ledger, scope: &Scope, day: i64) -> (i64, i64) {
     let standing = ledger.show(scope, at(day).day()).expect("read");
     (standing.reserved.nanos(), standing.spent.nanos())
 }
 
-fn refusal(denied: Result<(), Denied>) -> crate::control_plane::budget::Refusal {
+pub(super) fn refusal(denied: Result<(), Denied>) -> crate::control_plane::budget::Refusal {
     match denied {
         Err(Denied::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),
@@ -265,7 +265,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 }
 
 /// Tasks 1 and 2 are tenant a's, the others tenant b's; 2 and 4 are children of 1 and 3.
-fn payer_of(key: Key) -> Payer {
+pub(super) fn payer_of(key: Key) -> Payer {
     let number = key.task.as_bytes()[0];
     let parent = number - u8::from(number.is_multiple_of(2));
     let limit = |number: u8| (task(number), Some(usd(60 + i64::from(number))));
@@ -274,6 +274,10 @@ fn payer_of(key: Key) -> Payer {
 
 const LIMITS: [(&str, i64, Window); 3] =
     [("global", 100, Window::Month), ("tenant:a", 70, Window::Day), ("tenant:b", 90, Window::Total)];
+
+pub(super) fn scopes() -> Vec<(Scope, i64, Window)> {
+    LIMITS.iter().map(|(scope, amount, window)| (scope.parse().expect("a scope"), *amount, *window)).collect()
+}
 
 /// The model: what is open, and every cost with its day.
 #[derive(Debug, Default)]
@@ -313,8 +317,7 @@ proptest! {
     /// events; and the ledger's sums are those of a model that keeps only what happened.
     #[test]
     fn no_order_of_events_overspends_a_limit(deeds in deeds()) {
-        let scopes: Vec<(Scope, i64, Window)> =
-            LIMITS.iter().map(|(scope, amount, window)| (scope.parse().expect("a scope"), *amount, *window)).collect();
+        let scopes = scopes();
         let mut ledger = ledger(&scopes);
         let mut model = Model::default();
         let (mut today, mut position) = (0, 0);

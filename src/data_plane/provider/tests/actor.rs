@@ -13,6 +13,7 @@ use crate::data_plane::provider::Providers;
 use crate::data_plane::provider::actor::ProviderActor;
 use crate::data_plane::provider::error::Error;
 use crate::data_plane::provider::handle::Link;
+use crate::data_plane::provider::message::Command;
 
 fn one_at_a_time(url: crate::config::settings::BaseUrl) -> crate::config::settings::Provider {
     crate::config::settings::Provider { max_concurrency: NonZeroUsize::MIN, ..local(url) }
@@ -96,4 +97,25 @@ async fn a_caller_that_leaves_frees_its_slot() {
     server.arrived.notified().await;
     leaver.abort();
     assert_eq!(spawn(&providers, LONG).await.expect("no panic"), Ok("next".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_left_the_line_is_never_sent() {
+    let gate = Arc::new(Notify::new());
+    let script = [Act::Gated(gate.clone(), completion("first")), Act::Answer(200, "", completion("last"))];
+    let (server, url) = Server::tcp(script).await;
+    let providers = providers(one_at_a_time(url)).await;
+    let first = spawn(&providers, LONG);
+    server.arrived.notified().await;
+    {
+        let model = model();
+        let waits = providers.complete(&model, request("nobody hears this"), LONG, std::future::pending());
+        tokio::pin!(waits);
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        link(&providers).address.call(LONG, Command::Ready).await.expect("it is in line");
+    }
+    gate.notify_one();
+    assert_eq!(first.await.expect("no panic"), Ok("first".to_owned()));
+    assert_eq!(spawn(&providers, LONG).await.expect("no panic"), Ok("last".to_owned()));
+    assert_eq!(server.seen().len(), 2);
 }
