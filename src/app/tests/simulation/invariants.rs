@@ -72,7 +72,11 @@ pub(super) async fn at_the_end(daemon: &Daemon, acknowledged: &[BTreeSet<TaskId>
         broken.extend(booked(task, &records, &mut spent));
     }
     broken.extend(billed(&tasks, calls, journal).await);
-    broken.extend(money(daemon, &spent).await);
+    let unpaid = money(daemon, &spent).await;
+    if !unpaid.is_empty() {
+        broken.extend(unpaid);
+        broken.extend(tasks.values().flat_map(costs));
+    }
     broken.extend(let_go(daemon).await);
     broken
 }
@@ -117,6 +121,12 @@ fn booked(task: &Task, records: &[TaskRecord], spent: &mut BTreeMap<Scope, Usd>)
     let over = task.order.budget.is_some_and(|limit| cost > limit);
     let differs = cost != task.cost();
     (differs || over).then(|| format!("{} cost {cost} by its records and {} in all", task.order.task, task.cost()))
+}
+
+/// Each step that cost something, for whoever looks into a failure.
+fn costs(task: &Task) -> Vec<String> {
+    let dear = task.steps.iter().filter(|step| step.cost() > Usd::ZERO && !task.is_plan());
+    dear.map(|step| format!("  {} {step:?}", task.order.task)).collect()
 }
 
 /// What the provider bills is on record with the step that asked for it, and no step asked twice.

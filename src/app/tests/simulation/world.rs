@@ -21,6 +21,7 @@ use crate::domain::private::Text;
 use crate::journal::record::{Decided, Signalled, TaskRecord, Verdict};
 use crate::journal::state::Task;
 use crate::store::Batch;
+use crate::supervision::ChildId;
 use crate::telemetry::metrics::Metrics;
 
 /// Registered agents that tasks are submitted to.
@@ -54,6 +55,7 @@ pub(super) struct World {
     lives: u32,
     /// What the tasks came to, for people.
     came_to: String,
+    told: Vec<String>,
 }
 
 /// How a daemon's life ended.
@@ -69,7 +71,7 @@ impl World {
         furnish(home.path(), schedule.purse);
         let market = Market::new(&schedule);
         let (asked, now) = (Arc::default(), Timestamp::now());
-        Self { schedule, home, market, asked, agents: Vec::new(), remembered: Vec::new(), broken: Vec::new(), now, lives: 0, came_to: String::new() }
+        Self { schedule, home, market, asked, agents: Vec::new(), remembered: Vec::new(), broken: Vec::new(), now, lives: 0, came_to: String::new(), told: Vec::new() }
     }
 
     /// Lets everything happen; returns what should not have.
@@ -90,6 +92,9 @@ impl World {
             }
         }
         self.broken.extend(self.market.broken());
+        if !self.broken.is_empty() {
+            self.broken.extend(self.told);
+        }
         println!("seed {}: {} in {} lives", self.schedule.seed, self.came_to, self.lives);
         self.broken
     }
@@ -120,6 +125,7 @@ impl World {
                 self.stop(daemon).await;
             }
         }
+        self.tell("the end");
         (self.now, self.lives) = (Timestamp::now(), self.lives + 1);
         end
     }
@@ -239,14 +245,21 @@ impl World {
             Event::Kill(which) => {
                 let (root, mut actors) = (daemon.root.clone(), Vec::new());
                 invariants::paths(&root.snapshot().await, &[], &mut actors);
-                if let Some(which) = which.checked_rem(actors.len()) {
-                    let path = actors.swap_remove(which);
+                let weighed: Vec<_> = actors.iter().flat_map(|path| std::iter::repeat_n(path, weight(path))).collect();
+                if let Some(which) = which.checked_rem(weighed.len()) {
+                    let path = weighed[which].clone();
+                    self.tell(&format!("kill {}", path.join("/")));
                     // One that is being restarted is not there to be killed.
                     tokio::spawn(async move { root.kill(&path).await.is_ok() });
                 }
             }
             Event::Crash | Event::Stop => {}
         }
+    }
+
+    /// Notes for whoever looks into a failure.
+    fn tell(&mut self, what: &str) {
+        self.told.push(format!("  {} in life {}: {what}", Timestamp::now(), self.lives));
     }
 
     fn acknowledged(&self, which: usize) -> Option<TaskId> {
@@ -292,6 +305,12 @@ impl World {
             idempotency_key: Some(format!("submission-{number}")),
         }
     }
+}
+
+/// How often an actor is chosen: those that hold tasks, money or the disk more often than the others.
+fn weight(path: &[ChildId]) -> usize {
+    let holds = |name: &ChildId| ["store", "budget"].contains(&name.as_ref()) || name.contains('#');
+    if path.last().is_some_and(holds) { 4 } else { 1 }
 }
 
 /// Writes settings and templates.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::ledger::{at, cost, key, ledger, payer_of, refusal, scopes, spent, usd};
 use crate::control_plane::budget::limits::Source;
 use crate::control_plane::budget::payer::{Key, Payer};
-use crate::control_plane::budget::state::{Denied, Ledger, Unknown};
+use crate::control_plane::budget::state::{Denied, Ledger};
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::id::TaskId;
 use crate::store::Position;
@@ -27,6 +27,8 @@ enum Deed {
     Conclude { key: Key, tenths: i64 },
     /// The ledger hears of it.
     Settle { key: Key },
+    /// What the step holds is taken back before that: the end of its task overtook it.
+    Overtake { key: Key },
     /// The ledger dies. Its successor reads the records when so many commits more were made than it believes.
     Restart { behind: u64 },
 }
@@ -37,7 +39,8 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         5 => (key.clone(), 1_i64..30).prop_map(|(key, amount)| Deed::Reserve { key, amount }),
         5 => key.clone().prop_map(|key| Deed::Start { key }),
         4 => (key.clone(), 0_i64..=10).prop_map(|(key, tenths)| Deed::Conclude { key, tenths }),
-        4 => key.prop_map(|key| Deed::Settle { key }),
+        4 => key.clone().prop_map(|key| Deed::Settle { key }),
+        1 => key.clone().prop_map(|key| Deed::Overtake { key }),
         2 => (0_u64..3).prop_map(|behind| Deed::Restart { behind }),
     ];
     prop::collection::vec(deed, 1..150)
@@ -48,9 +51,9 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 enum Phase {
     /// Held by an incarnation of the ledger, and known to nobody else.
     Held { amount: i64, epoch: u32 },
-    Started { amount: i64, epoch: u32 },
+    Started { amount: i64 },
     /// What was paid is in the records and the counters.
-    Concluded { paid: i64, position: u64, epoch: u32 },
+    Concluded { paid: i64, position: u64 },
     Settled { paid: i64 },
 }
 
@@ -77,18 +80,23 @@ impl Books {
                 if let Some(Phase::Held { amount, epoch }) = phase_of(&key) {
                     // As `Budget::confirm` does: a ledger that knows nothing of it is asked again.
                     let is_held = epoch == self.epoch || self.hold(key, amount)?;
-                    let started = Phase::Started { amount, epoch: self.epoch };
+                    let started = Phase::Started { amount };
                     self.steps.insert(key, if is_held { started } else { Phase::Settled { paid: 0 } });
                 }
             }
             Deed::Conclude { key, tenths } => {
-                if let Some(Phase::Started { amount, epoch }) = phase_of(&key) {
+                if let Some(Phase::Started { amount }) = phase_of(&key) {
                     self.position += 1;
                     let (paid, position) = (amount * tenths / 10, self.position);
-                    self.steps.insert(key, Phase::Concluded { paid, position, epoch });
+                    self.steps.insert(key, Phase::Concluded { paid, position });
                 }
             }
             Deed::Settle { key } => self.settle(key),
+            Deed::Overtake { key } => {
+                if matches!(phase_of(&key), Some(Phase::Concluded { .. })) {
+                    self.ledger.release(key);
+                }
+            }
             Deed::Restart { behind } => self.restart(behind),
         }
         Ok(())
@@ -103,9 +111,8 @@ impl Books {
     }
 
     fn settle(&mut self, key: Key) {
-        if let Some(Phase::Concluded { paid, position, epoch }) = self.steps.get(&key).copied() {
-            let unknown = if epoch == self.epoch { Unknown::Ignore } else { Unknown::Book(payer_of(key)) };
-            self.ledger.settle(key, cost(paid, DAY, position), &unknown);
+        if let Some(Phase::Concluded { paid, position }) = self.steps.get(&key).copied() {
+            self.ledger.settle(key, &payer_of(key), cost(paid, DAY, position));
             self.steps.insert(key, Phase::Settled { paid });
         }
     }
@@ -118,10 +125,10 @@ impl Books {
         let mut reservations = Vec::new();
         for (key, phase) in &self.steps {
             match phase {
-                Phase::Started { amount, .. } => {
+                Phase::Started { amount } => {
                     reservations.push((*key, payer_of(*key), usd(*amount), at(DAY)));
                 }
-                Phase::Concluded { paid, position, .. } if *position > as_of => {
+                Phase::Concluded { paid, position } if *position > as_of => {
                     add(&mut self.twice, &payer_of(*key), *paid);
                 }
                 Phase::Held { .. } | Phase::Concluded { .. } | Phase::Settled { .. } => {}
