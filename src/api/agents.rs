@@ -62,7 +62,7 @@ pub(super) async fn list(
     responses((status = 200, body = Agent), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn show(State(rooms): State<Shared>, caller: Caller, Segment(agent): Segment) -> Answer<Json<Agent>> {
     let id: AgentId = id("agent", &agent)?;
-    if let Some(agent) = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant)) {
+    if let Some(agent) = rooms.journal.agents().find(id).await?.filter(|agent| caller.owns(&agent.tenant)) {
         return Ok(Json(rendered(&rooms, &agent)));
     }
     let task = rooms.journal.task(id.own_task()).await?.filter(|task| caller.owns(&task.order.tenant));
@@ -75,7 +75,7 @@ pub(super) async fn show(State(rooms): State<Shared>, caller: Caller, Segment(ag
     responses((status = 204), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn stop(State(rooms): State<Shared>, caller: Caller, Segment(agent): Segment) -> Answer<StatusCode> {
     let id: AgentId = id("agent", &agent)?;
-    let agent = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant));
+    let agent = rooms.journal.agents().find(id).await?.filter(|agent| caller.owns(&agent.tenant));
     let agent = agent.ok_or_else(|| ApiError::not_found("agent"))?;
     let now = Timestamp::now();
     let entry = Entry::allowed(now, (&*caller.0).into(), "stop_agent").on(id);

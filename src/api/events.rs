@@ -148,7 +148,8 @@ impl Following {
                 }
             },
         };
-        self.ended = event.kind == "task_ended";
+        let goes_on = self.told.iter().any(|later| later.kind == "retry_requested");
+        self.ended = event.kind == "task_ended" && !goes_on;
         Some(event)
     }
 }

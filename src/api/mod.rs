@@ -11,9 +11,11 @@
 
 mod agents;
 mod audit;
+mod backup;
 mod body;
 mod budgets;
 mod compat;
+mod decisions;
 mod dlp;
 mod error;
 mod events;

@@ -12,7 +12,9 @@ use axum::routing::{self, MethodRouter};
 
 use super::error::ApiError;
 use super::rooms::Rooms;
-use super::{agents, audit, body, budgets, compat, dlp, events, gate, openapi, status, tasks, templates, tree};
+use super::{
+    agents, audit, backup, body, budgets, compat, decisions, dlp, events, gate, openapi, status, tasks, templates, tree,
+};
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
 
@@ -47,6 +49,10 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/tasks/{id}", tasks::show).needs(P::ReadTask),
         get("/factory/tasks/{id}/events", tasks::events).needs(P::ReadTask),
         post("/factory/tasks/{id}/cancel", tasks::cancel).needs(P::ControlTask),
+        post("/factory/tasks/{id}/approve", decisions::approve).needs(P::DecideTask),
+        post("/factory/tasks/{id}/reject", decisions::reject).needs(P::DecideTask),
+        post("/factory/tasks/{id}/retry", decisions::retry).needs(P::ControlTask),
+        post("/factory/tasks/{id}/signals/{name}", decisions::signal).needs(P::ControlTask),
         post("/factory/tasks/{id}/feedback", tasks::feedback).needs(P::GiveFeedback),
         get("/factory/templates", templates::list).needs(P::ReadTemplates),
         get("/factory/templates/{name}", templates::show).needs(P::ReadTemplates),
@@ -56,6 +62,7 @@ pub(super) fn table() -> Vec<Route> {
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
         post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
         get("/factory/audit", audit::list).needs(P::ReadAudit),
+        post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
         get("/factory/events", events::follow).needs(P::ReadEvents),
         get("/factory/metrics", status::metrics).needs(P::ReadMetrics),

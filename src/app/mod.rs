@@ -6,7 +6,7 @@
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator
-//! └─ edge (one_for_one): api, metrics, systemd
+//! └─ edge (one_for_one): api, metrics, systemd, retention
 //! ```
 //!
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
@@ -15,6 +15,7 @@
 mod error;
 mod notifier;
 mod readiness;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -158,12 +159,10 @@ impl Daemon {
             draining: Arc::new(watch::Sender::new(false)),
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
-        let tree = tree::Parts {
-            store: tree::committer(&store),
-            control: control.children,
-            data: data.children,
-            edge: vec![api_spec, upkeep::spec(metrics, data.factory), notifier::spec(Arc::clone(&rooms.readiness))],
-        };
+        let upkeep = upkeep::spec(metrics, data.factory);
+        let mut edge = vec![api_spec, upkeep, notifier::spec(Arc::clone(&rooms.readiness))];
+        edge.extend(retention::spec(&journal, settings.retention.tasks));
+        let tree = tree::Parts { store: tree::committer(&store), control: control.children, data: data.children, edge };
         root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
@@ -222,6 +221,24 @@ impl Daemon {
             remove_socket(&self.settings.socket);
         }
         Ok(())
+    }
+
+    /// Ends what is left of a daemon whose tree has ended: whoever waits is answered or cut off, commits that wait are written, and
+    /// the directory is given back. The next start goes on from what is stored.
+    ///
+    /// # Errors
+    /// The store could not be closed in good order.
+    pub async fn abandon(self) -> Result<(), Error> {
+        notifier::stopping();
+        self.listener.drain();
+        if !self.listener.drained(CONNECTIONS_GRACE).await {
+            tracing::warn!("connections were cut off");
+        }
+        let closed = self.store.close().await;
+        if self.owns_socket {
+            remove_socket(&self.settings.socket);
+        }
+        Ok(closed?)
     }
 
     /// Waits for open tasks within the grace time; returns how many are left.
@@ -291,6 +308,7 @@ fn control_plane(
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
         open_tasks_max: settings.api.open_tasks_max,
+        agent_queue_max: settings.agents.queue_max,
     });
     let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
     ControlPlane { audit, access, templates, budget, admission, children }
@@ -313,7 +331,7 @@ fn data_plane(
         }
     });
     let shards = settings.max_workers.get();
-    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), shards, on_shard);
+    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), &settings.agents, shards, on_shard);
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = known.factory.get_or_init(|| factory).clone();
     let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
@@ -370,8 +388,10 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             templates_dir,
             socket,
             max_workers,
+            agents,
             api,
             store,
+            retention,
             templates,
             providers,
             models,
@@ -379,7 +399,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{api:?}{store:?}{templates:?}{providers:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

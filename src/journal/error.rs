@@ -4,6 +4,8 @@ use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::{AgentId, TaskId};
 use crate::store;
 
+use super::Refusal;
+
 /// A failure or refusal of the journal.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -68,6 +70,9 @@ pub enum Error {
     /// The agent was stopped before.
     #[error("stop {0}: it was stopped before")]
     AgentStopped(AgentId),
+    /// The task's state does not allow what somebody asks of it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 impl Failure for Error {
@@ -87,6 +92,7 @@ impl Failure for Error {
             Self::FeedbackFull(_) => "feedback_full",
             Self::NoAgent(_) => "agent_not_found",
             Self::AgentStopped(_) => "agent_stopped",
+            Self::Refused(refusal) => refusal.code(),
         }
     }
 
@@ -102,12 +108,14 @@ impl Failure for Error {
             | Self::AgentStopped(_) => Class::Conflict,
             Self::Full(_) | Self::FeedbackFull(_) => Class::Refused,
             Self::NoAgent(_) => Class::NotFound,
+            Self::Refused(refusal) => refusal.class(),
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             Self::Store(error) => error.retry(),
+            Self::Refused(refusal) => refusal.retry(),
             Self::Undecodable { .. }
             | Self::Hole { .. }
             | Self::Newer { .. }
@@ -146,6 +154,7 @@ impl Failure for Error {
             Self::FeedbackFull(task) => format!("{task} was judged as often as a task may be"),
             Self::NoAgent(agent) => format!("there is no agent {agent}"),
             Self::AgentStopped(agent) => format!("{agent} was stopped before"),
+            Self::Refused(refusal) => refusal.detail(),
         }
     }
 }

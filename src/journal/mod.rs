@@ -3,6 +3,7 @@
 //! ```text
 //! Submitted ─> StepStarted ─> StepFinished ─> … ─> Ended ─> FeedbackGiven*
 //!                    └──────> StepFailed ─(retry, failover)─> StepStarted …
+//!                                                         Ended(failed) ─> RetryRequested ─> StepStarted …
 //! ```
 //!
 //! A task's records are numbered without gaps and written by one writer at a time. The projection ([`state::Task`]) is the
@@ -13,6 +14,7 @@
 
 pub mod agents;
 pub mod codec;
+mod confirming;
 mod error;
 pub mod events;
 mod handle;
@@ -20,8 +22,12 @@ mod latches;
 pub mod notice;
 mod open;
 pub mod order;
+pub mod policy;
 mod reading;
 pub mod record;
+mod refusal;
+pub mod retention;
+mod retrying;
 mod snapshot;
 pub mod state;
 pub mod stats;
@@ -32,6 +38,7 @@ pub(crate) mod tests;
 pub use error::Error;
 pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX, TaskPage};
 pub use open::Custody;
+pub use refusal::Refusal;
 
 use crate::store::Record;
 

@@ -78,7 +78,7 @@ fn details(record: &TaskRecord) -> Vec<(&'static str, String)> {
 }
 
 fn kind_details(kind: &StepKind) -> Vec<(&'static str, String)> {
-    let named = |name: &String| vec![("kind", kind.as_str().to_owned()), ("name", name.clone())];
+    let named = |name: &String| vec![("step_kind", kind.as_str().to_owned()), ("name", name.clone())];
     match kind {
         StepKind::Model { model } => vec![("model", model.to_string())],
         StepKind::Delegate { name, child } => vec![("name", name.clone()), ("child", child.to_string())],

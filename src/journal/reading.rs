@@ -18,6 +18,12 @@ pub(super) fn put(id: TaskId, sequence: u64, record: &TaskRecord) -> Batch {
     Batch::new().put(Keyspace::Task, key(id, sequence), record)
 }
 
+/// The change that names a task as open.
+pub(super) fn listed_open(id: TaskId) -> Batch {
+    let listed = Record { kind: record::KIND, version: record::VERSION, body: Vec::new() };
+    Batch::new().put(Keyspace::Open, id.as_bytes().as_slice(), listed)
+}
+
 /// The change that writes a task's snapshot.
 pub(super) fn put_snapshot(id: TaskId, snapshot: &Snapshot) -> Batch {
     let record = Record { kind: snapshot::KIND, version: snapshot::VERSION, body: encode(snapshot) };
@@ -29,10 +35,19 @@ pub(super) fn records(store: &Store, id: TaskId) -> Result<Vec<TaskRecord>, Erro
     records_from(store, id, 0)
 }
 
+/// Up to `limit` records of a task from this sequence on; whoever reads a page needs no more of them in memory.
+pub(super) fn page(store: &Store, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
+    records_within(store, id, first, limit)
+}
+
 /// The records of a task from this sequence on.
 fn records_from(store: &Store, id: TaskId, first: u64) -> Result<Vec<TaskRecord>, Error> {
+    records_within(store, id, first, usize::MAX)
+}
+
+fn records_within(store: &Store, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
     let after = first.checked_sub(1).map(|before| key(id, before));
-    let found = store.range(Keyspace::Task, id.as_bytes(), after.as_deref(), Direction::Ascending, usize::MAX)?;
+    let found = store.range(Keyspace::Task, id.as_bytes(), after.as_deref(), Direction::Ascending, limit)?;
     let mut records = Vec::with_capacity(found.len());
     for (sequence, (found, record)) in (first..).zip(&found) {
         if *found != key(id, sequence) {

@@ -156,6 +156,19 @@ impl StepKind {
         }
     }
 
+    /// The subtask that the step delegates to, if it does.
+    #[must_use]
+    pub fn child(&self) -> Option<TaskId> {
+        match self {
+            Self::Delegate { child, .. } => Some(*child),
+            Self::Model { .. }
+            | Self::Tool { .. }
+            | Self::Timer { .. }
+            | Self::Approval { .. }
+            | Self::Signal { .. } => None,
+        }
+    }
+
     /// The word that API, events and metrics use.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

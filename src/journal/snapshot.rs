@@ -50,6 +50,8 @@ pub(super) struct Snapshot {
     cancel_requested_by: Option<String>,
     #[n(11)]
     tried: Vec<Model>,
+    #[n(12)]
+    call: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -64,7 +66,7 @@ impl Snapshot {
             return None;
         }
         let first = task.steps.first()?.sequence;
-        let Totals { started, finished, cost, usage, in_doubt, agent_ended, attempts } = task.totals;
+        let Totals { started, finished, cost, usage, in_doubt, agent_ended, attempts, call } = task.totals;
         Some(Self {
             records: task.records,
             first,
@@ -78,6 +80,7 @@ impl Snapshot {
             retried_from: task.retried_from,
             cancel_requested_by: task.cancel_requested_by.clone(),
             tried: task.tried.iter().cloned().map(Model).collect(),
+            call,
         })
     }
 
@@ -92,8 +95,8 @@ impl Snapshot {
         let (again, rest) = records.split_at_checked(replayed)?;
         let mut task = Task { records: self.first, ..Task::begin(submitted) };
         again.iter().for_each(|record| task.evolve(record));
-        let Self { started, finished, cost, usage, in_doubt, agent_ended, attempts, .. } = self;
-        task.totals = Totals { started, finished, cost, usage, in_doubt, agent_ended, attempts };
+        let Self { started, finished, cost, usage, in_doubt, agent_ended, attempts, call, .. } = self;
+        task.totals = Totals { started, finished, cost, usage, in_doubt, agent_ended, attempts, call };
         task.tried = self.tried.into_iter().map(|model| model.0).collect();
         task.cancel_requested_by = self.cancel_requested_by;
         task.retried_from = self.retried_from;

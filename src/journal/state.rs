@@ -174,7 +174,8 @@ impl Task {
     }
 
     /// Whether a person may decide about a step: it asks for approval, or is what the task needs attention for; and nobody has.
-    fn awaits_decision(&self, number: u32) -> bool {
+    #[must_use]
+    pub fn awaits_decision(&self, number: u32) -> bool {
         let asks = |step: &Step| matches!(step.kind, StepKind::Approval { .. });
         let troubles = self.attention.as_ref().is_some_and(|attention| attention.step == Some(number));
         self.open_step(number).is_some_and(|step| asks(step) || troubles) && self.decision(number).is_none()
@@ -226,8 +227,8 @@ impl Task {
     }
 
     fn start(&mut self, started: &StepStarted, sequence: u64) {
-        self.totals.started = started.step.saturating_add(1);
         if let StepKind::Model { model } = &started.kind {
+            self.totals.call = self.call_of(model);
             if self.last_model() != Some(model) {
                 self.totals.attempts = 0;
             }
@@ -235,6 +236,7 @@ impl Task {
                 self.tried.push(model.clone());
             }
         }
+        self.totals.started = started.step.saturating_add(1);
         self.trim();
         self.steps.push(Step {
             number: started.step,
@@ -363,6 +365,19 @@ impl Task {
         self.totals.started
     }
 
+    /// The number that names the next call of `model` to its provider: that of its first step. A step that repeats a call of
+    /// which nobody knows what became makes the same call once more, under the same name.
+    #[must_use]
+    pub fn call_of(&self, model: &ModelRef) -> u32 {
+        let repeats = match self.steps.last().map(|step| &step.status) {
+            Some(StepStatus::Failed(failed)) => {
+                matches!(failed.then, Then::Again { .. }) || failed.in_doubt > Usd::ZERO
+            }
+            Some(StepStatus::Started | StepStatus::Finished(_)) | None => false,
+        };
+        if repeats && self.last_model() == Some(model) { self.totals.call } else { self.totals.started }
+    }
+
     /// What it cost so far, doubtful amounts included.
     #[must_use]
     pub fn cost(&self) -> Usd {
@@ -409,15 +424,7 @@ impl Task {
     #[must_use]
     pub fn open_children(&self) -> Vec<TaskId> {
         let open = self.steps.iter().filter(|step| step.status == StepStatus::Started);
-        open.filter_map(|step| match &step.kind {
-            StepKind::Delegate { child, .. } => Some(*child),
-            StepKind::Model { .. }
-            | StepKind::Tool { .. }
-            | StepKind::Timer { .. }
-            | StepKind::Approval { .. }
-            | StepKind::Signal { .. } => None,
-        })
-        .collect()
+        open.filter_map(|step| step.kind.child()).collect()
     }
 
     /// What may follow the last step, if it failed and the task was not retried since.

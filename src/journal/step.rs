@@ -78,6 +78,8 @@ pub struct Totals {
     pub agent_ended: u32,
     /// Failed attempts at the present model in a row that count as such.
     pub attempts: u32,
+    /// The first step of those that make the present call: the others repeat it because nobody knows what became of it.
+    pub call: u32,
 }
 
 /// What a task waits for a person for.

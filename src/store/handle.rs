@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::committer::{self, Running, Writer};
 use super::engine::{Engine, SyncStep};
+use super::fault::Cause;
 use super::group::Change;
 use super::payload::{Payloads, Pin};
 use super::queue::Pending;
@@ -44,6 +45,8 @@ pub enum Health {
     Unwell {
         /// What failed. Inward: it may name files.
         reason: Arc<str>,
+        /// What kept it from writing.
+        cause: Cause,
     },
 }
 
@@ -75,12 +78,22 @@ impl Store {
     pub(super) fn assemble(data_dir: &Path, engine: Engine, sync: SyncStep) -> Result<Self, Error> {
         metrics::describe();
         let position = committer::last_position(&engine)?;
+        let mark = engine.mark()?;
         let payloads =
             Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
-        let shared = Shared::new(engine, payloads, Writer::new(position, sync), position);
+        let shared = Shared::new(engine, payloads, Writer::new(position, sync, mark), position);
         let store = Self { shared: Arc::new(shared) };
         store.sweep_payloads()?;
         Ok(store)
+    }
+
+    /// A store whose groups are made durable by `sync`, for the tests of rooms above.
+    #[cfg(test)]
+    pub(crate) fn open_with_sync(
+        data_dir: &Path,
+        sync: impl FnMut() -> std::io::Result<()> + Send + 'static,
+    ) -> Result<Self, Error> {
+        Self::assemble(data_dir, Engine::open(data_dir, Options { cache_bytes: 1 << 20 })?, Box::new(sync))
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -1,18 +1,20 @@
 //! What the handle, the committer and the sweeper share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
 
-use super::committer::Writer;
+use super::backup::Tee;
+use super::committer::{InFlight, Writer};
 use super::engine::Engine;
+use super::fault::{Cause, Fault};
 use super::payload::Payloads;
 use super::queue::Queue;
 use super::reading::Reader;
 use super::{Error, Health, Position};
 
-/// Lock order: `writer`, `engine`, `applying`. Nobody waits for anything else while holding one of them, except the committer for
+/// Lock order: `writer`, `engine`, `applying`, `in_flight`. Nobody waits for anything else while holding one of them, except the committer for
 /// the disk and a reader for its read.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -23,10 +25,21 @@ pub(super) struct Shared {
     /// Gone when the store is closed.
     pub(super) engine: RwLock<Option<Engine>>,
     pub(super) payloads: Payloads,
-    /// The last group that sled was given; held while it takes it, so that counters are read between groups.
-    pub(super) applying: Mutex<Position>,
+    /// Held while sled takes a group, so that counters are read, and backups begin and end, between groups.
+    applying: Mutex<Applying>,
+    /// Who waits for the group that is being written. It outlives the thread, so that a successor can tell them what became of it.
+    pub(super) in_flight: Mutex<Option<InFlight>>,
     progress: Progress,
-    unwell: OnceLock<Arc<str>>,
+    unwell: OnceLock<(Arc<str>, Cause)>,
+}
+
+/// What sled was given, and who hears of it.
+#[derive(Debug)]
+pub(super) struct Applying {
+    /// The last group that sled was given.
+    pub(super) position: Position,
+    /// Takes down what every later group writes, while a backup is being taken.
+    pub(super) tee: Option<Arc<Tee>>,
 }
 
 /// How far the committer is.
@@ -45,7 +58,8 @@ impl Shared {
             writer: Mutex::new(writer),
             engine: RwLock::new(Some(engine)),
             payloads,
-            applying: Mutex::new(position),
+            applying: Mutex::new(Applying { position, tee: None }),
+            in_flight: Mutex::new(None),
             progress: Progress { begun: AtomicU64::new(position.0), durable: watch::Sender::new(position.0) },
             unwell: OnceLock::new(),
         }
@@ -62,21 +76,26 @@ impl Shared {
         self.engine.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn applying(&self) -> MutexGuard<'_, Applying> {
+        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn health(&self) -> Health {
         match self.unwell.get() {
             None => Health::Well,
-            Some(reason) => Health::Unwell { reason: reason.clone() },
+            Some((reason, cause)) => Health::Unwell { reason: reason.clone(), cause: *cause },
         }
     }
 
     pub(super) fn unwell(&self) -> Option<&str> {
-        self.unwell.get().map(AsRef::as_ref)
+        self.unwell.get().map(|(reason, _)| reason.as_ref())
     }
 
     /// Ends all writing until the store is opened again: after a failed sync nobody knows what is on the disk.
-    pub(super) fn fail(&self, reason: &str) {
-        if self.unwell.set(Arc::from(reason)).is_ok() {
-            tracing::error!(reason, "the store takes no more writes: free the disk or repair it, then restart");
+    pub(super) fn fail(&self, fault: &Fault) {
+        let cause = fault.cause(self.engine().as_ref().map(Engine::data_dir));
+        if self.unwell.set((Arc::from(fault.to_string()), cause)).is_ok() {
+            tracing::error!(%fault, advice = cause.advice(), "the store takes no more writes; reads go on");
         }
         self.progress.durable.send_replace(u64::MAX);
     }

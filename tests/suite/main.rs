@@ -11,6 +11,9 @@
     reason = "a test may fail where it stands"
 )]
 
+mod agents_in_memory;
+mod attention;
+mod backup;
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;
@@ -20,6 +23,7 @@ mod capabilities;
 mod control_socket;
 mod documents;
 mod exit_codes;
+mod failing_store;
 mod harness;
 mod idempotency;
 mod licences;

@@ -7,7 +7,9 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 21] = [
+const NAMES: [(&str, &str); 23] = [
+    ("factory_agent_passivations_total", "counter"),
+    ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
     ("factory_agent_creation_seconds", "histogram"),
     ("factory_actor_restarts_total", "counter"),

@@ -12,8 +12,10 @@ pub enum Permission {
     SubmitTask,
     /// Reads tasks and their journals.
     ReadTask,
-    /// Cancels, approves, rejects or retries a task.
+    /// Cancels or retries a task, or sends it a signal.
     ControlTask,
+    /// Approves or rejects what a task waits for a person for. Whoever submits a task does not approve it.
+    DecideTask,
     /// Scores a task.
     GiveFeedback,
     /// Creates and stops agents.
@@ -38,7 +40,7 @@ pub enum Permission {
     ScanText,
     /// Reads metrics.
     ReadMetrics,
-    /// Takes backups.
+    /// Takes backups, which hold every tenant's texts and the key of pseudonyms.
     TakeBackup,
     /// Changes who may do what.
     ManageAccess,
@@ -61,10 +63,11 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
+        Self::DecideTask,
         Self::GiveFeedback,
         Self::ManageAgents,
         Self::ReadAgents,
@@ -90,6 +93,7 @@ impl Permission {
             Self::SubmitTask => "submit_task",
             Self::ReadTask => "read_task",
             Self::ControlTask => "control_task",
+            Self::DecideTask => "decide_task",
             Self::GiveFeedback => "give_feedback",
             Self::ManageAgents => "manage_agents",
             Self::ReadAgents => "read_agents",
@@ -114,6 +118,7 @@ impl Permission {
             Self::SubmitTask
             | Self::ReadTask
             | Self::ControlTask
+            | Self::DecideTask
             | Self::GiveFeedback
             | Self::ManageAgents
             | Self::ReadAgents
@@ -134,13 +139,13 @@ impl Permission {
     }
 }
 
-/// Whether a role permits it. An admin may do everything, an operator everything but access, keys and erasure.
+/// Whether a role permits it. An admin may do everything, an operator everything but backups, access, keys and erasure.
 #[must_use]
 pub fn permits(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
         Role::Admin => true,
-        Role::Operator => !matches!(permission, P::ManageAccess | P::ManageKeys | P::EraseData),
+        Role::Operator => !matches!(permission, P::TakeBackup | P::ManageAccess | P::ManageKeys | P::EraseData),
         Role::Submitter => matches!(
             permission,
             P::SubmitTask
@@ -265,10 +270,11 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 19] = [
+    const MATRIX: [(Permission, &str, &str); 20] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
+        (Permission::DecideTask, "ao...", "own"),
         (Permission::GiveFeedback, "aos..", "own"),
         (Permission::ManageAgents, "aos..", "own"),
         (Permission::ReadAgents, "aosvu", "own"),
@@ -281,7 +287,7 @@ mod tests {
         (Permission::ReadEvents, "aosvu", "own"),
         (Permission::ScanText, "aos..", "own"),
         (Permission::ReadMetrics, "ao.vu", "whole"),
-        (Permission::TakeBackup, "ao...", "whole"),
+        (Permission::TakeBackup, "a....", "whole"),
         (Permission::ManageAccess, "a....", "whole"),
         (Permission::ManageKeys, "a....", "whole"),
         (Permission::EraseData, "a....", "whole"),

@@ -150,6 +150,7 @@ impl State {
                 self.ledger.close_task(task);
                 finish(done);
             }
+            Message::ReopenTask { task, spent, reply } => answer(reply, self.ledger.reopen_task(task, spent)),
             Message::Read { scope, as_of, days } => {
                 self.ledger.read(&scope, as_of, days);
                 self.measure(std::slice::from_ref(&scope), Timestamp::now().day());

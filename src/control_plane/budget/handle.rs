@@ -181,6 +181,19 @@ impl Budget {
         self.tell(move |done| Message::CloseTask { task, done });
     }
 
+    /// Takes a task that had ended in again, with what it has spent, so that its limit binds what is to come. Call it before the
+    /// task is open, and while [`Recover`] tells of it.
+    ///
+    /// # Errors
+    /// The ledger cannot answer, or news waits for it that may be of the task's end: nothing may be done for the task then.
+    pub async fn reopen_task(&self, task: TaskId, spent: Usd) -> Result<(), Error> {
+        // INVARIANT: a task's end is told before it is reopened. News that waits for the ledger has no order.
+        if self.waiting.available_permits() < NEWS_WAITING_MAX {
+            return Err(CallError::NotRunning(self.address.name().clone()).into());
+        }
+        self.ask(|reply| Message::ReopenTask { task, spent, reply }).await
+    }
+
     /// How a scope stands, also one without a limit.
     ///
     /// # Errors

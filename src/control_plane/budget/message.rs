@@ -24,6 +24,8 @@ pub(super) enum Message {
     Release { key: Key, done: Done },
     /// Agents and orchestrators, when their task has ended.
     CloseTask { task: TaskId, done: Done },
+    /// The orchestrator, before a task that had ended is open again: what it has spent.
+    ReopenTask { task: TaskId, spent: Usd, reply: RpcReplyPort<Result<(), Denied>> },
     /// The handle, when it has read the counters that an answer said are missing.
     Read { scope: Scope, as_of: Position, days: Vec<(Day, Usd)> },
     /// Operators, before a limit is committed: whether there is room for it.

@@ -170,6 +170,15 @@ impl Ledger {
         }
     }
 
+    /// Takes a task that had ended in again, with what it has spent so far. What is known to be more stays.
+    pub(super) fn reopen_task(&mut self, task: TaskId, spent: Usd) -> Result<(), Denied> {
+        self.make_room()?;
+        let account = self.tasks.entry(task).or_default();
+        account.spent = account.spent.max(spent);
+        (account.closed, account.told) = (false, false);
+        Ok(())
+    }
+
     /// Takes in a scope's counters as of a position, if they are expected.
     pub(super) fn read(&mut self, scope: &Scope, as_of: Position, days: impl IntoIterator<Item = (Day, Usd)>) {
         if let Some(account) = self.accounts.get_mut(scope) {

@@ -14,11 +14,12 @@ use super::memory::Memory;
 use super::pause::transient;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::budget::price::worst_case;
-use crate::control_plane::budget::{Key, tokens};
+use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Protected, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Message, Request, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
+use crate::domain::id::TaskId;
 use crate::domain::money::{Price, Usd};
 use crate::domain::name::{ModelRef, Tenant};
 use crate::domain::private::Text;
@@ -45,6 +46,15 @@ pub(super) struct Prepared {
     /// The most that it can cost.
     pub(super) worst: Usd,
     input_tokens: Option<Tokens>,
+}
+
+/// What a call is about, beside the order.
+pub(super) struct Asked {
+    /// The answer that is to be refined.
+    pub(super) last_answer: Option<Text>,
+    pub(super) task: TaskId,
+    /// What names the call among the task's, the same for every repetition of it.
+    pub(super) call: u32,
 }
 
 /// What a call came to.
@@ -122,15 +132,15 @@ pub(super) async fn prepare(
     environment: &Environment,
     order: &WorkOrder,
     memory: &Memory,
-    last_answer: Option<Text>,
+    asked: Asked,
     model: &ModelRef,
-    key: Key,
 ) -> Result<Prepared, Unprepared> {
     let template = order.template();
     let mut texts = memory.texts();
     texts.push(order.order().input.clone());
     // Of all answers so far the last one is enough: a prompt does not grow with the number of passes.
-    let refined = last_answer.map(|answer| [(Role::Assistant, answer), (Role::User, template.refine.prompt.clone())]);
+    let refined =
+        asked.last_answer.map(|answer| [(Role::Assistant, answer), (Role::User, template.refine.prompt.clone())]);
     let follow_up: Vec<(Role, Text)> = refined.into_iter().flatten().collect();
     texts.extend(follow_up.iter().map(|(_, text)| text.clone()));
     let action = order.order().protection.outbound;
@@ -142,7 +152,7 @@ pub(super) async fn prepare(
         messages: messages.map(|(role, content)| Message { role, content }).collect(),
         max_output_tokens: template.model.max_output_tokens,
         temperature: template.model.temperature,
-        idempotency_key: format!("{}-{}", key.task, key.step),
+        idempotency_key: format!("{}-{}", asked.task, asked.call),
     };
     let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
     let (input_tokens, worst) = if price.is_free() {

@@ -21,18 +21,49 @@ use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
 
+/// The longest wait for a person before the agent looks at the records again.
+const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
+
 /// A task in the hands of its agent.
 pub(super) struct Turn {
     environment: Environment,
     custody: Custody,
 }
 
-/// What a call is made with.
-struct Attempt<'a> {
-    order: &'a WorkOrder,
+/// How long a result that is not yet written down may wait for the next step to be prepared.
+const PREPARED_AHEAD_WITHIN: Duration = Duration::from_millis(5);
+
+/// A call that was decided.
+struct Planned {
+    step: u32,
+    model: ModelRef,
+}
+
+/// A call that can be made as soon as its step is durable as started.
+struct Ready {
     step: u32,
     model: ModelRef,
     began: tokio::time::Instant,
+    prepared: Prepared,
+    reservation: Reservation,
+}
+
+impl Ready {
+    fn started(&self) -> TaskRecord {
+        TaskRecord::StepStarted(StepStarted {
+            step: self.step,
+            kind: StepKind::Model { model: self.model.clone() },
+            reserved: self.reservation.amount(),
+            at: Timestamp::now(),
+        })
+    }
+}
+
+/// A call that was made.
+struct Called {
+    step: u32,
+    began: tokio::time::Instant,
+    reservation: Reservation,
 }
 
 impl Turn {
@@ -48,8 +79,10 @@ impl Turn {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
+            // Whoever ended the task has closed its account; what was reserved here since then is held in vain.
             Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                self.environment.budget.close_task(self.custody.id());
+                let Self { environment, custody } = self;
+                environment.journal.while_ended(custody.id(), || environment.budget.close_task(custody.id())).await;
                 Ok(())
             }
             // A ghost stops without a word: the task, and what is held for it, are somebody else's.
@@ -76,10 +109,16 @@ impl Turn {
             if task.state.has_ended() {
                 return Ok(());
             }
+            if task.attention.is_some() && state::interruption(&task, Timestamp::now()).is_none() {
+                self.attend(&task).await;
+                continue;
+            }
             let done = match state::next(&task, course(&order, &self.route(&order, &task)), Timestamp::now()) {
                 Next::End(outcome) => self.end(outcome).await,
                 Next::Doubt { step, reserved } => self.doubt(step, reserved).await,
-                Next::Call { step, model, not_before } => self.step(&order, &memory, step, model, not_before).await,
+                Next::Call { step, model, not_before } => {
+                    self.call_models(&order, &memory, Planned { step, model }, not_before).await
+                }
             };
             match done {
                 // Somebody wrote beside the story, a cancellation for instance: decide again.
@@ -155,13 +194,13 @@ impl Turn {
         Ok(())
     }
 
-    /// One model call, from its reservation to its result. What fails for a while is tried again by deciding again.
-    async fn step(
+    /// One model call after the other, from its reservation to its result, for as long as the records of one leave nothing to
+    /// do but the next. What fails for a while is tried again by deciding again.
+    async fn call_models(
         &mut self,
         order: &WorkOrder,
         memory: &Memory,
-        step: u32,
-        model: ModelRef,
+        planned: Planned,
         not_before: Timestamp,
     ) -> Result<(), Error> {
         let pause = not_before.since(Timestamp::now());
@@ -169,45 +208,57 @@ impl Turn {
             self.pause(pause).await;
             return Ok(());
         }
-        let began = tokio::time::Instant::now();
-        let attempt = Attempt { order, step, model, began };
-        let key = Key { task: self.custody.id(), step };
-        let last_answer = self.custody.task().last_answer().cloned();
-        let prepared = match call::prepare(&self.environment, order, memory, last_answer, &attempt.model, key).await {
-            Ok(prepared) => prepared,
-            Err(refusal) => return self.refused(&refusal).await,
+        let ready = match self.prepare(order, memory, &self.custody.task(), planned).await {
+            Ok(ready) => ready,
+            Err(refusal) => return self.refused(refusal.as_ref()).await,
         };
-        let reservation = match self.reserve(order, step, prepared.worst).await {
-            Ok(reservation) => reservation,
-            Err(refusal) => return self.refused(&refusal).await,
-        };
-        let started = TaskRecord::StepStarted(StepStarted {
-            step,
-            kind: StepKind::Model { model: attempt.model.clone() },
-            reserved: reservation.amount(),
-            at: Timestamp::now(),
-        });
         // If this is refused, the reservation stays: it belongs to the step's number, whoever takes that.
-        self.journal().append(&self.custody, vec![started], Batch::new()).await?;
-        self.call(attempt, prepared, reservation).await
+        self.journal().append(&self.custody, vec![ready.started()], Batch::new()).await?;
+        let mut next = Some(ready);
+        while let Some(ready) = next {
+            next = self.call(order, memory, ready).await?;
+        }
+        Ok(())
     }
 
-    /// The call of a step that is durable as started.
-    async fn call(&mut self, attempt: Attempt<'_>, prepared: Prepared, reservation: Reservation) -> Result<(), Error> {
-        let reservation = match self.environment.budget.confirm(&reservation, Timestamp::now()).await {
-            Ok(reservation) => reservation,
+    /// Everything that a call needs before it may be written down as started.
+    async fn prepare(
+        &self,
+        order: &WorkOrder,
+        memory: &Memory,
+        task: &Task,
+        planned: Planned,
+    ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
+        let began = tokio::time::Instant::now();
+        let Planned { step, model } = planned;
+        let asked = call::Asked {
+            last_answer: task.last_answer().cloned(),
+            task: self.custody.id(),
+            call: task.call_of(&model),
+        };
+        let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
+        let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
+        Ok(Ready { step, model, began, prepared, reservation })
+    }
+
+    /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
+    async fn call(&mut self, order: &WorkOrder, memory: &Memory, ready: Ready) -> Result<Option<Ready>, Error> {
+        let Ready { step, model, began, prepared, reservation } = ready;
+        let confirmed = self.environment.budget.confirm(&reservation, Timestamp::now()).await;
+        let (reservation, answer) = match confirmed {
+            Ok(reservation) => {
+                let within = time_left(order);
+                let stop = self.custody.cancelled();
+                let answer = call::perform(&self.environment, order, prepared, &model, within, stop).await;
+                (reservation, answer)
+            }
             Err(refusal) => {
                 let then =
                     transient(&refusal).map_or(Then::GiveUp, |pause| Then::Again { after_ms: call::millis(pause) });
-                let answer = Answer::refused(refusal.code(), refusal.detail(), then);
-                return self.conclude(&attempt, &reservation, answer).await;
+                (reservation, Answer::refused(refusal.code(), refusal.detail(), then))
             }
         };
-        let within = time_left(attempt.order);
-        let answer =
-            call::perform(&self.environment, attempt.order, prepared, &attempt.model, within, self.custody.cancelled());
-        let answer = answer.await;
-        self.conclude(&attempt, &reservation, answer).await
+        self.conclude(order, memory, Called { step, began, reservation }, answer).await
     }
 
     /// Takes the reservation that admission made for the first step if it is enough, or raises or makes one.
@@ -226,31 +277,60 @@ impl Turn {
         Reservation::recorded(Key { task: self.custody.id(), step }, payer, amount)
     }
 
-    /// Writes a step's result down, and with it the task's end where the result is its answer.
-    async fn conclude(&self, attempt: &Attempt<'_>, reservation: &Reservation, answer: Answer) -> Result<(), Error> {
+    /// Writes a step's result down, and with it what follows from it: the task's end where the result is its answer, or the start
+    /// of the next step where nothing keeps that from starting at once.
+    async fn conclude(
+        &self,
+        order: &WorkOrder,
+        memory: &Memory,
+        called: Called,
+        answer: Answer,
+    ) -> Result<Option<Ready>, Error> {
         let at = Timestamp::now();
-        let spent = answer.spent(reservation.amount());
-        let provider_time = answer.provider_time();
-        let record = answer.into_record(attempt.step, reservation.amount(), at);
-        let booked = Budget::book(attempt.order.payer(), spent, at);
+        let Called { step, began, reservation } = called;
+        let (spent, provider_time) = (answer.spent(reservation.amount()), answer.provider_time());
+        let record = answer.into_record(step, reservation.amount(), at);
+        let booked = Budget::book(order.payer(), spent, at);
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];
-        if let Next::End(outcome) = state::next(&after, course(attempt.order, &self.route(attempt.order, &after)), at) {
-            records.push(TaskRecord::Ended(Ended { outcome, at }));
+        let (mut ready, mut ends) = (None, false);
+        match state::next(&after, course(order, &self.route(order, &after)), at) {
+            Next::End(outcome) => {
+                records.push(TaskRecord::Ended(Ended { outcome, at }));
+                ends = true;
+            }
+            Next::Call { step, model, not_before } if not_before <= at => {
+                ready = self.prepare_ahead(order, memory, &after, Planned { step, model }).await;
+                records.extend(ready.as_ref().map(Ready::started));
+            }
+            Next::Call { .. } | Next::Doubt { .. } => {}
         }
-        let ends = records.len() > 1;
-        let settle = self.settling(reservation, spent, at);
-        self.journal().append_then(&self.custody, records, booked, settle).await?;
-        metrics::step(&self.custody.task(), attempt.step, attempt.began.elapsed(), provider_time);
+        let settle = self.settling(&reservation, spent, at);
+        let (budget, task) = (self.environment.budget.clone(), self.custody.id());
+        let then = move |position| {
+            settle(position);
+            if ends {
+                budget.close_task(task);
+            }
+        };
+        self.journal().append_then(&self.custody, records, booked, then).await?;
+        metrics::step(&self.custody.task(), step, began.elapsed(), provider_time);
         if ends {
             metrics::task(&self.custody.task());
         }
-        Ok(())
+        Ok(ready)
+    }
+
+    /// The next call, if it can be prepared in no time: a result that is there does not wait long to be written down. What keeps
+    /// it from being prepared is found again by deciding again.
+    async fn prepare_ahead(&self, order: &WorkOrder, memory: &Memory, after: &Task, planned: Planned) -> Option<Ready> {
+        let prepared = self.prepare(order, memory, after, planned);
+        tokio::time::timeout(PREPARED_AHEAD_WITHIN, prepared).await.ok()?.ok()
     }
 
     /// A step was refused before it started: for a while, then it is decided again; or for good, then the task ends.
-    async fn refused<F: Failure>(&mut self, refusal: &F) -> Result<(), Error> {
+    async fn refused(&mut self, refusal: &(dyn Failure + Send + Sync)) -> Result<(), Error> {
         match transient(refusal) {
             Some(pause) => {
                 tracing::debug!(task = %self.custody.id(), code = refusal.code(), "a step waits");
@@ -277,6 +357,15 @@ impl Turn {
         move |position| budget.settle(&reservation, spent, at, position)
     }
 
+    /// Waits until a person has said something about the task, or its deadline passes.
+    async fn attend(&mut self, seen: &Task) {
+        let left = seen.order.deadline.map_or(LOOK_AGAIN, |deadline| deadline.since(Timestamp::now()));
+        tokio::select! {
+            () = self.custody.changed(seen.records) => {}
+            () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
+        }
+    }
+
     /// Waits, but not beyond a cancellation or the deadline.
     async fn pause(&mut self, pause: Duration) {
         let left =
@@ -291,6 +380,10 @@ impl Turn {
 /// What its template says about how the task goes on.
 fn course<'a>(order: &WorkOrder, route: &'a [ModelRef]) -> Course<'a> {
     Course { route, answers: order.template().refine.passes.saturating_add(1) }
+}
+
+fn boxed<F: Failure + Send + Sync + 'static>(refusal: F) -> Box<dyn Failure + Send + Sync> {
+    Box::new(refusal)
 }
 
 fn time_left(order: &WorkOrder) -> Duration {

@@ -1,16 +1,16 @@
 //! Child specs of the factory: its own actor, the shards, each agent.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-
-use dashmap::DashMap;
 
 use super::actor::{Janitor, Message as JanitorMessage};
 use super::handle::{Factory, Inner};
 use super::registry::Registry;
+use super::state::Residency;
+use crate::config::settings;
 use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::abandon::abandon;
-use crate::data_plane::agent::{Agent, Arguments, Environment, Message, Pulse, Resident};
+use crate::data_plane::agent::{Agent, Arguments, Environment, Message, OnChange, Pulse, Resident};
 use crate::domain::id::{AgentId, TaskId};
 use crate::journal::state::State;
 use crate::supervision::{
@@ -27,10 +27,24 @@ impl Factory {
     /// Makes the factory: its handle, the spec of its own actor, and the spec of the supervisor of all agents, under which
     /// each of `shards` shards supervises its part of them. `on_shard` is told whenever a shard has started.
     #[must_use]
-    pub fn start(environment: Environment, shards: usize, on_shard: OnShard) -> (Self, [ChildSpec; 2]) {
+    pub fn start(
+        environment: Environment,
+        settings: &settings::Agents,
+        shards: usize,
+        on_shard: OnShard,
+    ) -> (Self, [ChildSpec; 2]) {
         let handles: Vec<_> = (0..shards.max(1)).map(|n| SupervisorHandle::new(format!("agents/{n}"))).collect();
-        let inner = Inner { environment, living: Registry::new(), pulses: DashMap::new(), shards: handles.clone() };
-        let factory = Self(Arc::new(inner));
+        let factory = Self(Arc::new_cyclic(|weak: &Weak<Inner>| {
+            let weak = Weak::clone(weak);
+            let on_change: OnChange = Arc::new(move |pulse| {
+                if let Some(inner) = weak.upgrade() {
+                    Self(inner).changed(pulse);
+                }
+            });
+            let residency = Mutex::new(Residency::new(settings.active_max));
+            let (living, shards, settings) = (Registry::new(), handles.clone(), settings.clone());
+            Inner { environment, living, residency, on_change, shards, settings }
+        }));
         let all = SupervisorHandle::new("agents");
         let agents = ChildSpec::supervisor(&all, move || {
             let spec = SupervisorSpec::new("agents", Strategy::OneForOne).intensity(SHARD_INTENSITY);

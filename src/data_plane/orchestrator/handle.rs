@@ -70,11 +70,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// The journal failed: there is no such task, and nothing is held for it.
-    pub async fn submit(&self, ticket: Ticket) -> Result<TaskId, Error> {
+    pub async fn submit(&self, mut ticket: Ticket) -> Result<TaskId, Error> {
         let (order, supervision) = (Arc::clone(ticket.order.order()), ticket.order.template().supervision);
         let (reservation, with) = (ticket.reservation.clone(), ticket.with.clone());
         let stored = Order::clone(&order);
-        let submitted = self.journal().submit(stored, reservation.amount(), Timestamp::now(), with).await;
+        let (amount, opening) = (reservation.amount(), ticket.opening());
+        let submitted = self.journal().submit_through(stored, amount, Timestamp::now(), with, opening).await;
         ticket.conclude();
         match submitted {
             Ok(()) => {

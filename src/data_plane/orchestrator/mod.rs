@@ -18,6 +18,7 @@ mod aggregate;
 mod error;
 mod front;
 mod handle;
+mod people;
 mod plan;
 pub mod state;
 #[cfg(test)]
@@ -27,3 +28,4 @@ pub use actor::PlanMessage;
 pub use error::Error;
 pub use front::Message;
 pub use handle::Orchestrator;
+pub use people::Decision;

@@ -52,8 +52,10 @@ impl PlanRun {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
+            // Whoever ended the task has closed its account; what was reserved since then is held in vain.
             Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                self.orchestrator.environment().budget.close_task(self.custody.id());
+                let (id, budget) = (self.custody.id(), &self.orchestrator.environment().budget);
+                self.journal().while_ended(id, || budget.close_task(id)).await;
                 Ok(())
             }
             // A ghost stops without a word: the task is somebody else's.
@@ -246,7 +248,9 @@ impl PlanRun {
 
     async fn end(&self, outcome: Outcome) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
-        self.journal().append(&self.custody, vec![ended], Batch::new()).await?;
+        let (budget, task) = (self.orchestrator.environment().budget.clone(), self.custody.id());
+        let close = move |_| budget.close_task(task);
+        self.journal().append_then(&self.custody, vec![ended], Batch::new(), close).await?;
         metrics::task(&self.custody.task());
         Ok(())
     }

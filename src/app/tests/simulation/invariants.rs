@@ -10,7 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal::Journal;
-use crate::journal::record::{StepKind, TaskRecord};
+use crate::journal::record::{StepKind, TaskRecord, Then};
 use crate::journal::state::{Step, StepStatus, Task};
 use crate::supervision::{ChildId, Node, NodeState};
 
@@ -134,7 +134,8 @@ async fn billed(tasks: &BTreeMap<TaskId, Task>, calls: &[Call], journal: &Journa
     let mut broken = Vec::new();
     let mut steps: BTreeMap<TaskId, Vec<Step>> = BTreeMap::new();
     let mut asked = BTreeMap::new();
-    for Call { task, step, at, billed } in calls {
+    let mut named: BTreeMap<(TaskId, u32), u32> = BTreeMap::new();
+    for Call { task, step, name, at, billed } in calls {
         if let Some(earlier) = asked.insert((*task, *step), *at) {
             broken.push(format!("step {step} of {task} called the provider at {earlier} and again at {at}"));
         }
@@ -144,6 +145,11 @@ async fn billed(tasks: &BTreeMap<TaskId, Task>, calls: &[Call], journal: &Journa
         }
         if !steps.contains_key(task) {
             steps.insert(*task, all_steps(&journal.records(*task).await.expect("read")));
+        }
+        if let Some(earlier) = named.insert((*task, *name), *step)
+            && !steps[task].iter().any(|known| known.number == earlier && may_be_repeated(known))
+        {
+            broken.push(format!("step {step} of {task} repeats the call of step {earlier}, which was concluded"));
         }
         match steps[task].iter().find(|known| known.number == *step) {
             Some(known) if known.cost() >= *billed => {}
@@ -157,6 +163,14 @@ async fn billed(tasks: &BTreeMap<TaskId, Task>, calls: &[Call], journal: &Journa
         broken.extend(never_asked.map(|step| format!("step {} of {task} has an answer that nobody gave", step.number)));
     }
     broken
+}
+
+/// Whether nobody knows what became of a step's call.
+fn may_be_repeated(step: &Step) -> bool {
+    match &step.status {
+        StepStatus::Failed(failed) => failed.in_doubt > Usd::ZERO || matches!(failed.then, Then::Again { .. }),
+        StepStatus::Started | StepStatus::Finished(_) => false,
+    }
 }
 
 /// Every step that calls a model, those included that are no longer in memory.

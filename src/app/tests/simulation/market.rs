@@ -45,7 +45,10 @@ struct Book {
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) task: TaskId,
+    /// The step that was open then.
     pub(super) step: u32,
+    /// By which name the provider knows it: a repetition has the name of the first.
+    pub(super) name: u32,
     pub(super) at: Timestamp,
     /// What the provider bills for it, whether or not anybody heard the answer.
     pub(super) billed: Usd,
@@ -101,16 +104,18 @@ impl Market {
 impl Book {
     fn take(&mut self, request: &Request) -> Fate {
         let key = &request.idempotency_key;
-        let (task, step) = key.rsplit_once('-').expect("a task and a step");
-        let (task, step) = (task.parse().expect("a task"), step.parse().expect("a step"));
+        let (task, name) = key.rsplit_once('-').expect("a task and a number");
+        let (task, name) = (task.parse().expect("a task"), name.parse().expect("a number"));
         // INVARIANT: a call is made only while its step is on record as started.
         let journal = self.journal.as_ref().expect("a journal");
-        let is_open = journal.watch(task).is_some_and(|open| open.borrow().open_step(step).is_some());
-        if !is_open {
+        let now = journal.watch(task).map(|open| open.borrow().clone());
+        let open = now.filter(|now| now.totals.call == name).and_then(|now| now.open_call().map(|step| step.number));
+        let Some(step) = open else {
             self.broken.push(format!("{key} was called at {} while its step was not open", Timestamp::now()));
-        }
+            return self.fate().0;
+        };
         let (fate, billed) = self.fate();
-        self.calls.push(Call { task, step, at: Timestamp::now(), billed });
+        self.calls.push(Call { task, step, name, at: Timestamp::now(), billed });
         fate
     }
 

@@ -59,6 +59,10 @@ pub(super) enum Event {
     /// Somebody decides about a step, whether or not it waits for that.
     Decide(usize),
     Signal(usize),
+    /// An agent's task cannot go on without a person.
+    Trouble(usize),
+    /// A person wants a task to go on.
+    Retry(usize),
     /// An actor of the tree ends abnormally.
     Kill(usize),
     /// The daemon ends without a word and starts again.
@@ -112,9 +116,11 @@ fn event(chance: &mut StdRng) -> Event {
         0..=44 => Event::Submit { work: work(chance), deadline: deadline(chance) },
         45..=51 => Event::Repeat(chance.r#gen()),
         52..=61 => Event::Cancel(chance.r#gen()),
-        62..=63 => Event::Decide(chance.r#gen()),
-        64..=65 => Event::Signal(chance.r#gen()),
-        66..=88 => Event::Kill(chance.r#gen()),
+        62 => Event::Decide(chance.r#gen()),
+        63 => Event::Signal(chance.r#gen()),
+        64..=65 => Event::Trouble(chance.r#gen()),
+        66..=69 => Event::Retry(chance.r#gen()),
+        70..=88 => Event::Kill(chance.r#gen()),
         89..=96 => Event::Crash,
         _ => Event::Stop,
     }

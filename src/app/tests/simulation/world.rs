@@ -14,12 +14,13 @@ use crate::config::{self, Overrides, Sources};
 use crate::control_plane::access::Principal;
 use crate::control_plane::admission::NewAgent;
 use crate::control_plane::admission::submission::{Submission, Target};
+use crate::data_plane::orchestrator::Decision;
 use crate::data_plane::provider::scripted;
 use crate::domain::clock::{Timestamp, simulated};
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::private::Text;
-use crate::journal::record::{Decided, Signalled, TaskRecord, Verdict};
-use crate::journal::state::Task;
+use crate::journal::record::{AttentionNeeded, Signalled, TaskRecord, Verdict};
+use crate::journal::state::{State, Task};
 use crate::store::Batch;
 use crate::supervision::ChildId;
 use crate::telemetry::metrics::Metrics;
@@ -202,6 +203,7 @@ impl World {
         let ended = async {
             while daemon.journal.open_count() > 0 && !gave_up.is_finished() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
+                self.attend(daemon);
             }
         };
         if tokio::time::timeout(ENDED_WITHIN, ended).await.is_err() {
@@ -234,13 +236,31 @@ impl World {
                 }
             }
             Event::Decide(which) => {
-                let (verdict, by, at) = (Verdict::Approved, "ada".to_owned(), Timestamp::now());
-                let decided = Decided { step: u32::try_from(which % 3).expect("small"), verdict, comment: None, by, at };
-                self.interject(daemon, which, TaskRecord::Decided(decided));
+                if let Some(task) = self.acknowledged(which) {
+                    let verdict = if which % 2 == 0 { Verdict::Approved } else { Verdict::Rejected };
+                    self.decide(daemon, task, verdict);
+                }
             }
             Event::Signal(which) => {
-                let (signal, payload, by, at) = ("go".to_owned(), Text::from("now"), "ada".to_owned(), Timestamp::now());
-                self.interject(daemon, which, TaskRecord::Signalled(Signalled { signal, payload, by, at }));
+                if let Some(task) = self.acknowledged(which) {
+                    let (orchestrator, by, at) = (daemon.rooms.orchestrator.clone(), "ada".to_owned(), Timestamp::now());
+                    let signalled = Signalled { signal: "go".to_owned(), payload: Text::from("now"), by, at };
+                    tokio::spawn(async move { orchestrator.signal(task, signalled, Batch::new()).await.is_ok() });
+                }
+            }
+            Event::Trouble(which) => {
+                let open = self.acknowledged(which).and_then(|task| daemon.journal.watch(task));
+                if let Some(task) = open.map(|open| open.borrow().clone()).filter(|task| !task.is_plan()) {
+                    let (code, message, at) = ("trouble".to_owned(), "look at it".to_owned(), Timestamp::now());
+                    let needed = TaskRecord::AttentionNeeded(AttentionNeeded { step: None, code, message, at });
+                    let (journal, id) = (daemon.journal.clone(), task.order.task);
+                    tokio::spawn(async move { journal.interject(id, vec![needed], Batch::new(), |_| {}).await.is_ok() });
+                }
+            }
+            Event::Retry(which) => {
+                if let Some(task) = self.acknowledged(which) {
+                    self.retry(daemon, task);
+                }
             }
             Event::Kill(which) => {
                 let (root, mut actors) = (daemon.root.clone(), Vec::new());
@@ -267,11 +287,27 @@ impl World {
         which.checked_rem(tasks.len()).and_then(|which| tasks.get(which).copied())
     }
 
-    fn interject(&self, daemon: &Daemon, which: usize, record: TaskRecord) {
-        let Some(task) = self.acknowledged(which) else { return };
-        let journal = daemon.journal.clone();
-        // What its task does not accept is refused, and changes nothing: replays agree all the same.
-        tokio::spawn(async move { journal.interject(task, vec![record], Batch::new(), |_| {}).await.is_ok() });
+    // What people may not say is refused, and changes nothing: the records tell.
+    fn decide(&self, daemon: &Daemon, task: TaskId, verdict: Verdict) {
+        let orchestrator = daemon.rooms.orchestrator.clone();
+        let decision = Decision { verdict, step: None, comment: None, by: "ada".to_owned() };
+        tokio::spawn(async move { orchestrator.decide(task, &decision, Batch::new()).await.is_ok() });
+    }
+
+    fn retry(&self, daemon: &Daemon, task: TaskId) {
+        let orchestrator = daemon.rooms.orchestrator.clone();
+        tokio::spawn(async move { orchestrator.retry(&Principal::internal(), task, Batch::new()).await.is_ok() });
+    }
+
+    /// Sees to every task that waits for a person: has one retried, and the next one rejected.
+    fn attend(&self, daemon: &Daemon) {
+        let waiting = daemon.journal.open_tasks().into_iter().filter(|task| task.state == State::NeedsAttention);
+        for (number, task) in waiting.enumerate() {
+            match number % 2 {
+                0 => self.retry(daemon, task.order.task),
+                _ => self.decide(daemon, task.order.task, Verdict::Rejected),
+            }
+        }
     }
 
     fn ask(&self, daemon: &Daemon, which: usize) {

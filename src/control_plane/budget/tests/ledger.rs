@@ -134,6 +134,23 @@ fn a_parents_limit_covers_what_its_children_spend() {
 }
 
 #[test]
+fn a_reopened_task_has_spent_what_it_had() {
+    let mut ledger = Ledger::default();
+    let payer = Payer::new([], [(task(1), Some(usd(10)))]);
+    assert_eq!(ledger.reserve(key(1, 0), &payer, usd(8), at(1)), Ok(()));
+    assert_eq!(ledger.settle(key(1, 0), &payer, cost(8, 1, 1)), None);
+    ledger.close_task(task(1));
+    assert_eq!(ledger.tracked().1, 0, "a task that has ended is forgotten");
+    assert_eq!(ledger.reopen_task(task(1), usd(8)), Ok(()));
+    let refused = refusal(ledger.reserve(key(1, 1), &payer, usd(3), at(1)));
+    assert_eq!((refused.subject, refused.spent, refused.first), (Subject::Task(task(1)), usd(8), true));
+    assert_eq!(ledger.reserve(key(1, 1), &payer, usd(2), at(1)), Ok(()));
+    assert_eq!(ledger.settle(key(1, 1), &payer, cost(1, 1, 2)), None);
+    assert_eq!(ledger.reopen_task(task(1), usd(8)), Ok(()), "what is told late takes nothing back");
+    assert_eq!(refusal(ledger.reserve(key(1, 2), &payer, usd(2), at(1))).spent, usd(9));
+}
+
+#[test]
 fn closing_a_task_ends_what_it_holds() {
     let mut ledger = ledger(&[(Scope::Global, 10, Window::Total)]);
     let payer = Payer::new([Scope::Global], [(task(1), Some(usd(10)))]);

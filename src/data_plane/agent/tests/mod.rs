@@ -187,6 +187,24 @@ fn a_failed_task_that_is_retried_begins_with_the_first_model() {
 }
 
 #[test]
+fn a_call_keeps_its_name_until_it_is_known_what_became_of_it() {
+    let (a, b): (ModelRef, ModelRef) = ("mock/a".parse().expect("a model"), "mock/b".parse().expect("a model"));
+    let name = |model: &ModelRef, records: &[TaskRecord]| {
+        let records: Vec<_> = std::iter::once(submitted()).chain(records.iter().cloned()).collect();
+        Task::replay(&records).expect("a task").call_of(model)
+    };
+    let again = Then::Again { after_ms: 0 };
+    let doubted = [started(0, "mock/a"), failed(0, IN_DOUBT, again)];
+    assert_eq!((name(&a, &doubted), name(&b, &doubted)), (0, 1), "the same call, or another model's");
+    let twice = [&doubted[..], &[started(1, "mock/a"), failed(1, AGENT_ENDED, again)]].concat();
+    assert_eq!(name(&a, &twice), 0);
+    let known =
+        [&twice[..], &[started(2, "mock/a"), failed(2, "provider_failed", Then::Retry { after_ms: 0 })]].concat();
+    assert_eq!(name(&a, &known), 3, "the provider said that it failed: another attempt is another call");
+    assert_eq!(name(&a, &[started(0, "mock/a"), finished(0)]), 1);
+}
+
+#[test]
 fn a_cancelled_task_ends_and_a_result_that_is_there_counts_more() {
     assert_eq!(decide(vec![cancel()]), Next::End(Outcome::Cancelled));
     let done = vec![started(0, "mock/a"), cancel(), finished(0)];

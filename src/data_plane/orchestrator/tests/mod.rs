@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod model;
+mod people;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
