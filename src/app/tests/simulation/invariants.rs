@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::market::Call;
 use crate::app::Daemon;
+use crate::data_plane::factory::Census;
 use crate::domain::budget::Scope;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
@@ -229,7 +230,7 @@ async fn let_go(daemon: &Daemon) -> Vec<String> {
         broken.push(format!("open tasks and their bytes: {open:?}"));
     }
     let at_work = (rooms.factory.census(), rooms.orchestrator.plans_running());
-    if at_work != ((0, 0), 0) {
+    if at_work != (Census::default(), 0) {
         broken.push(format!("agents at work and idle, and plans: {at_work:?}"));
     }
     let tree = daemon.root.snapshot().await;

@@ -9,7 +9,7 @@ use super::invariants;
 use super::market::{Market, OUTPUT_TOKENS_MAX};
 use super::schedule::{Event, Moment, Pause, Purse, Schedule, Work};
 use super::still::{self, Disk};
-use crate::app::Daemon;
+use crate::app::{Daemon, Error};
 use crate::config::{self, Overrides, Sources};
 use crate::control_plane::access::Principal;
 use crate::control_plane::admission::NewAgent;
@@ -21,7 +21,7 @@ use crate::domain::id::{AgentId, TaskId};
 use crate::domain::private::Text;
 use crate::journal::record::{AttentionNeeded, Signalled, TaskRecord, Verdict};
 use crate::journal::state::{State, Task};
-use crate::store::Batch;
+use crate::store::{self, Batch};
 use crate::supervision::ChildId;
 use crate::telemetry::metrics::Metrics;
 
@@ -149,7 +149,8 @@ impl World {
                 // The directory's lock is given back a moment after the crash.
                 match Daemon::start(settings.clone(), Metrics::apart(), None).await {
                     Ok(daemon) => return daemon,
-                    Err(error) => assert!(error.to_string().contains("another process"), "start: {error}"),
+                    Err(Error::Store(store::Error::InUse(_))) => {}
+                    Err(error) => panic!("start: {error}"),
                 }
             }
         };
