@@ -10,8 +10,7 @@ use super::exchange::{Completion, Request};
 use crate::domain::name::ModelRef;
 
 /// What becomes of a call; dropped where its caller hangs up.
-pub(crate) type Script =
-    Arc<dyn Fn(ModelRef, Request) -> BoxFuture<'static, Result<Completion, Error>> + Send + Sync>;
+pub(crate) type Script = Arc<dyn Fn(ModelRef, Request) -> BoxFuture<'static, Result<Completion, Error>> + Send + Sync>;
 
 thread_local! {
     static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };

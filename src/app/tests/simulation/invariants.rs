@@ -84,7 +84,8 @@ pub(super) async fn at_the_end(daemon: &Daemon, acknowledged: &[BTreeSet<TaskId>
 
 /// How many tasks ended how, and how many calls that took.
 pub(super) async fn came_to(journal: &Journal, calls: usize) -> String {
-    let word = |task: &Task| Some(task.fault.as_ref().map_or(task.state.as_str().to_owned(), |fault| fault.code.clone()));
+    let word =
+        |task: &Task| Some(task.fault.as_ref().map_or(task.state.as_str().to_owned(), |fault| fault.code.clone()));
     let page = journal.list(None, TASKS_MAX, word).await.expect("read");
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for word in page.items {
@@ -186,7 +187,8 @@ fn all_steps(records: &[TaskRecord]) -> Vec<Step> {
         if let TaskRecord::StepStarted(started) = record
             && matches!(started.kind, StepKind::Model { .. })
         {
-            let (number, kind, reserved, started_at) = (started.step, started.kind.clone(), started.reserved, started.at);
+            let (number, kind, reserved, started_at) =
+                (started.step, started.kind.clone(), started.reserved, started.at);
             steps.push(Step { number, sequence: 0, kind, reserved, started_at, status: StepStatus::Started });
         }
         if let TaskRecord::StepFinished(finished) = record {

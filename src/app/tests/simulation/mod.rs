@@ -15,6 +15,7 @@ mod invariants;
 mod market;
 mod schedule;
 mod still;
+mod workshop;
 mod world;
 
 use schedule::Schedule;

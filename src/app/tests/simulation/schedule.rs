@@ -52,7 +52,10 @@ pub(super) enum Pause {
 /// What happens. Numbers choose among those that are there then.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Event {
-    Submit { work: Work, deadline: Option<Duration> },
+    Submit {
+        work: Work,
+        deadline: Option<Duration>,
+    },
     /// An earlier submission comes again under its idempotency key.
     Repeat(usize),
     Cancel(usize),

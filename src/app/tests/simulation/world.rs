@@ -1,14 +1,14 @@
 //! The daemon of a simulation through all its lives on one directory.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::invariants;
-use super::market::{Market, OUTPUT_TOKENS_MAX};
-use super::schedule::{Event, Moment, Pause, Purse, Schedule, Work};
+use super::market::Market;
+use super::schedule::{Event, Moment, Pause, Schedule, Work};
 use super::still::{self, Disk};
+use super::workshop::furnish;
 use crate::app::{Daemon, Error};
 use crate::config::{self, Overrides, Sources};
 use crate::control_plane::access::Principal;
@@ -72,7 +72,19 @@ impl World {
         furnish(home.path(), schedule.purse);
         let market = Market::new(&schedule);
         let (asked, now) = (Arc::default(), Timestamp::now());
-        Self { schedule, home, market, asked, agents: Vec::new(), remembered: Vec::new(), broken: Vec::new(), now, lives: 0, came_to: String::new(), told: Vec::new() }
+        Self {
+            schedule,
+            home,
+            market,
+            asked,
+            agents: Vec::new(),
+            remembered: Vec::new(),
+            broken: Vec::new(),
+            now,
+            lives: 0,
+            came_to: String::new(),
+            told: Vec::new(),
+        }
     }
 
     /// Lets everything happen; returns what should not have.
@@ -141,8 +153,11 @@ impl World {
     }
 
     async fn start(&self) -> Daemon {
-        let sources =
-            Sources { file: Some(self.home.path().join("factoryd.toml")), environment: Vec::new(), flags: Overrides::default() };
+        let sources = Sources {
+            file: Some(self.home.path().join("factoryd.toml")),
+            environment: Vec::new(),
+            flags: Overrides::default(),
+        };
         let settings = config::load(&sources).expect("good settings");
         let started = async {
             loop {
@@ -244,7 +259,8 @@ impl World {
             }
             Event::Signal(which) => {
                 if let Some(task) = self.acknowledged(which) {
-                    let (orchestrator, by, at) = (daemon.rooms.orchestrator.clone(), "ada".to_owned(), Timestamp::now());
+                    let (orchestrator, by, at) =
+                        (daemon.rooms.orchestrator.clone(), "ada".to_owned(), Timestamp::now());
                     let signalled = Signalled { signal: "go".to_owned(), payload: Text::from("now"), by, at };
                     tokio::spawn(async move { orchestrator.signal(task, signalled, Batch::new()).await.is_ok() });
                 }
@@ -255,7 +271,9 @@ impl World {
                     let (code, message, at) = ("trouble".to_owned(), "look at it".to_owned(), Timestamp::now());
                     let needed = TaskRecord::AttentionNeeded(AttentionNeeded { step: None, code, message, at });
                     let (journal, id) = (daemon.journal.clone(), task.order.task);
-                    tokio::spawn(async move { journal.interject(id, vec![needed], Batch::new(), |_| {}).await.is_ok() });
+                    tokio::spawn(
+                        async move { journal.interject(id, vec![needed], Batch::new(), |_| {}).await.is_ok() },
+                    );
                 }
             }
             Event::Retry(which) => {
@@ -348,68 +366,4 @@ impl World {
 fn weight(path: &[ChildId]) -> usize {
     let holds = |name: &ChildId| ["store", "budget"].contains(&name.as_ref()) || name.contains('#');
     if path.last().is_some_and(holds) { 4 } else { 1 }
-}
-
-/// Writes settings and templates.
-fn furnish(home: &Path, purse: Purse) {
-    let limit = |usd| format!("[budgets.global]\nlimit_usd = \"{usd}\"\nwindow = \"total\"\n");
-    let budgets = match purse {
-        Purse::Endless => String::new(),
-        Purse::Ample => limit("1.00"),
-        Purse::Tight => limit("0.004"),
-    };
-    let settings = format!(
-        r#"data_dir = "data"
-templates_dir = "templates"
-socket = "c.sock"
-max_workers = 2
-[api]
-drain_grace = "5s"
-[templates]
-enable_signature_validation = false
-[providers.mock]
-kind = "openai"
-base_url = "http://127.0.0.1:9/v1"
-timeout = "20s"
-max_concurrency = 3
-[models."mock/a"]
-input_usd_per_mtok = "1.00"
-output_usd_per_mtok = "4.00"
-[models."mock/b"]
-input_usd_per_mtok = "1.00"
-output_usd_per_mtok = "4.00"
-[routes]
-both = ["mock/a", "mock/b"]
-{budgets}"#
-    );
-    std::fs::write(home.join("factoryd.toml"), settings).expect("settings");
-    std::fs::create_dir_all(home.join("templates")).expect("a directory");
-    let step = |id: &str, more: &str| format!(r#"{{"id": "{id}", "template": "worker", "input": "{{{{input}}}}"{more}}}"#);
-    let boss = [
-        step("facts", r#", "on_failure": "retry""#),
-        step("notes", r#", "on_failure": "skip""#),
-        format!(
-            r#"{{"id": "parts", "template": "refiner", "needs": ["facts", "notes"], "map": "{{{{steps.facts.output}}}}", "input": "{{{{item}}}}"}}"#
-        ),
-    ];
-    let chief = [
-        r#"{"id": "left", "template": "boss", "input": "{{input}}", "on_failure": "retry"}"#.to_owned(),
-        step("right", ""),
-    ];
-    let plan = |steps: &[String]| {
-        let steps = steps.join(", ");
-        format!(r#", "kind": "orchestrator", "plan": {{"steps": [{steps}], "aggregate": {{"mode": "merge"}}}}, "limits": {{"depth": 3, "fan_out": 4}}"#)
-    };
-    for (name, more) in [
-        ("worker", String::new()),
-        ("refiner", r#", "refine": {"passes": 2}"#.to_owned()),
-        ("helper", r#", "memory": {"history": 2}"#.to_owned()),
-        ("boss", plan(&boss)),
-        ("chief", plan(&chief)),
-    ] {
-        let text = format!(
-            r#"{{"name": "{name}", "version": "1.0.0", "description": "a template of the simulation", "capabilities": ["work"], "system_prompt": "Answer with a list of two fruits.", "model": {{"route": "both", "max_output_tokens": {OUTPUT_TOKENS_MAX}}}{more}}}"#
-        );
-        std::fs::write(home.join(format!("templates/{name}.json")), text).expect("a template");
-    }
 }

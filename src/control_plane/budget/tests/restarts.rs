@@ -20,17 +20,31 @@ const DAY: i64 = 7;
 /// One thing that happens to a step, or to the ledger.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
-    Reserve { key: Key, amount: i64 },
+    Reserve {
+        key: Key,
+        amount: i64,
+    },
     /// The step is durable as started, and confirmed.
-    Start { key: Key },
+    Start {
+        key: Key,
+    },
     /// The step is durable as finished, with so many tenths of what was held.
-    Conclude { key: Key, tenths: i64 },
+    Conclude {
+        key: Key,
+        tenths: i64,
+    },
     /// The ledger hears of it.
-    Settle { key: Key },
+    Settle {
+        key: Key,
+    },
     /// What the step holds is taken back before that: the end of its task overtook it.
-    Overtake { key: Key },
+    Overtake {
+        key: Key,
+    },
     /// The ledger dies. Its successor reads the records when so many commits more were made than it believes.
-    Restart { behind: u64 },
+    Restart {
+        behind: u64,
+    },
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
@@ -50,11 +64,21 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     /// Held by an incarnation of the ledger, and known to nobody else.
-    Held { amount: i64, epoch: u32 },
-    Started { amount: i64 },
+    Held {
+        amount: i64,
+        epoch: u32,
+    },
+    Started {
+        amount: i64,
+    },
     /// What was paid is in the records and the counters.
-    Concluded { paid: i64, position: u64 },
-    Settled { paid: i64 },
+    Concluded {
+        paid: i64,
+        position: u64,
+    },
+    Settled {
+        paid: i64,
+    },
 }
 
 /// What is true, whatever ledgers come and go.

@@ -43,13 +43,19 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 /// Each step needs some of those before it, and may be mapped over the answer of one of them.
 fn plans() -> impl Strategy<Value = Plan> {
-    let one = (any::<u8>(), any::<bool>(), prop::sample::select(vec![OnFailure::Fail, OnFailure::Skip, OnFailure::Retry]));
+    let one =
+        (any::<u8>(), any::<bool>(), prop::sample::select(vec![OnFailure::Fail, OnFailure::Skip, OnFailure::Retry]));
     let aggregate = prop::sample::select(vec![Aggregate::Concat, Aggregate::Merge, Aggregate::Vote]);
     (prop::collection::vec(one, 1..6), aggregate).prop_map(|(drawn, aggregate)| {
         let ids: Vec<String> = (0..drawn.len()).map(|number| format!("s{number}")).collect();
         let steps = drawn.into_iter().enumerate().map(|(number, (bits, is_mapped, on_failure))| {
-            let needs: Vec<&str> =
-                ids.iter().take(number).enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, id)| id.as_str()).collect();
+            let needs: Vec<&str> = ids
+                .iter()
+                .take(number)
+                .enumerate()
+                .filter(|(n, _)| bits & (1 << n) != 0)
+                .map(|(_, id)| id.as_str())
+                .collect();
             let mut made = step(&ids[number], &needs, "{{input}}");
             made.on_failure = on_failure;
             if let Some(first) = needs.first().filter(|_| is_mapped) {
