@@ -27,6 +27,7 @@ mod main_job;
 mod metrics_from_start;
 mod openapi;
 mod orchestration;
+mod otp_conformance;
 mod pool_limits;
 mod prometheus_text;
 mod provider_failures;
