@@ -1,12 +1,12 @@
-%% Plays supervision scenarios on Erlang/OTP's own supervisor and writes down what happened; measures the same supervisor.
+%% Plays supervision scenarios on Erlang/OTP's own supervisor and writes down what happened.
 %%
 %% The order of what happens is the order of strictly monotonic numbers: the stage gives one to each start, and the trace of a
 %% process one to its exit, at the moment when that happens and before anybody can be told of it.
 -module(factory_otp).
 
--export([main/1, bench/1]).
+-export([main/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
--export([worker/1, worker/2, log/2]).
+-export([worker/2, log/2]).
 
 -define(DEADLINE, 20000).
 -define(PERIOD, 3600).
@@ -260,24 +260,15 @@ init({worker, Id, Temper}) ->
     case ask({enter, Id}) of
         started -> {ok, Temper};
         refused -> {stop, told_to_fail}
-    end;
-init({bench_supervisor, Strategy, Intensity, Children}) ->
-    {ok, {#{strategy => Strategy, intensity => Intensity, period => ?PERIOD}, Children}};
-init({bench_worker, Start}) ->
-    Start().
+    end.
 
-handle_call(ping, _From, State) ->
-    {reply, self(), State}.
+handle_call(_, _From, State) -> {reply, unexpected, State}.
 
 handle_cast(exit, State) -> {stop, normal, State};
 handle_cast(crash, State) -> {stop, told_to_crash, State};
 handle_cast(panic, _State) -> error(told_to_crash).
 
-handle_info(Message, State) ->
-    case Message of
-        crash -> {stop, told_to_crash, State};
-        _ -> {noreply, State}
-    end.
+handle_info(_, State) -> {noreply, State}.
 
 %% Asked to end by its supervisor, a stubborn worker does not, and a sour one fails over it.
 terminate(shutdown, stubborn) -> receive never -> ok end;

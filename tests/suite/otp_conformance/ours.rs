@@ -190,9 +190,7 @@ impl Stage {
     fn child_spec(&self, child: &Child) -> ChildSpec {
         let stage = self.clone();
         let spec = match child.kind.clone() {
-            Kind::Supervisor(sup) => {
-                ChildSpec::supervisor(&self.handle(child.id), move || stage.supervisor_spec(&sup))
-            }
+            Kind::Supervisor(sup) => ChildSpec::supervisor(&self.handle(child.id), move || stage.supervisor_spec(&sup)),
             Kind::Worker(shutdown, temper) => {
                 let id = child.id;
                 let player = move || Player { id, temper, stage: stage.clone(), end: Mutex::new(End::NotBegun) };

@@ -4,8 +4,18 @@ use super::scenario::Step::{Crash, Delete, Exit, Fail, Kill, Panic, Restart, Sta
 use super::scenario::{Scenario, Sup, one_for_all, one_for_one, rest_for_one, scenario, supervisor, worker};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [strategies(), restart_types(), intensities(), starts(), failed_restarts(), shutdowns(), calls(), groups(), nested()]
-        .concat()
+    [
+        strategies(),
+        restart_types(),
+        intensities(),
+        starts(),
+        failed_restarts(),
+        shutdowns(),
+        calls(),
+        groups(),
+        nested(),
+    ]
+    .concat()
 }
 
 /// Three permanent workers.
@@ -85,7 +95,11 @@ fn intensities() -> Vec<Scenario> {
         scenario("one more is not", abc(one_for_one, 3), ["a"; 4].map(Crash)),
         scenario("a group restart counts once", abc(one_for_all, 2), [Crash("a"), Crash("b"), Crash("c")]),
         scenario("the same under rest_for_one", abc(rest_for_one, 2), [Crash("a"), Crash("a"), Crash("b")]),
-        scenario("what is left over at the end is not touched again", abc(one_for_one, 1), [Kill("c"), Kill("c"), Kill("a")]),
+        scenario(
+            "what is left over at the end is not touched again",
+            abc(one_for_one, 1),
+            [Kill("c"), Kill("c"), Kill("a")],
+        ),
         scenario(
             "calls do not count",
             one_for_one([worker("a"), worker("b")]).intensity(0),
@@ -112,8 +126,12 @@ fn starts() -> Vec<Scenario> {
         .failing("y", 1),
         scenario("a temporary child's first start fails", one_for_one([worker("a"), worker("b").temporary()]), [])
             .failing("b", 1),
-        scenario("rolled back without mercy", one_for_one([worker("a").brutal(), worker("b").stubborn(), worker("c")]), [])
-            .failing("c", 1),
+        scenario(
+            "rolled back without mercy",
+            one_for_one([worker("a").brutal(), worker("b").stubborn(), worker("c")]),
+            [],
+        )
+        .failing("c", 1),
     ]
 }
 
@@ -144,10 +162,15 @@ fn failed_restarts() -> Vec<Scenario> {
 }
 
 fn shutdowns() -> Vec<Scenario> {
-    let mixed = || [worker("a"), worker("b").brutal(), worker("c").patient(), worker("d").stubborn(), worker("e").sour()];
+    let mixed =
+        || [worker("a"), worker("b").brutal(), worker("c").patient(), worker("d").stubborn(), worker("e").sour()];
     vec![
         scenario("each kind of shutdown in reverse order", one_for_one(mixed()), []),
-        scenario("each kind of shutdown when the intensity is exceeded", one_for_one(mixed()).intensity(0), [Crash("a")]),
+        scenario(
+            "each kind of shutdown when the intensity is exceeded",
+            one_for_one(mixed()).intensity(0),
+            [Crash("a")],
+        ),
         scenario("each kind of shutdown in a group restart", one_for_all(mixed()), [Crash("a"), Kill("e"), Crash("c")]),
         scenario("each kind of shutdown in rest_for_one", rest_for_one(mixed()), [Crash("b"), Kill("d")]),
         scenario(
@@ -160,7 +183,11 @@ fn shutdowns() -> Vec<Scenario> {
             one_for_one([worker("a").transient().sour(), worker("b").transient().stubborn()]),
             [Terminate("root", "a"), Terminate("root", "b"), Restart("root", "a"), Restart("root", "b")],
         ),
-        scenario("who ends of their own will is not held up", one_for_one(mixed()), ["a", "b", "c", "d", "e"].map(Exit)),
+        scenario(
+            "who ends of their own will is not held up",
+            one_for_one(mixed()),
+            ["a", "b", "c", "d", "e"].map(Exit),
+        ),
     ]
 }
 
@@ -185,7 +212,11 @@ fn calls() -> Vec<Scenario> {
         ),
         scenario("an unknown child", one_for_one(pair()), [Terminate, Restart, Delete].map(|call| call("root", "c"))),
         scenario("a running child", one_for_one(pair()), [Restart("root", "a"), Delete("root", "a"), Crash("a")]),
-        scenario("stopped twice", one_for_one(pair()), [Terminate("root", "a"), Terminate("root", "a"), Restart("root", "a")]),
+        scenario(
+            "stopped twice",
+            one_for_one(pair()),
+            [Terminate("root", "a"), Terminate("root", "a"), Restart("root", "a")],
+        ),
         scenario(
             "a child that was stopped keeps its place",
             rest_for_one(["a", "b", "c"].map(worker)),
@@ -256,11 +287,21 @@ fn groups() -> Vec<Scenario> {
 
 fn nested() -> Vec<Scenario> {
     let middle = |intensity| supervisor("mid", one_for_one(["x", "y"].map(worker)).intensity(intensity));
-    let tree = |strategy: fn([super::scenario::Child; 3]) -> Sup, intensity| strategy([worker("a"), middle(intensity), worker("b")]);
+    let tree = |strategy: fn([super::scenario::Child; 3]) -> Sup, intensity| {
+        strategy([worker("a"), middle(intensity), worker("b")])
+    };
     vec![
         scenario("a supervisor deals with its own", tree(one_for_one, 3), [Crash("x"), Kill("y"), Crash("a")]),
-        scenario("a supervisor that gives up is started again", tree(one_for_one, 1), [Crash("x"), Crash("y"), Crash("x")]),
-        scenario("it begins to count anew", tree(one_for_one, 1), [Crash("x"), Crash("x"), Crash("x"), Crash("x"), Crash("x")]),
+        scenario(
+            "a supervisor that gives up is started again",
+            tree(one_for_one, 1),
+            [Crash("x"), Crash("y"), Crash("x")],
+        ),
+        scenario(
+            "it begins to count anew",
+            tree(one_for_one, 1),
+            [Crash("x"), Crash("x"), Crash("x"), Crash("x"), Crash("x")],
+        ),
         scenario("it takes its group along", tree(one_for_all, 0), [Crash("x"), Crash("y")]),
         scenario("it takes what comes later along", tree(rest_for_one, 0), [Crash("x"), Crash("a"), Crash("b")]),
         scenario("giving up goes on upwards", tree(one_for_one, 0).intensity(1), [Crash("x"), Crash("x")]),
@@ -277,7 +318,13 @@ fn nested() -> Vec<Scenario> {
         scenario(
             "a supervisor is deleted",
             tree(one_for_one, 3),
-            [Delete("root", "mid"), Terminate("root", "mid"), Delete("root", "mid"), Start("root", middle(3)), Crash("y")],
+            [
+                Delete("root", "mid"),
+                Terminate("root", "mid"),
+                Delete("root", "mid"),
+                Start("root", middle(3)),
+                Crash("y"),
+            ],
         ),
         scenario("a supervisor whose start fails is tried again", tree(one_for_one, 0), [Fail("y", 2), Crash("x")]),
         scenario("and too often", tree(one_for_one, 0).intensity(2), [Fail("y", 9), Crash("x")]),
@@ -288,7 +335,15 @@ fn nested() -> Vec<Scenario> {
         ),
         scenario(
             "three levels",
-            one_for_one([supervisor("mid", rest_for_one([worker("x"), supervisor("low", one_for_all(["p", "q"].map(worker)).intensity(1)), worker("y")]).intensity(1))]),
+            one_for_one([supervisor(
+                "mid",
+                rest_for_one([
+                    worker("x"),
+                    supervisor("low", one_for_all(["p", "q"].map(worker)).intensity(1)),
+                    worker("y"),
+                ])
+                .intensity(1),
+            )]),
             [Crash("p"), Crash("q"), Crash("x"), Kill("p"), Terminate("low", "p"), Crash("y")],
         ),
         scenario(
