@@ -68,7 +68,12 @@ fn show(ours: &Figures, otp: Option<&Figures>) {
         let ratio = other.map(|other| format!("{:.2}", numbers[0] / other[0]));
         let other = other.map(|other| told(other));
         let none = || "-".to_owned();
-        println!("{name:<44} {:>22} {:>22} {:>9}", told(numbers), other.unwrap_or_else(none), ratio.unwrap_or_else(none));
+        println!(
+            "{name:<44} {:>22} {:>22} {:>9}",
+            told(numbers),
+            other.unwrap_or_else(none),
+            ratio.unwrap_or_else(none)
+        );
     }
 }
 
@@ -104,7 +109,8 @@ fn erlang() -> anyhow::Result<Option<Figures>> {
     }
     let sizes = [SAMPLES, ROUND, ROUNDS, STARTS, IDLE].map(|number| number.to_string());
     let mut erl = Command::new("erl");
-    let output = erl.args(["-noinput", "-run", "supervision", "main"]).args(sizes).current_dir(place.path()).output()?;
+    let output =
+        erl.args(["-noinput", "-run", "supervision", "main"]).args(sizes).current_dir(place.path()).output()?;
     let text = String::from_utf8(output.stdout)?;
     anyhow::ensure!(output.status.success(), "run supervision.erl: {text}");
     let mut told = BTreeMap::new();
@@ -150,7 +156,11 @@ enum Order {
 enum Task {
     Idle,
     /// Crash, if it is among the first starts of a [`ROUND`]; the last of so many says that it is the last.
-    Storm { starts: Arc<AtomicU64>, last: u64, done: mpsc::UnboundedSender<()> },
+    Storm {
+        starts: Arc<AtomicU64>,
+        last: u64,
+        done: mpsc::UnboundedSender<()>,
+    },
 }
 
 struct Worker {
@@ -231,8 +241,10 @@ async fn restarts(supervisors: u64, children: u64) -> anyhow::Result<f64> {
             let workers = names.map(|address| worker(&address, task.clone()));
             trees.push(start_root(workers.fold(supervisor(Strategy::OneForOne), SupervisorSpec::child)).await?);
         }
-        for tree in trees {
+        for _ in 0..supervisors {
             all.recv().await.context("a round's end")?;
+        }
+        for tree in trees {
             end(tree);
         }
     }
