@@ -1,6 +1,6 @@
 //! From a crash to serving again inside the process, restarts and starts a second, and bytes of an idle child: ours and, in the
 //! same run, Erlang/OTP's (`supervision.erl`; without `erl` only ours are shown). `--json` for programs.
-#![expect(clippy::print_stdout, reason = "figures are its output")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are its output")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::ErrorKind;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent_factory::supervision::{
@@ -39,6 +39,21 @@ const STORMS: [(u64, u64); 4] = [(1, 1), (1, 64), (8, 1), (8, 8)];
 const PATIENCE: Duration = Duration::from_secs(10);
 const ERLANG: &str = include_str!("supervision.erl");
 
+/// Names of figures, and what they are.
+const ROWS: [(&str, &str); 11] = [
+    ("recovery_error_us", "from error to serving, µs, p50 / p99"),
+    ("recovery_panic_us", "from panic to serving, µs, p50 / p99"),
+    ("recovery_kill_us", "from kill to serving, µs, p50 / p99"),
+    ("recovery_logged_us", "from error to serving, logged, µs, p50 / p99"),
+    ("restarts_1_1_per_s", "restarts/s, 1 supervisor of 1"),
+    ("restarts_1_64_per_s", "restarts/s, 1 supervisor of 64"),
+    ("restarts_8_1_per_s", "restarts/s, 8 supervisors of 1"),
+    ("restarts_8_8_per_s", "restarts/s, 8 supervisors of 8"),
+    ("starts_dynamic_per_s", "starts/s of children that come and go"),
+    ("starts_one_for_one_per_s", "starts/s under one_for_one"),
+    ("idle_child_bytes", "resident bytes of an idle child"),
+];
+
 /// Figures by name: one number, or median and 99th percentile.
 type Figures = BTreeMap<String, Vec<f64>>;
 
@@ -47,53 +62,44 @@ fn main() -> anyhow::Result<()> {
     let ours = runtime.block_on(async { tokio::spawn(measure()).await })??;
     let otp = erlang()?;
     if std::env::args().any(|argument| argument == "--json") {
-        let json = serde_json::json!({ "ours": ours, "otp": otp });
-        println!("{json}");
+        println!("{}", serde_json::json!({ "ours": ours, "otp": otp }));
         return Ok(());
     }
-    show(&ours, otp.as_ref());
+    println!("{:<46} {:>18} {:>18} {:>9}", "", "ours", "OTP", "ours:OTP");
+    for (name, what) in ROWS {
+        let ours = ours.get(name).context(name)?;
+        let otp = otp.as_ref().map(|otp| otp.get(name).context(name)).transpose()?;
+        let ratio = otp.map_or_else(String::new, |otp| format!("{:.2}", ours[0] / otp[0]));
+        println!("{what:<46} {:>18} {:>18} {ratio:>9}", told(ours), otp.map_or_else(String::new, |otp| told(otp)));
+    }
     Ok(())
 }
 
-fn show(ours: &Figures, otp: Option<&Figures>) {
-    let bold = std::io::stdout().is_terminal();
-    let head = format!("{:<44} {:>22} {:>22} {:>9}", "", "ours", "OTP", "ours:OTP");
-    println!("{}", if bold { format!("\x1b[1m{head}\x1b[0m") } else { head });
-    for (name, numbers) in ours {
-        let told = |numbers: &[f64]| {
-            let each: Vec<_> = numbers.iter().map(|number| format!("{number:.1}")).collect();
-            each.join(" / ")
-        };
-        let other = otp.and_then(|otp| otp.get(name));
-        let ratio = other.map(|other| format!("{:.2}", numbers[0] / other[0]));
-        let other = other.map(|other| told(other));
-        let none = || "-".to_owned();
-        println!(
-            "{name:<44} {:>22} {:>22} {:>9}",
-            told(numbers),
-            other.unwrap_or_else(none),
-            ratio.unwrap_or_else(none)
-        );
-    }
+fn told(numbers: &[f64]) -> String {
+    let digits = usize::from(numbers[0] < 1_000.0);
+    numbers.iter().map(|number| format!("{number:.digits$}")).collect::<Vec<_>>().join(" / ")
 }
 
 async fn measure() -> anyhow::Result<Figures> {
     let mut figures = Figures::new();
     let mut put = |name: &str, numbers: Vec<f64>| figures.insert(name.to_owned(), numbers);
-    put("bytes of an idle child", vec![idle_bytes().await?]);
-    put("µs from error to serving, p50 / p99", recoveries(Crash::Error).await?);
-    put("µs from panic to serving, p50 / p99", recoveries(Crash::Panic).await?);
-    put("µs from kill to serving, p50 / p99", recoveries(Crash::Kill).await?);
+    // First, while nothing that was given back can be used again.
+    put("idle_child_bytes", vec![idle_bytes().await?]);
+    put("recovery_error_us", recoveries(Crash::Error).await?);
+    put("recovery_panic_us", recoveries(Crash::Panic).await?);
+    put("recovery_kill_us", recoveries(Crash::Kill).await?);
     for (supervisors, children) in STORMS {
-        put(&storm_name(supervisors, children), vec![restarts(supervisors, children).await?]);
+        let rate = restarts(supervisors, children).await?;
+        put(&format!("restarts_{supervisors}_{children}_per_s"), vec![rate]);
     }
-    put("starts/s, children that come and go", vec![starts(Strategy::Dynamic).await?]);
-    put("starts/s, one_for_one", vec![starts(Strategy::OneForOne).await?]);
+    put("starts_dynamic_per_s", vec![starts(Strategy::Dynamic).await?]);
+    put("starts_one_for_one_per_s", vec![starts(Strategy::OneForOne).await?]);
+    // Last, because it cannot be undone.
+    let nowhere = fs::File::options().write(true).open("/dev/null")?;
+    let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(nowhere)).with_max_level(tracing::Level::INFO);
+    tracing::subscriber::set_global_default(subscriber.finish())?;
+    put("recovery_logged_us", recoveries(Crash::Error).await?);
     Ok(figures)
-}
-
-fn storm_name(supervisors: u64, children: u64) -> String {
-    format!("restarts/s, {supervisors} supervisors of {children}")
 }
 
 /// OTP's figures under our names; none without `erl`.
@@ -109,32 +115,17 @@ fn erlang() -> anyhow::Result<Option<Figures>> {
     }
     let sizes = [SAMPLES, ROUND, ROUNDS, STARTS, IDLE].map(|number| number.to_string());
     let mut erl = Command::new("erl");
-    let output =
-        erl.args(["-noinput", "-run", "supervision", "main"]).args(sizes).current_dir(place.path()).output()?;
+    erl.args(["-noinput", "-run", "supervision", "main"]).args(sizes).current_dir(place.path());
+    let output = erl.output()?;
     let text = String::from_utf8(output.stdout)?;
     anyhow::ensure!(output.status.success(), "run supervision.erl: {text}");
-    let mut told = BTreeMap::new();
+    let mut figures = Figures::new();
     for line in text.lines() {
         let mut words = line.split(' ');
         let name = words.next().context("a name")?;
         let numbers = words.map(str::parse).collect::<Result<Vec<f64>, _>>()?;
-        told.insert(name.to_owned(), numbers);
+        figures.insert(name.to_owned(), numbers);
     }
-    let figure = |name: &str| told.get(name).cloned().with_context(|| format!("{name} of supervision.erl"));
-    let mut figures = Figures::new();
-    for (ours, theirs) in [("error", "error"), ("panic", "panic"), ("kill", "killed")] {
-        // Of the two ways in which a client of OTP can find out, the faster one.
-        let (asked, told) = (figure(&format!("asked_{theirs}"))?, figure(&format!("told_{theirs}"))?);
-        let faster = if asked[0] < told[0] { asked } else { told };
-        let micros = faster.into_iter().map(|nanos| nanos / 1e3).collect();
-        figures.insert(format!("µs from {ours} to serving, p50 / p99"), micros);
-    }
-    for (supervisors, children) in STORMS {
-        figures.insert(storm_name(supervisors, children), figure(&format!("restarts_{supervisors}_{children}"))?);
-    }
-    figures.insert("bytes of an idle child".to_owned(), figure("idle_bytes")?);
-    figures.insert("starts/s, children that come and go".to_owned(), figure("starts_dynamic")?);
-    figures.insert("starts/s, one_for_one".to_owned(), figure("starts_one_for_one")?);
     Ok(Some(figures))
 }
 
