@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use agent_factory::client::{Client, Error};
@@ -9,7 +10,7 @@ use agent_factory::protocol::task::{SubmitTask, Task, TaskState};
 use agent_factory::protocol::tree::TreeNode;
 use serde_json::json;
 
-use crate::harness::{Daemon, Provider, Workshop, until};
+use crate::harness::{Daemon, Provider, Workshop, joined, on_a_thread, until};
 
 const ENABLED: &str = "[chaos]\nenabled = true\n";
 /// Clients that submit without pause.
@@ -86,7 +87,10 @@ async fn whatever_actor_is_killed_no_request_fails_and_the_tree_is_whole_again()
     let daemon = Daemon::start(Workshop::with(&provider, ENABLED).worker(json!({}))).await;
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| tokio::spawn(submitting(daemon.client.clone(), number, stop.clone(), done.clone())))
+        .map(|number| {
+            let (client, stop, done) = (Client::new(daemon.workshop.socket()), stop.clone(), done.clone());
+            on_a_thread(move || submitting(client, number, stop, done))
+        })
         .collect();
     let all = actors(&daemon).await;
     assert!(all.len() > 20, "{all:?}");
@@ -110,14 +114,14 @@ async fn whatever_actor_is_killed_no_request_fails_and_the_tree_is_whole_again()
         .await;
         slowest = slowest.max((killed.elapsed(), path));
         until(&format!("tasks end after {path} was killed"), async || {
-            let gone = clients.iter().any(tokio::task::JoinHandle::is_finished);
+            let gone = clients.iter().any(JoinHandle::is_finished);
             (gone || done.load(Ordering::Relaxed) > before).then_some(())
         })
         .await;
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {
-        client.await.expect("every request was answered, every task succeeded");
+        joined(client).await;
     }
     let (took, path) = slowest;
     let verdict = if took > WHOLE_WITHIN { "more than it should be" } else { "as it should be" };

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use agent_factory::client::{Client, Error};
 use agent_factory::protocol::task::{SubmitTask, Task};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::task::JoinHandle;
 
-use crate::harness::until;
+use crate::harness::{joined, on_a_thread, until};
 
 /// Clients at once.
 const CLIENTS: u64 = 4;
@@ -38,8 +38,9 @@ impl Clients {
         let stop = Arc::new(AtomicBool::new(false));
         let running = (0..CLIENTS)
             .map(|number| {
-                let chance = StdRng::seed_from_u64(seed ^ (number + 1) << 48);
-                tokio::spawn(submitting(Client::new(socket.clone()), number, chance, stop.clone()))
+                let chance = StdRng::seed_from_u64(seed ^ ((number + 1) << 48));
+                let (client, stop) = (Client::new(socket.clone()), stop.clone());
+                on_a_thread(move || submitting(client, number, chance, stop))
             })
             .collect();
         Self { stop, running }
@@ -50,7 +51,7 @@ impl Clients {
         self.stop.store(true, Ordering::Relaxed);
         let mut kept = Vec::new();
         for client in self.running {
-            kept.extend(client.await.expect("a client"));
+            kept.extend(joined(client).await);
         }
         kept
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use agent_factory::data_plane::dlp::PseudonymKey;
 use agent_factory::domain::id::{AgentId, TaskId};
 use agent_factory::journal::Journal;
 use agent_factory::journal::events::Events;
 use agent_factory::store::{Keyspace, Options, Store, chain};
 
+use super::lives::Story;
 use super::replay::Claim;
 
 const OPTIONS: Options = Options { cache_bytes: 1 << 24 };
@@ -26,15 +28,15 @@ pub(super) enum Loss {
 
 /// Opens what the power cut left, as the daemon would, and looks for everything that anybody was told. Twice: the second time
 /// finds what the first has repaired.
-pub(super) fn examine(root: &Path, claims: &[Claim], inputs: &BTreeMap<String, String>) -> Result<(), Loss> {
+pub(super) fn examine(root: &Path, claims: &[Claim], story: &Story) -> Result<(), Loss> {
     for _ in 0..2 {
-        let examined = catch_unwind(AssertUnwindSafe(|| once(&root.join("data"), claims, inputs)));
+        let examined = catch_unwind(AssertUnwindSafe(|| once(&root.join("data"), claims, story)));
         examined.unwrap_or_else(|_| Err(Loss::Unopenable("a panic".to_owned())))?;
     }
     Ok(())
 }
 
-fn once(data: &Path, claims: &[Claim], inputs: &BTreeMap<String, String>) -> Result<(), Loss> {
+fn once(data: &Path, claims: &[Claim], story: &Story) -> Result<(), Loss> {
     let unopenable = |fault: &dyn std::fmt::Display| Loss::Unopenable(fault.to_string());
     std::fs::create_dir_all(data).expect("a directory");
     let store = Store::open(data, OPTIONS).map_err(|fault| unopenable(&fault))?;
@@ -43,7 +45,11 @@ fn once(data: &Path, claims: &[Claim], inputs: &BTreeMap<String, String>) -> Res
         return Err(Loss::Damaged(format!("open tasks {:?}", journal.unreadable())));
     }
     for claim in claims {
-        holds(&journal, claim, inputs).map_err(|found| Loss::Missing(claim.clone(), found))?;
+        holds(&journal, claim, &story.inputs).map_err(|found| Loss::Missing(claim.clone(), found))?;
+    }
+    PseudonymKey::load_or_create(data).map_err(|fault| unopenable(&fault))?;
+    if !claims.is_empty() && std::fs::read(data.join("dlp.key")).ok().as_ref() != Some(&story.key) {
+        return Err(Loss::Damaged("the key of the pseudonyms".to_owned()));
     }
     let links = store.chain_range(Keyspace::Audit, chain::FIRST_SEQUENCE, usize::MAX);
     let links = links.map_err(|fault| Loss::Damaged(format!("the audit log: {fault}")))?;

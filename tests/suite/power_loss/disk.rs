@@ -8,7 +8,7 @@
 //!   goes to. Until then each such change is there or not, alone. A move is done or not, never half.
 //! - What a file holds and what it is called are durable each for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +70,7 @@ struct File {
 enum Naming {
     Add(PathBuf, Node),
     Remove(PathBuf),
-    Move(PathBuf, PathBuf),
+    Move(PathBuf, PathBuf, Node),
 }
 
 type Names = BTreeMap<PathBuf, Node>;
@@ -108,18 +108,21 @@ impl Naming {
         match self {
             Self::Add(path, node) => drop(names.insert(path.clone(), *node)),
             Self::Remove(path) => drop(names.remove(path)),
-            Self::Move(from, to) => {
-                if let Some(node) = names.remove(from) {
-                    names.insert(to.clone(), node);
-                }
+            Self::Move(from, to, node) => {
+                names.remove(from);
+                names.insert(to.clone(), *node);
             }
         }
+    }
+
+    fn adds(&self, name: &Path) -> bool {
+        matches!(self, Self::Add(path, _) if path == name)
     }
 
     /// The directory whose sync makes it durable.
     fn directory(&self) -> Option<&Path> {
         match self {
-            Self::Add(path, _) | Self::Remove(path) | Self::Move(_, path) => path.parent(),
+            Self::Add(path, _) | Self::Remove(path) | Self::Move(_, path, _) => path.parent(),
         }
     }
 }
@@ -161,7 +164,8 @@ impl Disk {
     }
 
     pub(super) fn moved(&mut self, call: usize, from: PathBuf, to: PathBuf) {
-        self.name(call, Naming::Move(from, to));
+        let node = self.live.get(&from).copied().unwrap_or_else(|| panic!("{} is not there", from.display()));
+        self.name(call, Naming::Move(from, to, node));
     }
 
     pub(super) fn removed(&mut self, call: usize, path: PathBuf) {
@@ -219,8 +223,16 @@ impl Disk {
             }
             Some(Node::Directory) => {
                 let durable = &mut self.durable;
+                let mut left = HashSet::new();
                 for done in self.pending.extract_if(.., |pending| calls.contains(&pending.call)) {
                     done.change.apply(durable);
+                    if let Naming::Move(from, ..) = done.change {
+                        left.insert((done.call, from));
+                    }
+                }
+                // A name that is known to have been left is not there any more, also where it never was durable.
+                for (call, name) in left {
+                    self.pending.retain(|pending| pending.call > call || !pending.change.adds(&name));
                 }
             }
             None => {}

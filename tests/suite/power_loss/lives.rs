@@ -32,6 +32,8 @@ pub(super) struct Story {
     pub(super) events: Vec<Event>,
     /// The inputs of the tasks that were acknowledged to a client.
     pub(super) inputs: BTreeMap<String, String>,
+    /// The key of the pseudonyms.
+    pub(super) key: Vec<u8>,
 }
 
 /// Lets the daemon live, and plays each life's trace to a disk that must become what the life has left.
@@ -46,7 +48,7 @@ pub(super) async fn lived(seed: u64) -> Story {
     let mut daemon: Option<Daemon> = None;
     let mut workshop = Some(workshop);
     let mut replay = Replay::new(&root, |_, _| true);
-    let mut story = Story { root: root.clone(), events: Vec::new(), inputs: BTreeMap::new() };
+    let mut story = Story { root: root.clone(), events: Vec::new(), inputs: BTreeMap::new(), key: Vec::new() };
     for life in 0..LIVES {
         let file = root.join(format!("trace.{life}"));
         let daemon = match workshop.take() {
@@ -74,6 +76,7 @@ pub(super) async fn lived(seed: u64) -> Story {
         story.events.extend(replay.process_ended());
         replay.disk.assert_is(&root);
     }
+    story.key = std::fs::read(root.join("data/dlp.key")).expect("a key");
     eprintln!(
         "{} calls, {} of them writes to places that were written before; {} claims",
         story.events.len() / 2,

@@ -77,7 +77,7 @@ fn power_cuts(story: &Story, honest: Honest, cuts: usize, seed: u64) -> Vec<(Str
             let kept = *Kept::ALL.choose(&mut chance).expect("several");
             let directory = scratch();
             replay.disk.cut(kept, &mut chance, directory.path());
-            if let Err(loss) = aftermath::examine(directory.path(), &replay.claims, &story.inputs) {
+            if let Err(loss) = aftermath::examine(directory.path(), &replay.claims, story) {
                 lost.push((format!("cut after event {at} of {}, keeping {kept:?}", story.events.len()), loss));
             }
         }
