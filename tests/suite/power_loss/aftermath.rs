@@ -10,6 +10,8 @@ use agent_factory::journal::Journal;
 use agent_factory::journal::events::Events;
 use agent_factory::store::{Keyspace, Options, Store, chain};
 
+use tokio::runtime::Builder;
+
 use super::lives::Story;
 use super::replay::Claim;
 
@@ -28,18 +30,27 @@ pub(super) enum Loss {
 
 /// Opens what the power cut left, as the daemon would, and looks for everything that anybody was told. Twice: the second time
 /// finds what the first has repaired.
+///
+/// # Errors
+/// What is lost.
 pub(super) fn examine(root: &Path, claims: &[Claim], story: &Story) -> Result<(), Loss> {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let data = root.join("data");
+    std::fs::create_dir_all(&data).expect("a directory");
     for _ in 0..2 {
-        let examined = catch_unwind(AssertUnwindSafe(|| once(&root.join("data"), claims, story)));
-        examined.unwrap_or_else(|_| Err(Loss::Unopenable("a panic".to_owned())))?;
+        let examined = catch_unwind(AssertUnwindSafe(|| {
+            let store = Store::open(&data, OPTIONS).map_err(|fault| Loss::Unopenable(fault.to_string()))?;
+            let examined = once(&data, &store, claims, story);
+            runtime.block_on(store.close()).map_err(|fault| Loss::Damaged(fault.to_string()))?;
+            examined
+        }));
+        examined.unwrap_or_else(|_| Err(Loss::Damaged("a panic".to_owned())))?;
     }
     Ok(())
 }
 
-fn once(data: &Path, claims: &[Claim], story: &Story) -> Result<(), Loss> {
+fn once(data: &Path, store: &Store, claims: &[Claim], story: &Story) -> Result<(), Loss> {
     let unopenable = |fault: &dyn std::fmt::Display| Loss::Unopenable(fault.to_string());
-    std::fs::create_dir_all(data).expect("a directory");
-    let store = Store::open(data, OPTIONS).map_err(|fault| unopenable(&fault))?;
     let journal = Journal::open(store.clone(), Events::new()).map_err(|fault| unopenable(&fault))?;
     if !journal.unreadable().is_empty() {
         return Err(Loss::Damaged(format!("open tasks {:?}", journal.unreadable())));

@@ -128,6 +128,11 @@ impl Naming {
 }
 
 impl Disk {
+    /// An empty directory, which is there and stays.
+    pub(super) fn new() -> Self {
+        Self { live: BTreeMap::from([(PathBuf::new(), Node::Directory)]), ..Self::default() }
+    }
+
     fn inode(&self, path: &Path) -> Option<Inode> {
         match self.live.get(path) {
             Some(Node::File(inode)) => Some(*inode),

@@ -39,7 +39,7 @@ impl Replay {
         Self {
             root: root.to_owned(),
             honest,
-            disk: Disk::default(),
+            disk: Disk::new(),
             claims: Vec::new(),
             running: HashMap::new(),
             positions: HashMap::new(),
@@ -55,6 +55,11 @@ impl Replay {
                 }
             }
         }
+    }
+
+    /// The name of a file or directory whose sync matters: one of ours, or the directory that holds `data`.
+    fn ours(&self, path: &Path) -> Option<PathBuf> {
+        if path == self.root { Some(PathBuf::new()) } else { self.below(path) }
     }
 
     /// The name of a path below `data`, if it is one.
@@ -78,7 +83,7 @@ impl Replay {
                 }
             }
             "fsync" | "fdatasync" => {
-                if let Some(file) = self.below(call.file()).filter(|file| (self.honest)(&call.name, file)) {
+                if let Some(file) = self.ours(call.file()).filter(|file| (self.honest)(&call.name, file)) {
                     synced = self.disk.sync_begun(&file);
                 }
             }
@@ -106,7 +111,7 @@ impl Replay {
                 }
             }
             "fsync" | "fdatasync" => {
-                if let Some(file) = self.below(call.file()).filter(|_| result == 0) {
+                if let Some(file) = self.ours(call.file()).filter(|_| result == 0) {
                     self.disk.synced(&file, synced);
                 }
             }
