@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,20 +30,26 @@ pub(super) struct Kept {
 
 pub(super) struct Clients {
     stop: Arc<AtomicBool>,
+    heard: Arc<AtomicUsize>,
     running: Vec<JoinHandle<Vec<Kept>>>,
 }
 
 impl Clients {
     pub(super) fn start(socket: PathBuf, seed: u64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let running = (0..CLIENTS)
             .map(|number| {
                 let chance = StdRng::seed_from_u64(seed ^ ((number + 1) << 48));
-                let (client, stop) = (Client::new(socket.clone()), stop.clone());
-                on_a_thread(move || submitting(client, number, chance, stop))
+                let (client, stop, heard) = (Client::new(socket.clone()), stop.clone(), heard.clone());
+                on_a_thread(move || submitting(client, number, chance, stop, heard))
             })
             .collect();
-        Self { stop, running }
+        Self { stop, heard, running }
+    }
+
+    /// Acknowledgements so far.
+    pub(super) fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Lets each finish what it does; returns everything that was acknowledged.
@@ -57,7 +63,13 @@ impl Clients {
     }
 }
 
-async fn submitting(client: Client, number: u64, mut chance: StdRng, stop: Arc<AtomicBool>) -> Vec<Kept> {
+async fn submitting(
+    client: Client,
+    number: u64,
+    mut chance: StdRng,
+    stop: Arc<AtomicBool>,
+    heard: Arc<AtomicUsize>,
+) -> Vec<Kept> {
     let mut kept = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let key = format!("client-{number}-{}", kept.len());
@@ -67,6 +79,7 @@ async fn submitting(client: Client, number: u64, mut chance: StdRng, stop: Arc<A
         let wanted = SubmitTask { template_name: Some(template.into()), input: input.into(), ..SubmitTask::default() };
         let wait = if chance.gen_bool(0.7) { WAIT_MAX } else { Duration::ZERO };
         let task = acknowledged(&client, &wanted, &key, wait).await;
+        heard.fetch_add(1, Ordering::Relaxed);
         let cancelled = chance.gen_bool(0.1) && cancelled(&client, &task.task_id).await;
         kept.push(Kept { key, wanted, task_id: task.task_id, cancelled });
     }

@@ -19,16 +19,16 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 
 use self::clients::Clients;
-use crate::harness::{Daemon, Provider, Reply, Workshop};
+use crate::harness::{Daemon, Provider, Reply, Workshop, until};
 
 const ROUNDS: &str = "FACTORY_CRASH_ROUNDS";
 const ROUNDS_DEFAULT: u64 = 15;
 const SEED: &str = "FACTORY_CRASH_SEED";
 
-/// How long a daemon may live once it serves requests.
+/// How long a daemon may live once it has acknowledged something.
 const LIFE_MAX: Duration = Duration::from_millis(300);
-/// How long one may live that is killed while it starts.
-const START_MAX: Duration = Duration::from_millis(150);
+/// How long one may live that is killed while it starts, or takes its first requests.
+const START_MAX: Duration = Duration::from_millis(400);
 /// How long a model takes at most.
 const LATENCY_MAX: Duration = Duration::from_millis(25);
 
@@ -52,23 +52,26 @@ async fn whatever_moment_the_daemon_is_killed_at_nothing_is_lost_or_done_twice()
     let clients = Clients::start(daemon.workshop.socket(), seed);
     let mut chance = StdRng::seed_from_u64(seed);
     for _ in 0..rounds {
-        killed_at_some_moment(&mut daemon, &mut chance).await;
+        killed_at_some_moment(&mut daemon, &clients, &mut chance).await;
         daemon.launch();
     }
     daemon.ready().await;
     let kept = clients.stop().await;
     let provider = Arc::new(provider);
     eprintln!("{} tasks were acknowledged, {} calls made", kept.len(), provider.count());
+    assert!(kept.len() > usize::try_from(rounds).expect("a number"), "a daemon under load is killed, not an idle one");
     books::hold(&daemon, &provider, &kept).await;
     books::keys_still_find_their_tasks(&daemon, &kept).await;
 }
 
 /// The moment is what is tried here, so it is drawn and not waited for: while the daemon starts, or while it serves.
-async fn killed_at_some_moment(daemon: &mut Daemon, chance: &mut StdRng) {
+async fn killed_at_some_moment(daemon: &mut Daemon, clients: &Clients, chance: &mut StdRng) {
     if chance.gen_bool(0.25) {
         tokio::time::sleep(chance.gen_range(Duration::ZERO..START_MAX)).await;
     } else {
         daemon.ready().await;
+        let before = clients.heard();
+        until("an acknowledgement", async || (clients.heard() > before).then_some(())).await;
         tokio::time::sleep(chance.gen_range(Duration::ZERO..LIFE_MAX)).await;
     }
     daemon.kill9();
