@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use agent_factory::data_plane::dlp::PseudonymKey;
 use agent_factory::domain::id::{AgentId, TaskId};
@@ -39,7 +40,7 @@ pub(super) fn examine(root: &Path, claims: &[Claim], story: &Story) -> Result<()
     std::fs::create_dir_all(&data).expect("a directory");
     for _ in 0..2 {
         let examined = catch_unwind(AssertUnwindSafe(|| {
-            let store = Store::open(&data, OPTIONS).map_err(|fault| Loss::Unopenable(fault.to_string()))?;
+            let store = opened(&data)?;
             let examined = once(&data, &store, claims, story);
             runtime.block_on(store.close()).map_err(|fault| Loss::Damaged(fault.to_string()))?;
             examined
@@ -47,6 +48,22 @@ pub(super) fn examine(root: &Path, claims: &[Claim], story: &Story) -> Result<()
         examined.unwrap_or_else(|_| Err(Loss::Damaged("a panic".to_owned())))?;
     }
     Ok(())
+}
+
+/// How long what was closed may take to be free: sled lets its file go on a thread of its own.
+const FREE_WITHIN: Duration = Duration::from_secs(10);
+
+fn opened(data: &Path) -> Result<Store, Loss> {
+    let begun = Instant::now();
+    loop {
+        match Store::open(data, OPTIONS) {
+            Ok(store) => return Ok(store),
+            Err(fault) if fault.to_string().contains("could not acquire lock") && begun.elapsed() < FREE_WITHIN => {
+                std::thread::yield_now();
+            }
+            Err(fault) => return Err(Loss::Unopenable(fault.to_string())),
+        }
+    }
 }
 
 fn once(data: &Path, store: &Store, claims: &[Claim], story: &Story) -> Result<(), Loss> {

@@ -34,6 +34,8 @@ const CUTS: &str = "FACTORY_POWER_CUTS";
 const CUTS_DEFAULT: usize = 120;
 /// The seed of a run that is to be repeated: the same choices, if not the same timing.
 const SEED: &str = "FACTORY_POWER_SEED";
+/// Set by a person who wants to see what is left where something was lost.
+const KEEP: &str = "FACTORY_POWER_KEEP";
 /// Power cuts with a disk that ignores the store's syncs.
 const CUTS_WITHOUT_SYNC: usize = 12;
 
@@ -75,14 +77,25 @@ fn power_cuts(story: &Story, honest: Honest, cuts: usize, seed: u64) -> Vec<(Str
         replay.play(event);
         if places.binary_search(&at).is_ok() {
             let kept = *Kept::ALL.choose(&mut chance).expect("several");
-            let directory = scratch();
+            let (directory, chances) = (scratch(), chance.clone());
             replay.disk.cut(kept, &mut chance, directory.path());
             if let Err(loss) = aftermath::examine(directory.path(), &replay.claims, story) {
-                lost.push((format!("cut after event {at} of {}, keeping {kept:?}", story.events.len()), loss));
+                let left = left(&replay, kept, chances);
+                lost.push((format!("cut after event {at} of {}, keeping {kept:?}{left}", story.events.len()), loss));
             }
         }
     }
     lost
+}
+
+/// Makes once more what the examination has changed, for a person to look at.
+fn left(replay: &Replay, kept: Kept, mut chances: StdRng) -> String {
+    if std::env::var_os(KEEP).is_none() {
+        return String::new();
+    }
+    let directory = scratch().keep();
+    replay.disk.cut(kept, &mut chances, &directory);
+    format!(", left in {}", directory.display())
 }
 
 /// In memory where that is possible: what is synced there costs nothing, and nobody pulls the plug on this host.
