@@ -30,6 +30,8 @@ pub(super) struct Story {
     /// The directory that held `data`; the names in the trace begin with it.
     pub(super) root: PathBuf,
     pub(super) events: Vec<Event>,
+    /// Where each life begins among the events.
+    pub(super) starts: Vec<usize>,
     /// The inputs of the tasks that were acknowledged to a client.
     pub(super) inputs: BTreeMap<String, String>,
     /// The key of the pseudonyms.
@@ -48,7 +50,7 @@ pub(super) async fn lived(seed: u64) -> Story {
     let mut daemon: Option<Daemon> = None;
     let mut workshop = Some(workshop);
     let mut replay = Replay::new(&root, |_, _| true);
-    let mut story = Story { root: root.clone(), events: Vec::new(), inputs: BTreeMap::new(), key: Vec::new() };
+    let mut story = Story { root: root.clone(), events: Vec::new(), starts: Vec::new(), inputs: BTreeMap::new(), key: Vec::new() };
     for life in 0..LIVES {
         let file = root.join(format!("trace.{life}"));
         let daemon = match workshop.take() {
@@ -70,6 +72,7 @@ pub(super) async fn lived(seed: u64) -> Story {
             std::fs::read_to_string(&file).ok().filter(|text| trace::is_whole(text))
         })
         .await;
+        story.starts.push(story.events.len());
         let events = trace::read(&text, story.events.len());
         events.iter().for_each(|event| replay.play(event));
         story.events.extend(events);

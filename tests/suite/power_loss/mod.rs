@@ -16,6 +16,7 @@ mod lives;
 mod replay;
 mod trace;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use rand::rngs::StdRng;
@@ -105,13 +106,18 @@ fn scratch() -> tempfile::TempDir {
     made.or_else(|_| tempfile::tempdir()).expect("a directory")
 }
 
-/// Where the power is cut: as somebody is told something, where a sync ends or is about to, and anywhere.
+/// Where the power is cut: as somebody is told something, where a sync ends or is about to, while a daemon starts, and anywhere.
 fn places(story: &Story, cuts: usize, chance: &mut StdRng) -> Vec<usize> {
     let mut replay = Replay::new(&story.root, |_, _| true);
-    let (mut told, mut synced, mut syncs) = (Vec::new(), Vec::new(), std::collections::HashSet::new());
+    let (mut told, mut synced, mut starting) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut syncs, mut is_starting) = (HashSet::new(), false);
     for (at, event) in story.events.iter().enumerate() {
         let claims = replay.claims.len();
         replay.play(event);
+        is_starting = story.starts.contains(&at) || is_starting && replay.claims.len() == claims;
+        if is_starting {
+            starting.push(at);
+        }
         match event {
             Event::Begun(..) if replay.claims.len() > claims => told.push(at),
             Event::Begun(number, call) if matches!(call.name.as_str(), "fsync" | "fdatasync") => {
@@ -123,8 +129,8 @@ fn places(story: &Story, cuts: usize, chance: &mut StdRng) -> Vec<usize> {
     }
     let anywhere: Vec<usize> = (0..story.events.len()).collect();
     let mut places: Vec<usize> = Vec::new();
-    for (these, share) in [(told, cuts / 2), (synced, cuts / 4), (anywhere, cuts - cuts / 2 - cuts / 4)] {
-        places.extend(these.choose_multiple(chance, share));
+    for (these, percent) in [(told, 40), (synced, 20), (starting, 20), (anywhere, 20)] {
+        places.extend(these.choose_multiple(chance, cuts * percent / 100));
     }
     places.sort_unstable();
     places.dedup();
