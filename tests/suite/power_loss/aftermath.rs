@@ -104,7 +104,11 @@ fn holds(journal: &Journal, claim: &Claim, inputs: &BTreeMap<String, String>) ->
         Claim::Ended(name, state) => {
             let task = read(name)?;
             let answered = state != "succeeded" || task.output.is_some();
-            if task.state.as_str() == state && answered { Ok(()) } else { Err(format!("it is {}", task.state.as_str())) }
+            if task.state.as_str() == state && answered {
+                Ok(())
+            } else {
+                Err(format!("it is {}", task.state.as_str()))
+            }
         }
         Claim::Called(name, step) => {
             let started = read(name)?.next_step();

@@ -50,7 +50,8 @@ pub(super) async fn lived(seed: u64) -> Story {
     let mut daemon: Option<Daemon> = None;
     let mut workshop = Some(workshop);
     let mut replay = Replay::new(&root, |_, _| true);
-    let mut story = Story { root: root.clone(), events: Vec::new(), starts: Vec::new(), inputs: BTreeMap::new(), key: Vec::new() };
+    let mut story =
+        Story { root: root.clone(), events: Vec::new(), starts: Vec::new(), inputs: BTreeMap::new(), key: Vec::new() };
     for life in 0..LIVES {
         let file = root.join(format!("trace.{life}"));
         let daemon = match workshop.take() {
@@ -68,10 +69,9 @@ pub(super) async fn lived(seed: u64) -> Story {
         } else {
             daemon.kill9();
         }
-        let text = until("the trace's end", async || {
-            std::fs::read_to_string(&file).ok().filter(|text| trace::is_whole(text))
-        })
-        .await;
+        let text =
+            until("the trace's end", async || std::fs::read_to_string(&file).ok().filter(|text| trace::is_whole(text)))
+                .await;
         story.starts.push(story.events.len());
         let events = trace::read(&text, story.events.len());
         events.iter().for_each(|event| replay.play(event));
@@ -115,10 +115,11 @@ async fn under_load(daemon: &Daemon, seed: u64) -> BTreeMap<String, String> {
                     let task = client.submit(&wanted, None, wait).await.expect("a task");
                     inputs.insert(task.task_id.clone(), wanted.input.as_str().expect("text").to_owned());
                     if chance.gen_bool(0.1) {
-                        client.cancel(&task.task_id).await.map_or_else(|ended| drop(ended), drop);
+                        client.cancel(&task.task_id).await.map_or_else(drop, drop);
                     }
                     if chance.gen_bool(0.1) {
-                        let agent = CreateAgent { template_name: "worker".into(), name: None, tenant: None, user: None };
+                        let agent =
+                            CreateAgent { template_name: "worker".into(), name: None, tenant: None, user: None };
                         client.create_agent(&agent).await.expect("an agent");
                     }
                     ended.fetch_add(usize::from(task.state.has_ended()), Ordering::Relaxed);

@@ -52,7 +52,8 @@ fn what_was_acknowledged_survives_power_loss_and_would_not_without_the_sync() {
     let seed = number(SEED).unwrap_or_else(|| rand::thread_rng().r#gen());
     let cuts = number(CUTS).map_or(CUTS_DEFAULT, |cuts| usize::try_from(cuts).expect("a number"));
     eprintln!("{SEED}={seed} {CUTS}={cuts}");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let story = runtime.block_on(lives::lived(seed));
     runtime.shutdown_background();
 

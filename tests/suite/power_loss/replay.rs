@@ -103,13 +103,12 @@ impl Replay {
 
     fn end(&mut self, number: usize, call: &Call, synced: &[usize], result: i64) {
         match call.name.as_str() {
-            "write" | "writev" | "pwrite64" | "ftruncate" => {
-                if self.below(call.file()).is_some() {
-                    let done = usize::try_from(result).ok();
-                    self.disk.change_ended(number, done);
-                    *self.positions.entry(call.descriptor()).or_default() += done.unwrap_or(0);
-                }
+            "write" | "writev" | "pwrite64" | "ftruncate" if self.below(call.file()).is_some() => {
+                let done = usize::try_from(result).ok();
+                self.disk.change_ended(number, done);
+                *self.positions.entry(call.descriptor()).or_default() += done.unwrap_or(0);
             }
+            "write" | "writev" | "sendto" | "sendmsg" => {}
             "fsync" | "fdatasync" => {
                 if let Some(file) = self.ours(call.file()).filter(|_| result == 0) {
                     self.disk.synced(&file, synced);
@@ -151,7 +150,9 @@ impl Replay {
         let mut ends: Vec<Event> = self
             .running
             .iter()
-            .map(|(number, (call, _))| Event::Ended(*number, if self.was_done(call) { Self::success(call) } else { -1 }))
+            .map(|(number, (call, _))| {
+                Event::Ended(*number, if self.was_done(call) { Self::success(call) } else { -1 })
+            })
             .collect();
         ends.sort_unstable_by_key(|end| match end {
             Event::Begun(number, _) | Event::Ended(number, _) => *number,
@@ -164,8 +165,9 @@ impl Replay {
     fn was_done(&self, call: &Call) -> bool {
         let there = |path: &PathBuf| path.exists();
         match call.name.as_str() {
-            "write" | "writev" | "pwrite64" => std::fs::read(call.file())
-                .is_ok_and(|content| content.get(self.place(call)..).is_some_and(|rest| rest.starts_with(call.bytes()))),
+            "write" | "writev" | "pwrite64" => std::fs::read(call.file()).is_ok_and(|content| {
+                content.get(self.place(call)..).is_some_and(|rest| rest.starts_with(call.bytes()))
+            }),
             name => match (name, call.paths().as_slice()) {
                 ("openat", [path]) => call.has_flag("O_CREAT") && there(path),
                 ("mkdir" | "mkdirat", [path]) => there(path),
@@ -185,7 +187,8 @@ impl Replay {
 /// What bytes that went to a socket tell.
 fn claims(bytes: &[u8]) -> Vec<Claim> {
     let text = String::from_utf8_lossy(bytes);
-    if let Some(key) = text.to_ascii_lowercase().split("idempotency-key: ").nth(1).filter(|_| text.starts_with("POST ")) {
+    if let Some(key) = text.to_ascii_lowercase().split("idempotency-key: ").nth(1).filter(|_| text.starts_with("POST "))
+    {
         let key = key.split("\r\n").next().unwrap_or_default();
         let (task, step) = key.rsplit_once('-').unwrap_or_else(|| panic!("no key of a step: {key}"));
         return vec![Claim::Called(task.to_owned(), step.parse().expect("a step"))];
