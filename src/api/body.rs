@@ -46,10 +46,30 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let BodyLimit(limit) = BodyLimit::from_ref(state);
         let bytes = read(request, limit).await?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-        value.map(Self).map_err(|fault| ApiError::malformed(format!("the body is not what is expected: {fault}")))
+        from_json(&bytes).map(Self)
     }
+}
+
+/// A JSON body that may be left out.
+pub(super) struct OptionalJson<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T>
+where
+    BodyLimit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let BodyLimit(limit) = BodyLimit::from_ref(state);
+        let bytes = read(request, limit).await?;
+        if bytes.is_empty() { Ok(Self(T::default())) } else { from_json(&bytes).map(Self) }
+    }
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|fault| ApiError::malformed(format!("the body is not what is expected: {fault}")))
 }
 
 /// Reads a body that nobody wants, within reason: a client that is still sending when it is answered would see its connection
@@ -97,6 +117,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(ApiError::not_found("resource")),
+        }
+    }
+}
+
+/// Two names in the path, decoded.
+pub(super) struct Segments(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((first, second))) => Ok(Self(first, second)),
             Err(_) => Err(ApiError::not_found("resource")),
         }
     }

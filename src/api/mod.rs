@@ -11,9 +11,12 @@
 
 mod agents;
 mod audit;
+mod backup;
 mod body;
 mod budgets;
+mod chaos;
 mod compat;
+mod decisions;
 mod dlp;
 mod error;
 mod events;

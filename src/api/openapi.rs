@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, budgets, compat, dlp, events, status, tasks, templates, tree};
+use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -25,11 +25,16 @@ use crate::protocol::problem::Problem;
         agents::list,
         agents::show,
         agents::stop,
+        agents::release,
         tasks::submit,
         tasks::list,
         tasks::show,
         tasks::events,
         tasks::cancel,
+        decisions::approve,
+        decisions::reject,
+        decisions::retry,
+        decisions::signal,
         tasks::feedback,
         templates::list,
         templates::show,
@@ -39,7 +44,10 @@ use crate::protocol::problem::Problem;
         budgets::set,
         dlp::scan,
         audit::list,
+        backup::take,
         tree::show,
+        chaos::kill,
+        tree::release,
         events::follow,
         status::health,
         status::ready,

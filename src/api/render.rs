@@ -7,11 +7,12 @@ use crate::data_plane::factory::Presence;
 use crate::domain::money::Usd;
 use crate::domain::usage::Usage;
 use crate::journal::agents::AgentRecord;
+use crate::journal::policy;
 use crate::journal::record::StepKind;
 use crate::journal::state::{State, Step, StepStatus, Task};
 use crate::protocol::agent::{Agent, AgentState};
 use crate::protocol::event::Event;
-use crate::protocol::task::{self as wire, TaskError, TaskState, TaskStep, TaskUsage};
+use crate::protocol::task::{self as wire, TaskError, TaskState, TaskStep, TaskUsage, WaitingFor};
 use crate::protocol::template::TemplateSignature;
 
 /// A task with its answer.
@@ -28,6 +29,8 @@ pub(super) fn task(task: &Task) -> wire::Task {
         cost_usd: task.cost().to_string(),
         usage: usage(task.usage()),
         steps: task.steps.iter().map(|known| step(known, &task.skipped)).collect(),
+        steps_total: task.totals.started,
+        waiting_for: waiting_for(task),
         error: task.fault.as_ref().map(|fault| TaskError { code: fault.code.clone(), message: fault.message.clone() }),
         tenant: order.tenant.to_string(),
         user: order.user.as_ref().map(ToString::to_string),
@@ -39,19 +42,51 @@ pub(super) fn task(task: &Task) -> wire::Task {
     }
 }
 
-/// A task of a list, without its answer, which may be long.
+/// A task of a list, without its answer and what it asks, which may be long.
 pub(super) fn listed(known: &Task) -> wire::Task {
-    wire::Task { output: Value::Null, ..task(known) }
+    let whole = task(known);
+    let waiting_for = whole.waiting_for.map(|waiting| WaitingFor { question: None, ..waiting });
+    wire::Task { output: Value::Null, waiting_for, ..whole }
 }
 
 pub(super) fn task_state(state: State) -> TaskState {
     match state {
         State::Queued => TaskState::Queued,
         State::Running => TaskState::Running,
+        State::WaitingApproval => TaskState::WaitingApproval,
+        State::NeedsAttention => TaskState::NeedsAttention,
         State::Succeeded => TaskState::Succeeded,
         State::Failed => TaskState::Failed,
         State::Cancelled => TaskState::Cancelled,
     }
+}
+
+/// What a task waits for a person for: what keeps it from going on at all comes first.
+fn waiting_for(task: &Task) -> Option<WaitingFor> {
+    if let Some(attention) = &task.attention {
+        let step = attention.step.and_then(|number| task.open_step(number));
+        return Some(WaitingFor {
+            kind: "attention".to_owned(),
+            step: attention.step,
+            name: step.and_then(|step| step.kind.name()).map(ToOwned::to_owned),
+            question: None,
+            code: Some(attention.fault.code.clone()),
+            message: Some(attention.fault.message.clone()),
+            until: None,
+        });
+    }
+    let first = policy::undecided(task).into_iter().next()?;
+    let step = task.open_step(first)?;
+    let StepKind::Approval { name, question, until } = &step.kind else { return None };
+    Some(WaitingFor {
+        kind: "approval".to_owned(),
+        step: Some(first),
+        name: Some(name.clone()),
+        question: Some(question.expose().to_owned()),
+        code: None,
+        message: None,
+        until: until.map(|until| until.to_string()),
+    })
 }
 
 fn usage(usage: Usage) -> TaskUsage {
@@ -64,9 +99,13 @@ fn usage(usage: Usage) -> TaskUsage {
 }
 
 fn step(step: &Step, skipped: &[String]) -> TaskStep {
-    let (kind, name, child) = match &step.kind {
-        StepKind::Model { model } => ("model", model.to_string(), None),
-        StepKind::Delegate { name, child } => ("delegate", name.clone(), Some(child.to_string())),
+    let (name, child) = match &step.kind {
+        StepKind::Model { model } => (model.to_string(), None),
+        StepKind::Delegate { name, child } => (name.clone(), Some(child.to_string())),
+        StepKind::Tool { name, .. }
+        | StepKind::Timer { name, .. }
+        | StepKind::Approval { name, .. }
+        | StepKind::Signal { name, .. } => (name.clone(), None),
     };
     let (state, ended_at, error) = match &step.status {
         StepStatus::Started => ("started", None, None),
@@ -82,7 +121,7 @@ fn step(step: &Step, skipped: &[String]) -> TaskStep {
     };
     TaskStep {
         number: step.number,
-        kind: kind.to_owned(),
+        kind: step.kind.as_str().to_owned(),
         name,
         state: state.to_owned(),
         task_id: child,
@@ -107,6 +146,7 @@ pub(super) fn agent(agent: &AgentRecord, presence: Presence, restarts: u32) -> A
         user: agent.user.as_ref().map(ToString::to_string),
         state,
         restarts,
+        quarantined: false,
         created_at: agent.created_at.to_string(),
     }
 }
@@ -123,6 +163,7 @@ pub(super) fn agent_of_task(task: &Task, presence: Presence) -> Agent {
         user: task.order.user.as_ref().map(ToString::to_string),
         state,
         restarts: 0,
+        quarantined: false,
         created_at: task.created_at.to_string(),
     }
 }

@@ -30,6 +30,14 @@ use crate::protocol::task::{Feedback, SubmitTask, Task};
 /// The longest comment on a task, in bytes.
 const COMMENT_BYTES_MAX: usize = 4_096;
 
+/// Refuses a comment that is too long.
+pub(super) fn check_comment(comment: Option<&String>) -> Answer<()> {
+    match comment.filter(|comment| comment.len() > COMMENT_BYTES_MAX) {
+        Some(_) => Err(ApiError::malformed(format!("comment is longer than {COMMENT_BYTES_MAX} bytes"))),
+        None => Ok(()),
+    }
+}
+
 /// Submits a task.
 #[utoipa::path(post, path = "/factory/tasks", tag = "tasks", request_body = SubmitTask, params(WaitQuery,
     ("Idempotency-Key" = Option<String>, Header, description = "makes the submission safe to repeat for 24 hours")),
@@ -97,24 +105,30 @@ pub(super) async fn show(
     Ok(Json(render::task(&ended.unwrap_or(known))))
 }
 
-/// Shows a task's journal: a page, or the events as they come where `text/event-stream` is accepted.
-#[utoipa::path(get, path = "/factory/tasks/{id}/events", tag = "tasks", params(("id" = String, Path)),
+/// Shows a task's journal: a page, or all events as they come where `text/event-stream` is accepted.
+#[utoipa::path(get, path = "/factory/tasks/{id}/events", tag = "tasks", params(("id" = String, Path), PageQuery),
     responses((status = 200, body = Page<Event>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn events(
     State(rooms): State<Shared>,
     caller: Caller,
     Segment(task): Segment,
+    Parameters(page): Parameters<PageQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
+    let (after, limit) = (page.after::<u64>()?, page.limit()?);
     let following = rooms.journal.events().subscribe();
     let known = find(&rooms, &caller, &task).await?;
     if accepts_events(&headers) {
         return events::stream_task(&rooms, known.order.task, following).await;
     }
-    let records = rooms.journal.records(known.order.task).await?;
-    let items =
-        (0..).zip(&records).map(|(number, record)| render::event(&notice::of(known.order.task, number, record)));
-    Ok(Json(Page { items: items.collect(), next: None }).into_response())
+    let id = known.order.task;
+    let first = after.map_or(0, |after| after.saturating_add(1));
+    // One more than the page holds tells whether there is another.
+    let records = rooms.journal.records_page(id, first, limit.saturating_add(1)).await?;
+    let numbered = (first..).zip(&records).take(limit);
+    let items: Vec<Event> = numbered.map(|(number, record)| render::event(&notice::of(id, number, record))).collect();
+    let last = items.last().and_then(|event| event.sequence).filter(|_| records.len() > limit);
+    Ok(Json(Page { items, next: last.map(|last| last.to_string()) }).into_response())
 }
 
 /// Asks for the end of a task. What is under way is cut off; what it cost is booked.
@@ -139,9 +153,7 @@ pub(super) async fn feedback(
     JsonBody(feedback): JsonBody<Feedback>,
 ) -> Answer<Json<Task>> {
     let known = find(&rooms, &caller, &task).await?;
-    if feedback.comment.as_ref().is_some_and(|comment| comment.len() > COMMENT_BYTES_MAX) {
-        return Err(ApiError::malformed(format!("comment is longer than {COMMENT_BYTES_MAX} bytes")));
-    }
+    check_comment(feedback.comment.as_ref())?;
     let score_per_mille = per_mille(feedback.score)?;
     let (now, by) = (Timestamp::now(), caller.0.name.to_string());
     let given = FeedbackGiven { score_per_mille, comment: feedback.comment, by, at: now };
@@ -151,7 +163,7 @@ pub(super) async fn feedback(
 }
 
 /// The task of this name, if the caller may see it.
-async fn find(rooms: &Shared, caller: &Caller, text: &str) -> Answer<Arc<Known>> {
+pub(super) async fn find(rooms: &Shared, caller: &Caller, text: &str) -> Answer<Arc<Known>> {
     let id: TaskId = id("task", text)?;
     let found = rooms.journal.task(id).await?.filter(|task| caller.owns(&task.order.tenant));
     found.ok_or_else(|| ApiError::not_found("task"))

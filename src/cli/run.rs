@@ -18,7 +18,7 @@ use super::words;
 use crate::client::EventStream;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
-use crate::protocol::task::{SubmitTask, Task, TaskState};
+use crate::protocol::task::{SubmitTask, Task, TaskState, WaitingFor};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -208,17 +208,38 @@ pub(super) fn summary(task: &Task, now: Timestamp, paint: Paint) -> String {
     if let Some(error) = &task.error {
         text.push_str(&format!("\n{} {} ({})", paint.text(Tone::Bad, "error:"), error.message, error.code));
     }
+    if let Some(waiting) = &task.waiting_for {
+        text.push_str(&format!("\n{} {}", paint.text(Tone::Warning, "waiting:"), waiting_in_words(waiting)));
+    }
+    let id = &task.task_id;
     let advice = match task.state {
         TaskState::Queued | TaskState::Running | TaskState::Succeeded | TaskState::Cancelled => None,
-        TaskState::Failed => Some(format!("see its steps with `factoryctl tasks show {}`", task.task_id)),
-        TaskState::WaitingApproval | TaskState::NeedsAttention => {
-            Some(format!("a person must decide; see why with `factoryctl tasks show {}`", task.task_id))
+        TaskState::Failed => Some(format!(
+            "see its steps with `factoryctl tasks show {id}`; when the cause is mended, `factoryctl tasks retry {id}` goes on"
+        )),
+        TaskState::WaitingApproval => {
+            Some(format!("a person must decide: `factoryctl tasks approve {id}` or `factoryctl tasks reject {id}`"))
         }
+        TaskState::NeedsAttention => Some(format!(
+            "a person must decide: `factoryctl tasks retry {id}` tries again, `approve` takes the step as done, `reject` as failed"
+        )),
     };
     if let Some(advice) = advice {
         text.push_str(&format!("\n{} {advice}", paint.text(Tone::Faint, "what to do:")));
     }
     text
+}
+
+/// What a task waits for a person for: where, and what is asked or what happened.
+fn waiting_in_words(waiting: &WaitingFor) -> String {
+    let step = waiting.step.map(|number| match &waiting.name {
+        Some(name) => format!("step {number} ({name}): "),
+        None => format!("step {number}: "),
+    });
+    let what = waiting.question.as_deref().or(waiting.message.as_deref()).unwrap_or("a decision");
+    let code = waiting.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+    let until = waiting.until.as_deref().map(|until| format!(", until {}", words::time(until))).unwrap_or_default();
+    format!("{}{what}{code}{until}", step.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -286,5 +307,15 @@ mod tests {
         );
         let waiting = task(|t| t["state"] = json!("needs_attention"));
         assert!(summary(&waiting, now, Paint::Plain).contains("a person must decide"));
+        let asking = task(|t| {
+            t["state"] = json!("waiting_approval");
+            t["waiting_for"] = json!({"kind": "approval", "step": 3, "name": "publish", "question": "Publish this?"});
+        });
+        let text = summary(&asking, now, Paint::Plain);
+        assert!(
+            text.contains("\nwaiting: step 3 (publish): Publish this?\nwhat to do: a person must decide"),
+            "{text}"
+        );
+        assert!(text.contains("`factoryctl tasks approve t1`"), "{text}");
     }
 }

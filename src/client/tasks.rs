@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::call::{Call, segment};
 use super::{Client, Error, EventStream};
 use crate::protocol::event::Event;
-use crate::protocol::page::Page;
-use crate::protocol::task::{Feedback, SubmitTask, Task};
+use crate::protocol::page::{PAGE_ITEMS_MAX, Page};
+use crate::protocol::task::{Decision, Feedback, Signal, SubmitTask, Task};
 
 /// Tasks. Every method fails as [`Error`] says.
 impl Client {
@@ -39,9 +39,25 @@ impl Client {
         self.ask(Call::get("/factory/tasks").page(limit, after)).await
     }
 
-    /// A task's journal so far.
+    /// A page of a task's journal.
+    pub async fn task_events_page(
+        &self,
+        id: &str,
+        limit: Option<usize>,
+        after: Option<&str>,
+    ) -> Result<Page<Event>, Error> {
+        self.ask(Call::get(format!("/factory/tasks/{}/events", segment(id))).page(limit, after)).await
+    }
+
+    /// A task's journal so far, page by page.
     pub async fn task_events(&self, id: &str) -> Result<Page<Event>, Error> {
-        self.ask(Call::get(format!("/factory/tasks/{}/events", segment(id)))).await
+        let mut all = self.task_events_page(id, Some(PAGE_ITEMS_MAX), None).await?;
+        while let Some(after) = all.next.take() {
+            let page = self.task_events_page(id, Some(PAGE_ITEMS_MAX), Some(&after)).await?;
+            all.items.extend(page.items);
+            all.next = page.next;
+        }
+        Ok(all)
     }
 
     /// A task's journal from its beginning, then what follows until it has ended.
@@ -52,6 +68,26 @@ impl Client {
     /// Cancels a task and what it delegated.
     pub async fn cancel(&self, id: &str) -> Result<Task, Error> {
         self.ask(Call::post(format!("/factory/tasks/{}/cancel", segment(id)))).await
+    }
+
+    /// Approves what a task waits for a person for.
+    pub async fn approve(&self, id: &str, decision: &Decision) -> Result<Task, Error> {
+        self.ask(Call::post(format!("/factory/tasks/{}/approve", segment(id))).json(decision)?).await
+    }
+
+    /// Rejects it.
+    pub async fn reject(&self, id: &str, decision: &Decision) -> Result<Task, Error> {
+        self.ask(Call::post(format!("/factory/tasks/{}/reject", segment(id))).json(decision)?).await
+    }
+
+    /// Has a task that failed, or that needs attention, go on.
+    pub async fn retry(&self, id: &str) -> Result<Task, Error> {
+        self.ask(Call::post(format!("/factory/tasks/{}/retry", segment(id)))).await
+    }
+
+    /// Sends a task a signal that its plan waits for, or will.
+    pub async fn signal(&self, id: &str, name: &str, signal: &Signal) -> Result<Task, Error> {
+        self.ask(Call::post(format!("/factory/tasks/{}/signals/{}", segment(id), segment(name))).json(signal)?).await
     }
 
     /// Says how good a task's answer was.

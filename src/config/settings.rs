@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::money::Price;
-use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant};
+use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
 #[derive(Debug, Clone)]
@@ -21,16 +21,24 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Threads that run tasks, and DLP workers.
     pub max_workers: NonZeroUsize,
+    /// Agents in memory and what waits for them.
+    pub agents: Agents,
     /// The control API.
     pub api: Api,
+    /// Faults on request.
+    pub chaos: Chaos,
     /// The store.
     pub store: Store,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// The log on standard error.
     pub log: Log,
     /// Templates and their signatures.
     pub templates: Templates,
     /// Providers by name; `builtin` is always there.
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// Tools that plans may call, by name.
+    pub tools: BTreeMap<ToolName, Tool>,
     /// Prices by model; the models of `builtin` are free.
     pub models: BTreeMap<ModelRef, Price>,
     /// Routes by name: models in order of preference. `fallback` is always there and ends in `builtin/extractive`.
@@ -39,6 +47,25 @@ pub struct Settings {
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
     pub access: Access,
+}
+
+/// Agents in memory and what waits for them.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    /// The most agents that are in memory at once. Whoever is idle for longest leaves for the next; where none is idle, it waits.
+    pub active_max: usize,
+    /// How long a registered agent stays in memory without a task.
+    pub idle_max: Duration,
+    /// Resident memory of the daemon, in bytes, near which idle agents leave, beside what its cgroup says.
+    pub memory_max: Option<u64>,
+    /// The most open tasks of one registered agent; more are refused with 429.
+    pub queue_max: usize,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { active_max: 100_000, idle_max: Duration::from_secs(60), memory_max: None, queue_max: 1_000 }
+    }
 }
 
 /// The control API's listeners and limits.
@@ -60,11 +87,25 @@ pub struct Api {
     pub open_tasks_max: usize,
 }
 
+/// Faults on request, for finding out whether the rest bears them.
+#[derive(Debug, Clone)]
+pub struct Chaos {
+    /// Whether `POST /factory/chaos/kill` is served.
+    pub enabled: bool,
+}
+
 /// The store.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// Bytes that sled may keep in memory.
     pub cache_bytes: u64,
+}
+
+/// How long what has ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long a task is kept after its end; none: for ever.
+    pub tasks: Option<Duration>,
 }
 
 /// The log on standard error.
@@ -155,12 +196,36 @@ pub struct Provider {
     pub max_concurrency: NonZeroUsize,
 }
 
+/// One tool: an HTTP endpoint that the host's administrator vouches for.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Where it listens.
+    pub url: ToolUrl,
+    /// Its key.
+    pub api_key: KeySource,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Whether calling it twice under one `Idempotency-Key` does the same as once.
+    pub idempotent: bool,
+    /// The most calls at once.
+    pub max_concurrency: NonZeroUsize,
+}
+
+/// Where a tool listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolUrl {
+    /// `http://…` or `https://…`, without a slash at the end.
+    Http(String),
+    /// `unix:///path/to/socket`: HTTP over a Unix socket; calls go to `/` there.
+    Unix(PathBuf),
+}
+
 /// What a principal may do (roles of the contract).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Everything.
     Admin,
-    /// Everything but access, keys and erasure.
+    /// Everything but backups, access, keys and erasure.
     Operator,
     /// Submits tasks and sees its own tenant's.
     Submitter,

@@ -106,6 +106,12 @@ name!(
     "-_./:"
 );
 name!(
+    /// A signal that a plan waits for.
+    SignalName,
+    "signal name",
+    "-_."
+);
+name!(
     /// A template's version (Semantic Versioning 2.0.0 is checked where templates are parsed).
     Version,
     "version",

@@ -4,6 +4,8 @@ use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::{AgentId, TaskId};
 use crate::store;
 
+use super::Refusal;
+
 /// A failure or refusal of the journal.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,24 @@ pub enum Error {
         sequence: u64,
         /// What is wrong.
         reason: String,
+    },
+    /// A record is missing: what came before and what follows is there.
+    #[error("replay {task}: record {sequence} is missing")]
+    Hole {
+        /// The task.
+        task: TaskId,
+        /// The sequence of the missing record.
+        sequence: u64,
+    },
+    /// A newer version of the daemon wrote a record.
+    #[error("replay {task}: record {sequence} is of version {version}, newer than this daemon")]
+    Newer {
+        /// The task.
+        task: TaskId,
+        /// The record's sequence.
+        sequence: u64,
+        /// The version of its encoding.
+        version: u8,
     },
     /// The task has ended, or there is none of that name; nothing more is written about it.
     #[error("append to {0}: it is not open")]
@@ -50,6 +70,9 @@ pub enum Error {
     /// The agent was stopped before.
     #[error("stop {0}: it was stopped before")]
     AgentStopped(AgentId),
+    /// The task's state does not allow what somebody asks of it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 impl Failure for Error {
@@ -57,6 +80,8 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.code(),
             Self::Undecodable { .. } => "record_undecodable",
+            Self::Hole { .. } => "journal_hole",
+            Self::Newer { .. } => "record_newer",
             Self::NotOpen(_) => "task_ended",
             Self::NotEnded(_) => "task_not_ended",
             Self::Fenced(_) => "task_fenced",
@@ -67,13 +92,14 @@ impl Failure for Error {
             Self::FeedbackFull(_) => "feedback_full",
             Self::NoAgent(_) => "agent_not_found",
             Self::AgentStopped(_) => "agent_stopped",
+            Self::Refused(refusal) => refusal.code(),
         }
     }
 
     fn class(&self) -> Class {
         match self {
             Self::Store(error) => error.class(),
-            Self::Undecodable { .. } | Self::Interrupted(_) => Class::Internal,
+            Self::Undecodable { .. } | Self::Hole { .. } | Self::Newer { .. } | Self::Interrupted(_) => Class::Internal,
             Self::NotOpen(_)
             | Self::NotEnded(_)
             | Self::Fenced(_)
@@ -82,13 +108,17 @@ impl Failure for Error {
             | Self::AgentStopped(_) => Class::Conflict,
             Self::Full(_) | Self::FeedbackFull(_) => Class::Refused,
             Self::NoAgent(_) => Class::NotFound,
+            Self::Refused(refusal) => refusal.class(),
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             Self::Store(error) => error.retry(),
+            Self::Refused(refusal) => refusal.retry(),
             Self::Undecodable { .. }
+            | Self::Hole { .. }
+            | Self::Newer { .. }
             | Self::NotOpen(_)
             | Self::NotEnded(_)
             | Self::Fenced(_)
@@ -108,6 +138,12 @@ impl Failure for Error {
             Self::Undecodable { task, sequence, .. } => {
                 format!("record {sequence} of {task} cannot be read by this version")
             }
+            Self::Hole { task, sequence } => {
+                format!("record {sequence} of {task} is missing; restore the last backup to have it back")
+            }
+            Self::Newer { task, sequence, .. } => {
+                format!("record {sequence} of {task} was written by a newer factoryd; start that version")
+            }
             Self::NotOpen(task) => format!("{task} has ended"),
             Self::NotEnded(task) => format!("{task} has not ended; judge it when it has"),
             Self::Fenced(task) => format!("{task} was taken up by somebody else"),
@@ -118,6 +154,7 @@ impl Failure for Error {
             Self::FeedbackFull(task) => format!("{task} was judged as often as a task may be"),
             Self::NoAgent(agent) => format!("there is no agent {agent}"),
             Self::AgentStopped(agent) => format!("{agent} was stopped before"),
+            Self::Refused(refusal) => refusal.detail(),
         }
     }
 }

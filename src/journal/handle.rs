@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dashmap::DashMap;
 use tokio::sync::watch;
 
 use super::agents::{self, Agents};
@@ -10,15 +11,16 @@ use super::events::Events;
 use super::latches::Latches;
 use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
-use super::reading::{self, put};
-use super::record::{self, FeedbackGiven, Submitted, TaskRecord};
+use super::reading::{self, put, put_snapshot};
+use super::record::{FeedbackGiven, Submitted, TaskRecord};
+use super::snapshot::Snapshot;
 use super::state::Task;
 use super::{Error, notice, stats};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::TemplateName;
-use crate::store::{self, Batch, Keyspace, Position, Record, Store};
+use crate::store::{self, Batch, Keyspace, Position, Store};
 
 /// The most records that one task may have; a task that needs more fails.
 pub const RECORDS_MAX: u64 = 100_000;
@@ -32,16 +34,18 @@ const LOOKED_AT_MAX: usize = 10_000;
 /// Tasks that have not ended are kept in memory as their projection, changed only after their records are durable; tasks
 /// that have ended are read from the store.
 #[derive(Clone)]
-pub struct Journal(Arc<Inner>);
+pub struct Journal(pub(super) Arc<Inner>);
 
-struct Inner {
-    store: Store,
+pub(super) struct Inner {
+    pub(super) store: Store,
     agents: Agents,
-    events: Events,
-    open: OpenTasks,
+    pub(super) events: Events,
+    pub(super) open: OpenTasks,
     unreadable: Vec<TaskId>,
-    /// Held while a task that has ended is read, judged and written.
-    judging: Latches,
+    /// Held while a task that has ended is read, judged or reopened, and written.
+    pub(super) judging: Latches,
+    /// Tasks that have ended and are being reopened.
+    pub(super) reopening: DashMap<TaskId, Arc<Task>>,
 }
 
 /// A part of the list of tasks, as the reader wanted them.
@@ -64,7 +68,13 @@ impl Journal {
         let open = OpenTasks::default();
         tasks.into_iter().for_each(|task| open.insert(task));
         let agents = Agents::new(store.clone());
-        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging: Latches::new() })))
+        let (judging, reopening) = (Latches::new(), DashMap::new());
+        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening })))
+    }
+
+    /// What is held while a task that has ended is judged, or deleted.
+    pub(super) fn judging(&self) -> &Latches {
+        &self.0.judging
     }
 
     /// Registered agents.
@@ -96,11 +106,30 @@ impl Journal {
     /// # Errors
     /// The store failed or a task of that name exists: nothing was written.
     pub async fn submit(&self, order: Order, reserved: Usd, at: Timestamp, extra: Batch) -> Result<(), Error> {
+        self.submit_through(order, reserved, at, extra, |open| open()).await
+    }
+
+    /// As [`Self::submit`]; once the submission is durable, `opening` is handed what makes the task open, and must call it: whoever
+    /// counts open tasks can do so in one step with what it counts beside them.
+    ///
+    /// # Errors
+    /// As [`Self::submit`]; `opening` was not called.
+    pub async fn submit_through<F>(
+        &self,
+        order: Order,
+        reserved: Usd,
+        at: Timestamp,
+        extra: Batch,
+        opening: F,
+    ) -> Result<(), Error>
+    where
+        F: FnOnce(&mut dyn FnMut()) + Send + 'static,
+    {
         let id = order.task;
         let submitted = Submitted { order, reserved, at };
         let inner = Arc::clone(&self.0);
         // Detached, so that a caller who is cut off cannot leave the projection behind the store.
-        let written = tokio::spawn(async move { inner.begin(submitted, extra).await });
+        let written = tokio::spawn(async move { inner.begin(submitted, extra, opening).await });
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
@@ -161,10 +190,16 @@ impl Journal {
         F: FnOnce(Position) + Send + 'static,
     {
         let open = self.0.open.get(id).ok_or(Error::NotOpen(id))?;
-        let inner = Arc::clone(&self.0);
+        let (inner, writing) = (Arc::clone(&self.0), Arc::clone(&open));
         // Detached, as in `submit`.
-        let written = tokio::spawn(async move { inner.write(id, &open, held, what).await });
-        written.await.map_err(|_| Error::Interrupted(id))?
+        let written = tokio::spawn(async move { inner.write(id, &writing, held, what).await });
+        match written.await {
+            Ok(written) => written,
+            Err(_) => {
+                self.0.bring_up(id, &open).await;
+                Err(Error::Interrupted(id))
+            }
+        }
     }
 
     /// Appends feedback to a task that has ended, with whatever must become durable with it.
@@ -184,8 +219,10 @@ impl Journal {
     async fn judge_next(&self, id: TaskId, feedback: FeedbackGiven, extra: Batch) -> Result<Arc<Task>, Error> {
         let _judging = self.0.judging.hold(id.as_bytes()).await;
         let records = self.records(id).await?;
-        let ended = Task::replay(&records).filter(|task| task.state.has_ended());
-        let mut task = ended.ok_or(Error::NotOpen(id))?;
+        let mut task = Task::replay(&records).ok_or(Error::NotOpen(id))?;
+        if !task.state.has_ended() {
+            return Err(Error::NotEnded(id));
+        }
         let judged = records.iter().filter(|record| matches!(record, TaskRecord::FeedbackGiven(_))).count();
         if judged >= FEEDBACK_RECORDS_MAX {
             return Err(Error::FeedbackFull(id));
@@ -253,6 +290,15 @@ impl Journal {
         self.read_durably(move || reading::records(&store, id)).await
     }
 
+    /// Up to `limit` records of a task from the sequence `first` on.
+    ///
+    /// # Errors
+    /// The store failed or a record cannot be read.
+    pub async fn records_page(&self, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
+        let store = self.0.store.clone();
+        self.read_durably(move || reading::page(&store, id, first, limit)).await
+    }
+
     /// What `wanted` makes of up to `limit` tasks, the newest first, beyond `after`; and where to go on, if there is more. One
     /// task at a time is in memory.
     ///
@@ -277,6 +323,12 @@ impl Journal {
     #[must_use]
     pub fn open_tasks_of(&self, agent: AgentId) -> Vec<TaskId> {
         self.0.open.of_agent(agent)
+    }
+
+    /// How many tasks of a registered agent have not ended.
+    #[must_use]
+    pub fn open_count_of_agent(&self, agent: AgentId) -> usize {
+        self.0.open.count_of_agent(agent)
     }
 
     /// How many tasks of a template have not ended.
@@ -323,7 +375,12 @@ impl Journal {
             cursor = Some(id);
             match self.read(id) {
                 Ok(task) => items.extend(task.and_then(|task| wanted(&task))),
-                Err(Error::Store(store::Error::Damaged { .. }) | Error::Undecodable { .. }) => {
+                Err(
+                    Error::Store(store::Error::Damaged { .. })
+                    | Error::Undecodable { .. }
+                    | Error::Hole { .. }
+                    | Error::Newer { .. },
+                ) => {
                     tracing::error!(task = %id, "a task cannot be read and is left out of a list");
                 }
                 Err(error) => return Err(error),
@@ -341,7 +398,10 @@ struct Durable<F> {
 }
 
 impl Inner {
-    async fn begin(&self, submitted: Submitted, extra: Batch) -> Result<(), Error> {
+    async fn begin<F>(&self, submitted: Submitted, extra: Batch, opening: F) -> Result<(), Error>
+    where
+        F: FnOnce(&mut dyn FnMut()) + Send,
+    {
         let id = submitted.order.task;
         let submitting = self.open.submit(id).ok_or(Error::Exists(id))?;
         // Only the identifier of a subtask can come twice: its parent submits it again when in doubt.
@@ -350,10 +410,10 @@ impl Inner {
         }
         let task = Task::begin(&submitted);
         let record = TaskRecord::Submitted(submitted);
-        let listed = Record { kind: record::KIND, version: record::VERSION, body: Vec::new() };
-        let batch = put(id, 0, &record).put(Keyspace::Open, id.as_bytes().as_slice(), listed).and(extra);
-        self.store.commit(batch).await?;
-        self.open.insert(task);
+        let batch = put(id, 0, &record).and(reading::listed_open(id)).and(extra);
+        self.commit(id, 0, std::slice::from_ref(&record), batch).await?;
+        let mut task = Some(task);
+        opening(&mut || task.take().into_iter().for_each(|task| self.open.insert(task)));
         drop(submitting);
         notice::publish(&self.events, id, 0, &record);
         Ok(())
@@ -375,7 +435,13 @@ impl Inner {
         let (after, batch) = follow(&current, &records, extra)?;
         let first = current.records;
         drop(current);
-        let position = self.store.commit(batch).await?;
+        let position = match self.commit(id, first, &records, batch).await {
+            Ok(position) => position,
+            Err(error) => {
+                self.catch_up(id, open).await;
+                return Err(error);
+            }
+        };
         then(position);
         if after.state.has_ended() {
             // Before anybody hears of the end, so that whoever does finds the room that the task held.
@@ -390,7 +456,7 @@ impl Inner {
 }
 
 /// The task after these records, and the batch that makes it so.
-fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task, Batch), Error> {
+pub(super) fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task, Batch), Error> {
     let id = current.order.task;
     let mut after = current.clone();
     let mut batch = extra;
@@ -405,6 +471,9 @@ fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task,
     let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));
     if starts && after.records > RECORDS_MAX {
         return Err(Error::Full(id));
+    }
+    if let Some(snapshot) = Snapshot::due(&after, current.records) {
+        batch = batch.and(put_snapshot(id, &snapshot));
     }
     if let Some(TaskRecord::Ended(ended)) = records.last() {
         batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(stats::of_ended(&after, ended));

@@ -3,14 +3,18 @@
 //! ```text
 //! Submitted ─> StepStarted ─> StepFinished ─> … ─> Ended ─> FeedbackGiven*
 //!                    └──────> StepFailed ─(retry, failover)─> StepStarted …
+//!                                                         Ended(failed) ─> RetryRequested ─> StepStarted …
 //! ```
 //!
 //! A task's records are numbered without gaps and written by one writer at a time. The projection ([`state::Task`]) is the
 //! fold of its records; the one in memory changes only after its records are durable, so that nobody hears of what a crash
-//! could take back.
+//! could take back. Beside the story, [`Journal::interject`] writes what others say about it: a request to cancel, a
+//! decision, a signal, a retry. Of an agent's task a snapshot is written from time to time, with the records that make it due,
+//! so that a replay begins there.
 
 pub mod agents;
 pub mod codec;
+mod confirming;
 mod error;
 pub mod events;
 mod handle;
@@ -18,16 +22,23 @@ mod latches;
 pub mod notice;
 mod open;
 pub mod order;
+pub mod policy;
 mod reading;
 pub mod record;
+mod refusal;
+pub mod retention;
+mod retrying;
+mod snapshot;
 pub mod state;
 pub mod stats;
+mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use error::Error;
 pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX, TaskPage};
 pub use open::Custody;
+pub use refusal::Refusal;
 
 use crate::store::Record;
 

@@ -1,7 +1,7 @@
 //! Records as news.
 
 use super::events::{Event, Events};
-use super::record::{Outcome, StepKind, TaskRecord};
+use super::record::{Outcome, StepKind, TaskRecord, Verdict};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 
@@ -29,6 +29,10 @@ fn kind_and_time(record: &TaskRecord) -> (&'static str, Timestamp) {
         TaskRecord::CancelRequested(request) => ("cancel_requested", request.at),
         TaskRecord::Ended(ended) => ("task_ended", ended.at),
         TaskRecord::FeedbackGiven(feedback) => ("feedback_given", feedback.at),
+        TaskRecord::Decided(decided) => ("step_decided", decided.at),
+        TaskRecord::Signalled(signalled) => ("task_signalled", signalled.at),
+        TaskRecord::AttentionNeeded(needed) => ("attention_needed", needed.at),
+        TaskRecord::RetryRequested(request) => ("retry_requested", request.at),
     }
 }
 
@@ -40,14 +44,7 @@ fn details(record: &TaskRecord) -> Vec<(&'static str, String)> {
             ("tenant", submitted.order.tenant.to_string()),
         ],
         TaskRecord::StepStarted(started) => {
-            let mut details = vec![("step", started.step.to_string())];
-            match &started.kind {
-                StepKind::Model { model } => details.push(("model", model.to_string())),
-                StepKind::Delegate { name, child } => {
-                    details.extend([("name", name.clone()), ("child", child.to_string())]);
-                }
-            }
-            details
+            [vec![("step", started.step.to_string())], kind_details(&started.kind)].concat()
         }
         TaskRecord::StepFinished(finished) => vec![
             ("step", finished.step.to_string()),
@@ -64,5 +61,36 @@ fn details(record: &TaskRecord) -> Vec<(&'static str, String)> {
             Outcome::Cancelled => vec![("state", "cancelled".to_owned())],
         },
         TaskRecord::FeedbackGiven(feedback) => vec![("score_per_mille", feedback.score_per_mille.to_string())],
+        TaskRecord::Decided(decided) => {
+            let verdict = match decided.verdict {
+                Verdict::Approved => "approved",
+                Verdict::Rejected => "rejected",
+            };
+            vec![("step", decided.step.to_string()), ("verdict", verdict.to_owned()), ("by", decided.by.clone())]
+        }
+        TaskRecord::Signalled(signalled) => vec![("signal", signalled.signal.clone()), ("by", signalled.by.clone())],
+        TaskRecord::AttentionNeeded(needed) => {
+            let step = needed.step.map(|step| ("step", step.to_string()));
+            step.into_iter().chain([("code", needed.code.clone()), ("message", needed.message.clone())]).collect()
+        }
+        TaskRecord::RetryRequested(request) => vec![("by", request.by.clone())],
     }
+}
+
+fn kind_details(kind: &StepKind) -> Vec<(&'static str, String)> {
+    let named = |name: &String| vec![("step_kind", kind.as_str().to_owned()), ("name", name.clone())];
+    match kind {
+        StepKind::Model { model } => vec![("model", model.to_string())],
+        StepKind::Delegate { name, child } => vec![("name", name.clone()), ("child", child.to_string())],
+        StepKind::Tool { name, tool, .. } => [named(name), vec![("tool", tool.to_string())]].concat(),
+        StepKind::Timer { name, until } => [named(name), vec![("until", until.to_string())]].concat(),
+        StepKind::Approval { name, until, .. } => [named(name), too_late(*until)].concat(),
+        StepKind::Signal { name, signal, until } => {
+            [named(name), vec![("signal", signal.clone())], too_late(*until)].concat()
+        }
+    }
+}
+
+fn too_late(until: Option<Timestamp>) -> Vec<(&'static str, String)> {
+    until.map(|until| ("until", until.to_string())).into_iter().collect()
 }

@@ -40,6 +40,13 @@ impl Custody {
         self.following.borrow().clone()
     }
 
+    /// Returns once the task has more than so many records.
+    pub async fn changed(&mut self, records: u64) {
+        if self.following.wait_for(|task| task.records > records).await.is_err() {
+            tracing::debug!(task = %self.id, "a task that was waited for has left memory");
+        }
+    }
+
     /// Returns once somebody has asked for the task's end.
     pub async fn cancelled(&mut self) {
         if self.following.wait_for(|task| task.cancel_requested_by.is_some()).await.is_err() {
@@ -50,8 +57,8 @@ impl Custody {
 }
 
 impl Open {
-    fn new(task: Task) -> Self {
-        Self { writing: Mutex::new(()), epoch: AtomicU64::new(0), task: watch::Sender::new(Arc::new(task)) }
+    fn new(task: Task, first_epoch: u64) -> Self {
+        Self { writing: Mutex::new(()), epoch: AtomicU64::new(first_epoch), task: watch::Sender::new(Arc::new(task)) }
     }
 
     /// Takes the task up; whoever held it before is fenced from now on.
@@ -97,7 +104,12 @@ pub(super) struct OpenTasks {
     of_agents: DashMap<AgentId, BTreeSet<TaskId>>,
     of_templates: DashMap<TemplateName, usize>,
     input_bytes: AtomicUsize,
+    /// How often a task was opened.
+    openings: AtomicU64,
 }
+
+/// Epochs between a task's openings, so that whoever held a task before it ended is a ghost when it is reopened.
+const EPOCHS_OF_ONE_OPENING: u64 = 1 << 32;
 
 /// The right to submit a task under its identifier, until it is dropped.
 pub(super) struct Submitting<'a>(&'a OpenTasks, TaskId);
@@ -131,7 +143,10 @@ impl OpenTasks {
         let mut of_template = self.of_templates.entry(order.template.clone()).or_default();
         *of_template = of_template.saturating_add(1);
         drop(of_template);
-        self.tasks.insert(order.task, Arc::new(Open::new(task)));
+        // INVARIANT: no two openings share an epoch, as long as a task is taken up less than 2^32 times in one of them.
+        let opening = self.openings.fetch_add(1, Ordering::Relaxed);
+        let open = Open::new(task.clone(), opening.saturating_mul(EPOCHS_OF_ONE_OPENING));
+        self.tasks.insert(task.order.task, Arc::new(open));
     }
 
     pub(super) fn remove(&self, id: TaskId) {
@@ -161,6 +176,11 @@ impl OpenTasks {
             return vec![own];
         }
         self.of_agents.get(&agent).map(|tasks| tasks.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// How many open tasks a registered agent has.
+    pub(super) fn count_of_agent(&self, agent: AgentId) -> usize {
+        self.of_agents.get(&agent).map_or(0, |tasks| tasks.len())
     }
 
     pub(super) fn of_template(&self, template: &TemplateName) -> usize {

@@ -1,6 +1,7 @@
 //! Reading records back from the store. Everything here blocks.
 
 use super::record::{self, TaskRecord};
+use super::snapshot::{self, Snapshot};
 use super::state::Task;
 use super::{Error, decode, encode};
 use crate::domain::id::TaskId;
@@ -17,15 +18,80 @@ pub(super) fn put(id: TaskId, sequence: u64, record: &TaskRecord) -> Batch {
     Batch::new().put(Keyspace::Task, key(id, sequence), record)
 }
 
+/// The change that names a task as open.
+pub(super) fn listed_open(id: TaskId) -> Batch {
+    let listed = Record { kind: record::KIND, version: record::VERSION, body: Vec::new() };
+    Batch::new().put(Keyspace::Open, id.as_bytes().as_slice(), listed)
+}
+
+/// The change that writes a task's snapshot.
+pub(super) fn put_snapshot(id: TaskId, snapshot: &Snapshot) -> Batch {
+    let record = Record { kind: snapshot::KIND, version: snapshot::VERSION, body: encode(snapshot) };
+    Batch::new().put(Keyspace::Snapshot, id.as_bytes().as_slice(), record)
+}
+
 /// All records of a task, in order.
 pub(super) fn records(store: &Store, id: TaskId) -> Result<Vec<TaskRecord>, Error> {
-    let found = store.range(Keyspace::Task, id.as_bytes(), None, Direction::Ascending, usize::MAX)?;
-    (0..).zip(&found).map(|(sequence, (_, record))| decode(record, &id, sequence)).collect()
+    records_from(store, id, 0)
+}
+
+/// Up to `limit` records of a task from this sequence on; whoever reads a page needs no more of them in memory.
+pub(super) fn page(store: &Store, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
+    records_within(store, id, first, limit)
+}
+
+/// The records of a task from this sequence on.
+fn records_from(store: &Store, id: TaskId, first: u64) -> Result<Vec<TaskRecord>, Error> {
+    records_within(store, id, first, usize::MAX)
+}
+
+fn records_within(store: &Store, id: TaskId, first: u64, limit: usize) -> Result<Vec<TaskRecord>, Error> {
+    let after = first.checked_sub(1).map(|before| key(id, before));
+    let found = store.range(Keyspace::Task, id.as_bytes(), after.as_deref(), Direction::Ascending, limit)?;
+    let mut records = Vec::with_capacity(found.len());
+    for (sequence, (found, record)) in (first..).zip(&found) {
+        if *found != key(id, sequence) {
+            return Err(Error::Hole { task: id, sequence });
+        }
+        if record.version > record::VERSION {
+            return Err(Error::Newer { task: id, sequence, version: record.version });
+        }
+        records.push(decode(record, &id, sequence)?);
+    }
+    Ok(records)
 }
 
 /// A task as its records tell it; none where there are none.
 pub(super) fn task(store: &Store, id: TaskId) -> Result<Option<Task>, Error> {
-    Ok(Task::replay(&records(store, id)?))
+    match snapshot(store, id) {
+        Ok(Some(snapshot)) => {
+            if let Some(task) = replay_from(store, id, snapshot)? {
+                return Ok(Some(task));
+            }
+            tracing::warn!(task = %id, "a snapshot is ahead of its task's records; all of them are replayed");
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(task = %id, %error, "a snapshot cannot be read; all records are replayed"),
+    }
+    let records = records(store, id)?;
+    if records.is_empty() {
+        return Ok(None);
+    }
+    Task::replay(&records).map(Some).ok_or(Error::Hole { task: id, sequence: 0 })
+}
+
+fn snapshot(store: &Store, id: TaskId) -> Result<Option<Snapshot>, Error> {
+    match store.get(Keyspace::Snapshot, id.as_bytes())? {
+        Some(record) => decode(&record, &id, 0).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn replay_from(store: &Store, id: TaskId, snapshot: Snapshot) -> Result<Option<Task>, Error> {
+    let Some(first) = store.get(Keyspace::Task, &key(id, 0))? else { return Ok(None) };
+    let TaskRecord::Submitted(submitted) = decode(&first, &id, 0)? else { return Ok(None) };
+    let records = records_from(store, id, snapshot.first())?;
+    Ok(snapshot.replay(&submitted, &records))
 }
 
 /// Every task that had not ended; and those of them whose records cannot be read.

@@ -7,7 +7,7 @@ use super::order::Order;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
-use crate::domain::name::ModelRef;
+use crate::domain::name::{ModelRef, ToolName};
 use crate::domain::private::Text;
 use crate::domain::usage::Usage;
 
@@ -43,6 +43,18 @@ pub enum TaskRecord {
     /// Somebody judged it.
     #[n(7)]
     FeedbackGiven(#[n(0)] FeedbackGiven),
+    /// A person decided about a step that waits for it.
+    #[n(8)]
+    Decided(#[n(0)] Decided),
+    /// Something outside sent word that a plan may wait for.
+    #[n(9)]
+    Signalled(#[n(0)] Signalled),
+    /// It cannot go on without a person.
+    #[n(10)]
+    AttentionNeeded(#[n(0)] AttentionNeeded),
+    /// A person wants it to go on, from where it needs attention or from where it failed.
+    #[n(11)]
+    RetryRequested(#[n(0)] RetryRequested),
 }
 
 /// See [`TaskRecord::Submitted`].
@@ -79,6 +91,105 @@ pub enum StepKind {
         #[cbor(n(1), with = "codec::bytes")]
         child: TaskId,
     },
+    /// One call of a tool.
+    #[n(2)]
+    Tool {
+        /// The plan's step, the item and the attempt.
+        #[n(0)]
+        name: String,
+        /// The tool.
+        #[cbor(n(1), with = "codec::as_text")]
+        tool: ToolName,
+        /// Whether calling it twice with one key does the same as once, as the settings said when the step started.
+        #[n(2)]
+        idempotent: bool,
+    },
+    /// A time that is waited for.
+    #[n(3)]
+    Timer {
+        /// The plan's step, the item and the attempt.
+        #[n(0)]
+        name: String,
+        /// When the step finishes.
+        #[cbor(n(1), with = "codec::time")]
+        until: Timestamp,
+    },
+    /// A person's decision that is waited for.
+    #[n(4)]
+    Approval {
+        /// The plan's step, the item and the attempt.
+        #[n(0)]
+        name: String,
+        /// What is asked.
+        #[cbor(n(1), with = "codec::text")]
+        question: Text,
+        /// When it is too late.
+        #[cbor(n(2), with = "codec::optional_time", has_nil)]
+        until: Option<Timestamp>,
+    },
+    /// A signal that is waited for.
+    #[n(5)]
+    Signal {
+        /// The plan's step, the item and the attempt.
+        #[n(0)]
+        name: String,
+        /// What the signal is called.
+        #[n(1)]
+        signal: String,
+        /// When it is too late.
+        #[cbor(n(2), with = "codec::optional_time", has_nil)]
+        until: Option<Timestamp>,
+    },
+}
+
+impl StepKind {
+    /// What the step is called in its plan, where it is a plan's.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Model { .. } => None,
+            Self::Delegate { name, .. }
+            | Self::Tool { name, .. }
+            | Self::Timer { name, .. }
+            | Self::Approval { name, .. }
+            | Self::Signal { name, .. } => Some(name),
+        }
+    }
+
+    /// Whether the step does nothing but wait for something outside.
+    #[must_use]
+    pub fn is_wait(&self) -> bool {
+        match self {
+            Self::Timer { .. } | Self::Approval { .. } | Self::Signal { .. } => true,
+            Self::Model { .. } | Self::Delegate { .. } | Self::Tool { .. } => false,
+        }
+    }
+
+    /// The subtask that the step delegates to, if it does.
+    #[must_use]
+    pub fn child(&self) -> Option<TaskId> {
+        match self {
+            Self::Delegate { child, .. } => Some(*child),
+            Self::Model { .. }
+            | Self::Tool { .. }
+            | Self::Timer { .. }
+            | Self::Approval { .. }
+            | Self::Signal { .. } => None,
+        }
+    }
+
+    /// The word that API, events and metrics use.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Model { .. } => "model",
+            Self::Delegate { .. } => "delegate",
+            Self::Tool { .. } => "tool",
+            Self::Timer { .. } => "timer",
+            Self::Approval { .. } => "approval",
+            Self::Signal { .. } => "signal",
+        }
+    }
 }
 
 /// See [`TaskRecord::StepStarted`].
@@ -263,5 +374,81 @@ pub struct FeedbackGiven {
     pub by: String,
     /// When.
     #[cbor(n(3), with = "codec::time")]
+    pub at: Timestamp,
+}
+
+/// See [`TaskRecord::Decided`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Decided {
+    /// The step: an approval, or a tool's call of which nobody knows whether it was made.
+    #[n(0)]
+    pub step: u32,
+    /// What was decided.
+    #[n(1)]
+    pub verdict: Verdict,
+    /// In words.
+    #[n(2)]
+    pub comment: Option<String>,
+    /// Who.
+    #[n(3)]
+    pub by: String,
+    /// When.
+    #[cbor(n(4), with = "codec::time")]
+    pub at: Timestamp,
+}
+
+/// A person's decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Verdict {
+    /// Yes; of a call in doubt: it counts as made.
+    #[n(0)]
+    Approved,
+    /// No; of a call in doubt: it counts as failed.
+    #[n(1)]
+    Rejected,
+}
+
+/// See [`TaskRecord::Signalled`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Signalled {
+    /// What the signal is called.
+    #[n(0)]
+    pub signal: String,
+    /// What it brings.
+    #[cbor(n(1), with = "codec::text")]
+    pub payload: Text,
+    /// Who sent it.
+    #[n(2)]
+    pub by: String,
+    /// When.
+    #[cbor(n(3), with = "codec::time")]
+    pub at: Timestamp,
+}
+
+/// See [`TaskRecord::AttentionNeeded`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct AttentionNeeded {
+    /// The open step that it is about, if it is about one.
+    #[n(0)]
+    pub step: Option<u32>,
+    /// A stable code.
+    #[n(1)]
+    pub code: String,
+    /// What happened, and what a person can do.
+    #[n(2)]
+    pub message: String,
+    /// When.
+    #[cbor(n(3), with = "codec::time")]
+    pub at: Timestamp,
+}
+
+/// See [`TaskRecord::RetryRequested`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct RetryRequested {
+    /// Who.
+    #[n(0)]
+    pub by: String,
+    /// When.
+    #[cbor(n(1), with = "codec::time")]
     pub at: Timestamp,
 }

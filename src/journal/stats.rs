@@ -33,3 +33,12 @@ pub(super) fn of_ended(task: &Task, ended: &Ended) -> Batch {
     }
     batch.add(WHOLE_TASKS, 1).add(COST_NANOS, task.cost().nanos())
 }
+
+/// Takes back what [`of_ended`] added for the failure of a task that is reopened: what it cost so far counts with its next end.
+pub(super) fn of_reopened(failed: &Task) -> Batch {
+    let batch = Batch::new().add(FAILED, -1);
+    if failed.order.parent().is_some() {
+        return batch;
+    }
+    batch.add(WHOLE_TASKS, -1).add(COST_NANOS, failed.cost().nanos().saturating_neg())
+}

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// One event. The kinds that concern a task: `task_submitted`, `step_started`, `step_finished`, `step_failed`,
-/// `step_skipped`, `cancel_requested`, `feedback_given`, `task_ended`; that concern the daemon: `template_published`,
+/// `step_skipped`, `cancel_requested`, `step_decided`, `task_signalled`, `attention_needed`, `retry_requested`,
+/// `feedback_given`, `task_ended`; that concern the daemon: `template_published`,
 /// `template_refused`, `budget_exceeded`, `actor_restarted`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {

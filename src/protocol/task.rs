@@ -105,7 +105,7 @@ pub struct TaskError {
 pub struct TaskStep {
     /// Its number in the task, from 0.
     pub number: u32,
-    /// `model` or `delegate`.
+    /// `model`, `delegate`, `tool`, `timer`, `approval` or `signal`.
     pub kind: String,
     /// `provider/model`, or the plan's step id.
     pub name: String,
@@ -122,6 +122,50 @@ pub struct TaskStep {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
+}
+
+/// What a task waits for a person for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingFor {
+    /// `approval`: a step asks, and `approve` or `reject` answers it. `attention`: it cannot go on by itself; `retry` has it
+    /// try again, `approve` takes the step as done, `reject` as failed.
+    pub kind: String,
+    /// The number of the step, where it is about one.
+    pub step: Option<u32>,
+    /// What the step is called in its plan.
+    pub name: Option<String>,
+    /// What is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// What happened, as a stable code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What happened, and what a person can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it is too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// `POST /factory/tasks/{id}/approve` and `/reject`. The body may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The number of the step; needed only where several wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
+}
+
+/// `POST /factory/tasks/{id}/signals/{name}`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// Text, or an object that reaches the plan as compact JSON.
+    pub payload: Value,
 }
 
 /// A task.
@@ -145,8 +189,15 @@ pub struct Task {
     pub cost_usd: String,
     /// Tokens used so far, its subtasks included.
     pub usage: TaskUsage,
-    /// Its steps, in order.
+    /// Its latest steps, in order: all of an orchestrator's; of a long task of an agent the last 64 at least. The task's
+    /// events have them all.
     pub steps: Vec<TaskStep>,
+    /// How many steps have started.
+    #[serde(default)]
+    pub steps_total: u32,
+    /// What it waits for a person for; of several things, the first. Null where it waits for nobody.
+    #[serde(default)]
+    pub waiting_for: Option<WaitingFor>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,

@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 
 use super::committer::{self, Running, Writer};
 use super::engine::{Engine, SyncStep};
+use super::fault::Cause;
 use super::group::Change;
 use super::payload::{Payloads, Pin};
 use super::queue::Pending;
 use super::shared::Shared;
+use super::space::{FreeBytes, Space};
 use super::{Batch, Error, metrics};
 
 /// How the store is opened.
@@ -40,10 +42,12 @@ pub enum Direction {
 pub enum Health {
     /// It does.
     Well,
-    /// Not since a write, flush or sync failed; reads go on.
+    /// Not since a write, flush or sync failed, or while the disk has no room; reads go on.
     Unwell {
         /// What failed. Inward: it may name files.
         reason: Arc<str>,
+        /// What keeps it from writing.
+        cause: Cause,
     },
 }
 
@@ -73,14 +77,29 @@ impl Store {
 
     /// A store on an open engine, with the step that makes its groups durable.
     pub(super) fn assemble(data_dir: &Path, engine: Engine, sync: SyncStep) -> Result<Self, Error> {
+        Self::assemble_on(data_dir, engine, sync, Space::of(data_dir.to_owned()))
+    }
+
+    /// The same, with what tells how much room the disk has.
+    pub(super) fn assemble_on(data_dir: &Path, engine: Engine, sync: SyncStep, free: FreeBytes) -> Result<Self, Error> {
         metrics::describe();
         let position = committer::last_position(&engine)?;
+        let mark = engine.mark()?;
         let payloads =
             Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
-        let shared = Shared::new(engine, payloads, Writer::new(position, sync), position);
+        let shared = Shared::new(engine, payloads, Writer::new(position, sync, mark), position, Space::new(free));
         let store = Self { shared: Arc::new(shared) };
         store.sweep_payloads()?;
         Ok(store)
+    }
+
+    /// A store whose groups are made durable by `sync`, for the tests of rooms above.
+    #[cfg(test)]
+    pub(crate) fn open_with_sync(
+        data_dir: &Path,
+        sync: impl FnMut() -> std::io::Result<()> + Send + 'static,
+    ) -> Result<Self, Error> {
+        Self::assemble(data_dir, Engine::open(data_dir, Options { cache_bytes: 1 << 20 })?, Box::new(sync))
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -110,6 +129,10 @@ impl Store {
             return Err(Error::Unwell(reason.to_owned()));
         }
         let bytes = batch.measure()?;
+        if batch.changes.iter().any(|change| change.as_payload().is_some()) {
+            // Its file is written before the committer sees it.
+            self.shared.room_for(bytes).map_err(|no_room| Error::Unwell(no_room.to_string()))?;
+        }
         let closed = |_| Error::Unwell("the store is closed".to_owned());
         let place = self.shared.queue.place(bytes).await.map_err(closed)?;
         let (changes, pins) = self.prepare(batch).await?;
@@ -189,5 +212,19 @@ impl Store {
         };
         let thread = std::thread::Builder::new().name("store-sweep".to_owned()).spawn(sweep);
         thread.map(drop).map_err(|fault| Error::Open(format!("start the sweep of payloads: {fault}")))
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Whether commits wait for a committer that runs.
+    pub(crate) fn is_busy(&self) -> bool {
+        let is_served = matches!(self.shared.writer.try_lock(), Err(std::sync::TryLockError::WouldBlock));
+        is_served && self.shared.queue.has_places_taken()
+    }
+
+    /// Ends as with the process: what waits is not written any more, and the directory is given back.
+    pub(crate) fn crash(&self) {
+        drop(self.shared.engine.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

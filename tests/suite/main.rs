@@ -11,15 +11,21 @@
     reason = "a test may fail where it stands"
 )]
 
+mod agents_in_memory;
+mod attention;
+mod backup;
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;
 mod budgets;
 mod cancelling;
 mod capabilities;
+mod chaos;
 mod control_socket;
+mod crash_loop;
 mod documents;
 mod exit_codes;
+mod failing_store;
 mod harness;
 mod idempotency;
 mod licences;
@@ -28,7 +34,9 @@ mod metrics_from_start;
 mod openapi;
 mod orchestration;
 mod otp_conformance;
+mod plans;
 mod pool_limits;
+mod power_loss;
 mod prometheus_text;
 mod provider_failures;
 mod provider_key;

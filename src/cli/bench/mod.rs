@@ -46,7 +46,7 @@ pub(super) enum Bench {
     /// Makes agents.
     #[command(after_help = format!("Example:\n  factoryctl bench agents --connections 64 --count 50000 --json\n\n{LEAVES}"))]
     Agents(Load),
-    /// Runs one-step tasks to their end.
+    /// Runs tasks to their end.
     #[command(after_help = format!("Example:\n  factoryctl bench tasks --connections 64 --duration 10s --json\n\n{LEAVES}"))]
     Tasks(Load),
 }
@@ -121,8 +121,8 @@ async fn closed_loop(client: Client, work: Work, call: Arc<Call>, allowance: Arc
         let begun = Instant::now();
         let answer = client.exchange(&call).await;
         match work.judge(answer) {
-            Ok(()) => {
-                samples.succeeded(begun.elapsed());
+            Ok(steps) => {
+                samples.succeeded(begun.elapsed(), steps);
                 errors_in_a_row = 0;
             }
             Err(code) => {
@@ -178,11 +178,11 @@ impl Work {
         }
     }
 
-    /// Whether the answer is what was asked for; the code of what went wrong where it is not.
-    fn judge(self, answer: Result<Answer, client::Error>) -> Result<(), String> {
+    /// How many steps it took, where the answer is what was asked for; else the code of what went wrong.
+    fn judge(self, answer: Result<Answer, client::Error>) -> Result<u32, String> {
         let answer = answer.map_err(|error| error.code().to_owned())?;
         match (answer.status(), self) {
-            (200, Self::Agents) => Ok(()),
+            (200, Self::Agents) => Ok(0),
             (200, Self::Tasks) => judge_task(answer.body()),
             (202, _) => Err("not_ended_in_time".into()),
             (status, _) => {
@@ -194,10 +194,11 @@ impl Work {
 }
 
 /// Reads no more of a task than how it ended.
-fn judge_task(body: &[u8]) -> Result<(), String> {
+fn judge_task(body: &[u8]) -> Result<u32, String> {
     #[derive(Deserialize)]
     struct Ended {
         state: TaskState,
+        steps_total: u32,
         error: Option<Why>,
     }
     #[derive(Deserialize)]
@@ -205,7 +206,7 @@ fn judge_task(body: &[u8]) -> Result<(), String> {
         code: String,
     }
     match serde_json::from_slice::<Ended>(body) {
-        Ok(Ended { state: TaskState::Succeeded, .. }) => Ok(()),
+        Ok(Ended { state: TaskState::Succeeded, steps_total, .. }) => Ok(steps_total),
         Ok(Ended { error, .. }) => Err(error.map_or_else(|| "task_not_succeeded".into(), |why| why.code)),
         Err(_) => Err("daemon_not_understood".into()),
     }
@@ -227,12 +228,12 @@ mod tests {
 
     #[test]
     fn only_succeeded_tasks_count() {
-        assert_eq!(judge_task(br#"{"state":"succeeded","output":"x"}"#), Ok(()));
+        assert_eq!(judge_task(br#"{"state":"succeeded","steps_total":3,"output":"x"}"#), Ok(3));
         assert_eq!(
-            judge_task(br#"{"state":"failed","error":{"code":"no_route","message":"m"}}"#),
+            judge_task(br#"{"state":"failed","steps_total":1,"error":{"code":"no_route","message":"m"}}"#),
             Err("no_route".into())
         );
-        assert_eq!(judge_task(br#"{"state":"running"}"#), Err("task_not_succeeded".into()));
+        assert_eq!(judge_task(br#"{"state":"running","steps_total":1}"#), Err("task_not_succeeded".into()));
         assert_eq!(judge_task(b"?"), Err("daemon_not_understood".into()));
     }
 }

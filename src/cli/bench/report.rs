@@ -12,11 +12,13 @@ use crate::cli::words;
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     micros: Vec<u32>,
+    steps: u64,
     errors: Codes,
 }
 
 impl Samples {
-    pub(super) fn succeeded(&mut self, elapsed: Duration) {
+    pub(super) fn succeeded(&mut self, elapsed: Duration, steps: u32) {
+        self.steps = self.steps.saturating_add(steps.into());
         self.micros.push(u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX));
     }
 
@@ -26,6 +28,7 @@ impl Samples {
 
     pub(super) fn add(&mut self, other: Self) {
         self.micros.extend(other.micros);
+        self.steps = self.steps.saturating_add(other.steps);
         for (code, number) in other.errors {
             self.count(code, number);
         }
@@ -49,6 +52,9 @@ pub(super) struct Report {
     seconds: f64,
     /// Successes by the second.
     per_second: f64,
+    /// Steps of these tasks by the second; none where no tasks were run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps_per_second: Option<f64>,
     p50_ms: f64,
     p99_ms: f64,
     max_ms: f64,
@@ -63,12 +69,13 @@ impl Report {
         elapsed: Duration,
         samples: Samples,
     ) -> Self {
-        let Samples { mut micros, errors } = samples;
+        let Samples { mut micros, steps, errors } = samples;
         micros.sort_unstable();
         let seconds = elapsed.as_secs_f64();
         let requests = micros.len();
-        #[expect(clippy::cast_precision_loss, reason = "at most ten million, exact in 52 bits")]
-        let per_second = if seconds > 0.0 { requests as f64 / seconds } else { 0.0 };
+        #[expect(clippy::cast_precision_loss, reason = "of a count only the leading digits are told")]
+        let rate = |count: u64| if seconds > 0.0 { rounded(count as f64 / seconds) } else { 0.0 };
+        let per_second = rate(u64::try_from(requests).unwrap_or(u64::MAX));
         Self {
             bench,
             template: template.to_owned(),
@@ -76,7 +83,8 @@ impl Report {
             requests,
             errors: errors.values().fold(0, |sum, number| sum.saturating_add(*number)),
             seconds: rounded(seconds),
-            per_second: rounded(per_second),
+            per_second,
+            steps_per_second: (steps > 0).then(|| rate(steps)),
             p50_ms: percentile_ms(&micros, 50),
             p99_ms: percentile_ms(&micros, 99),
             max_ms: percentile_ms(&micros, 100),
@@ -132,7 +140,7 @@ mod tests {
     #[test]
     fn the_document_has_the_names_of_the_contract() {
         let mut samples = Samples::default();
-        samples.succeeded(Duration::from_millis(2));
+        samples.succeeded(Duration::from_millis(2), 1);
         samples.failed("busy".into());
         samples.failed("busy".into());
         let report = Report::new("tasks", "documentaliste", 64, Duration::from_secs(2), samples);
@@ -141,7 +149,7 @@ mod tests {
             document,
             serde_json::json!({
                 "bench": "tasks", "template": "documentaliste", "connections": 64, "requests": 1, "errors": 2, "seconds": 2.0,
-                "per_second": 0.5, "p50_ms": 2.0, "p99_ms": 2.0, "max_ms": 2.0, "error_codes": {"busy": 2}
+                "per_second": 0.5, "steps_per_second": 0.5, "p50_ms": 2.0, "p99_ms": 2.0, "max_ms": 2.0, "error_codes": {"busy": 2}
             })
         );
         assert!(report.render(Paint::Plain).ends_with("2 errors\n  2 busy"));

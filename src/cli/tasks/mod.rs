@@ -1,8 +1,8 @@
-//! `factoryctl tasks`: list, show, follow, cancel, judge.
+//! `factoryctl tasks`: list, show, follow, cancel, decide, retry, signal, judge.
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use self::family::Family;
 use super::agents::Paging;
@@ -14,8 +14,9 @@ use super::session::Session;
 use super::table::{Table, plain};
 use super::words;
 use crate::domain::clock::Timestamp;
-use crate::protocol::task::{Feedback, Task};
+use crate::protocol::task::{Feedback, Task, TaskState};
 
+mod decisions;
 mod family;
 
 /// The verbs.
@@ -23,9 +24,9 @@ mod family;
 pub(super) enum Tasks {
     /// Lists tasks.
     #[command(
-        after_help = "Example:\n  factoryctl tasks ls --json | jq -r '.items[] | select(.state == \"failed\") | .task_id'"
+        after_help = "Examples:\n  factoryctl tasks ls --state needs_attention\n  factoryctl tasks ls --state failed --json | jq -r '.items[].task_id'"
     )]
-    Ls(Paging),
+    Ls(List),
     /// Shows a task: its steps, what each cost, those of its subtasks, and the answer.
     #[command(after_help = "Example:\n  factoryctl tasks show task-0193…")]
     Show {
@@ -47,6 +48,21 @@ pub(super) enum Tasks {
         /// The task's identifier.
         id: String,
     },
+    /// Approves what a task waits for a person for; a step whose call is in doubt counts as done.
+    #[command(after_help = "Example:\n  factoryctl tasks approve task-0193… --comment 'read it, it is fine'")]
+    Approve(decisions::Decide),
+    /// Rejects it; the step counts as failed.
+    #[command(after_help = "Example:\n  factoryctl tasks reject task-0193… --step 3 --comment 'wrong figures'")]
+    Reject(decisions::Decide),
+    /// Has a task that failed, or that needs attention, go on. What it finished is not done again.
+    #[command(after_help = "Example:\n  factoryctl tasks retry task-0193…")]
+    Retry {
+        /// The task's identifier.
+        id: String,
+    },
+    /// Sends a task a signal that its plan waits for.
+    #[command(after_help = decisions::SIGNAL_EXAMPLES)]
+    Signal(decisions::Send),
     /// Says how good a task's answer was.
     #[command(after_help = "Example:\n  factoryctl tasks feedback task-0193… 0.8 --comment 'missed the second table'")]
     Feedback {
@@ -61,6 +77,33 @@ pub(super) enum Tasks {
     },
 }
 
+/// Which tasks to show.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Shows only those of this page that are in this state, such as failed or needs_attention.
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<TaskState>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// The states, in the order in which a task may pass them.
+const STATES: [TaskState; 7] = [
+    TaskState::Queued,
+    TaskState::Running,
+    TaskState::WaitingApproval,
+    TaskState::NeedsAttention,
+    TaskState::Succeeded,
+    TaskState::Failed,
+    TaskState::Cancelled,
+];
+
+fn state(text: &str) -> Result<TaskState, String> {
+    let words = STATES.map(|state| words::task_state(state).1);
+    let found = STATES.into_iter().zip(words).find(|(_, word)| *word == text);
+    found.map(|(state, _)| state).ok_or_else(|| format!("one of {}", words.join(", ")))
+}
+
 fn score(text: &str) -> Result<f64, String> {
     let score = text.parse().ok().filter(|score| (0.0..=1.0).contains(score));
     score.ok_or_else(|| "a number from 0 to 1".into())
@@ -70,8 +113,9 @@ impl Tasks {
     pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
         let Session { client, output } = session;
         match self {
-            Self::Ls(paging) => {
-                let page = client.tasks(Some(paging.limit), paging.after.as_deref()).await?;
+            Self::Ls(List { state, paging }) => {
+                let mut page = client.tasks(Some(paging.limit), paging.after.as_deref()).await?;
+                page.items.retain(|task| state.is_none_or(|wanted| wanted == task.state));
                 output.show(&page, |paint| list(&page.items, Timestamp::now(), paint))?;
                 Paging::remark_next(session, page.next.as_deref());
             }
@@ -91,6 +135,10 @@ impl Tasks {
                 let task = client.cancel(&id).await?;
                 output.show(&task, |paint| run::summary(&task, Timestamp::now(), paint))?;
             }
+            Self::Approve(decide) => decide.approve(session).await?,
+            Self::Reject(decide) => decide.reject(session).await?,
+            Self::Retry { id } => decisions::retry(session, &id).await?,
+            Self::Signal(send) => send.perform(session).await?,
             Self::Feedback { id, score, comment } => {
                 let task = client.feedback(&id, &Feedback { score, comment }).await?;
                 output.show(&task, |_| format!("{id} is judged {score}"))?;

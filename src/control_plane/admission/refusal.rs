@@ -35,6 +35,9 @@ pub enum Refusal {
     /// The agent was stopped for good.
     #[error("submit to {0}: it was stopped")]
     StoppedAgent(AgentId),
+    /// The agent failed too often and waits to be released.
+    #[error("submit to {0}: it is in quarantine")]
+    QuarantinedAgent(AgentId),
     /// No published template has the capability.
     #[error("submit to capability {0}: no published template has it")]
     UnknownCapability(Capability),
@@ -69,6 +72,9 @@ pub enum Refusal {
     /// The deadline is not in the future.
     #[error("the deadline has passed")]
     TooLate,
+    /// The deadline of a task that is to be retried has passed.
+    #[error("retry {0}: its deadline has passed")]
+    DeadlineOver(TaskId),
     /// The key was used for another request.
     #[error("the idempotency key was used for another request, {0}")]
     KeyReused(TaskId),
@@ -80,6 +86,14 @@ pub enum Refusal {
     Overloaded {
         /// What there is much of.
         what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The agent has as many open tasks as it may have.
+    #[error("{agent} has as many open tasks as it may have: {limit}")]
+    QueueFull {
+        /// The agent.
+        agent: AgentId,
         /// The limit.
         limit: usize,
     },
@@ -98,6 +112,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.code(),
             Self::UnknownAgent(_) => "agent_not_found",
             Self::StoppedAgent(_) => "agent_stopped",
+            Self::QuarantinedAgent(_) => "agent_quarantined",
             Self::UnknownCapability(_) => "capability_not_found",
             Self::NotAnAgent(_) => "template_not_an_agent",
             Self::UnknownRoute(_) => "route_unknown",
@@ -106,9 +121,11 @@ impl Failure for Refusal {
             Self::TooLarge { .. } => "input_too_large",
             Self::TooMany { .. } => "too_many",
             Self::TooLate => "deadline_passed",
+            Self::DeadlineOver(_) => "deadline_exceeded",
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::TooDeep(_) => "delegation_too_deep",
             Self::Overloaded { .. } => "overloaded",
+            Self::QueueFull { .. } => "agent_queue_full",
             Self::Draining => "draining",
         }
     }
@@ -121,13 +138,16 @@ impl Failure for Refusal {
             Self::Journal(error) => error.class(),
             Self::Audit(error) => error.class(),
             Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
-            Self::StoppedAgent(_) | Self::KeyReused(_) => Class::Conflict,
+            Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
-            Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
-                Class::Refused
-            }
-            Self::Overloaded { .. } => Class::Overload,
+            Self::QuarantinedAgent(_)
+            | Self::NotAnAgent(_)
+            | Self::Unpriced(_)
+            | Self::TooMany { .. }
+            | Self::TooLate
+            | Self::TooDeep(_) => Class::Refused,
+            Self::Overloaded { .. } | Self::QueueFull { .. } => Class::Overload,
         }
     }
 
@@ -138,9 +158,10 @@ impl Failure for Refusal {
             Self::Budget(error) => error.retry(),
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
-            Self::Overloaded { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
@@ -149,6 +170,7 @@ impl Failure for Refusal {
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooLate
+            | Self::DeadlineOver(_)
             | Self::KeyReused(_)
             | Self::TooDeep(_) => Retry::Never,
         }
@@ -163,6 +185,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.detail(),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
@@ -171,9 +194,11 @@ impl Failure for Refusal {
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooLate
+            | Self::DeadlineOver(_)
             | Self::KeyReused(_)
             | Self::TooDeep(_)
             | Self::Overloaded { .. }
+            | Self::QueueFull { .. }
             | Self::Draining => self.to_string(),
         }
     }

@@ -165,7 +165,7 @@ impl Budget {
             return;
         }
         let cost = Cost { amount: cost, day: at.day(), position };
-        self.tell(move |done| Message::Settle { key, payer: payer.clone(), hold, cost, done });
+        self.tell(move |done| Message::Settle { key, payer: payer.clone(), cost, done });
     }
 
     /// Ends a reservation that cost nothing.
@@ -179,6 +179,19 @@ impl Budget {
     /// Forgets a task that has ended, and ends what it still holds. Its descendants must have ended before.
     pub fn close_task(&self, task: TaskId) {
         self.tell(move |done| Message::CloseTask { task, done });
+    }
+
+    /// Takes a task that had ended in again, with what it has spent, so that its limit binds what is to come. Call it before the
+    /// task is open, and while [`Recover`] tells of it.
+    ///
+    /// # Errors
+    /// The ledger cannot answer, or news waits for it that may be of the task's end: nothing may be done for the task then.
+    pub async fn reopen_task(&self, task: TaskId, spent: Usd) -> Result<(), Error> {
+        // INVARIANT: a task's end is told before it is reopened. News that waits for the ledger has no order.
+        if self.waiting.available_permits() < NEWS_WAITING_MAX {
+            return Err(CallError::NotRunning(self.address.name().clone()).into());
+        }
+        self.ask(|reply| Message::ReopenTask { task, spent, reply }).await
     }
 
     /// How a scope stands, also one without a limit.

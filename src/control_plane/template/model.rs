@@ -22,6 +22,20 @@ pub const HISTORY_TURNS_DEFAULT: u32 = 20;
 /// The route of a template that names none.
 pub const ROUTE_DEFAULT: &str = "default";
 
+/// What the model is asked for in each pass over its answer, unless the template says otherwise.
+pub(super) const REFINE_PROMPT: &str = "Go over your answer once more: correct what is wrong, add what is missing, leave out what \
+     does not belong. Reply with the whole improved answer and nothing else.";
+
+/// How an agent refines its answer: each pass is a step of the task, a call of a model that is given the task and the answer of
+/// the pass before (the scheme of Self-Refine, Madaan et al., 2023, with one model as writer and critic).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refine {
+    /// Calls after the first one; the schema allows 1,000.
+    pub passes: u32,
+    /// What each of them asks for.
+    pub prompt: Text,
+}
+
 /// One published version of a template, with everything that it inherits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
@@ -51,6 +65,8 @@ pub struct Template {
     pub protection: Protection,
     /// How its agents are supervised.
     pub supervision: Supervision,
+    /// How often an answer is gone over before it is the task's.
+    pub refine: Refine,
     /// Turns of history that the model is given.
     pub memory_turns: u32,
     /// How many of its tasks may be open at once.

@@ -11,10 +11,7 @@ use crate::telemetry::metrics::count_cost;
 /// Counts a step that has concluded: `elapsed` in all, of which the provider took `provider`.
 pub(crate) fn step(task: &Task, number: u32, elapsed: Duration, provider: Option<Duration>) {
     let Some(step) = task.steps.iter().rev().find(|step| step.number == number) else { return };
-    let kind = match step.kind {
-        StepKind::Model { .. } => "model",
-        StepKind::Delegate { .. } => "delegate",
-    };
+    let kind = step.kind.as_str();
     let StepStatus::Finished(finished) = &step.status else {
         counter!("factory_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
         return;

@@ -4,34 +4,35 @@
 //!            ┌────────── retry, failover ──────────┐
 //!            v                                     │
 //! Queued ─> Call ──(daemon ended meanwhile)─> Doubt ┤
-//!            │ └────────(provider failed)───────────┘
+//!            │^└────────(provider failed)───────────┘
+//!            │└──(answered, to be refined)
 //!            └──(answered, cancelled, too late, given up)─> End
 //! ```
+//! Nothing here looks at more than the last step and the sums: the thousandth step is decided as fast as the tenth.
 
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
-use crate::journal::record::{Outcome, StepFailed, StepKind, Then};
-use crate::journal::state::{Step, StepStatus, Task};
+use crate::journal::record::{Outcome, StepFailed, Then};
+use crate::journal::state::{StepStatus, Task};
 
 /// Attempts at one model before the route's next model is tried.
-pub const ATTEMPTS_MAX: usize = 3;
+pub const ATTEMPTS_MAX: u32 = 3;
 
 /// Calls of one task that may be cut off by the daemon's end before the task is given up: what ends the daemon every time must
 /// not be paid for without limit.
-pub const DOUBTS_MAX: usize = 50;
+pub const DOUBTS_MAX: u32 = 50;
 
-/// The code of a step that the daemon's end left open. It is not the task's fault and does not count as an attempt.
-pub const IN_DOUBT: &str = "in_doubt";
 /// Calls of one task that may be cut off by its agent's end, which may have been its supervisor's, before the task is given up.
-pub const AGENT_ENDS_MAX: usize = 10;
+pub const AGENT_ENDS_MAX: u32 = 10;
 
-/// The code of a step that its agent's end left open.
-pub const AGENT_ENDED: &str = "agent_ended";
 /// The code of a task whose deadline passed.
 pub const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
+
+/// The code of a task whose records are not a story of its template.
+pub const REPLAY_DIVERGED: &str = "replay_diverged";
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,21 +57,40 @@ pub enum Next {
     End(Outcome),
 }
 
+/// What a task's decisions rest on beside its records.
+#[derive(Debug, Clone, Copy)]
+pub struct Course<'a> {
+    /// The models to call, in order of preference.
+    pub route: &'a [ModelRef],
+    /// Answers that the task takes: the first, and one for each time that it is refined.
+    pub answers: u32,
+}
+
 /// Decides what comes next for a task that has not ended and whose agent has no call under way.
 #[must_use]
-pub fn next(task: &Task, route: &[ModelRef], now: Timestamp) -> Next {
+pub fn next(task: &Task, course: Course<'_>, now: Timestamp) -> Next {
     if let Some(open) = task.open_call() {
         return Next::Doubt { step: open.number, reserved: open.reserved };
     }
-    if let Some(StepStatus::Finished(finished)) = task.steps.last().map(|step| &step.status) {
+    let finished = match task.steps.last().map(|step| &step.status) {
+        Some(StepStatus::Finished(finished)) => Some(finished),
+        Some(StepStatus::Started | StepStatus::Failed(_)) | None => None,
+    };
+    if let Some(finished) = finished
+        && task.totals.finished >= course.answers
+    {
         return Next::End(Outcome::AnsweredByStep { step: finished.step });
     }
     if let Some(outcome) = interruption(task, now) {
         return Next::End(outcome);
     }
+    if let Some(finished) = finished {
+        // Whoever gave the answer refines it: models that failed before are not asked again.
+        return call(task, task.last_model(), finished.at);
+    }
     match task.after_failure() {
-        None => call(task, route.first(), now),
-        Some((failed, then)) => after_failure(task, route, failed, then),
+        None => call(task, course.route.first(), now),
+        Some((failed, then)) => after_failure(task, course.route, failed, then),
     }
 }
 
@@ -83,11 +103,7 @@ pub fn interruption(task: &Task, now: Timestamp) -> Option<Outcome> {
     if task.order.deadline.is_some_and(|deadline| deadline <= now) {
         return Some(Outcome::failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done"));
     }
-    let cut_off = |code: &str| {
-        let by = |step: &&Step| matches!(&step.status, StepStatus::Failed(failed) if failed.code == code);
-        task.steps.iter().filter(by).count()
-    };
-    if cut_off(IN_DOUBT) >= DOUBTS_MAX || cut_off(AGENT_ENDED) >= AGENT_ENDS_MAX {
+    if task.totals.in_doubt >= DOUBTS_MAX || task.totals.agent_ended >= AGENT_ENDS_MAX {
         let message = "the daemon or its agent ended during its calls more often than is borne";
         return Some(Outcome::failed("in_doubt_too_often", message));
     }
@@ -95,10 +111,10 @@ pub fn interruption(task: &Task, now: Timestamp) -> Option<Outcome> {
 }
 
 fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then) -> Next {
-    let Some(model) = last_model(task) else { return Next::End(Outcome::failed(&last.code, &last.message)) };
+    let Some(model) = task.last_model() else { return Next::End(Outcome::failed(&last.code, &last.message)) };
     match then {
         Then::Again { after_ms } => call(task, Some(model), last.at.after(Duration::from_millis(after_ms))),
-        Then::Retry { after_ms } if attempts(task, model) < ATTEMPTS_MAX => {
+        Then::Retry { after_ms } if task.totals.attempts < ATTEMPTS_MAX => {
             call(task, Some(model), last.at.after(Duration::from_millis(after_ms)))
         }
         Then::Retry { .. } | Then::Failover => {
@@ -117,21 +133,4 @@ fn call(task: &Task, model: Option<&ModelRef>, not_before: Timestamp) -> Next {
         Some(model) => Next::Call { step: task.next_step(), model: model.clone(), not_before },
         None => Next::End(Outcome::failed("route_unknown", "the template's route has no model")),
     }
-}
-
-fn last_model(task: &Task) -> Option<&ModelRef> {
-    match &task.steps.last()?.kind {
-        StepKind::Model { model } => Some(model),
-        StepKind::Delegate { .. } => None,
-    }
-}
-
-/// How often `model` was tried since the route came to it, but for attempts that say that they do not count.
-fn attempts(task: &Task, model: &ModelRef) -> usize {
-    task.steps
-        .iter()
-        .rev()
-        .take_while(|step| matches!(&step.kind, StepKind::Model { model: tried } if tried == model))
-        .filter(|step| !matches!(&step.status, StepStatus::Failed(failed) if matches!(failed.then, Then::Again { .. })))
-        .count()
 }

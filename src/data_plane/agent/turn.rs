@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::abandon::{abandon, in_doubt};
 use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
 use super::memory::Memory;
 use super::pause::transient;
-use super::state::{self, Next};
+use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
 use crate::control_plane::budget::{self, Budget, Key, Payer, Reservation};
@@ -15,10 +16,13 @@ use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
-use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
-use crate::journal::state::Task;
+use crate::journal::record::{AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
+use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
+
+/// The longest wait for a person before the agent looks at the records again.
+const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
@@ -26,12 +30,40 @@ pub(super) struct Turn {
     custody: Custody,
 }
 
-/// What a call is made with.
-struct Attempt<'a> {
-    order: &'a WorkOrder,
+/// How long a result that is not yet written down may wait for the next step to be prepared.
+const PREPARED_AHEAD_WITHIN: Duration = Duration::from_millis(5);
+
+/// A call that was decided.
+struct Planned {
+    step: u32,
+    model: ModelRef,
+}
+
+/// A call that can be made as soon as its step is durable as started.
+struct Ready {
     step: u32,
     model: ModelRef,
     began: tokio::time::Instant,
+    prepared: Prepared,
+    reservation: Reservation,
+}
+
+impl Ready {
+    fn started(&self) -> TaskRecord {
+        TaskRecord::StepStarted(StepStarted {
+            step: self.step,
+            kind: StepKind::Model { model: self.model.clone() },
+            reserved: self.reservation.amount(),
+            at: Timestamp::now(),
+        })
+    }
+}
+
+/// A call that was made.
+struct Called {
+    step: u32,
+    began: tokio::time::Instant,
+    reservation: Reservation,
 }
 
 impl Turn {
@@ -47,8 +79,10 @@ impl Turn {
     /// The journal failed; the task is still open, and whoever takes it up again goes on from its records.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         match self.tell().await {
+            // Whoever ended the task has closed its account; what was reserved here since then is held in vain.
             Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                self.environment.budget.close_task(self.custody.id());
+                let Self { environment, custody } = self;
+                environment.journal.while_ended(custody.id(), || environment.budget.close_task(custody.id())).await;
                 Ok(())
             }
             // A ghost stops without a word: the task, and what is held for it, are somebody else's.
@@ -59,12 +93,17 @@ impl Turn {
 
     async fn tell(&mut self) -> Result<(), Error> {
         // What a crash left open is booked first: that needs no template, and no template may keep it from being booked.
-        while let Next::Doubt { step, reserved } = state::next(&self.custody.task(), &[], Timestamp::now()) {
+        while let Next::Doubt { step, reserved } =
+            state::next(&self.custody.task(), Course { route: &[], answers: 1 }, Timestamp::now())
+        {
             match self.doubt(step, reserved).await {
                 // A ghost's last record came in between: look again.
                 Err(Error::Journal(journal::Error::Superseded(_))) => {}
                 doubted => doubted?,
             }
+        }
+        if self.custody.task().steps.iter().any(|step| !matches!(step.kind, StepKind::Model { .. })) {
+            return self.diverged().await;
         }
         let Some(order) = self.restore().await? else { return Ok(()) };
         let memory = Memory::of(&self.environment, &order).await?;
@@ -73,10 +112,16 @@ impl Turn {
             if task.state.has_ended() {
                 return Ok(());
             }
-            let done = match state::next(&task, &self.route(&order, &task), Timestamp::now()) {
+            if task.attention.is_some() && state::interruption(&task, Timestamp::now()).is_none() {
+                self.attend(&task).await;
+                continue;
+            }
+            let done = match state::next(&task, course(&order, &self.route(&order, &task)), Timestamp::now()) {
                 Next::End(outcome) => self.end(outcome).await,
                 Next::Doubt { step, reserved } => self.doubt(step, reserved).await,
-                Next::Call { step, model, not_before } => self.step(&order, &memory, step, model, not_before).await,
+                Next::Call { step, model, not_before } => {
+                    self.call_models(&order, &memory, Planned { step, model }, not_before).await
+                }
             };
             match done {
                 // Somebody wrote beside the story, a cancellation for instance: decide again.
@@ -89,12 +134,40 @@ impl Turn {
         }
     }
 
+    /// The task's records tell of what no agent does: a person must look. Only an end can follow.
+    async fn diverged(&mut self) -> Result<(), Error> {
+        let message = "its records hold a step that no agent makes; cancel it, and submit it again";
+        loop {
+            let task = self.custody.task();
+            if task.state.has_ended() {
+                return Ok(());
+            }
+            if state::interruption(&task, Timestamp::now()).is_some() {
+                abandon(&self.environment, self.custody.id(), state::REPLAY_DIVERGED, message).await?;
+                return Ok(());
+            }
+            if task.attention.is_none() {
+                let (code, message) = (state::REPLAY_DIVERGED.to_owned(), message.to_owned());
+                let needed = AttentionNeeded { step: None, code, message, at: Timestamp::now() };
+                let asked = vec![TaskRecord::AttentionNeeded(needed)];
+                match self.journal().append(&self.custody, asked, Batch::new()).await {
+                    Err(journal::Error::Superseded(_)) => {}
+                    written => drop(written?),
+                }
+                continue;
+            }
+            let left = task.order.deadline.map_or(Duration::MAX, |deadline| deadline.since(Timestamp::now()));
+            tokio::select! {
+                () = self.custody.changed(task.records) => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
     /// The models of the route that were tried or can be called now; all of them where that is none, so that the failure names
     /// what is missing.
     fn route(&self, order: &WorkOrder, task: &Task) -> Vec<ModelRef> {
-        let tried = |model: &ModelRef| {
-            task.steps.iter().any(|step| matches!(&step.kind, StepKind::Model { model: known } if known == model))
-        };
+        let tried = |model: &ModelRef| task.tried.contains(model);
         let usable = |model: &ModelRef| self.environment.providers.usable(model).is_ok();
         let route: Vec<ModelRef> =
             order.route().iter().filter(|model| tried(model) || usable(model)).cloned().collect();
@@ -128,37 +201,39 @@ impl Turn {
 
     /// Books a call that was cut off as spent: nobody here knows whether the provider bills it.
     async fn doubt(&self, step: u32, reserved: Usd) -> Result<(), Error> {
-        let at = Timestamp::now();
         let task = self.custody.task();
+        let payer = payer_of(&task.order);
+        let reservation = self.recorded(step, payer.clone(), reserved);
+        let in_doubt = in_doubt(&self.environment.budget, &reservation).await;
+        let at = Timestamp::now();
         let started_here = task.open_call().is_some_and(|call| call.started_at >= self.environment.started_at);
         let (code, message) = if started_here {
-            (state::AGENT_ENDED, "the agent ended during the call; it is booked as spent")
+            (AGENT_ENDED, "the agent ended during the call; it is booked as spent")
         } else {
-            (state::IN_DOUBT, "the daemon ended during the call; it is booked as spent")
+            (IN_DOUBT, "the daemon ended during the call; it is booked as spent")
         };
         let record = TaskRecord::StepFailed(StepFailed {
             step,
             code: code.to_owned(),
             message: message.to_owned(),
-            in_doubt: reserved,
+            in_doubt,
             then: Then::Again { after_ms: 0 },
             cost: Usd::ZERO,
             at,
         });
-        let payer = payer_of(&task.order);
-        let booked = Budget::book(&payer, reserved, at);
-        let settle = self.settling(&self.recorded(step, payer, reserved), reserved, at);
+        let booked = Budget::book(&payer, in_doubt, at);
+        let settle = self.settling(&reservation, in_doubt, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())
     }
 
-    /// One model call, from its reservation to its result. What fails for a while is tried again by deciding again.
-    async fn step(
+    /// One model call after the other, from its reservation to its result, for as long as the records of one leave nothing to
+    /// do but the next. What fails for a while is tried again by deciding again.
+    async fn call_models(
         &mut self,
         order: &WorkOrder,
         memory: &Memory,
-        step: u32,
-        model: ModelRef,
+        planned: Planned,
         not_before: Timestamp,
     ) -> Result<(), Error> {
         let pause = not_before.since(Timestamp::now());
@@ -166,44 +241,57 @@ impl Turn {
             self.pause(pause).await;
             return Ok(());
         }
-        let began = tokio::time::Instant::now();
-        let attempt = Attempt { order, step, model, began };
-        let key = Key { task: self.custody.id(), step };
-        let prepared = match call::prepare(&self.environment, order, memory, &attempt.model, key).await {
-            Ok(prepared) => prepared,
-            Err(refusal) => return self.refused(&refusal).await,
+        let ready = match self.prepare(order, memory, &self.custody.task(), planned).await {
+            Ok(ready) => ready,
+            Err(refusal) => return self.refused(refusal.as_ref()).await,
         };
-        let reservation = match self.reserve(order, step, prepared.worst).await {
-            Ok(reservation) => reservation,
-            Err(refusal) => return self.refused(&refusal).await,
-        };
-        let started = TaskRecord::StepStarted(StepStarted {
-            step,
-            kind: StepKind::Model { model: attempt.model.clone() },
-            reserved: reservation.amount(),
-            at: Timestamp::now(),
-        });
         // If this is refused, the reservation stays: it belongs to the step's number, whoever takes that.
-        self.journal().append(&self.custody, vec![started], Batch::new()).await?;
-        self.call(attempt, prepared, reservation).await
+        self.journal().append(&self.custody, vec![ready.started()], Batch::new()).await?;
+        let mut next = Some(ready);
+        while let Some(ready) = next {
+            next = self.call(order, memory, ready).await?;
+        }
+        Ok(())
     }
 
-    /// The call of a step that is durable as started.
-    async fn call(&mut self, attempt: Attempt<'_>, prepared: Prepared, reservation: Reservation) -> Result<(), Error> {
-        let reservation = match self.environment.budget.confirm(&reservation, Timestamp::now()).await {
-            Ok(reservation) => reservation,
+    /// Everything that a call needs before it may be written down as started.
+    async fn prepare(
+        &self,
+        order: &WorkOrder,
+        memory: &Memory,
+        task: &Task,
+        planned: Planned,
+    ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
+        let began = tokio::time::Instant::now();
+        let Planned { step, model } = planned;
+        let asked = call::Asked {
+            last_answer: task.last_answer().cloned(),
+            task: self.custody.id(),
+            call: task.call_of(&model),
+        };
+        let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
+        let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
+        Ok(Ready { step, model, began, prepared, reservation })
+    }
+
+    /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
+    async fn call(&mut self, order: &WorkOrder, memory: &Memory, ready: Ready) -> Result<Option<Ready>, Error> {
+        let Ready { step, model, began, prepared, reservation } = ready;
+        let confirmed = self.environment.budget.confirm(&reservation, Timestamp::now()).await;
+        let (reservation, answer) = match confirmed {
+            Ok(reservation) => {
+                let within = time_left(order);
+                let stop = self.custody.cancelled();
+                let answer = call::perform(&self.environment, order, prepared, &model, within, stop).await;
+                (reservation, answer)
+            }
             Err(refusal) => {
                 let then =
                     transient(&refusal).map_or(Then::GiveUp, |pause| Then::Again { after_ms: call::millis(pause) });
-                let answer = Answer::refused(refusal.code(), refusal.detail(), then);
-                return self.conclude(&attempt, &reservation, answer).await;
+                (reservation, Answer::refused(refusal.code(), refusal.detail(), then))
             }
         };
-        let within = time_left(attempt.order);
-        let answer =
-            call::perform(&self.environment, attempt.order, prepared, &attempt.model, within, self.custody.cancelled());
-        let answer = answer.await;
-        self.conclude(&attempt, &reservation, answer).await
+        self.conclude(order, memory, Called { step, began, reservation }, answer).await
     }
 
     /// Takes the reservation that admission made for the first step if it is enough, or raises or makes one.
@@ -222,31 +310,60 @@ impl Turn {
         Reservation::recorded(Key { task: self.custody.id(), step }, payer, amount)
     }
 
-    /// Writes a step's result down, and with it the task's end where the result is its answer.
-    async fn conclude(&self, attempt: &Attempt<'_>, reservation: &Reservation, answer: Answer) -> Result<(), Error> {
+    /// Writes a step's result down, and with it what follows from it: the task's end where the result is its answer, or the start
+    /// of the next step where nothing keeps that from starting at once.
+    async fn conclude(
+        &self,
+        order: &WorkOrder,
+        memory: &Memory,
+        called: Called,
+        answer: Answer,
+    ) -> Result<Option<Ready>, Error> {
         let at = Timestamp::now();
-        let spent = answer.spent(reservation.amount());
-        let provider_time = answer.provider_time();
-        let record = answer.into_record(attempt.step, reservation.amount(), at);
-        let booked = Budget::book(attempt.order.payer(), spent, at);
+        let Called { step, began, reservation } = called;
+        let (spent, provider_time) = (answer.spent(reservation.amount()), answer.provider_time());
+        let record = answer.into_record(step, reservation.amount(), at);
+        let booked = Budget::book(order.payer(), spent, at);
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];
-        if let Next::End(outcome) = state::next(&after, &self.route(attempt.order, &after), at) {
-            records.push(TaskRecord::Ended(Ended { outcome, at }));
+        let (mut ready, mut ends) = (None, false);
+        match state::next(&after, course(order, &self.route(order, &after)), at) {
+            Next::End(outcome) => {
+                records.push(TaskRecord::Ended(Ended { outcome, at }));
+                ends = true;
+            }
+            Next::Call { step, model, not_before } if not_before <= at => {
+                ready = self.prepare_ahead(order, memory, &after, Planned { step, model }).await;
+                records.extend(ready.as_ref().map(Ready::started));
+            }
+            Next::Call { .. } | Next::Doubt { .. } => {}
         }
-        let ends = records.len() > 1;
-        let settle = self.settling(reservation, spent, at);
-        self.journal().append_then(&self.custody, records, booked, settle).await?;
-        metrics::step(&self.custody.task(), attempt.step, attempt.began.elapsed(), provider_time);
+        let settle = self.settling(&reservation, spent, at);
+        let (budget, task) = (self.environment.budget.clone(), self.custody.id());
+        let then = move |position| {
+            settle(position);
+            if ends {
+                budget.close_task(task);
+            }
+        };
+        self.journal().append_then(&self.custody, records, booked, then).await?;
+        metrics::step(&self.custody.task(), step, began.elapsed(), provider_time);
         if ends {
             metrics::task(&self.custody.task());
         }
-        Ok(())
+        Ok(ready)
+    }
+
+    /// The next call, if it can be prepared in no time: a result that is there does not wait long to be written down. What keeps
+    /// it from being prepared is found again by deciding again.
+    async fn prepare_ahead(&self, order: &WorkOrder, memory: &Memory, after: &Task, planned: Planned) -> Option<Ready> {
+        let prepared = self.prepare(order, memory, after, planned);
+        tokio::time::timeout(PREPARED_AHEAD_WITHIN, prepared).await.ok()?.ok()
     }
 
     /// A step was refused before it started: for a while, then it is decided again; or for good, then the task ends.
-    async fn refused<F: Failure>(&mut self, refusal: &F) -> Result<(), Error> {
+    async fn refused(&mut self, refusal: &(dyn Failure + Send + Sync)) -> Result<(), Error> {
         match transient(refusal) {
             Some(pause) => {
                 tracing::debug!(task = %self.custody.id(), code = refusal.code(), "a step waits");
@@ -273,6 +390,15 @@ impl Turn {
         move |position| budget.settle(&reservation, spent, at, position)
     }
 
+    /// Waits until a person has said something about the task, or its deadline passes.
+    async fn attend(&mut self, seen: &Task) {
+        let left = seen.order.deadline.map_or(LOOK_AGAIN, |deadline| deadline.since(Timestamp::now()));
+        tokio::select! {
+            () = self.custody.changed(seen.records) => {}
+            () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
+        }
+    }
+
     /// Waits, but not beyond a cancellation or the deadline.
     async fn pause(&mut self, pause: Duration) {
         let left =
@@ -282,6 +408,15 @@ impl Turn {
             () = self.custody.cancelled() => {}
         }
     }
+}
+
+/// What its template says about how the task goes on.
+fn course<'a>(order: &WorkOrder, route: &'a [ModelRef]) -> Course<'a> {
+    Course { route, answers: order.template().refine.passes.saturating_add(1) }
+}
+
+fn boxed<F: Failure + Send + Sync + 'static>(refusal: F) -> Box<dyn Failure + Send + Sync> {
+    Box::new(refusal)
 }
 
 fn time_left(order: &WorkOrder) -> Duration {

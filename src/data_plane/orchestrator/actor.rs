@@ -78,6 +78,10 @@ impl Actor for PlanActor {
     async fn post_stop(&self, _myself: ActorRef<PlanMessage>, state: &mut State) -> Result<(), ActorProcessingErr> {
         if let Some(inner) = state.arguments.orchestrator.upgrade() {
             inner.plans.remove(&state.arguments.task, &state.arguments.address);
+            if inner.environment.journal.watch(state.arguments.task).is_some() {
+                // It failed and was reopened while this actor still answered for it.
+                Orchestrator(inner).sweep_later();
+            }
         }
         Ok(())
     }

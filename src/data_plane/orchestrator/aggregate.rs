@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::control_plane::template::plan::{Aggregate, Plan};
 use crate::domain::private::Text;
-use crate::journal::record::{Outcome, StepKind};
+use crate::journal::record::Outcome;
 use crate::journal::state::{StepStatus, Task};
 
 /// The outcome of a plan all of whose steps are done or skipped.
@@ -41,7 +41,7 @@ pub(super) fn aggregate(task: &Task, plan: &Plan, outputs: &BTreeMap<String, Val
 fn answered_by(task: &Task, id: &str) -> Option<u32> {
     let of_step = |name: &str| name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'));
     task.steps.iter().rev().find_map(|step| match (&step.kind, &step.status) {
-        (StepKind::Delegate { name, .. }, StepStatus::Finished(_)) if of_step(name) => Some(step.number),
+        (kind, StepStatus::Finished(_)) if kind.name().is_some_and(of_step) => Some(step.number),
         _ => None,
     })
 }

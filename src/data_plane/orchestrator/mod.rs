@@ -15,15 +15,22 @@
 
 mod actor;
 mod aggregate;
+mod calling;
+pub mod conclusion;
 mod error;
 mod front;
 mod handle;
+mod people;
 mod plan;
+pub mod replay;
+mod round;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod unit;
 
 pub use actor::PlanMessage;
 pub use error::Error;
 pub use front::Message;
 pub use handle::Orchestrator;
+pub use people::Decision;

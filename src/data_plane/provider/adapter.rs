@@ -1,28 +1,40 @@
 //! One provider's wire format, chosen by its settings.
 
+use super::builtin::Builtin;
 use super::error::Error;
 use super::exchange::{Completion, Request};
-use super::extractive::Extractive;
-use super::http::Endpoint;
-use super::key::Key;
 use super::openai::OpenAi;
-use crate::config::settings::{Provider, ProviderKind};
+use crate::config::settings::{BaseUrl, Provider, ProviderKind};
+use crate::data_plane::http::{Endpoint, Key};
 use crate::domain::name::ModelRef;
 
 /// A provider's wire format. A further one is a variant here and a file of its own.
 pub(super) enum Adapter {
     OpenAi(OpenAi),
-    Extractive(Extractive),
+    Builtin(Builtin),
+    #[cfg(test)]
+    Scripted(super::scripted::Script),
 }
 
 impl Adapter {
     pub(super) fn new(settings: &Provider) -> Self {
+        #[cfg(test)]
+        if settings.kind == ProviderKind::OpenAi
+            && let Some(script) = super::scripted::script()
+        {
+            return Self::Scripted(script);
+        }
         match settings.kind {
             ProviderKind::OpenAi => {
-                let endpoint = Endpoint::new(settings.base_url.clone(), settings.max_concurrency);
+                let (base, socket) = match settings.base_url.clone() {
+                    BaseUrl::Http(base) => (base, None),
+                    BaseUrl::Unix(path) => ("http://localhost/v1".to_owned(), Some(path)),
+                    BaseUrl::None => (String::new(), None),
+                };
+                let endpoint = Endpoint::new(base, socket, settings.max_concurrency);
                 Self::OpenAi(OpenAi::new(endpoint, Key::new(settings.api_key.clone())))
             }
-            ProviderKind::Builtin => Self::Extractive(Extractive),
+            ProviderKind::Builtin => Self::Builtin(Builtin),
         }
     }
 
@@ -30,7 +42,9 @@ impl Adapter {
     pub(super) fn usable(&self, model: &ModelRef) -> Result<(), Error> {
         match self {
             Self::OpenAi(openai) => openai.usable(),
-            Self::Extractive(extractive) => extractive.usable(model),
+            Self::Builtin(builtin) => builtin.usable(model),
+            #[cfg(test)]
+            Self::Scripted(_) => Ok(()),
         }
     }
 
@@ -38,7 +52,9 @@ impl Adapter {
     pub(super) fn answer_at_once(&self, model: &ModelRef, request: &Request) -> Option<Completion> {
         match self {
             Self::OpenAi(_) => None,
-            Self::Extractive(extractive) => extractive.answer_at_once(model, request),
+            Self::Builtin(builtin) => builtin.answer_at_once(model, request),
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -46,7 +62,9 @@ impl Adapter {
     pub(super) async fn complete(&self, model: &ModelRef, request: Request) -> Result<Completion, Error> {
         match self {
             Self::OpenAi(openai) => openai.complete(model, &request).await,
-            Self::Extractive(extractive) => extractive.complete(model, request).await,
+            Self::Builtin(builtin) => builtin.complete(model, request).await,
+            #[cfg(test)]
+            Self::Scripted(script) => script(model.clone(), request).await,
         }
     }
 }

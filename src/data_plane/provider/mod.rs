@@ -18,17 +18,19 @@
 
 mod actor;
 mod adapter;
+mod builtin;
 mod claim;
+mod echo;
 mod error;
 mod exchange;
 mod extractive;
 mod handle;
-mod http;
-mod key;
 mod message;
 mod metrics;
 mod openai;
 mod policy;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod state;
 #[cfg(test)]
 mod tests;

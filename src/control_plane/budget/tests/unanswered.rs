@@ -61,6 +61,7 @@ impl Actor for Deaf {
             | Message::Declared
             | Message::Show { .. }
             | Message::List { .. }
+            | Message::ReopenTask { .. }
             | Message::Open { .. } => self.1.send("other")?,
         }
         Ok(())

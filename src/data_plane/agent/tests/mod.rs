@@ -1,11 +1,13 @@
 //! The decision table of an agent, and replay.
 
 mod abandon;
+mod diverged;
+mod model;
 pub(crate) mod office;
 
 use std::collections::BTreeMap;
 
-use crate::data_plane::agent::state::{AGENT_ENDED, AGENT_ENDS_MAX, ATTEMPTS_MAX, DOUBTS_MAX, IN_DOUBT, Next, next};
+use crate::data_plane::agent::state::{AGENT_ENDS_MAX, ATTEMPTS_MAX, Course, DOUBTS_MAX, Next, next};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -15,9 +17,10 @@ use crate::domain::protection::Protection;
 use crate::domain::usage::Usage;
 use crate::journal::order::{Order, Worker};
 use crate::journal::record::{
-    CancelRequested, Ended, Outcome, StepFailed, StepFinished, StepKind, StepStarted, Submitted, TaskRecord, Then,
+    CancelRequested, Ended, Outcome, RetryRequested, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
+    TaskRecord, Then,
 };
-use crate::journal::state::Task;
+use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
@@ -72,7 +75,11 @@ fn cancel() -> TaskRecord {
 
 fn decide(records: Vec<TaskRecord>) -> Next {
     let records: Vec<_> = std::iter::once(submitted()).chain(records).collect();
-    next(&Task::replay(&records).expect("a task"), &route(), NOW)
+    decide_with(1, &records)
+}
+
+fn decide_with(answers: u32, records: &[TaskRecord]) -> Next {
+    next(&Task::replay(records).expect("a task"), Course { route: &route(), answers }, NOW)
 }
 
 fn call(step: u32, model: &str, after_ms: i64) -> Next {
@@ -107,15 +114,14 @@ fn crashes_do_not_use_up_attempts() {
 #[test]
 fn what_ends_the_daemon_every_time_is_not_paid_for_without_limit() {
     let crash = |step| [started(step, "mock/a"), failed(step, IN_DOUBT, Then::Again { after_ms: 0 })];
-    let crashes = u32::try_from(DOUBTS_MAX).expect("few");
-    let end = decide((0..crashes).flat_map(crash).collect());
+    let end = decide((0..DOUBTS_MAX).flat_map(crash).collect());
     assert!(matches!(end, Next::End(Outcome::Failed { code, .. }) if code == "in_doubt_too_often"));
 }
 
 #[test]
 fn a_task_that_ends_its_agent_every_time_is_given_up() {
     let crash = |step| [started(step, "mock/a"), failed(step, AGENT_ENDED, Then::Again { after_ms: 0 })];
-    let ends = u32::try_from(AGENT_ENDS_MAX).expect("few");
+    let ends = AGENT_ENDS_MAX;
     assert_eq!(decide((1..ends).flat_map(crash).collect()), call(ends, "mock/a", 0));
     let end = decide((0..ends).flat_map(crash).collect());
     assert!(matches!(end, Next::End(Outcome::Failed { code, .. }) if code == "in_doubt_too_often"));
@@ -139,13 +145,10 @@ fn a_retry_waits_as_the_provider_asks() {
 #[test]
 fn attempts_are_limited_and_then_the_next_model_is_called() {
     let fail = |model: &'static str| {
-        move |step: usize| {
-            let step = u32::try_from(step).expect("few steps");
-            [started(step, model), failed(step, "provider_failed", Then::Retry { after_ms: 0 })]
-        }
+        move |step: u32| [started(step, model), failed(step, "provider_failed", Then::Retry { after_ms: 0 })]
     };
     let mut records: Vec<_> = (0..ATTEMPTS_MAX).flat_map(fail("mock/a")).collect();
-    assert_eq!(decide(records.clone()), call(u32::try_from(ATTEMPTS_MAX).expect("few"), "mock/b", 0));
+    assert_eq!(decide(records.clone()), call(ATTEMPTS_MAX, "mock/b", 0));
     records.extend((ATTEMPTS_MAX..2 * ATTEMPTS_MAX).flat_map(fail("mock/b")));
     let message = "it failed".to_owned();
     assert_eq!(decide(records), Next::End(Outcome::Failed { code: "provider_failed".to_owned(), message }));
@@ -160,6 +163,49 @@ fn failover_goes_on_at_once() {
 }
 
 #[test]
+fn an_answer_is_refined_by_whoever_gave_it_until_all_passes_are_made() {
+    let mut records = vec![submitted(), started(0, "mock/a"), failed(0, "provider_timed_out", Then::Failover)];
+    for step in 1..3 {
+        records.extend([started(step, "mock/b"), finished(step)]);
+        assert_eq!(decide_with(3, &records), call(step + 1, "mock/b", 0));
+    }
+    records.extend([started(3, "mock/b"), finished(3)]);
+    assert_eq!(decide_with(3, &records), Next::End(Outcome::AnsweredByStep { step: 3 }));
+}
+
+#[test]
+fn between_two_passes_a_cancellation_ends_the_task() {
+    let records = [submitted(), started(0, "mock/a"), finished(0), cancel()];
+    assert_eq!(decide_with(2, &records), Next::End(Outcome::Cancelled));
+}
+
+#[test]
+fn a_failed_task_that_is_retried_begins_with_the_first_model() {
+    let ended = TaskRecord::Ended(Ended { outcome: Outcome::failed("provider_failed", "it failed"), at: NOW });
+    let failed = [started(0, "mock/b"), failed(0, "provider_failed", Then::GiveUp), ended];
+    let retried = [TaskRecord::RetryRequested(RetryRequested { by: "root".to_owned(), at: NOW })];
+    assert_eq!(decide(failed.into_iter().chain(retried).collect()), call(1, "mock/a", 0));
+}
+
+#[test]
+fn a_call_keeps_its_name_until_it_is_known_what_became_of_it() {
+    let (a, b): (ModelRef, ModelRef) = ("mock/a".parse().expect("a model"), "mock/b".parse().expect("a model"));
+    let name = |model: &ModelRef, records: &[TaskRecord]| {
+        let records: Vec<_> = std::iter::once(submitted()).chain(records.iter().cloned()).collect();
+        Task::replay(&records).expect("a task").call_of(model)
+    };
+    let again = Then::Again { after_ms: 0 };
+    let doubted = [started(0, "mock/a"), failed(0, IN_DOUBT, again)];
+    assert_eq!((name(&a, &doubted), name(&b, &doubted)), (0, 1), "the same call, or another model's");
+    let twice = [&doubted[..], &[started(1, "mock/a"), failed(1, AGENT_ENDED, again)]].concat();
+    assert_eq!(name(&a, &twice), 0);
+    let known =
+        [&twice[..], &[started(2, "mock/a"), failed(2, "provider_failed", Then::Retry { after_ms: 0 })]].concat();
+    assert_eq!(name(&a, &known), 3, "the provider said that it failed: another attempt is another call");
+    assert_eq!(name(&a, &[started(0, "mock/a"), finished(0)]), 1);
+}
+
+#[test]
 fn a_cancelled_task_ends_and_a_result_that_is_there_counts_more() {
     assert_eq!(decide(vec![cancel()]), Next::End(Outcome::Cancelled));
     let done = vec![started(0, "mock/a"), cancel(), finished(0)];
@@ -171,7 +217,7 @@ fn a_task_past_its_deadline_fails() {
     let task = Task::replay(&[submitted()]).expect("a task");
     let late = NOW.after(std::time::Duration::from_secs(61));
     assert!(
-        matches!(next(&task, &route(), late), Next::End(Outcome::Failed { code, .. }) if code == "deadline_exceeded")
+        matches!(next(&task, Course { route: &route(), answers: 1 }, late), Next::End(Outcome::Failed { code, .. }) if code == "deadline_exceeded")
     );
 }
 

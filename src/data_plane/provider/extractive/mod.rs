@@ -25,37 +25,25 @@ use tokio::time::Instant;
 
 use super::error::Error;
 use super::exchange::{Completion, Request, Stop};
-use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
 use crate::domain::usage::{Tokens, Usage};
 
-/// The one model of this provider.
-const MODEL: &str = "extractive";
+/// The model's name.
+pub(super) const MODEL: &str = "extractive";
 /// The largest input that is answered on the spot, in bytes: under half a millisecond of work.
 const AT_ONCE_BYTES_MAX: usize = 2 * 1024;
 /// How many bytes are counted as one token.
 const BYTES_PER_TOKEN: usize = 4;
 
-/// The provider that answers from the input.
-pub(super) struct Extractive;
+/// Answers small inputs without a detour.
+pub(super) fn answer_at_once(request: &Request) -> Option<Completion> {
+    (input_bytes(request) <= AT_ONCE_BYTES_MAX).then(|| timed(request))
+}
 
-impl Extractive {
-    pub(super) fn usable(&self, model: &ModelRef) -> Result<(), Error> {
-        if model.model() == MODEL { Ok(()) } else { Err(Error::UnknownModel(model.clone())) }
-    }
-
-    /// Answers small inputs without a detour.
-    pub(super) fn answer_at_once(&self, model: &ModelRef, request: &Request) -> Option<Completion> {
-        let small = input_bytes(request) <= AT_ONCE_BYTES_MAX;
-        (small && self.usable(model).is_ok()).then(|| timed(request))
-    }
-
-    /// Answers larger inputs away from the threads that run tasks.
-    pub(super) async fn complete(&self, model: &ModelRef, request: Request) -> Result<Completion, Error> {
-        self.usable(model)?;
-        let answer = tokio::task::spawn_blocking(move || timed(&request)).await;
-        answer.map_err(|fault| Error::Unreachable(format!("work on the answer: {fault}")))
-    }
+/// Answers larger inputs away from the threads that run tasks.
+pub(super) async fn complete(request: Request) -> Result<Completion, Error> {
+    let answer = tokio::task::spawn_blocking(move || timed(&request)).await;
+    answer.map_err(|fault| Error::Unreachable(format!("work on the answer: {fault}")))
 }
 
 fn timed(request: &Request) -> Completion {

@@ -98,12 +98,6 @@ fn a_line_of_a_megabyte_is_answered_within_the_space() {
     }
 }
 
-#[test]
-fn other_models_are_unknown() {
-    let other = "builtin/abstractive".parse().expect("a model");
-    assert_eq!(Extractive.usable(&other), Err(Error::UnknownModel(other)));
-}
-
 proptest! {
     /// INVARIANT P5: any input has an answer, always the same, within its bytes.
     #[test]
