@@ -11,8 +11,10 @@
 
 mod agents;
 mod audit;
+mod backup;
 mod body;
 mod budgets;
+mod chaos;
 mod compat;
 mod decisions;
 mod dlp;

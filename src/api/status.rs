@@ -81,7 +81,7 @@ pub(super) async fn metrics(State(rooms): State<Shared>) -> Answer<Json<Metrics>
     let cost = Usd::from_nanos(counters.get(stats::COST_NANOS).copied().unwrap_or(0)).as_f64();
     let registered = count(agents::CREATED_COUNTER).saturating_sub(count(agents::STOPPED_COUNTER));
     let agents_ever = count(agents::CREATED_COUNTER).saturating_add(count(stats::WHOLE_TASKS));
-    let (active, _) = rooms.factory.census();
+    let active = rooms.factory.census().at_work;
     Ok(Json(Metrics {
         templates_loaded: u64::try_from(rooms.templates.templates_loaded()).unwrap_or(u64::MAX),
         cache_hit_rate: Some(rooms.templates.cache_hit_rate()),

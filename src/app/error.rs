@@ -45,3 +45,57 @@ pub enum Error {
     #[error("start a part: {0}")]
     Thread(tokio::task::JoinError),
 }
+
+impl Error {
+    /// What an operator can do where the data directory keeps the daemon from starting.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error) | Self::Journal(journal::Error::Store(error)) => advice_on_store(error),
+            Self::DataDirectory { .. } => {
+                Some("let the daemon's user make and write it, or name another with --data-dir")
+            }
+            Self::Bind(_)
+            | Self::Journal(_)
+            | Self::Key(_)
+            | Self::Tree(_)
+            | Self::Reload(_)
+            | Self::Limits(_)
+            | Self::Thread(_) => None,
+        }
+    }
+}
+
+fn advice_on_store(error: &store::Error) -> Option<&'static str> {
+    use store::Error as E;
+    match error {
+        E::InUse(_) => Some("stop the other daemon, or give this one another --data-dir"),
+        E::Foreign { .. } => {
+            Some("name the right directory with data_dir or --data-dir; nothing in this one was changed")
+        }
+        E::Newer { .. } => Some(
+            "run the release that wrote it, or a newer one; nothing was changed. A backup of this release can be restored",
+        ),
+        E::Corrupt { .. } => Some(
+            "put back the last backup with `factoryctl restore FILE`, which keeps the damaged directory beside the new one; \
+             a directory without writes since its last backup loses nothing",
+        ),
+        E::Incomplete { .. } => Some(
+            "put back the last backup with `factoryctl restore FILE`, which keeps this directory beside the new one; or, to go on \
+             without what is lost, remove the file store.position from the data directory",
+        ),
+        E::Open(_) => Some(
+            "free space, or let the daemon's user write the directory; if it is damaged, `factoryctl restore FILE`",
+        ),
+        E::Read(_) | E::Damaged { .. } => Some("put back the last backup with `factoryctl restore FILE`"),
+        E::Commit(_)
+        | E::Unwell(_)
+        | E::TooLarge { .. }
+        | E::Reserved
+        | E::BackupRunning
+        | E::BackupOvertaken(_)
+        | E::BackupAbandoned(_)
+        | E::Archive { .. }
+        | E::Restore(_) => None,
+    }
+}

@@ -13,8 +13,8 @@ pub(super) fn of(store: Store, templates: Templates, admission: Admission) -> Re
         if admission.is_draining() {
             reasons.push("the daemon is draining".to_owned());
         }
-        if let Health::Unwell { .. } = store.health() {
-            reasons.push("the store cannot make anything durable; the log says why".to_owned());
+        if let Health::Unwell { cause, .. } = store.health() {
+            reasons.push(format!("the store cannot make anything durable: {}", cause.advice()));
         }
         if !templates.ready() {
             reasons.push("templates have not been read yet".to_owned());

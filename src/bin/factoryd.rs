@@ -25,7 +25,7 @@ const WRONG: u8 = 2;
 #[command(
     version,
     about,
-    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
+    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, a second one at once; SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
 )]
 struct Arguments {
     /// The settings file; /etc/agent-factory/factoryd.toml is used where it exists and none is named.
@@ -81,7 +81,11 @@ fn main() -> ExitCode {
     }
     match run(settings, sources) {
         Ok(()) => ExitCode::from(DONE),
-        Err(error) => say(&format!("factoryd: {error:#}"), FAILED),
+        Err(error) => {
+            let advice = error.downcast_ref::<app::Error>().and_then(app::Error::advice);
+            let advice = advice.map(|advice| format!("\nwhat to do: {advice}")).unwrap_or_default();
+            say(&format!("factoryd: {error:#}{advice}"), FAILED)
+        }
     }
 }
 
@@ -153,6 +157,9 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Listened for and not answered: a limit on the size of files then fails a write as a full disk does, instead of ending
+    /// the process.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -161,22 +168,35 @@ impl Signals {
             terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
             hang_up: signal(SignalKind::hangup()).context("listen for SIGHUP")?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))
+                .context("listen for SIGXFSZ")?,
         })
     }
 }
 
 /// Runs until a signal says otherwise, or the tree gives up.
 async fn serve(mut daemon: Daemon, mut signals: Signals, settings: Settings, sources: Sources) -> anyhow::Result<()> {
-    loop {
+    let gave_up = loop {
         tokio::select! {
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
+            _ = signals.terminate.recv() => break false,
+            _ = signals.interrupt.recv() => break false,
             _ = signals.hang_up.recv() => reload(&mut daemon, &settings, &sources).await,
-            () = daemon.ended() => anyhow::bail!("the supervision tree gave up; the log says why"),
+            () = daemon.ended() => break true,
         }
+    };
+    if gave_up {
+        daemon.abandon().await.context("close the store behind a supervision tree that gave up")?;
+        anyhow::bail!("the supervision tree gave up; the log says why");
     }
     tracing::info!("stopping");
-    daemon.stop().await.context("stop")
+    let asked_again = async {
+        tokio::select! {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+        }
+        tracing::info!("asked again: what runs is not waited for, and goes on at the next start");
+    };
+    daemon.stop(asked_again).await.context("stop")
 }
 
 async fn reload(daemon: &mut Daemon, running: &Settings, sources: &Sources) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{agents, bench, budgets, dlp, events, keys, run, shell, tasks, templates};
+use super::{agents, backup, bench, budgets, dlp, events, keys, run, shell, tasks, templates, tree};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,10 +43,10 @@ pub(super) enum Verb {
     Status,
     /// The daemon's actors: who supervises whom, what was restarted, and why.
     #[command(after_help = "Example:\n  factoryctl tree")]
-    Tree,
+    Tree(tree::Tree),
     /// What happens in the daemon.
     Events(events::Events),
-    /// Agents: make, list, show, stop.
+    /// Agents: make, list, show, stop, release.
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Tasks: list, show, cancel, judge.
@@ -64,6 +64,10 @@ pub(super) enum Verb {
     /// Personal data and secrets in a text.
     #[command(subcommand)]
     Dlp(dlp::Dlp),
+    /// Writes everything that the daemon keeps into one file, while it runs.
+    Backup(backup::Backup),
+    /// Makes the data directory of a stopped daemon from a backup.
+    Restore(backup::Restore),
     /// Measures the daemon at the socket.
     #[command(subcommand)]
     Bench(bench::Bench),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::client;
 use crate::control_plane::template;
 use crate::domain::failure::{Class, Failure};
+use crate::store;
 
 /// The exit codes of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,9 @@ pub(super) enum Error {
     /// A key or template file is not what it should be.
     #[error("{0}")]
     Template(#[from] template::Error),
+    /// An archive or a data directory is not what it should be.
+    #[error("{0}")]
+    Store(#[from] store::Error),
     /// What was asked makes no sense; the text says why and what would.
     #[error("{0}")]
     Usage(String),
@@ -116,6 +120,7 @@ impl Error {
             Self::Client(client::Error::Protocol { .. }) | Self::Failed { .. } => Exit::Failed,
             Self::Client(error @ client::Error::Problem { .. }) => Exit::of_class(error.class()),
             Self::Template(error) => Exit::of_class(error.class()),
+            Self::Store(error) => Exit::of_class(error.class()),
             Self::Usage(_) => Exit::Usage,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
@@ -143,7 +148,12 @@ impl Error {
                 told.reasons = &problem.reasons;
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
-            Self::Client(_) | Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => {}
+            Self::Client(_)
+            | Self::Template(_)
+            | Self::Store(_)
+            | Self::Usage(_)
+            | Self::Failed { .. }
+            | Self::Output(_) => {}
         }
         told
     }
@@ -153,6 +163,7 @@ impl Error {
             Self::Client(client::Error::Problem { problem, .. }) => &problem.code,
             Self::Client(error) => error.code(),
             Self::Template(error) => error.code(),
+            Self::Store(error) => error.code(),
             Self::Usage(_) => "usage",
             Self::Failed { code, .. } => code,
             Self::StillRunning { .. } => "task_still_running",
@@ -174,6 +185,11 @@ impl Error {
             Self::StillRunning { task_id, .. } => Some(format!(
                 "look at it with `factoryctl tasks show {task_id}`, end it with `factoryctl tasks cancel {task_id}`"
             )),
+            Self::Store(store::Error::InUse(_)) => Some("stop the daemon first: `systemctl stop factoryd`".into()),
+            Self::Store(store::Error::Archive { .. }) => {
+                Some("nothing was touched; take another backup, or use an older one".into())
+            }
+            Self::Store(_) => Some("the old data directory is as it was; mend the cause and run it again".into()),
             Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
     }

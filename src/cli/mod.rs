@@ -22,6 +22,7 @@ use self::session::Session;
 
 mod agents;
 mod arguments;
+mod backup;
 mod bench;
 mod budgets;
 mod dlp;
@@ -72,7 +73,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
     match arguments.verb {
         Verb::Run(verb) => verb.perform(&session).await,
         Verb::Status => status::perform(&session).await,
-        Verb::Tree => tree::perform(&session).await,
+        Verb::Tree(verb) => verb.perform(&session).await,
         Verb::Events(verb) => verb.perform(&session).await,
         Verb::Agents(verb) => verb.perform(&session).await,
         Verb::Tasks(verb) => verb.perform(&session).await,
@@ -80,6 +81,8 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Keys(verb) => verb.perform(output),
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,
+        Verb::Backup(verb) => verb.perform(&session).await,
+        Verb::Restore(verb) => verb.perform(output),
         Verb::Bench(verb) => verb.perform(&session).await,
         Verb::Completions(verb) => verb.perform(output),
         Verb::Man(verb) => verb.perform(output),

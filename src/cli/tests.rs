@@ -57,6 +57,8 @@ fn every_verb_of_the_contract_is_understood() {
         "budgets show global",
         "budgets set tenant:acme 2.00 --window month",
         "dlp scan",
+        "backup b.zst",
+        "restore b.zst --config f.toml --data-dir d",
         "dlp scan -",
         "bench agents --template x --connections 64 --count 10",
         "bench tasks --duration 10s",

@@ -25,6 +25,22 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
+/// An amount of bytes with as much precision as it deserves.
+pub(super) fn bytes(bytes: u64) -> String {
+    const KB: u64 = 1_000;
+    const MB: u64 = 1_000_000;
+    const GB: u64 = 1_000_000_000;
+    // One decimal place, cut rather than rounded: integers alone.
+    let in_units =
+        |unit: u64| format!("{}.{}", bytes.div_euclid(unit), bytes.rem_euclid(unit).saturating_mul(10) / unit);
+    match bytes {
+        0..KB => format!("{bytes} bytes"),
+        KB..MB => format!("{} kB", in_units(KB)),
+        MB..GB => format!("{} MB", in_units(MB)),
+        GB.. => format!("{} GB", in_units(GB)),
+    }
+}
+
 /// A duration in milliseconds, or a dash where there is none.
 pub(super) fn milliseconds(elapsed: Option<f64>) -> String {
     let known = elapsed.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
@@ -100,6 +116,15 @@ mod tests {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), want);
         }
         assert_eq!((milliseconds(None), milliseconds(Some(-1.0))), ("-".into(), "-".into()));
+    }
+
+    #[test]
+    fn sizes_are_as_precise_as_they_deserve() {
+        let cases =
+            [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (1_250_000, "1.2 MB"), (8_000_000_000, "8.0 GB")];
+        for (size, want) in cases {
+            assert_eq!(bytes(size), want);
+        }
     }
 
     #[test]

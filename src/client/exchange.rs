@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
+use super::backup::BackupStream;
 use super::call::{Answer, Call};
 use super::connection::{BodyError, Connection, SendError};
 use super::error::Error;
@@ -19,6 +20,7 @@ use super::stream::EventStream;
 
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
+const OCTETS: &str = "application/octet-stream";
 
 /// A client of one daemon; cheap to clone, and clones share their connections.
 ///
@@ -80,18 +82,30 @@ impl Client {
 
     /// Sends a call and opens the stream of events that answers it.
     pub(super) async fn listen(&self, call: Call) -> Result<EventStream, Error> {
-        self.within(&call, async {
-            let (mut connection, response) = self.respond(&call, EVENT_STREAM).await?;
+        let (connection, body) = self.open(&call, EVENT_STREAM).await?;
+        Ok(EventStream::new(connection, body, call.doing(), self.0.socket.clone()))
+    }
+
+    /// Sends a call and opens the archive that answers it.
+    pub(super) async fn download(&self, call: Call) -> Result<BackupStream, Error> {
+        let (connection, body) = self.open(&call, OCTETS).await?;
+        Ok(BackupStream::new(connection, body, call.doing(), self.0.socket.clone()))
+    }
+
+    /// Sends a call and reads the head of its answer, which must be of this media type.
+    async fn open(&self, call: &Call, accept: &'static str) -> Result<(Connection, Incoming), Error> {
+        self.within(call, async {
+            let (mut connection, response) = self.respond(call, accept).await?;
             let (head, body) = response.into_parts();
             if !head.status.is_success() {
-                let body = connection.read(body).await.map_err(|e| self.body_error(&call, &e))?;
-                return Err(Answer::new(&head, body).problem(&call));
+                let body = connection.read(body).await.map_err(|e| self.body_error(call, &e))?;
+                return Err(Answer::new(&head, body).problem(call));
             }
             let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            if !kind.starts_with(EVENT_STREAM) {
-                return Err(call.not_understood(format!("not a stream of events but {kind:?}")));
+            if !kind.starts_with(accept) {
+                return Err(call.not_understood(format!("not {accept} but {kind:?}")));
             }
-            Ok(EventStream::new(connection, body, call.doing(), self.0.socket.clone()))
+            Ok((connection, body))
         })
         .await
     }

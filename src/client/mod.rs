@@ -35,6 +35,7 @@
 //! ```
 
 mod agents;
+mod backup;
 mod budgets;
 mod call;
 mod connection;
@@ -47,6 +48,7 @@ mod stream;
 mod tasks;
 mod templates;
 
+pub use backup::BackupStream;
 pub use call::{Answer, Call};
 pub use error::Error;
 pub use exchange::Client;

@@ -78,6 +78,18 @@ pub fn load(sources: &Sources) -> Result<Settings, Errors> {
     Errors::from_mistakes(report.mistakes).map_or(Ok(settings), Err)
 }
 
+/// Reads where everything durable lives, and nothing else: what needs no daemon needs no settings without mistakes either.
+///
+/// # Errors
+/// The file cannot be read or is not TOML, or `data_dir` is no path.
+pub fn data_dir(sources: &Sources) -> Result<PathBuf, Errors> {
+    let mut report = Report::default();
+    let tree = gather(sources, &mut report)?;
+    report.mistakes.clear();
+    let data_dir = validate::data_dir(tree, &mut report);
+    Errors::from_mistakes(report.mistakes).map_or(Ok(data_dir), Err)
+}
+
 /// Lays the sources over each other, the strongest last.
 fn gather(sources: &Sources, report: &mut Report) -> Result<Table, Errors> {
     let default_file = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());

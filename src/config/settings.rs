@@ -21,10 +21,16 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Threads that run tasks, and DLP workers.
     pub max_workers: NonZeroUsize,
+    /// Agents in memory and what waits for them.
+    pub agents: Agents,
     /// The control API.
     pub api: Api,
+    /// Faults on request.
+    pub chaos: Chaos,
     /// The store.
     pub store: Store,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// The log on standard error.
     pub log: Log,
     /// Templates and their signatures.
@@ -41,6 +47,25 @@ pub struct Settings {
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
     pub access: Access,
+}
+
+/// Agents in memory and what waits for them.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    /// The most agents that are in memory at once. Whoever is idle for longest leaves for the next; where none is idle, it waits.
+    pub active_max: usize,
+    /// How long a registered agent stays in memory without a task.
+    pub idle_max: Duration,
+    /// Resident memory of the daemon, in bytes, near which idle agents leave, beside what its cgroup says.
+    pub memory_max: Option<u64>,
+    /// The most open tasks of one registered agent; more are refused with 429.
+    pub queue_max: usize,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { active_max: 100_000, idle_max: Duration::from_secs(60), memory_max: None, queue_max: 1_000 }
+    }
 }
 
 /// The control API's listeners and limits.
@@ -62,11 +87,25 @@ pub struct Api {
     pub open_tasks_max: usize,
 }
 
+/// Faults on request, for finding out whether the rest bears them.
+#[derive(Debug, Clone)]
+pub struct Chaos {
+    /// Whether `POST /factory/chaos/kill` is served.
+    pub enabled: bool,
+}
+
 /// The store.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// Bytes that sled may keep in memory.
     pub cache_bytes: u64,
+}
+
+/// How long what has ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long a task is kept after its end; none: for ever.
+    pub tasks: Option<Duration>,
 }
 
 /// The log on standard error.
@@ -186,7 +225,7 @@ pub enum ToolUrl {
 pub enum Role {
     /// Everything.
     Admin,
-    /// Everything but access, keys and erasure.
+    /// Everything but backups, access, keys and erasure.
     Operator,
     /// Submits tasks and sees its own tenant's.
     Submitter,

@@ -26,6 +26,12 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "tcp         {tcp}")?;
         }
         writeln!(f, "workers     {}", settings.max_workers)?;
+        match settings.retention.tasks {
+            Some(kept) => {
+                writeln!(f, "retention   ended tasks are DELETED after {}", humantime::format_duration(kept))?
+            }
+            None => writeln!(f, "retention   nothing is deleted")?,
+        }
         for (name, provider) in &settings.providers {
             let place = match &provider.base_url {
                 BaseUrl::Http(url) => url.clone(),

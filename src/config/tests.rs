@@ -13,6 +13,11 @@ data_dir = "data"
 templates_dir = "/srv/templates"
 socket = "control.sock"
 max_workers = 8
+[agents]
+active_max = 7
+idle_max = "5m"
+memory_max = 134217728
+queue_max = 9
 [api]
 tcp = "127.0.0.1:8000"
 tokens_file = "tokens.toml"
@@ -188,12 +193,32 @@ fn nothing_said_means_the_documented_defaults() {
     );
     assert!(settings.templates.enable_signature_validation);
     assert_eq!(settings.templates.cache_ttl, Duration::from_secs(300));
+    let agents = settings.agents;
+    assert_eq!((agents.active_max, agents.idle_max), (100_000, Duration::from_secs(60)));
+    assert_eq!((agents.memory_max, agents.queue_max), (None, 1_000));
     assert_eq!(settings.api.tcp, None);
     assert_eq!(settings.api.anonymous_role, None);
     assert!(settings.budgets.is_empty() && settings.access.users.is_empty() && settings.access.groups.is_empty());
     let routes: Vec<_> = settings.routes.iter().map(|(name, route)| format!("{name} {route:?}")).collect();
     let expected = ["default", "fallback", "implementation", "review", "security_audit"];
     assert_eq!(routes, expected.map(|name| format!("{name} [builtin/extractive]")));
+}
+
+#[test]
+fn what_is_said_of_agents_is_understood_and_has_its_bounds() {
+    let agents = Written::new(FULL).load(&[]).expect("settings").agents;
+    assert_eq!((agents.active_max, agents.idle_max), (7, Duration::from_secs(300)));
+    assert_eq!((agents.memory_max, agents.queue_max), (Some(128 * 1024 * 1024), 9));
+    check(
+        "[agents]\nactive_max = 1000001\nidle_max = \"0s\"\nmemory_max = 1\nqueue_max = 0\n",
+        &[],
+        &[
+            "factoryd.toml:2:14: agents.active_max: expected a whole number from 1 to 1000000",
+            "factoryd.toml:3:12: agents.idle_max: expected more than zero",
+            "factoryd.toml:4:14: agents.memory_max: expected a whole number from 67108864 to 1099511627776",
+            "factoryd.toml:5:13: agents.queue_max: expected a whole number from 1 to 100000",
+        ],
+    );
 }
 
 #[test]
@@ -247,7 +272,7 @@ fn all_mistakes_are_told_together_with_their_places() {
             "factoryd.toml:1:1: data_dirr: unknown setting; did you mean \"data_dir\"?",
             "factoryd.toml:2:15: max_workers: expected a whole number from 1 to 1024",
             "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS",
-            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, api, store, log, templates, providers, tools, models, routes, budgets, access",
+            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, store, retention, log, templates, providers, tools, models, routes, budgets, access",
             "factoryd.toml:7:10: budgets.glob.window: missing",
             "factoryd.toml:7:10: budgets.glob: not a budget scope: global, tenant:T, user:U, template:N or agent:ID",
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",
@@ -348,6 +373,21 @@ fn log_levels_are_checked() {
             "factoryd.toml:2:9: log.level: expected one of off, error, warn, info, debug, trace, or such a level after MODULE=, with commas between",
         ],
     );
+}
+
+#[test]
+fn how_long_ended_tasks_are_kept_is_a_day_at_least_or_for_ever() {
+    let expected =
+        "retention.tasks: expected how long, such as \"90d\", a day at least; or \"never\" to delete nothing";
+    for wrong in ["\"23h\"", "\"0s\"", "\"always\"", "90", "\"37000d\"", "\"\""] {
+        check(&format!("[retention]\ntasks = {wrong}\n"), &[], &[&format!("factoryd.toml:2:9: {expected}")]);
+    }
+    for (told, kept) in
+        [("", Some(90)), ("tasks = \"never\"", None), ("tasks = \"1d\"", Some(1)), ("tasks = \"10years\"", Some(3652))]
+    {
+        let settings = Written::new(&format!("[retention]\n{told}\n")).load(&[]).expect("settings");
+        assert_eq!(settings.retention.tasks.map(|kept| kept.as_secs() / 86_400), kept, "{told}");
+    }
 }
 
 #[test]

@@ -40,6 +40,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// This instant, earlier by `duration`.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// How long `earlier` was before this instant; zero where the clock went backwards.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

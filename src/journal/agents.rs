@@ -100,7 +100,7 @@ impl Agents {
 
     async fn stop_once(&self, id: AgentId, at: Timestamp, extra: Batch) -> Result<(), Error> {
         let _stopping = self.stopping.hold(id.as_bytes()).await;
-        let agent = self.get(id)?.ok_or(Error::NoAgent(id))?;
+        let agent = self.find(id).await?.ok_or(Error::NoAgent(id))?;
         if agent.stopped_at.is_some() {
             return Err(Error::AgentStopped(id));
         }
@@ -109,7 +109,18 @@ impl Agents {
         Ok(())
     }
 
-    /// Reads one agent.
+    /// Reads one agent on a thread that may block. What is found may be ahead of what is durable by the group that is being
+    /// written, of which nobody was told yet.
+    ///
+    /// # Errors
+    /// The store failed or the record is damaged.
+    pub async fn find(&self, agent: AgentId) -> Result<Option<AgentRecord>, Error> {
+        let agents = self.clone();
+        let found = tokio::task::spawn_blocking(move || agents.get(agent)).await;
+        found.map_err(|fault| store::Error::Read(format!("{agent}: {fault}")))?
+    }
+
+    /// As [`Self::find`], on the thread of the caller. Blocks.
     ///
     /// # Errors
     /// The store failed or the record is damaged.
@@ -200,7 +211,7 @@ pub(super) fn no_turn(agent: AgentId, task: TaskId) -> Batch {
     Batch::new().delete(Keyspace::Turn, turn_key(agent, task))
 }
 
-fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {
+pub(super) fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {
     [agent.as_bytes().as_slice(), task.as_bytes().as_slice()].concat()
 }
 

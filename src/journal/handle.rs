@@ -72,6 +72,11 @@ impl Journal {
         Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening })))
     }
 
+    /// What is held while a task that has ended is judged, or deleted.
+    pub(super) fn judging(&self) -> &Latches {
+        &self.0.judging
+    }
+
     /// Registered agents.
     #[must_use]
     pub fn agents(&self) -> &Agents {
@@ -101,11 +106,30 @@ impl Journal {
     /// # Errors
     /// The store failed or a task of that name exists: nothing was written.
     pub async fn submit(&self, order: Order, reserved: Usd, at: Timestamp, extra: Batch) -> Result<(), Error> {
+        self.submit_through(order, reserved, at, extra, |open| open()).await
+    }
+
+    /// As [`Self::submit`]; once the submission is durable, `opening` is handed what makes the task open, and must call it: whoever
+    /// counts open tasks can do so in one step with what it counts beside them.
+    ///
+    /// # Errors
+    /// As [`Self::submit`]; `opening` was not called.
+    pub async fn submit_through<F>(
+        &self,
+        order: Order,
+        reserved: Usd,
+        at: Timestamp,
+        extra: Batch,
+        opening: F,
+    ) -> Result<(), Error>
+    where
+        F: FnOnce(&mut dyn FnMut()) + Send + 'static,
+    {
         let id = order.task;
         let submitted = Submitted { order, reserved, at };
         let inner = Arc::clone(&self.0);
         // Detached, so that a caller who is cut off cannot leave the projection behind the store.
-        let written = tokio::spawn(async move { inner.begin(submitted, extra).await });
+        let written = tokio::spawn(async move { inner.begin(submitted, extra, opening).await });
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
@@ -301,6 +325,12 @@ impl Journal {
         self.0.open.of_agent(agent)
     }
 
+    /// How many tasks of a registered agent have not ended.
+    #[must_use]
+    pub fn open_count_of_agent(&self, agent: AgentId) -> usize {
+        self.0.open.count_of_agent(agent)
+    }
+
     /// How many tasks of a template have not ended.
     #[must_use]
     pub fn open_count_of(&self, template: &TemplateName) -> usize {
@@ -368,7 +398,10 @@ struct Durable<F> {
 }
 
 impl Inner {
-    async fn begin(&self, submitted: Submitted, extra: Batch) -> Result<(), Error> {
+    async fn begin<F>(&self, submitted: Submitted, extra: Batch, opening: F) -> Result<(), Error>
+    where
+        F: FnOnce(&mut dyn FnMut()) + Send,
+    {
         let id = submitted.order.task;
         let submitting = self.open.submit(id).ok_or(Error::Exists(id))?;
         // Only the identifier of a subtask can come twice: its parent submits it again when in doubt.
@@ -379,7 +412,8 @@ impl Inner {
         let record = TaskRecord::Submitted(submitted);
         let batch = put(id, 0, &record).and(reading::listed_open(id)).and(extra);
         self.commit(id, 0, std::slice::from_ref(&record), batch).await?;
-        self.open.insert(task);
+        let mut task = Some(task);
+        opening(&mut || task.take().into_iter().for_each(|task| self.open.insert(task)));
         drop(submitting);
         notice::publish(&self.events, id, 0, &record);
         Ok(())

@@ -26,6 +26,7 @@ pub mod policy;
 mod reading;
 pub mod record;
 mod refusal;
+pub mod retention;
 mod retrying;
 mod snapshot;
 pub mod state;

@@ -178,6 +178,11 @@ impl OpenTasks {
         self.of_agents.get(&agent).map(|tasks| tasks.iter().copied().collect()).unwrap_or_default()
     }
 
+    /// How many open tasks a registered agent has.
+    pub(super) fn count_of_agent(&self, agent: AgentId) -> usize {
+        self.of_agents.get(&agent).map_or(0, |tasks| tasks.len())
+    }
+
     pub(super) fn of_template(&self, template: &TemplateName) -> usize {
         self.of_templates.get(template).map_or(0, |count| *count)
     }

@@ -156,6 +156,28 @@ impl StepKind {
         }
     }
 
+    /// Whether the step does nothing but wait for something outside.
+    #[must_use]
+    pub fn is_wait(&self) -> bool {
+        match self {
+            Self::Timer { .. } | Self::Approval { .. } | Self::Signal { .. } => true,
+            Self::Model { .. } | Self::Delegate { .. } | Self::Tool { .. } => false,
+        }
+    }
+
+    /// The subtask that the step delegates to, if it does.
+    #[must_use]
+    pub fn child(&self) -> Option<TaskId> {
+        match self {
+            Self::Delegate { child, .. } => Some(*child),
+            Self::Model { .. }
+            | Self::Tool { .. }
+            | Self::Timer { .. }
+            | Self::Approval { .. }
+            | Self::Signal { .. } => None,
+        }
+    }
+
     /// The word that API, events and metrics use.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -357,6 +357,14 @@ impl Task {
         self.steps.iter().rev().find(|step| step.number == number).filter(|step| step.status == StepStatus::Started)
     }
 
+    /// Whether it only waits: for a person, a signal or a time.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        let mut open = self.steps.iter().filter(|step| step.status == StepStatus::Started).peekable();
+        let waits = open.peek().is_some() && open.all(|step| step.kind.is_wait());
+        waits || self.attention.is_some()
+    }
+
     /// What a person decided about a step that has not concluded.
     #[must_use]
     pub fn decision(&self, number: u32) -> Option<&Arc<Decided>> {
@@ -428,15 +436,7 @@ impl Task {
     #[must_use]
     pub fn open_children(&self) -> Vec<TaskId> {
         let open = self.steps.iter().filter(|step| step.status == StepStatus::Started);
-        open.filter_map(|step| match &step.kind {
-            StepKind::Delegate { child, .. } => Some(*child),
-            StepKind::Model { .. }
-            | StepKind::Tool { .. }
-            | StepKind::Timer { .. }
-            | StepKind::Approval { .. }
-            | StepKind::Signal { .. } => None,
-        })
-        .collect()
+        open.filter_map(|step| step.kind.child()).collect()
     }
 
     /// What may follow the last step, if it failed and the task was not retried since.

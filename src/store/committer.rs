@@ -8,9 +8,14 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use tokio::sync::oneshot;
+
 use super::engine::{Engine, SyncStep};
+use super::fault::Fault;
 use super::group::{self, Group, Ledger};
-use super::queue::{Pending, Taken};
+use super::mark::Mark;
+use super::payload::Pin;
+use super::queue::{Pending, Place, Taken};
 use super::shared::Shared;
 use super::{Error, Keyspace, Position, key, metrics};
 
@@ -19,6 +24,32 @@ pub(super) struct Writer {
     position: Position,
     ledger: Ledger,
     sync: SyncStep,
+    mark: Mark,
+}
+
+/// A group that is being written, and everybody who waits for it.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    position: Position,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    answer: oneshot::Sender<Result<Position, Error>>,
+    /// Its place in the line, and what keeps payload files until the record that names them is there; dropped with the answer.
+    kept: Option<(Vec<Pin>, Place)>,
+}
+
+impl InFlight {
+    fn tell(self, outcome: &Result<Position, Error>) {
+        for Waiting { answer, kept } in self.waiting {
+            if answer.send(outcome.clone()).is_err() {
+                tracing::debug!("a caller left before its commit was answered");
+            }
+            drop(kept);
+        }
+    }
 }
 
 impl fmt::Debug for Writer {
@@ -28,39 +59,45 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(position: Position, sync: SyncStep) -> Self {
-        Self { position, ledger: Ledger::default(), sync }
+    pub(super) fn new(position: Position, sync: SyncStep, mark: Mark) -> Self {
+        Self { position, ledger: Ledger::default(), sync, mark }
+    }
+
+    /// INVARIANT 8: told only of what is durable. That it was not told does no harm but to what it is for.
+    fn tell_mark(&self, position: Position) {
+        if let Err(fault) = self.mark.write(position) {
+            tracing::warn!(%fault, "the mark beside the database could not be written");
+        }
     }
 
     /// Writes a group and answers it.
     fn serve(&mut self, shared: &Shared, group: Vec<Pending>) {
-        let (mut changes, mut answers) = (Vec::new(), Vec::with_capacity(group.len()));
-        for pending in group {
-            changes.extend(pending.changes);
-            answers.push((pending.answer, pending.pins, pending.place));
+        let position = Position(self.position.0.saturating_add(1));
+        let (mut changes, mut waiting) = (Vec::new(), Vec::with_capacity(group.len()));
+        let mut size = 0_usize;
+        for Pending { changes: of_one, answer, pins, place, bytes } in group {
+            changes.extend(of_one);
+            size = size.saturating_add(bytes).max(1);
+            waiting.push(Waiting { answer, kept: Some((pins, place)) });
         }
-        let outcome = match shared.unwell() {
-            Some(reason) => Err(Error::Unwell(reason.to_owned())),
-            None => self.write(shared, changes).map_err(|reason| {
-                shared.fail(&reason);
-                Error::Commit(reason)
+        *in_flight(shared) = Some(InFlight { position, waiting });
+        let outcome = match (shared.unwell(), shared.room_for(size)) {
+            (Some(reason), _) => Err(Error::Unwell(reason.to_owned())),
+            (None, Err(no_room)) => Err(Error::Unwell(no_room.to_string())),
+            (None, Ok(())) => self.write(shared, position, changes).map_err(|fault| {
+                shared.fail(&fault);
+                Error::Commit(fault.to_string())
             }),
         };
-        for (answer, pins, place) in answers {
-            if answer.send(outcome.clone()).is_err() {
-                tracing::debug!("a caller left before its commit was answered");
-            }
-            drop((pins, place));
-        }
+        answer(shared, &outcome);
     }
 
-    fn write(&mut self, shared: &Shared, changes: Vec<group::Change>) -> Result<Position, String> {
+    fn write(&mut self, shared: &Shared, position: Position, changes: Vec<group::Change>) -> Result<Position, Fault> {
         let engine = shared.engine();
-        let engine = engine.as_ref().ok_or("the store is closed")?;
-        let position = Position(self.position.0.saturating_add(1));
+        let engine = engine.as_ref().ok_or_else(|| Fault::other("the store is closed"))?;
         let mut group = Group::new(engine, &mut self.ledger, position);
         for change in changes {
-            group.apply(change).map_err(|hindrance| hindrance.to_string())?;
+            group.apply(change).map_err(Fault::other)?;
         }
         let mut writes = group.finish();
         let (records, unnamed) = (writes.entries.len(), std::mem::take(&mut writes.unnamed));
@@ -68,14 +105,18 @@ impl Writer {
         let began = Instant::now();
         shared.begin(position);
         {
-            let mut applying = shared.applying.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut applying = shared.applying();
+            if let Some(tee) = &applying.tee {
+                tee.take_down(position, &writes.entries);
+            }
             engine.write(writes)?;
-            *applying = position;
+            applying.position = position;
         }
         // INVARIANT 1: sled's flush only hands the group to the operating system; nobody hears of it before the sync.
         engine.flush()?;
-        (self.sync)().map_err(|fault: io::Error| format!("sync the database: {fault}"))?;
+        (self.sync)().map_err(|fault| Fault::io("sync the database", &fault))?;
         self.position = position;
+        self.tell_mark(position);
         shared.finish(position);
         metrics::committed(began.elapsed(), records);
 
@@ -85,17 +126,44 @@ impl Writer {
         Ok(position)
     }
 
-    /// Forgets what a thread that panicked left behind, and goes by what is stored.
-    fn recover(&mut self, shared: &Shared) -> Result<(), String> {
+    /// Forgets what a thread that panicked left behind, goes by what is stored, and tells those who waited for its last group
+    /// what became of it: a group is stored with its position, so the position that is found says whether it is.
+    fn recover(&mut self, shared: &Shared) -> Result<(), Fault> {
         self.ledger = Ledger::default();
+        if let Some(tee) = &shared.applying().tee {
+            tee.spoil("the committer was restarted meanwhile");
+        }
         let engine = shared.engine();
-        let engine = engine.as_ref().ok_or("the store is closed")?;
+        let engine = engine.as_ref().ok_or_else(|| Fault::other("the store is closed"))?;
         // A group that was written but not answered is made durable; readers may have seen it.
         engine.flush()?;
-        (self.sync)().map_err(|fault| format!("sync the database: {fault}"))?;
-        self.position = last_position(engine).map_err(|fault| fault.to_string())?.max(shared.begun());
+        (self.sync)().map_err(|fault| Fault::io("sync the database", &fault))?;
+        let stored = last_position(engine).map_err(Fault::other)?;
+        self.position = stored.max(shared.begun());
+        shared.applying().position = self.position;
+        self.tell_mark(stored);
         shared.finish(self.position);
+        let left = in_flight(shared).take();
+        if let Some(left) = left {
+            let written = stored >= left.position;
+            tracing::warn!(position = left.position.0, written, "the group that was being written is accounted for");
+            let lost = || Error::Commit("the committer ended before it wrote; nothing of it is stored".to_owned());
+            let outcome = if written { Ok(left.position) } else { Err(lost()) };
+            left.tell(&outcome);
+        }
         Ok(())
+    }
+}
+
+fn in_flight(shared: &Shared) -> MutexGuard<'_, Option<InFlight>> {
+    shared.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells everybody who waits for the group that was being written.
+fn answer(shared: &Shared, outcome: &Result<Position, Error>) {
+    let served = in_flight(shared).take();
+    if let Some(served) = served {
+        served.tell(outcome);
     }
 }
 
@@ -187,7 +255,27 @@ fn recover<'a>(shared: &'a Shared, poisoned: PoisonError<MutexGuard<'a, Writer>>
     tracing::warn!("the committer takes over from one that panicked");
     match writer.recover(shared) {
         Ok(()) => shared.writer.clear_poison(),
-        Err(reason) => shared.fail(&reason),
+        Err(fault) => {
+            shared.fail(&fault);
+            answer(shared, &Err(Error::Commit(fault.to_string())));
+        }
     }
     writer
+}
+
+/// Leaves the store as a committer does that panics when it has begun a group and sled was not given it; returns what whoever
+/// waits for that group is answered.
+#[cfg(test)]
+pub(super) fn panic_before_writing(shared: &Arc<Shared>, last: Position) -> oneshot::Receiver<Result<Position, Error>> {
+    let (answer, answered) = oneshot::channel();
+    let shared = shared.clone();
+    let panicked = thread::spawn(move || {
+        let _writer = take_over(&shared);
+        let position = Position(last.0.saturating_add(1));
+        *in_flight(&shared) = Some(InFlight { position, waiting: vec![Waiting { answer, kept: None }] });
+        shared.begin(position);
+        std::panic::resume_unwind(Box::new("a test"));
+    });
+    drop(panicked.join());
+    answered
 }

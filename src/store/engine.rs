@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, fdatasync, flock};
 use rustix::io::Errno;
 
+use super::fault::Fault;
 use super::group::{Entry, Prior, Writes};
+use super::mark::Mark;
 use super::payload::sync_directory;
-use super::{Error, Keyspace, Options, key};
+use super::{Error, Keyspace, Options, Position, committer, key};
 
 /// The stored format that this version writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 /// Begins the format record. It has no envelope, so that every version can read it.
 const MAGIC: &[u8; 8] = b"AGFSTORE";
 
@@ -29,6 +31,7 @@ pub(super) type SyncStep = Box<dyn FnMut() -> io::Result<()> + Send>;
 pub(super) struct Engine {
     db: sled::Db,
     directory: PathBuf,
+    options: Options,
     _lock: File,
 }
 
@@ -40,11 +43,20 @@ impl Engine {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
         let lock = lock(&directory)?;
         refuse_foreign_files(&directory)?;
+        let durable = Mark::read(data_dir).map_err(failed)?.unwrap_or_default();
+        if durable.0 > 0 && !directory.join("db").exists() {
+            return Err(Error::Incomplete { directory, found: 0, durable: durable.0 });
+        }
         fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
         let db = open_sled(&directory, options)?;
-        let engine = Self { db, directory, _lock: lock };
+        let engine = Self { db, directory, options, _lock: lock };
         match engine.db.get(key::full(Keyspace::Meta, key::FORMAT)).map_err(|fault| Error::Open(fault.to_string()))? {
             Some(format) => engine.recognise(&format)?,
+            // What sled made of a file without an end is not marked as a new store of ours.
+            None if durable.0 > 0 => {
+                let directory = engine.directory.clone();
+                return Err(Error::Incomplete { directory, found: 0, durable: durable.0 });
+            }
             None => engine.create(data_dir)?,
         }
         Ok(engine)
@@ -57,10 +69,7 @@ impl Engine {
             .map(u32::from_be_bytes)
             .ok_or_else(|| self.not_ours("its format record is not ours"))?;
         if version > FORMAT_VERSION {
-            return Err(Error::Open(format!(
-                "{} was written by a newer factoryd: format {version}, this one reads up to {FORMAT_VERSION}",
-                self.directory.display()
-            )));
+            return Err(Error::Newer { directory: self.directory.clone(), found: version, known: FORMAT_VERSION });
         }
         Ok(())
     }
@@ -94,7 +103,39 @@ impl Engine {
     }
 
     fn not_ours(&self, why: &str) -> Error {
-        Error::Open(format!("{} is not a store of factoryd: {why}", self.directory.display()))
+        Error::Foreign { directory: self.directory.clone(), why: why.to_owned() }
+    }
+
+    /// Whether sled still answers: once a write of its own failed, it refuses reads as well.
+    pub(super) fn answers(&self) -> bool {
+        self.get(&key::full(Keyspace::Meta, key::FORMAT)).is_ok()
+    }
+
+    /// Opens anew what is on the disk; the directory stays ours meanwhile.
+    pub(super) fn reopen(self) -> Result<Self, Error> {
+        let Self { db, directory, options, _lock } = self;
+        if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+            tracing::warn!("sled panicked when it was closed");
+        }
+        let db = open_sled(&directory, options)?;
+        Ok(Self { db, directory, options, _lock })
+    }
+
+    /// The data directory that the database is in.
+    pub(super) fn data_dir(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
+    }
+
+    /// Compares what is there with what was durable; the mark is told from then on how far the store is.
+    pub(super) fn mark(&self) -> Result<Mark, Error> {
+        let data_dir = self.data_dir();
+        let failed = |fault: io::Error| Error::Open(format!("{}: {fault}", Mark::path(data_dir).display()));
+        let found = committer::last_position(self)?;
+        let Position(durable) = Mark::read(data_dir).map_err(failed)?.unwrap_or_default();
+        if found.0 < durable {
+            return Err(Error::Incomplete { directory: self.directory.clone(), found: found.0, durable });
+        }
+        Mark::open(data_dir, found).map_err(failed)
     }
 
     /// The step that makes written groups durable. The descriptor is of the file that sled has open.
@@ -106,7 +147,7 @@ impl Engine {
 
     /// Writes a group: all of it is found after a crash, or nothing. Not durable before the [`SyncStep`]. A panic of sled, which
     /// it prefers to an error on some failures of the disk, is an error.
-    pub(super) fn write(&self, writes: Writes) -> Result<(), String> {
+    pub(super) fn write(&self, writes: Writes) -> Result<(), Fault> {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut batch = sled::Batch::default();
             for (key, value) in writes.entries {
@@ -117,12 +158,12 @@ impl Engine {
             }
             self.db.apply_batch(batch)
         }));
-        settle(outcome).map(drop)
+        settle("write", outcome).map(drop)
     }
 
     /// Hands everything written so far to the operating system.
-    pub(super) fn flush(&self) -> Result<(), String> {
-        settle(catch_unwind(AssertUnwindSafe(|| self.db.flush()))).map(drop)
+    pub(super) fn flush(&self) -> Result<(), Fault> {
+        settle("flush", catch_unwind(AssertUnwindSafe(|| self.db.flush()))).map(drop)
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Error> {
@@ -153,28 +194,34 @@ impl Prior for Engine {
     }
 }
 
-fn settle<T>(outcome: std::thread::Result<sled::Result<T>>) -> Result<T, String> {
+fn settle<T>(doing: &str, outcome: std::thread::Result<sled::Result<T>>) -> Result<T, Fault> {
     match outcome {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(fault)) => Err(fault.to_string()),
-        Err(_) => Err("sled panicked".to_owned()),
+        Ok(Err(sled::Error::Io(fault))) => Err(Fault::io(doing, &fault)),
+        Ok(Err(fault)) => Err(Fault::other(format!("{doing}: {fault}"))),
+        Err(_) => Err(Fault::other(format!("{doing}: sled panicked"))),
     }
 }
 
 fn open_sled(directory: &Path, options: Options) -> Result<sled::Db, Error> {
     // The committer flushes; a background flusher would only wake an idle daemon.
     let config = sled::Config::new().path(directory).cache_capacity(options.cache_bytes).flush_every_ms(None);
-    settle(catch_unwind(AssertUnwindSafe(|| config.open())))
-        .map_err(|fault| Error::Open(format!("{}: {fault}", directory.display())))
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(fault))) => Err(Error::Open(format!("{}: {fault}", directory.display()))),
+        // sled panics over some kinds of damage; no other panic of an opening is known.
+        Ok(Err(fault)) => Err(Error::Corrupt { directory: directory.to_owned(), reason: fault.to_string() }),
+        Err(_) => Err(Error::Corrupt { directory: directory.to_owned(), reason: "sled panicked".to_owned() }),
+    }
 }
 
 /// Takes the directory for this process. The lock is on the directory itself, and goes with the process.
-fn lock(directory: &Path) -> Result<File, Error> {
+pub(super) fn lock(directory: &Path) -> Result<File, Error> {
     let failed = |fault: io::Error| Error::Open(format!("lock {}: {fault}", directory.display()));
     let file = OpenOptions::new().read(true).mode(0o700).open(directory).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(Error::Open(format!("{} is in use by another factoryd", directory.display()))),
+        Err(Errno::WOULDBLOCK) => Err(Error::InUse(directory.to_owned())),
         Err(fault) => Err(failed(fault.into())),
     }
 }
@@ -186,10 +233,7 @@ fn refuse_foreign_files(directory: &Path) -> Result<(), Error> {
         let name = name.to_string_lossy();
         let ours = matches!(&*name, "db" | "conf" | "blobs") || name.starts_with("snap.");
         if !ours {
-            return Err(Error::Open(format!(
-                "{} is not a store of factoryd: it holds a file {name:?}",
-                directory.display()
-            )));
+            return Err(Error::Foreign { directory: directory.to_owned(), why: format!("it holds a file {name:?}") });
         }
     }
     Ok(())

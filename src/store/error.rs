@@ -1,6 +1,13 @@
 //! What the store cannot do.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::backup::Flaw;
 use crate::domain::failure::{Class, Failure, Retry};
+
+/// How soon another backup may be asked for while one is being taken.
+const BACKUP_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// A failure of the store.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,6 +47,71 @@ pub enum Error {
     /// The directory cannot be opened.
     #[error("open the store: {0}")]
     Open(String),
+    /// Another process has the directory open.
+    #[error("open the store: {} is in use by another factoryd", .0.display())]
+    InUse(PathBuf),
+    /// The directory holds something else than a store of ours.
+    #[error("open the store: {} is not a store of factoryd: {why}", directory.display())]
+    Foreign {
+        /// The directory.
+        directory: PathBuf,
+        /// What gives it away.
+        why: String,
+    },
+    /// A newer release wrote the directory.
+    #[error(
+        "open the store: {} was written by a newer factoryd: format {found}, this one reads up to {known}",
+        directory.display()
+    )]
+    Newer {
+        /// The directory.
+        directory: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this release reads.
+        known: u32,
+    },
+    /// The database is damaged so that it does not open.
+    #[error("open the store: the database in {} is damaged: {reason}", directory.display())]
+    Corrupt {
+        /// The directory.
+        directory: PathBuf,
+        /// What sled says.
+        reason: String,
+    },
+    /// The database opens, and what was durable in it is not all there any more.
+    #[error(
+        "open the store: the database in {} ends at position {found}, and everything up to {durable} was durable: what came after is lost",
+        directory.display()
+    )]
+    Incomplete {
+        /// The directory.
+        directory: PathBuf,
+        /// The last position that is there.
+        found: u64,
+        /// The last position that was durable.
+        durable: u64,
+    },
+    /// A backup is being taken.
+    #[error("take a backup: another one is being taken")]
+    BackupRunning,
+    /// So much was written during the backup that what came after its beginning could not be kept.
+    #[error("take a backup: {0}")]
+    BackupOvertaken(String),
+    /// Whoever asked for the backup no longer takes it.
+    #[error("take a backup: whoever asked for it does not take it: {0}")]
+    BackupAbandoned(String),
+    /// A file is no archive that can be restored.
+    #[error("read the backup {}: {flaw}", archive.display())]
+    Archive {
+        /// The file.
+        archive: PathBuf,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// A restore did not get to its end; the data directory is as it was.
+    #[error("restore: {0}")]
+    Restore(String),
 }
 
 impl Failure for Error {
@@ -50,19 +122,59 @@ impl Failure for Error {
             Self::TooLarge { .. } => "record_too_large",
             Self::Reserved => "store_keyspace_reserved",
             Self::Open(_) => "store_open_failed",
+            Self::InUse(_) => "data_directory_in_use",
+            Self::Foreign { .. } => "store_foreign",
+            Self::Newer { .. } => "store_newer",
+            Self::Corrupt { .. } => "store_damaged",
+            Self::Incomplete { .. } => "store_incomplete",
+            Self::BackupRunning => "backup_running",
+            Self::BackupOvertaken(_) => "backup_overtaken",
+            Self::BackupAbandoned(_) => "backup_abandoned",
+            Self::Archive { flaw: Flaw::Foreign, .. } => "backup_foreign",
+            Self::Archive { flaw: Flaw::Newer { .. }, .. } => "backup_newer",
+            Self::Archive { flaw: Flaw::CutShort, .. } => "backup_cut_short",
+            Self::Archive { flaw: Flaw::Changed(_), .. } => "backup_damaged",
+            Self::Restore(_) => "restore_failed",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Commit(_) | Self::Unwell(_) | Self::Open(_) => Class::Unavailable,
+            Self::Commit(_)
+            | Self::Unwell(_)
+            | Self::Open(_)
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::Incomplete { .. }
+            | Self::BackupAbandoned(_) => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
-            Self::Read(_) | Self::Damaged { .. } | Self::Reserved => Class::Internal,
+            Self::InUse(_) => Class::Conflict,
+            Self::BackupRunning | Self::BackupOvertaken(_) => Class::Overload,
+            Self::Archive { .. } => Class::Refused,
+            Self::Read(_) | Self::Damaged { .. } | Self::Reserved | Self::Restore(_) => Class::Internal,
         }
     }
 
     fn retry(&self) -> Retry {
-        Retry::Never
+        match self {
+            Self::BackupRunning | Self::BackupOvertaken(_) => Retry::After(BACKUP_RETRY_AFTER),
+            Self::Commit(_)
+            | Self::Unwell(_)
+            | Self::Read(_)
+            | Self::Damaged { .. }
+            | Self::TooLarge { .. }
+            | Self::Reserved
+            | Self::Open(_)
+            | Self::InUse(_)
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::Incomplete { .. }
+            | Self::BackupAbandoned(_)
+            | Self::Archive { .. }
+            | Self::Restore(_) => Retry::Never,
+        }
     }
 
     fn detail(&self) -> String {
@@ -71,7 +183,17 @@ impl Failure for Error {
             Self::Read(_) | Self::Damaged { .. } => "a stored record cannot be read".to_owned(),
             Self::TooLarge { what, found, most } => format!("{found} {what} are more than {most}"),
             Self::Reserved => "a change cannot be stored where it was meant to be".to_owned(),
-            Self::Open(_) => "the store cannot be opened".to_owned(),
+            Self::Open(_)
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::Incomplete { .. } => "the store cannot be opened".to_owned(),
+            Self::InUse(_) => "the data directory is in use by another daemon".to_owned(),
+            Self::BackupRunning => "another backup is being taken".to_owned(),
+            Self::BackupOvertaken(why) => format!("the backup was given up: {why}"),
+            Self::BackupAbandoned(_) => "the backup was not taken in time".to_owned(),
+            Self::Archive { flaw, .. } => flaw.to_string(),
+            Self::Restore(_) => "the backup could not be restored".to_owned(),
         }
     }
 }

@@ -42,6 +42,12 @@ pub(super) fn reference(digest: &Digest) -> Vec<u8> {
     key
 }
 
+/// The payload whose reference count a full key is; none where it is another key.
+pub(super) fn referred(key: &[u8]) -> Option<Digest> {
+    let digest = key.strip_prefix(&[Keyspace::Piece as u8, REFERENCES])?;
+    <[u8; 32]>::try_from(digest).ok().map(Digest::from)
+}
+
 /// The smallest key that does not begin with `prefix` and lies behind all that do; none if there is no such key.
 pub(super) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut next = prefix.to_vec();

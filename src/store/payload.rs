@@ -5,7 +5,8 @@
 //! the file is removed. A crash in between leaves a file that no record names: [`Payloads::sweep`] removes it in the background
 //! after the next start, so that a start never waits for a large directory.
 //!
-//! INVARIANT: a file that a commit under way is about to name (it holds a [`Pin`]) is never removed.
+//! INVARIANT: a file that a commit under way is about to name (it holds a [`Pin`]) is never removed. While a backup copies files
+//! (it holds a [`Hold`]), none is.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -20,8 +21,11 @@ use sha2::{Digest as _, Sha256};
 /// Where files are written before they have their name.
 const INCOMING: &str = "incoming";
 
+/// Files whose removal a backup puts off, at most; beyond it they are left to the sweep after the next start.
+const PUT_OFF_MAX: usize = 65_536;
+
 /// The SHA-256 of a payload, which names its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Digest([u8; 32]);
 
 impl Digest {
@@ -48,7 +52,14 @@ pub(super) struct Payloads {
     written: Arc<AtomicU64>,
 }
 
-type Pins = HashMap<Digest, usize>;
+/// What must not be removed now.
+#[derive(Debug, Default)]
+struct Pins {
+    /// How many commits under way name each payload.
+    counts: HashMap<Digest, usize>,
+    /// While a backup copies files: those that would have been removed meanwhile.
+    put_off: Option<Vec<Digest>>,
+}
 
 /// Keeps a payload's file from being removed.
 #[derive(Debug)]
@@ -60,12 +71,30 @@ pub(super) struct Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         let mut pins = lock(&self.pins);
-        if let Some(count) = pins.get_mut(&self.digest) {
+        if let Some(count) = pins.counts.get_mut(&self.digest) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                pins.remove(&self.digest);
+                pins.counts.remove(&self.digest);
             }
         }
+    }
+}
+
+/// Keeps every payload's file from being removed; there is one at a time.
+#[derive(Debug)]
+pub(super) struct Hold(Arc<Mutex<Pins>>);
+
+impl Hold {
+    /// Gives the files free, and names those that were to be removed meanwhile.
+    pub(super) fn release(&self) -> Vec<Digest> {
+        lock(&self.0).put_off.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // What was put off and not asked for goes with the sweep after the next start.
+        drop(self.release());
     }
 }
 
@@ -129,11 +158,36 @@ impl Payloads {
         Ok(Some(body).filter(|body| Digest::of(body) == *digest))
     }
 
+    /// As [`Self::read`], where nobody knows the length.
+    pub(super) fn load(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
+        match fs::metadata(self.path(digest)) {
+            Ok(found) => self.read(digest, found.len()),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Keeps all files where they are, for as long as what is returned lives; none if somebody does already.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        let mut pins = lock(&self.pins);
+        if pins.put_off.is_some() {
+            return None;
+        }
+        pins.put_off = Some(Vec::new());
+        Some(Hold(self.pins.clone()))
+    }
+
     /// Removes a file unless a commit under way is about to name it, or `named` says that a record does.
     pub(super) fn discard(&self, digest: &Digest, named: impl FnOnce() -> bool) {
         // Held until the file is gone, so that nobody pins it in between and finds it still there.
-        let pins = lock(&self.pins);
-        if !pins.contains_key(digest) && !named() {
+        let mut pins = lock(&self.pins);
+        if let Some(put_off) = &mut pins.put_off {
+            if put_off.len() < PUT_OFF_MAX {
+                put_off.push(*digest);
+            }
+            return;
+        }
+        if !pins.counts.contains_key(digest) && !named() {
             remove(&self.path(digest));
         }
     }
@@ -162,7 +216,7 @@ impl Payloads {
 
     fn pin(&self, digest: Digest) -> Pin {
         let mut pins = lock(&self.pins);
-        let count = pins.entry(digest).or_insert(0);
+        let count = pins.counts.entry(digest).or_insert(0);
         *count = count.saturating_add(1);
         Pin { digest, pins: self.pins.clone() }
     }

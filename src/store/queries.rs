@@ -1,7 +1,6 @@
 //! What is read through the store's handle, straight from sled and past the committer.
 
 use std::ops::Bound;
-use std::sync::PoisonError;
 
 use super::chain::{FIRST_SEQUENCE, GENESIS, Link, Link32};
 use super::group::{self, Prior as _};
@@ -81,6 +80,32 @@ impl Store {
         })
     }
 
+    /// As [`Store::range`], the keys alone: no record is read, damaged or not. Blocks.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn keys(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        self.shared().reading(|reader| {
+            let keys = reader.engine.entries(bounds(keyspace, prefix, after, direction)).keys();
+            let keys: Box<dyn Iterator<Item = _>> = match direction {
+                Direction::Ascending => Box::new(keys),
+                Direction::Descending => Box::new(keys.rev()),
+            };
+            let bare = |key: sled::Result<sled::IVec>| match key {
+                Ok(key) => Ok(key.get(1..).unwrap_or_default().to_vec()),
+                Err(fault) => Err(Error::Read(fault.to_string())),
+            };
+            keys.take(limit).map(bare).collect()
+        })
+    }
+
     /// All counters whose keys begin with `prefix`, as of the returned position, which is durable. A counter that is zero may be
     /// absent. Commits wait meanwhile: it is for starting up and for a few counters.
     ///
@@ -145,14 +170,14 @@ impl Store {
 type Sums = (Position, Vec<(Vec<u8>, i64)>);
 
 fn sums(shared: &Shared, reader: Reader<'_>, prefix: &[u8]) -> Result<Sums, Error> {
-    let applying = shared.applying.lock().unwrap_or_else(PoisonError::into_inner);
+    let applying = shared.applying();
     let mut sums = Vec::new();
     for entry in reader.engine.entries(bounds(Keyspace::Counter, prefix, None, Direction::Ascending)) {
         let (key, value) = entry.map_err(|fault| Error::Read(fault.to_string()))?;
         let sum = group::number(&key, &value).ok_or_else(|| reading::damaged(&key, "it is no counter"))?;
         sums.push((key.get(1..).unwrap_or_default().to_vec(), sum));
     }
-    Ok((*applying, sums))
+    Ok((applying.position, sums))
 }
 
 type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);

@@ -1,7 +1,11 @@
 //! The metrics that dashboards rely on: each name once, with its labels in the order in which they are documented.
 
-/// Agents by state: `active`, `idle`, `passive`, `stopped`.
+/// Agents by state: `active`, `idle`, `waiting` (for a seat in memory), `passive`, `stopped`.
 pub const AGENTS: &str = "factory_agents";
+/// Agents that were asked to leave memory, by `reason`: `idle`, `memory` (it is pressed), `room` (others wait for a seat).
+pub const AGENT_PASSIVATIONS_TOTAL: &str = "factory_agent_passivations_total";
+/// 1 while memory is pressed.
+pub const MEMORY_PRESSED: &str = "factory_memory_pressed";
 /// Time to create an agent, durably.
 pub const AGENT_CREATION_SECONDS: &str = "factory_agent_creation_seconds";
 /// Restarts of actors, by `actor` and `reason`.
@@ -44,8 +48,17 @@ pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests
 pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 /// Records in a group commit.
 pub const STORE_COMMIT_RECORDS: &str = "factory_store_commit_records";
+/// Backups that ended, by `outcome` (`taken`, `failed`).
+pub const BACKUPS_TOTAL: &str = "factory_backups_total";
+/// Ended tasks that were deleted because they are older than `retention.tasks`.
+pub const TASKS_DELETED_TOTAL: &str = "factory_tasks_deleted_total";
 /// Messages that wait in an actor's mailbox, by `actor`.
 pub const MAILBOX_DEPTH: &str = "factory_mailbox_depth";
+
+/// Actors that have been at one message for too long, by `actor`.
+pub const ACTORS_STUCK: &str = "factory_actors_stuck";
+/// Quarantines that began, by `actor`.
+pub const ACTOR_QUARANTINES_TOTAL: &str = "factory_actor_quarantines_total";
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,7 +106,9 @@ const TASK_BUCKETS_SECONDS: &[f64] =
 /// Records in one commit.
 const RECORDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-const AGENT_STATES: &[&str] = &["active", "idle", "passive", "stopped"];
+const AGENT_STATES: &[&str] = &["active", "idle", "waiting", "passive", "stopped"];
+
+const PASSIVATION_REASONS: &[&str] = &["idle", "memory", "room"];
 
 const TASK_STATES: &[&str] =
     &["queued", "running", "waiting_approval", "needs_attention", "succeeded", "failed", "cancelled"];
@@ -105,6 +120,11 @@ const fn family(name: &'static str, kind: Kind, help: &'static str) -> Family {
 /// Every metric of the contract.
 pub const FAMILIES: &[Family] = &[
     Family { known: Some(("state", AGENT_STATES)), ..family(AGENTS, Kind::Gauge, "Agents by state.") },
+    Family {
+        known: Some(("reason", PASSIVATION_REASONS)),
+        ..family(AGENT_PASSIVATIONS_TOTAL, Kind::Counter, "Agents that were asked to leave memory.")
+    },
+    family(MEMORY_PRESSED, Kind::Gauge, "1 while idle agents are passivated because memory is short, else 0."),
     family(AGENT_CREATION_SECONDS, Kind::Histogram(DISK_SECONDS), "Time to create an agent, durably."),
     Family {
         open: &["actor", "reason"],
@@ -175,5 +195,22 @@ pub const FAMILIES: &[Family] = &[
     },
     family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),
     family(STORE_COMMIT_RECORDS, Kind::Histogram(RECORDS), "Records in a group commit."),
+    Family {
+        known: Some(("outcome", &["taken", "failed"])),
+        ..family(BACKUPS_TOTAL, Kind::Counter, "Backups that were taken, and that were begun and were not.")
+    },
+    family(
+        TASKS_DELETED_TOTAL,
+        Kind::Counter,
+        "Ended tasks that were deleted because they were older than retention.tasks.",
+    ),
     Family { open: &["actor"], ..family(MAILBOX_DEPTH, Kind::Gauge, "Messages that wait in an actor's mailbox.") },
+    Family {
+        open: &["actor"],
+        ..family(ACTORS_STUCK, Kind::Gauge, "Actors that have been at one message for longer than their specs allow.")
+    },
+    Family {
+        open: &["actor"],
+        ..family(ACTOR_QUARANTINES_TOTAL, Kind::Counter, "Actors that were put into quarantine.")
+    },
 ];

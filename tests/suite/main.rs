@@ -11,16 +11,21 @@
     reason = "a test may fail where it stands"
 )]
 
+mod agents_in_memory;
 mod attention;
+mod backup;
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;
 mod budgets;
 mod cancelling;
 mod capabilities;
+mod chaos;
 mod control_socket;
+mod crash_loop;
 mod documents;
 mod exit_codes;
+mod failing_store;
 mod harness;
 mod idempotency;
 mod licences;
@@ -30,6 +35,7 @@ mod openapi;
 mod orchestration;
 mod plans;
 mod pool_limits;
+mod power_loss;
 mod prometheus_text;
 mod provider_failures;
 mod provider_key;

@@ -1,10 +1,13 @@
 //! A tree -> [`Settings`]. A file for each subject; this one holds the top level and the order.
 
 mod access;
+mod agents;
 mod api;
 mod budgets;
+mod chaos;
 mod log;
 mod providers;
+mod retention;
 mod templates;
 mod tools;
 
@@ -25,12 +28,15 @@ const CACHE_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
 /// Reads everything; the result counts only where the report has no mistakes.
 pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Settings {
     let mut root = Section::root(tree);
-    let data_dir = root.read_or(report, "data_dir", PathBuf::from("data"), path_from);
+    let data_dir = read_data_dir(&mut root, report);
     let templates_dir = root.read_or(report, "templates_dir", PathBuf::from("templates"), path_from);
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
+    let agents = agents::read(root.section(report, "agents"), report);
     let api = api::read(root.section(report, "api"), report);
+    let chaos = chaos::read(root.section(report, "chaos"), report);
     let store = store(root.section(report, "store"), report);
+    let retention = retention::read(root.section(report, "retention"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
@@ -45,8 +51,11 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         templates_dir,
         socket,
         max_workers,
+        agents,
         api,
+        chaos,
         store,
+        retention,
         log,
         templates,
         providers,
@@ -56,6 +65,15 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         budgets,
         access,
     }
+}
+
+/// Reads one setting of the tree and leaves the rest alone.
+pub(super) fn data_dir(tree: Table, report: &mut Report) -> PathBuf {
+    read_data_dir(&mut Section::root(tree), report)
+}
+
+fn read_data_dir(root: &mut Section, report: &mut Report) -> PathBuf {
+    root.read_or(report, "data_dir", PathBuf::from("data"), path_from)
 }
 
 fn socket(root: &mut Section, host: &Host, report: &mut Report) -> PathBuf {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::repeat::{Claim, Keys};
-use super::room::{Entrance, Place, Wanted};
+use super::room::{Entrance, Most, Place, Wanted};
 use super::submission::{Submission, Target};
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
@@ -30,6 +30,8 @@ pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
 /// Finds a registered agent of a template that waits for work and serves just this tenant and user, if one is in memory; the data
 /// plane knows.
 pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant, Option<&User>) -> Option<AgentId> + Send + Sync>;
+/// Whether a registered agent is in quarantine; the data plane knows.
+pub type Quarantined = Arc<dyn Fn(AgentId) -> bool + Send + Sync>;
 /// Routes by name, from the settings.
 pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
 
@@ -51,8 +53,12 @@ pub struct Means {
     pub readiness: Readiness,
     /// Which registered agents wait for work.
     pub free_agent: FreeAgent,
+    /// Which registered agents are in quarantine.
+    pub quarantined: Quarantined,
     /// The most open tasks.
     pub open_tasks_max: usize,
+    /// The most open tasks of one registered agent.
+    pub agent_queue_max: usize,
 }
 
 /// How many times as many tasks may be open when one is delegated as when one is submitted from outside.
@@ -62,7 +68,7 @@ const DELEGATED_ROOM: usize = 8;
 /// reservation, which the budget's actor makes.
 #[derive(Clone)]
 pub struct Admission {
-    means: Arc<Means>,
+    pub(super) means: Arc<Means>,
     keys: Keys,
     entrance: Entrance,
     draining: Arc<AtomicBool>,
@@ -76,26 +82,26 @@ pub struct Ticket {
     pub reservation: Reservation,
     /// What must become durable with it.
     pub with: Batch,
-    /// Both held until it is durable.
+    /// Held until the submission is durable or given up.
     claim: Option<Claim>,
-    place: Place,
+    /// Held until the task is open.
+    place: Option<Place>,
 }
 
 impl Ticket {
-    /// Lets others submit under the same idempotency key, and in the same place if it is free; the submission is durable or
-    /// given up.
-    pub fn conclude(self) {
-        drop((self.claim, self.place));
+    /// What is to be handed to [`Journal::submit_through`], once: the task gives the place that it had on its way in back when it
+    /// is open.
+    pub fn opening(&mut self) -> impl FnOnce(&mut dyn FnMut()) + Send + 'static {
+        let place = self.place.take();
+        move |open| match place {
+            Some(place) => place.open(open),
+            None => open(),
+        }
     }
-}
 
-/// The place of a task that is reopened, held until it is open.
-pub struct Readmitted(Place);
-
-impl Readmitted {
-    /// The task is open, or was given up.
+    /// Lets others submit under the same idempotency key; the submission is durable or given up.
     pub fn conclude(self) {
-        drop(self.0);
+        drop(self.claim);
     }
 }
 
@@ -108,9 +114,9 @@ pub enum Admitted {
 }
 
 /// Who is to run a task, and what is known of it.
-struct Placement {
-    template: Arc<Template>,
-    worker: Worker,
+pub(super) struct Placement {
+    pub(super) template: Arc<Template>,
+    pub(super) worker: Worker,
 }
 
 impl Placement {
@@ -121,6 +127,14 @@ impl Placement {
             Kind::Orchestrator(_) => Worker::Orchestrator,
         };
         Self { template, worker }
+    }
+
+    fn wants(&self, input_bytes: usize, most: Most) -> Wanted<'_> {
+        let agent = match self.worker {
+            Worker::Registered(Registered(agent)) => Some(agent),
+            Worker::Own | Worker::Orchestrator => None,
+        };
+        Wanted { template: &self.template.name, agent, input_bytes, most }
     }
 }
 
@@ -170,7 +184,7 @@ impl Admission {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
-        let agent = self.agent(principal, &submission.target)?;
+        let agent = self.agent(principal, &submission.target).await?;
         // What is asked of an agent is asked for its tenant and user, unless somebody says otherwise.
         let (of_tenant, of_user) =
             agent.as_ref().map_or((None, None), |agent| (Some(agent.tenant.clone()), agent.user.clone()));
@@ -184,7 +198,7 @@ impl Admission {
             None => None,
         };
         if let Some(claim) = &claim
-            && let Some(task) = claim.earlier(self.means.journal.store(), fingerprint, now)?
+            && let Some(task) = claim.earlier(self.means.journal.store(), fingerprint, now).await?
         {
             return Ok(Admitted::Repeated(task));
         }
@@ -192,9 +206,9 @@ impl Admission {
         let placement = match agent {
             Some(agent) if agent.tenant == tenant => self.on_agent(&agent)?,
             Some(agent) => return Err(Refusal::UnknownAgent(agent.agent)),
-            None => self.place(&submission.target, &tenant, user.as_ref())?,
+            None => self.place(&submission.target, &tenant, user.as_ref()).await?,
         };
-        let place = self.enter(&placement.template, submission.input.len())?;
+        let place = self.enter(&placement, submission.input.len())?;
         let order = Order {
             task,
             worker: placement.worker,
@@ -218,7 +232,7 @@ impl Admission {
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
-        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim, place })))
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim, place: Some(place) })))
     }
 
     /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
@@ -239,12 +253,8 @@ impl Admission {
         let ancestors: Vec<Ancestor> = std::iter::once(Ancestor { task: above.task, budget: above.budget })
             .chain(above.ancestors.iter().cloned())
             .collect();
-        let placement = self.place(target, &above.tenant, above.user.as_ref())?;
-        // More room than for tasks from outside, so that plans that fill theirs can still delegate and end; and no pool:
-        // subtasks are bounded by their plans.
-        let tasks_max = self.means.open_tasks_max.saturating_mul(DELEGATED_ROOM);
-        let wanted = Wanted { template: &placement.template.name, input_bytes: input.len(), tasks_max, pool_max: None };
-        let place = self.entrance.enter(&self.means.journal, &wanted)?;
+        let placement = self.place(target, &above.tenant, above.user.as_ref()).await?;
+        let place = self.enter_delegated(&placement, input.len())?;
         let order = Order {
             task: child,
             worker: placement.worker,
@@ -271,7 +281,7 @@ impl Admission {
             uid: None,
         };
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
-        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None, place })
+        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None, place: Some(place) })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -282,45 +292,6 @@ impl Admission {
         let template = self.means.templates.pinned(&order.template, &order.digest).await?;
         let route = self.route(&template)?;
         Ok(WorkOrder::new(order, template, route))
-    }
-
-    /// Decides whether a task that failed may be open again. What was decided when it was submitted stands, its template's
-    /// version too; there must be room for it, and somebody to do it. The decision is on record when this refuses.
-    ///
-    /// # Errors
-    /// Why not; see [`Refusal`].
-    pub async fn readmit(
-        &self,
-        principal: &Principal,
-        order: &Arc<Order>,
-        now: Timestamp,
-    ) -> Result<Readmitted, Refusal> {
-        let decided = self.decide_again(order, now).await;
-        if let Err(refusal) = &decided {
-            self.put_on_record(principal, "retry_task", &order.task.to_string(), refusal, now).await?;
-        }
-        decided
-    }
-
-    async fn decide_again(&self, order: &Arc<Order>, now: Timestamp) -> Result<Readmitted, Refusal> {
-        if self.is_draining() {
-            return Err(Refusal::Draining);
-        }
-        if order.deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(Refusal::DeadlineOver(order.task));
-        }
-        if let Some(agent) = order.registered_agent() {
-            let found = self.means.journal.agents().get(agent)?;
-            let stays = found.is_some_and(|agent| agent.stopped_at.is_none());
-            if !stays {
-                return Err(Refusal::StoppedAgent(agent));
-            }
-        }
-        // What is no longer trusted or was withdrawn does not run again, also where its content is kept.
-        self.means.templates.get(&order.template)?;
-        let restored = self.restore(Arc::clone(order)).await?;
-        let place = self.enter(restored.template(), order.input.len())?;
-        Ok(Readmitted(place))
     }
 
     /// Decides on a new registered agent; returns its record and what must become durable with it.
@@ -369,7 +340,7 @@ impl Admission {
         })
     }
 
-    async fn put_on_record(
+    pub(super) async fn put_on_record(
         &self,
         principal: &Principal,
         action: &'static str,
@@ -383,9 +354,9 @@ impl Admission {
     }
 
     /// The agent that a submission names, if it names one and its principal may know of it.
-    fn agent(&self, principal: &Principal, target: &Target) -> Result<Option<AgentRecord>, Refusal> {
+    async fn agent(&self, principal: &Principal, target: &Target) -> Result<Option<AgentRecord>, Refusal> {
         let Target::Agent(id) = target else { return Ok(None) };
-        let found = self.means.journal.agents().get(*id)?;
+        let found = self.means.journal.agents().find(*id).await?;
         let known = found.filter(|agent| principal.tenant.as_ref().is_none_or(|own| *own == agent.tenant));
         known.map(Some).ok_or(Refusal::UnknownAgent(*id))
     }
@@ -394,35 +365,51 @@ impl Admission {
         if agent.stopped_at.is_some() {
             return Err(Refusal::StoppedAgent(agent.agent));
         }
+        if (self.means.quarantined)(agent.agent) {
+            return Err(Refusal::QuarantinedAgent(agent.agent));
+        }
         let template = self.means.templates.get(&agent.template)?;
         Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) })
     }
 
-    fn place(&self, target: &Target, tenant: &Tenant, user: Option<&User>) -> Result<Placement, Refusal> {
+    async fn place(&self, target: &Target, tenant: &Tenant, user: Option<&User>) -> Result<Placement, Refusal> {
         match target {
             Target::Template(name) => Ok(Placement::of(self.means.templates.get(name)?)),
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
                 let free = (self.means.free_agent)(&template.name, tenant, user);
-                let free = free.map(|id| self.means.journal.agents().get(id)).transpose()?.flatten();
+                let free = match free {
+                    Some(id) => self.means.journal.agents().find(id).await?,
+                    None => None,
+                };
                 match free.filter(|agent| agent.stopped_at.is_none()) {
                     Some(agent) => Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) }),
                     None => Ok(Placement::of(template)),
                 }
             }
             Target::Agent(id) => {
-                let agent = self.means.journal.agents().get(*id)?.filter(|agent| agent.tenant == *tenant);
+                let agent = self.means.journal.agents().find(*id).await?.filter(|agent| agent.tenant == *tenant);
                 self.on_agent(&agent.ok_or(Refusal::UnknownAgent(*id))?)
             }
         }
     }
 
     /// Lets a task from outside in where there is room for it.
-    fn enter(&self, template: &Template, input_bytes: usize) -> Result<Place, Refusal> {
-        let pool_max = template.pool.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
-        let wanted = Wanted { template: &template.name, input_bytes, tasks_max: self.means.open_tasks_max, pool_max };
-        self.entrance.enter(&self.means.journal, &wanted)
+    pub(super) fn enter(&self, placement: &Placement, input_bytes: usize) -> Result<Place, Refusal> {
+        let of_template = placement.template.pool.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+        let Means { open_tasks_max, agent_queue_max, .. } = *self.means;
+        let most = Most { tasks: open_tasks_max, of_template, of_agent: agent_queue_max };
+        self.entrance.enter(&self.means.journal, &placement.wants(input_bytes, most))
+    }
+
+    /// Lets a subtask in where there is room for it: more than for tasks from outside, so that plans that fill theirs can still
+    /// delegate and end; and no pool, as subtasks are bounded by their plans.
+    fn enter_delegated(&self, placement: &Placement, input_bytes: usize) -> Result<Place, Refusal> {
+        let Means { open_tasks_max, agent_queue_max, .. } = *self.means;
+        let tasks = open_tasks_max.saturating_mul(DELEGATED_ROOM);
+        let most = Most { tasks, of_template: None, of_agent: agent_queue_max.saturating_mul(DELEGATED_ROOM) };
+        self.entrance.enter(&self.means.journal, &placement.wants(input_bytes, most))
     }
 
     fn route(&self, template: &Template) -> Result<Arc<[ModelRef]>, Refusal> {

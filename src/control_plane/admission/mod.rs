@@ -12,14 +12,16 @@ mod actor;
 mod handle;
 mod order;
 pub mod policy;
+mod readmission;
 mod recover;
 mod refusal;
 mod repeat;
 mod room;
 pub mod submission;
 
-pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Readiness, Routes, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Quarantined, Readiness, Routes, Ticket};
 pub use order::{WorkOrder, payer_of};
+pub use readmission::Readmitted;
 pub use refusal::Refusal;
 pub use repeat::KEY_LIFETIME;
 pub use room::OPEN_INPUT_BYTES_MAX;

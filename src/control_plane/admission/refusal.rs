@@ -35,6 +35,9 @@ pub enum Refusal {
     /// The agent was stopped for good.
     #[error("submit to {0}: it was stopped")]
     StoppedAgent(AgentId),
+    /// The agent failed too often and waits to be released.
+    #[error("submit to {0}: it is in quarantine")]
+    QuarantinedAgent(AgentId),
     /// No published template has the capability.
     #[error("submit to capability {0}: no published template has it")]
     UnknownCapability(Capability),
@@ -86,6 +89,14 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The agent has as many open tasks as it may have.
+    #[error("{agent} has as many open tasks as it may have: {limit}")]
+    QueueFull {
+        /// The agent.
+        agent: AgentId,
+        /// The limit.
+        limit: usize,
+    },
     /// The daemon is stopping.
     #[error("the daemon is draining")]
     Draining,
@@ -101,6 +112,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.code(),
             Self::UnknownAgent(_) => "agent_not_found",
             Self::StoppedAgent(_) => "agent_stopped",
+            Self::QuarantinedAgent(_) => "agent_quarantined",
             Self::UnknownCapability(_) => "capability_not_found",
             Self::NotAnAgent(_) => "template_not_an_agent",
             Self::UnknownRoute(_) => "route_unknown",
@@ -113,6 +125,7 @@ impl Failure for Refusal {
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::TooDeep(_) => "delegation_too_deep",
             Self::Overloaded { .. } => "overloaded",
+            Self::QueueFull { .. } => "agent_queue_full",
             Self::Draining => "draining",
         }
     }
@@ -128,10 +141,13 @@ impl Failure for Refusal {
             Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
-            Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
-                Class::Refused
-            }
-            Self::Overloaded { .. } => Class::Overload,
+            Self::QuarantinedAgent(_)
+            | Self::NotAnAgent(_)
+            | Self::Unpriced(_)
+            | Self::TooMany { .. }
+            | Self::TooLate
+            | Self::TooDeep(_) => Class::Refused,
+            Self::Overloaded { .. } | Self::QueueFull { .. } => Class::Overload,
         }
     }
 
@@ -142,9 +158,10 @@ impl Failure for Refusal {
             Self::Budget(error) => error.retry(),
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
-            Self::Overloaded { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
@@ -168,6 +185,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.detail(),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
@@ -180,6 +198,7 @@ impl Failure for Refusal {
             | Self::KeyReused(_)
             | Self::TooDeep(_)
             | Self::Overloaded { .. }
+            | Self::QueueFull { .. }
             | Self::Draining => self.to_string(),
         }
     }

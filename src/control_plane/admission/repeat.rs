@@ -68,13 +68,17 @@ impl Drop for Claim {
 
 impl Claim {
     /// The task that the key stands for, if it was used within [`KEY_LIFETIME`].
-    pub(super) fn earlier(
+    pub(super) async fn earlier(
         &self,
         store: &Store,
         fingerprint: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<TaskId>, Refusal> {
-        let found = store.get(Keyspace::Idempotency, &self.key).map_err(journal::Error::from)?;
+        let (store, key) = (store.clone(), self.key.clone());
+        // On a thread that may block. Whoever used the key before has given it free, so that what it wrote is durable.
+        let found = tokio::task::spawn_blocking(move || store.get(Keyspace::Idempotency, &key)).await;
+        let found = found.unwrap_or_else(|fault| Err(store::Error::Read(fault.to_string())));
+        let found = found.map_err(journal::Error::from)?;
         let Some(record) = found else { return Ok(None) };
         let remembered: Remembered = decode(&record, &"an idempotency key", 0)?;
         if now.since(remembered.at) >= KEY_LIFETIME {

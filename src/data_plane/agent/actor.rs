@@ -65,6 +65,8 @@ impl State {
     fn leave_if_idle(&mut self, myself: &ActorRef<Message>) {
         if self.at_hand.is_none() && self.waiting.is_empty() {
             self.leaves = true;
+            // Before its mailbox is closed, so that whoever waits for an answer does not wait for another incarnation.
+            self.arguments.pulse.leave();
             myself.stop(None);
         }
     }

@@ -34,4 +34,4 @@ pub use actor::{Agent, Arguments, OnLeave};
 pub use environment::{Environment, Rooms};
 pub use error::Error;
 pub use message::Message;
-pub use pulse::{Life, Pulse, Resident};
+pub use pulse::{Life, OnChange, Pulse, Resident};

@@ -1,10 +1,11 @@
 //! What is known of an agent in memory without asking it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::sync::Notify;
 
 use crate::control_plane::template::Supervision;
-use crate::domain::clock::Timestamp;
 use crate::domain::id::AgentId;
 use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::order::Order;
@@ -50,21 +51,31 @@ pub enum Life {
     Registered,
 }
 
+/// Told when an agent begins to work on tasks, or has none any more.
+pub type OnChange = Arc<dyn Fn(&Pulse) + Send + Sync>;
+
 /// What others may see of an agent in memory without asking it; it outlives the actor's incarnations.
-#[derive(Debug)]
 pub struct Pulse {
     resident: Resident,
     active: AtomicBool,
-    idle_since_micros: AtomicI64,
+    leaving: AtomicBool,
+    left: Notify,
     starts: AtomicU32,
+    on_change: OnChange,
 }
 
 impl Pulse {
     /// The pulse of an agent that is about to start.
     #[must_use]
-    pub fn new(resident: Resident) -> Arc<Self> {
-        let now = AtomicI64::new(Timestamp::now().micros());
-        Arc::new(Self { resident, active: AtomicBool::new(false), idle_since_micros: now, starts: AtomicU32::new(0) })
+    pub fn new(resident: Resident, on_change: OnChange) -> Arc<Self> {
+        Arc::new(Self {
+            resident,
+            active: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            left: Notify::new(),
+            starts: AtomicU32::new(0),
+            on_change,
+        })
     }
 
     /// Who it is.
@@ -79,26 +90,45 @@ impl Pulse {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Since when it does not, if it does not.
-    #[must_use]
-    pub fn idle_since(&self) -> Option<Timestamp> {
-        let since = self.idle_since_micros.load(Ordering::Relaxed);
-        (!self.is_active()).then_some(Timestamp::from_micros(since))
-    }
-
     /// How often it was restarted.
     #[must_use]
     pub fn restarts(&self) -> u32 {
         self.starts.load(Ordering::Relaxed).saturating_sub(1)
     }
 
+    /// Returns once it has decided to leave: it takes no message any more, and whoever it tells looks for its open tasks once more.
+    pub async fn leaves(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if self.leaving.load(Ordering::Acquire) {
+                return;
+            }
+            left.await;
+        }
+    }
+
     /// Counts a start.
     pub(super) fn start(&self) {
+        self.leaving.store(false, Ordering::Release);
         self.starts.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn set(&self, active: bool) {
-        self.idle_since_micros.store(Timestamp::now().micros(), Ordering::Relaxed);
         self.active.store(active, Ordering::Relaxed);
+        (self.on_change)(self);
+    }
+
+    /// It takes no message any more.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+        self.left.notify_waiters();
+    }
+}
+
+impl std::fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "pulse of {}", self.resident.agent)
     }
 }

@@ -1,22 +1,25 @@
 //! The factory's handle: creates, finds, activates and stops agents.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dashmap::DashMap;
-use metrics::histogram;
+use metrics::{counter, histogram};
 
 use super::registry::{Claim, Registry};
+use super::state::{Admittance, Census, Residency, Waiting};
 use super::{Error, spec};
+use crate::config::settings;
 use crate::control_plane::template::Supervision;
-use crate::data_plane::agent::{Environment, Life, Message, Pulse, Resident};
+use crate::data_plane::agent::{Environment, Message, OnChange, Pulse, Resident};
 use crate::domain::clock::Timestamp;
-use crate::domain::id::{AgentId, TaskId};
+use crate::domain::id::AgentId;
 use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::Order;
 use crate::store::Batch;
-use crate::supervision::{Address, CallError, SupervisorHandle};
+use crate::supervision::{Address, CallError, RestartLedger, SupervisorHandle};
+use crate::telemetry::names::AGENT_PASSIVATIONS_TOTAL;
 
 /// How long a hint may wait for an agent that is being restarted. What it says is in the journal anyway.
 const HINT_PATIENCE: Duration = Duration::from_secs(5);
@@ -39,8 +42,23 @@ pub struct Factory(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) environment: Environment,
     pub(super) living: Registry<AgentId, Message>,
-    pub(super) pulses: DashMap<AgentId, Arc<Pulse>>,
+    /// Held while a seat is given and claimed, or given back, so that both change together.
+    pub(super) residency: Mutex<Residency>,
+    pub(super) on_change: OnChange,
     pub(super) shards: Vec<SupervisorHandle>,
+    pub(super) settings: settings::Agents,
+    /// Who remembers which agents were given up; without it none is ever in quarantine.
+    pub(super) ledger: Option<Arc<dyn RestartLedger>>,
+}
+
+/// How the actor that serves an agent was found.
+enum Found {
+    /// It is in memory, or on its way there.
+    Served(Address<Message>, Option<Arc<Pulse>>),
+    /// The caller is to start it.
+    Vacant(Address<Message>),
+    /// It waits for a seat.
+    Waits,
 }
 
 impl Factory {
@@ -69,27 +87,37 @@ impl Factory {
     }
 
     /// Brings an open task to its agent, activating it where it is passive, supervised as its template says. Doing so again is
-    /// harmless.
+    /// harmless. Where as many agents are in memory as may be, the task stays open, and its agent waits for a seat; a task of an
+    /// agent in quarantine waits until that is released.
     ///
     /// # Errors
     /// The agent's actor did not start. The task is open all the same; whoever dispatches again brings it on.
     pub async fn assign(&self, order: &Order, supervision: Supervision) -> Result<(), Error> {
         let agent = order.agent();
+        if order.registered_agent().is_some() && self.is_quarantined(agent) {
+            tracing::debug!(task = %order.task, %agent, "a task waits for its agent's release from quarantine");
+            return Ok(());
+        }
+        let wanted = Waiting { agent, task: order.task, supervision };
         loop {
-            match self.0.living.claim(&agent) {
+            match self.find(wanted) {
+                Found::Waits => return Ok(()),
                 // It finds the task in the journal when it starts.
-                Claim::Vacant(address) => {
+                Found::Vacant(address) => {
                     let resident = Resident::of(order, supervision);
                     return self.activate(resident, address).await;
                 }
-                Claim::Served(address) => {
-                    match address.call(HINT_PATIENCE, |heard| Message::Run(order.task, heard)).await {
-                        // Whatever keeps a living agent from answering, it looks into the journal when it starts anew.
-                        Ok(()) | Err(CallError::Interrupted(_) | CallError::TimedOut(_)) => return Ok(()),
-                        Err(CallError::NotRunning(_)) => {
+                Found::Served(address, pulse) => {
+                    let hint = address.call(HINT_PATIENCE, |heard| Message::Run(order.task, heard));
+                    tokio::select! {
+                        heard = hint => match heard {
+                            // Whatever keeps a living agent from answering, it looks into the journal when it starts anew.
+                            Ok(()) | Err(CallError::Interrupted(_) | CallError::TimedOut(_)) => return Ok(()),
                             // It ended without a word, together with its supervisor. Of those who find that out one starts anew.
-                            self.0.living.remove(&agent, &address);
-                        }
+                            Err(CallError::NotRunning(_)) => self.forget(wanted.agent, &address),
+                        },
+                        // The task was open before it left, so that `left` finds it.
+                        () = leaves(pulse) => return Ok(()),
                     }
                 }
             }
@@ -105,79 +133,136 @@ impl Factory {
     /// A registered agent of a template that is in memory and waits, and that serves this tenant and user: its memory is theirs.
     #[must_use]
     pub fn free_agent(&self, template: &TemplateName, tenant: &Tenant, user: Option<&User>) -> Option<AgentId> {
-        let fits = |pulse: &Pulse| {
-            let resident = pulse.resident();
-            resident.life == Life::Registered
-                && resident.template == *template
-                && resident.tenant == *tenant
-                && resident.user.as_ref() == user
-        };
-        self.0.pulses.iter().find(|pulse| !pulse.is_active() && fits(pulse)).map(|pulse| *pulse.key())
+        self.residency().free(template, tenant, user)
     }
 
     /// How often an agent in memory was restarted.
     #[must_use]
     pub fn restarts(&self, agent: AgentId) -> u32 {
-        self.0.pulses.get(&agent).map_or(0, |pulse| pulse.restarts())
+        self.residency().pulse(agent).map_or(0, |pulse| pulse.restarts())
     }
 
     /// What an agent is doing.
     #[must_use]
     pub fn presence(&self, agent: AgentId) -> Presence {
-        match self.0.pulses.get(&agent) {
+        match self.residency().pulse(agent) {
             Some(pulse) if pulse.is_active() => Presence::Active,
             Some(_) => Presence::Idle,
             None => Presence::Passive,
         }
     }
 
-    /// How many agents work on a task, and how many are in memory and wait.
+    /// How many agents there are in memory.
     #[must_use]
-    pub fn census(&self) -> (usize, usize) {
-        let active = self.0.pulses.iter().filter(|pulse| pulse.is_active()).count();
-        (active, self.0.pulses.len().saturating_sub(active))
+    pub fn census(&self) -> Census {
+        self.residency().census()
     }
 
     /// Forgets the agents of a shard whose supervisor was started anew: they ended with its predecessor.
     pub fn forget_shard(&self, shard: usize) {
         let count = self.0.shards.len();
-        self.0.living.forget(|agent| spec::shard_of(*agent, count) == shard);
-        self.0.pulses.retain(|agent, _| spec::shard_of(*agent, count) != shard || self.0.living.find(agent).is_some());
+        let of_shard = |agent: AgentId| spec::shard_of(agent, count) == shard;
+        let invited = {
+            let mut residency = self.residency();
+            self.0.living.forget(|agent| of_shard(*agent));
+            residency.lose(|agent| of_shard(agent) && self.0.living.find(&agent).is_none())
+        };
+        self.invite(invited);
     }
 
-    /// Passivates registered agents that have been idle for longer than `limit`.
-    pub(super) fn passivate_idle(&self, limit: Duration, now: Timestamp) {
-        for entry in &self.0.pulses {
-            let idle = entry.value().idle_since().is_some_and(|since| now.since(since) > limit);
-            if idle && let Some(address) = self.0.living.find(entry.key()) {
-                // One that has just ended needs no asking.
+    /// Asks these agents to leave memory. One that has a task by now stays.
+    pub(super) fn ask_to_leave(&self, agents: impl IntoIterator<Item = AgentId>) {
+        for agent in agents {
+            if let Some(address) = self.0.living.find(&agent) {
+                // One that has just ended needs no asking, and one that is being restarted tells that it is idle.
                 let _gone = address.cast(Message::Passivate).is_err();
             }
         }
     }
 
-    async fn activate(&self, resident: Resident, address: Address<Message>) -> Result<(), Error> {
-        let agent = resident.agent;
-        let pulse = Pulse::new(resident);
-        self.0.pulses.insert(agent, Arc::clone(&pulse));
-        let shard = spec::shard_of(agent, self.0.shards.len());
-        let child = spec::agent(self, pulse, &address);
-        let Some(supervisor) = self.0.shards.get(shard) else { return Err(Error::Unknown(agent)) };
-        match supervisor.start_child(child).await {
-            Ok(()) => {
-                self.0.living.started(&agent, &address);
-                Ok(())
+    pub(super) fn residency(&self) -> MutexGuard<'_, Residency> {
+        self.0.residency.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An agent works now, or has nothing to do.
+    pub(super) fn changed(&self, pulse: &Pulse) {
+        let agent = pulse.resident().agent;
+        let asked = {
+            let mut residency = self.residency();
+            if !residency.pulse(agent).is_some_and(|known| std::ptr::eq(Arc::as_ptr(known), pulse)) {
+                // A former life of the agent.
+                return;
             }
-            Err(fault) => {
-                self.forget(agent, &address);
-                Err(Error::Activate { agent, fault })
+            if pulse.is_active() {
+                residency.works(agent);
+                None
+            } else {
+                residency.rests(agent, Timestamp::now())
             }
+        };
+        self.make_room(asked);
+    }
+
+    /// INVARIANT: whoever has an address in the registry has a seat.
+    fn find(&self, wanted: Waiting) -> Found {
+        let agent = wanted.agent;
+        let asked = {
+            let mut residency = self.residency();
+            if let Some(address) = self.0.living.find(&agent) {
+                return Found::Served(address, residency.pulse(agent).cloned());
+            }
+            match residency.enter(wanted) {
+                Admittance::Seated => match self.0.living.claim(&agent) {
+                    Claim::Vacant(address) => return Found::Vacant(address),
+                    Claim::Served(address) => return Found::Served(address, None),
+                },
+                Admittance::Waits(asked) => asked,
+            }
+        };
+        self.make_room(asked);
+        Found::Waits
+    }
+
+    fn make_room(&self, asked: Option<AgentId>) {
+        if asked.is_some() {
+            counter!(AGENT_PASSIVATIONS_TOTAL, "reason" => "room").increment(1);
+            self.ask_to_leave(asked);
         }
     }
 
+    async fn activate(&self, resident: Resident, address: Address<Message>) -> Result<(), Error> {
+        let agent = resident.agent;
+        let pulse = Pulse::new(resident, Arc::clone(&self.0.on_change));
+        self.residency().settle(agent, Arc::clone(&pulse));
+        let shard = spec::shard_of(agent, self.0.shards.len());
+        let child = spec::agent(self, pulse, &address);
+        let started = match self.0.shards.get(shard) {
+            Some(supervisor) => supervisor.start_child(child).await.map_err(|fault| Error::Activate { agent, fault }),
+            None => Err(Error::Unknown(agent)),
+        };
+        match started {
+            Ok(()) => self.0.living.started(&agent, &address),
+            Err(_) => self.forget(agent, &address),
+        }
+        started
+    }
+
     pub(super) fn forget(&self, agent: AgentId, address: &Address<Message>) {
-        if self.0.living.remove(&agent, address) {
-            self.0.pulses.remove(&agent);
+        let invited = {
+            let mut residency = self.residency();
+            if self.0.living.remove(&agent, address) { residency.leaves(agent) } else { Vec::new() }
+        };
+        self.invite(invited);
+    }
+
+    /// Activates those who waited for a seat and have one now; who has no open task any more gives it to the next.
+    fn invite(&self, invited: Vec<Waiting>) {
+        let mut invited = VecDeque::from(invited);
+        while let Some(Waiting { agent, supervision, .. }) = invited.pop_front() {
+            match self.open_order(agent) {
+                Some(order) => self.reassign(order, supervision),
+                None => invited.extend(self.residency().leaves(agent)),
+            }
         }
     }
 
@@ -185,19 +270,44 @@ impl Factory {
     /// activated again.
     pub(super) fn left(&self, resident: &Resident, address: &Address<Message>) {
         self.forget(resident.agent, address);
-        for task in self.0.environment.journal.open_tasks_of(resident.agent) {
-            self.reassign(task, resident.supervision);
+        if let Some(order) = self.open_order(resident.agent) {
+            self.reassign(order, resident.supervision);
         }
     }
 
+    /// An open task of an agent. One is enough to activate it: when it starts it looks for all of them.
+    fn open_order(&self, agent: AgentId) -> Option<Arc<Order>> {
+        let journal = &self.0.environment.journal;
+        journal.open_tasks_of(agent).into_iter().find_map(|task| Some(journal.watch(task)?.borrow().order.clone()))
+    }
+
     /// Brings an open task to its agent without anybody waiting for it.
-    pub(super) fn reassign(&self, task: TaskId, supervision: Supervision) {
-        let Some(open) = self.0.environment.journal.watch(task) else { return };
-        let (factory, order) = (self.clone(), open.borrow().order.clone());
+    fn reassign(&self, order: Arc<Order>, supervision: Supervision) {
+        let factory = self.clone();
         tokio::spawn(async move {
             if let Err(error) = factory.assign(&order, supervision).await {
-                tracing::warn!(%task, %error, "a task could not be brought to its agent; the next sweep does");
+                tracing::warn!(task = %order.task, %error, "a task could not be brought to its agent; the next sweep does");
             }
+            factory.vacate(order.agent());
         });
+    }
+
+    /// Gives the seat of an agent on that nobody is starting: whoever was to do so did not want it after all.
+    fn vacate(&self, agent: AgentId) {
+        let invited = {
+            let mut residency = self.residency();
+            match self.0.living.find(&agent) {
+                Some(_) => return,
+                None => residency.leaves(agent),
+            }
+        };
+        self.invite(invited);
+    }
+}
+
+async fn leaves(pulse: Option<Arc<Pulse>>) {
+    match pulse {
+        Some(pulse) => pulse.leaves().await,
+        None => std::future::pending().await,
     }
 }

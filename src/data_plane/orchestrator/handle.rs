@@ -21,10 +21,13 @@ use crate::journal::record::{CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::{State, Task};
 use crate::journal::{self, Journal};
 use crate::store::Batch;
-use crate::supervision::{Address, CallError, ChildSpec, Restart, SupervisorHandle};
+use crate::supervision::{Address, CallError, ChildSpec, OnStuck, Restart, SupervisorHandle};
 
 /// How long a plan that is given up waits for its subtasks to end.
 const CHILDREN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a plan may be at one message before it counts as stuck: its handlers hand slow work on.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// How long a plan that is being restarted may take to answer that it is there.
 const PING_PATIENCE: Duration = Duration::from_secs(5);
@@ -70,11 +73,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// The journal failed: there is no such task, and nothing is held for it.
-    pub async fn submit(&self, ticket: Ticket) -> Result<TaskId, Error> {
+    pub async fn submit(&self, mut ticket: Ticket) -> Result<TaskId, Error> {
         let (order, supervision) = (Arc::clone(ticket.order.order()), ticket.order.template().supervision);
         let (reservation, with) = (ticket.reservation.clone(), ticket.with.clone());
         let stored = Order::clone(&order);
-        let submitted = self.journal().submit(stored, reservation.amount(), Timestamp::now(), with).await;
+        let (amount, opening) = (reservation.amount(), ticket.opening());
+        let submitted = self.journal().submit_through(stored, amount, Timestamp::now(), with, opening).await;
         ticket.conclude();
         match submitted {
             Ok(()) => {
@@ -210,6 +214,8 @@ impl Orchestrator {
             .intensity(borne(&supervision))
             .backoff(supervision.backoff)
             .group("orchestrators")
+            .ledger_key(format!("plans/{task}"))
+            .stuck_after(STUCK_AFTER, OnStuck::Report)
             .on_give_up(Arc::new(move |_| {
                 if let Some(inner) = given_up.0.upgrade() {
                     inner.plans.remove(&task, &given_up.1);

@@ -4,6 +4,7 @@ mod confirming;
 mod deciding;
 mod open;
 mod replay;
+mod retention;
 mod retrying;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,11 @@ impl Desk {
         let task = TaskId::generate();
         self.journal.submit(order(task, tenant), Usd::ZERO, NOW, Batch::new()).await.expect("submitted");
         task
+    }
+
+    /// The order of a task that nobody has submitted.
+    pub(crate) fn order(&self, tenant: &str) -> Order {
+        order(TaskId::generate(), tenant)
     }
 
     /// A task that has ended.

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::store::Health;
+use crate::store::committer;
 use crate::store::engine::{Engine, SyncStep};
 use crate::store::envelope::VALUE_BYTES_MAX;
+use crate::store::space::SPACE_RESERVED_BYTES;
+use crate::store::{Cause, Health};
 
 use super::*;
 
@@ -44,6 +46,34 @@ async fn a_failed_sync_ends_all_writing_but_no_reading() {
     let again = Bench::open(directory.path());
     assert_eq!(again.store.health(), Health::Well);
     again.store.commit(put("late")).await.unwrap();
+}
+
+/// Invariant 3, before anything fails.
+#[tokio::test]
+async fn a_disk_without_room_is_not_written_to_until_it_has_some_and_reads_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(u64::MAX));
+    let engine = Engine::open(directory.path(), OPTIONS).unwrap();
+    let (sync, told) = (engine.sync_step().unwrap(), free.clone());
+    let free_bytes = Box::new(move || Some(told.load(Ordering::Relaxed)));
+    let store = Store::assemble_on(directory.path(), engine, sync, free_bytes).unwrap();
+    let _committer = store.run_committer().unwrap();
+    let put = |key: &str, size: usize| Batch::new().put(Keyspace::Task, key, record(bytes(size)));
+    let before = store.commit(put("kept", 10)).await.unwrap();
+
+    free.store(SPACE_RESERVED_BYTES + 1_000, Ordering::Relaxed);
+    for (key, size) in [("little", 600), ("file", 2 << 20)] {
+        assert!(matches!(store.commit(put(key, size)).await, Err(Error::Unwell(_))), "{key}");
+        assert!(!store.contains(Keyspace::Task, key.as_bytes()).unwrap(), "{key}");
+    }
+    free.store(SPACE_RESERVED_BYTES - 1, Ordering::Relaxed);
+    assert!(matches!(store.health(), Health::Unwell { cause: Cause::NoRoom, .. }));
+    assert!(store.read(|store| store.get(Keyspace::Task, b"kept")).await.unwrap().is_some());
+    assert!(!directory.path().join("payloads").exists(), "not even a payload's file is written");
+
+    free.store(u64::MAX, Ordering::Relaxed);
+    assert_eq!(store.health(), Health::Well);
+    assert!(store.commit(put("file", 2 << 20)).await.unwrap() > before);
 }
 
 /// Invariant 4.
@@ -144,24 +174,99 @@ async fn limits_are_refused_before_anything_is_written() {
     assert_eq!(bench.store.health(), Health::Well);
 }
 
-/// Invariants 1 and 2.
+/// Invariants 1, 2 and 9.
 #[tokio::test]
-async fn a_committer_that_panicked_is_taken_over_from() {
+async fn a_committer_that_panicked_is_taken_over_from_and_what_it_wrote_is_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let syncs = AtomicU32::new(0);
+    let (panicked, mut panics) = tokio::sync::mpsc::unbounded_channel();
     let sync = move || {
-        assert!(syncs.fetch_add(1, Ordering::Relaxed) != 1, "the second sync panics");
+        if syncs.fetch_add(1, Ordering::Relaxed) == 1 {
+            panicked.send(()).unwrap();
+            panic!("the second sync panics");
+        }
         Ok(())
     };
     let Bench { store, _committer: first } = with_sync(directory.path(), Box::new(sync));
     let put = |key: &str| Batch::new().put(Keyspace::Task, key, record("v")).add("sum", 1);
     let before = store.commit(put("one")).await.unwrap();
-    assert!(matches!(store.commit(put("two")).await, Err(Error::Commit(_))));
+    let cut_off = tokio::spawn({
+        let (store, batch) = (store.clone(), put("two"));
+        async move { store.commit(batch).await }
+    });
+    panics.recv().await.unwrap();
     drop(first);
     let _second = store.run_committer().unwrap();
+    let told = cut_off.await.unwrap().expect("it was written, and its caller is told so");
     let after = store.commit(put("three")).await.unwrap();
-    assert!(after > before);
-    // What was not acknowledged may be there, but then all of it.
-    let two = i64::from(store.contains(Keyspace::Task, b"two").unwrap());
-    assert_eq!(store.counters(b"").await.unwrap(), (after, vec![(b"sum".to_vec(), 2 + two)]));
+    assert!(before < told && told < after);
+    assert!(store.contains(Keyspace::Task, b"two").unwrap());
+    assert_eq!(store.counters(b"").await.unwrap(), (after, vec![(b"sum".to_vec(), 3)]));
+}
+
+/// Invariant 9, where nothing was written.
+#[tokio::test]
+async fn a_commit_that_a_panic_kept_from_being_written_is_told_so_by_the_successor() {
+    let directory = tempfile::tempdir().unwrap();
+    let Bench { store, _committer: first } = Bench::open(directory.path());
+    let put = |key: &str| Batch::new().put(Keyspace::Task, key, record("v"));
+    let before = store.commit(put("one")).await.unwrap();
+    drop(first);
+    // A panic after the group was begun and before sled was given it.
+    let cut_off = committer::panic_before_writing(store.shared(), before);
+    let _second = store.run_committer().unwrap();
+    assert!(matches!(cut_off.await.unwrap(), Err(Error::Commit(_))));
+    assert!(store.commit(put("two")).await.unwrap() > before);
+}
+
+/// Invariant 8.
+#[tokio::test]
+async fn a_database_that_lost_its_end_is_not_opened_as_if_nothing_were_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let whole = home.path().join("whole");
+    let bench = Bench::open(&whole);
+    for round in 0..40 {
+        let batch = Batch::new().put(Keyspace::Task, format!("{round}"), record(bytes(40_000)));
+        bench.store.commit(batch).await.unwrap();
+    }
+    bench.store.close().await.unwrap();
+    let length = std::fs::metadata(whole.join("store/db")).unwrap().len();
+    for kept in [Some(0), Some(length / 4), Some(length / 2), None] {
+        let cut = home.path().join(format!("cut-{kept:?}"));
+        std::fs::create_dir_all(cut.join("store")).unwrap();
+        for name in ["store/db", "store/conf", "store.position"] {
+            std::fs::copy(whole.join(name), cut.join(name)).unwrap();
+        }
+        let db = cut.join("store/db");
+        match kept {
+            Some(bytes) => std::fs::File::options().write(true).open(&db).unwrap().set_len(bytes).unwrap(),
+            None => std::fs::remove_file(&db).unwrap(),
+        }
+        // Also the second time: sled has made a database of what it found by then.
+        for _ in 0..2 {
+            let refused = Store::open(&cut, OPTIONS);
+            assert!(
+                matches!(refused, Err(Error::Incomplete { durable: 40, .. } | Error::Corrupt { .. })),
+                "{refused:?}"
+            );
+        }
+        // Whoever takes the mark away accepts the loss.
+        std::fs::remove_file(cut.join("store.position")).unwrap();
+        let accepted = Bench::open(&cut);
+        accepted.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
+    }
+}
+
+/// Invariant 3, where sled itself fails and then refuses reads.
+#[tokio::test]
+async fn reads_go_on_where_sled_refuses_them_after_a_failed_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::open(directory.path());
+    bench.store.commit(Batch::new().put(Keyspace::Task, "kept", record(bytes(20_000)))).await.unwrap();
+    let engine = bench.store.shared().engine.write().unwrap().take().unwrap();
+    let reopened = engine.reopen().unwrap();
+    assert!(reopened.answers());
+    *bench.store.shared().engine.write().unwrap() = Some(reopened);
+    assert_eq!(bench.store.get(Keyspace::Task, b"kept").unwrap(), Some(record(bytes(20_000))));
+    bench.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
 }

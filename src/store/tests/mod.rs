@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Batch, Direction, Error, Keyspace, Options, Record, Running, Store};
 
+mod backup;
 mod failing;
 mod grouping;
 mod keeping;

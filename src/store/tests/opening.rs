@@ -6,7 +6,7 @@ use super::*;
 
 fn refusal(directory: &Path) -> String {
     match Store::open(directory, OPTIONS) {
-        Err(Error::Open(reason)) => reason,
+        Err(refusal @ (Error::InUse(_) | Error::Foreign { .. } | Error::Newer { .. })) => refusal.to_string(),
         other => panic!("opened: {other:?}"),
     }
 }

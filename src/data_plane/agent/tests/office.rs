@@ -19,11 +19,11 @@ use crate::data_plane::provider::Providers;
 use crate::data_plane::tool::Tools;
 use crate::domain::budget::Scope;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::TaskId;
+use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::journal::Journal;
 use crate::journal::events::Events;
-use crate::journal::order::Order;
+use crate::journal::order::{Order, Registered, Worker};
 use crate::journal::record::TaskRecord;
 use crate::store::{Batch, Options, Running, Store};
 use crate::supervision::{Strategy, SupervisorHandle, SupervisorSpec, start_root};
@@ -67,7 +67,9 @@ impl Office {
             routes: BTreeMap::new(),
             readiness: Arc::new(|_| false),
             free_agent: Arc::new(|_, _, _| None),
+            quarantined: Arc::new(|_| false),
             open_tasks_max: 10,
+            agent_queue_max: 10,
         });
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
         let providers = Providers::start(&BTreeMap::new()).0;
@@ -95,6 +97,14 @@ impl Office {
         held.expect("no limit is in the way");
         let order = first.order.clone();
         self.journal().submit(first.order, WORST, Timestamp::now(), Batch::new()).await.expect("submitted");
+        order
+    }
+
+    /// A task of a registered agent that is open and past its deadline, with nothing held for it.
+    pub(crate) async fn submit_to(&self, agent: AgentId) -> Order {
+        let TaskRecord::Submitted(first) = submitted() else { unreachable!("it is a submission") };
+        let order = Order { worker: Worker::Registered(Registered(agent)), ..first.order };
+        self.journal().submit(order.clone(), Usd::ZERO, Timestamp::now(), Batch::new()).await.expect("submitted");
         order
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use crate::config::settings::Role;
+use crate::config::settings::{Agents, Role};
 use crate::control_plane::access::{Principal, Via};
 use crate::data_plane::agent::tests::office::Office;
 use crate::data_plane::agent::tests::{finished, started};
@@ -23,7 +23,7 @@ use crate::store::Batch;
 const BESIDE: &[u8] = b"stats/test/beside";
 
 fn orchestrator(office: &Office) -> Orchestrator {
-    let (factory, _specs) = Factory::start(office.environment.clone(), 1, Arc::new(|_| {}));
+    let (factory, _specs) = Factory::start(office.environment.clone(), &Agents::default(), 1, None, Arc::new(|_| {}));
     Orchestrator::start(office.environment.clone(), factory).0
 }
 
