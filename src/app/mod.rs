@@ -70,6 +70,8 @@ pub struct Daemon {
     settings: Settings,
     /// Whether the socket's file is ours to remove.
     owns_socket: bool,
+    #[cfg(test)]
+    rooms: Arc<Rooms>,
 }
 
 /// The control plane's rooms, and the children of its supervisor in the order of their start.
@@ -180,7 +182,19 @@ impl Daemon {
         root.start_root(tree::root(tree, listeners)).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
-        Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket })
+        Ok(Self {
+            root,
+            store,
+            journal,
+            access,
+            admission,
+            budget,
+            listener,
+            settings,
+            owns_socket,
+            #[cfg(test)]
+            rooms,
+        })
     }
 
     /// Puts in force what new settings say about access and limits; everything else needs a restart.

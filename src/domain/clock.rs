@@ -18,6 +18,10 @@ impl Timestamp {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one reader of the host's clock")]
     pub fn now() -> Self {
+        #[cfg(test)]
+        if let Some(now) = simulated::now() {
+            return now;
+        }
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
@@ -109,6 +113,39 @@ impl Day {
             .and_then(|span| epoch.checked_add(span))
             .map_or(1, jiff::civil::Date::day);
         Self(self.0.saturating_sub(i32::from(of_month).saturating_sub(1)))
+    }
+}
+
+/// A clock of one thread of a test, in the place of the host's: paused time is of no use where deadlines follow another clock.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::RefCell;
+
+    use super::Timestamp;
+
+    type Clock = Box<dyn Fn() -> Timestamp>;
+
+    thread_local! {
+        static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
+    }
+
+    /// The thread goes by another clock as long as this is held.
+    pub(crate) struct Simulated;
+
+    impl Drop for Simulated {
+        fn drop(&mut self) {
+            drop(CLOCK.take());
+        }
+    }
+
+    /// Lets this thread go by `clock`.
+    pub(crate) fn go_by(clock: impl Fn() -> Timestamp + 'static) -> Simulated {
+        CLOCK.set(Some(Box::new(clock)));
+        Simulated
+    }
+
+    pub(super) fn now() -> Option<Timestamp> {
+        CLOCK.with_borrow(|clock| clock.as_ref().map(|now| now()))
     }
 }
 

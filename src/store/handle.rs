@@ -214,3 +214,17 @@ impl Store {
         thread.map(drop).map_err(|fault| Error::Open(format!("start the sweep of payloads: {fault}")))
     }
 }
+
+#[cfg(test)]
+impl Store {
+    /// Whether commits wait for a committer that runs.
+    pub(crate) fn is_busy(&self) -> bool {
+        let is_served = matches!(self.shared.writer.try_lock(), Err(std::sync::TryLockError::WouldBlock));
+        is_served && self.shared.queue.has_places_taken()
+    }
+
+    /// Ends as with the process: what waits is not written any more, and the directory is given back.
+    pub(crate) fn crash(&self) {
+        drop(self.shared.engine.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}

@@ -134,6 +134,12 @@ impl Queue {
         self.arrival.notify_all();
     }
 
+    /// Whether a commit waits, is being written or is being answered.
+    #[cfg(test)]
+    pub(super) fn has_places_taken(&self) -> bool {
+        self.commits.available_permits() < QUEUE_COMMITS_MAX
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }

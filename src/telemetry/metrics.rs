@@ -29,6 +29,12 @@ impl Metrics {
         Ok(Self { handle })
     }
 
+    /// Metrics that nobody counts into, for a daemon beside others in one process.
+    #[cfg(test)]
+    pub(crate) fn apart() -> Self {
+        Self { handle: recorder().expect("a recorder").handle() }
+    }
+
     /// The text that Prometheus scrapes, its families in alphabetical order.
     #[must_use]
     pub fn render(&self) -> String {

@@ -1,6 +1,7 @@
 //! The whole daemon in one process, with its actors killed under load.
 
 mod quarantine;
+mod simulation;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -16,9 +16,8 @@ use super::durable::{self, Stored};
 use super::handle::{Recover, Recovered};
 use super::message::{Done, Message};
 use super::metrics::Metrics;
-use super::payer::Hold;
 use super::refusal::{Overrun, Refusal};
-use super::state::{Denied, LIMITS_MAX, Ledger, Unknown};
+use super::state::{Denied, LIMITS_MAX, Ledger};
 
 /// The most scopes whose spending is read when the ledger starts; the others are read when a reservation needs them.
 const READ_AT_START_MAX: usize = 64;
@@ -136,14 +135,8 @@ impl State {
                 self.measure(payer.scopes(), at.day());
                 answer(reply, outcome);
             }
-            Message::Settle { key, payer, hold, cost, done } => {
-                let unknown = match hold {
-                    // Held by an earlier incarnation, and not recovered by this one.
-                    Hold::Held(epoch) if epoch != self.epoch => Unknown::Book(payer.clone()),
-                    Hold::Free => Unknown::Book(payer.clone()),
-                    Hold::Held(_) | Hold::Recorded => Unknown::Ignore,
-                };
-                if let Some(overrun) = self.ledger.settle(key, cost, &unknown) {
+            Message::Settle { key, payer, cost, done } => {
+                if let Some(overrun) = self.ledger.settle(key, &payer, cost) {
                     self.overran(&overrun);
                 }
                 self.measure(payer.scopes(), cost.day);

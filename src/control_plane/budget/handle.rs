@@ -165,7 +165,7 @@ impl Budget {
             return;
         }
         let cost = Cost { amount: cost, day: at.day(), position };
-        self.tell(move |done| Message::Settle { key, payer: payer.clone(), hold, cost, done });
+        self.tell(move |done| Message::Settle { key, payer: payer.clone(), cost, done });
     }
 
     /// Ends a reservation that cost nothing.

@@ -9,7 +9,7 @@ use crate::domain::money::Usd;
 use crate::store::Position;
 
 use super::account::Cost;
-use super::payer::{Hold, Key, Payer};
+use super::payer::{Key, Payer};
 use super::state::{Denied, Held, Standing};
 
 /// A reply that may be lost without harm: the sender only waits for the message to have been handled.
@@ -19,7 +19,7 @@ pub(super) enum Message {
     /// Agents and admission, before a step. Answers the epoch of the incarnation that holds the money.
     Reserve { key: Key, payer: Payer, amount: Usd, at: Timestamp, reply: RpcReplyPort<Result<u64, Denied>> },
     /// Agents, after a step's cost was committed.
-    Settle { key: Key, payer: Payer, hold: Hold, cost: Cost, done: Done },
+    Settle { key: Key, payer: Payer, cost: Cost, done: Done },
     /// Agents, when a step cost nothing.
     Release { key: Key, done: Done },
     /// Agents and orchestrators, when their task has ended.

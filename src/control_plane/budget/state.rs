@@ -55,15 +55,6 @@ pub(super) enum Denied {
     Full,
 }
 
-/// What is booked when a settled key is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unknown {
-    /// Nothing: it was settled before, or the counters contain it.
-    Ignore,
-    /// The cost, on this payer, where its position says that the counters lack it.
-    Book(Payer),
-}
-
 /// A scope's money in the current window of the limit that binds it most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -140,13 +131,14 @@ impl Ledger {
     }
 
     /// Ends a reservation and books what it cost. The cost was committed to the counters at `cost.position` before.
-    pub(super) fn settle(&mut self, key: Key, cost: Cost, unknown: &Unknown) -> Option<Overrun> {
+    ///
+    /// INVARIANT: a cost counts whether or not anything is still held for it. News for a ledger that was away comes in any order:
+    /// the end of a task may be here before what its last step cost.
+    pub(super) fn settle(&mut self, key: Key, payer: &Payer, cost: Cost) -> Option<Overrun> {
         let Some(held) = self.let_go(key) else {
-            if let Unknown::Book(payer) = unknown {
-                self.book_scopes(payer, cost);
-                if cost.position > self.recovered_as_of {
-                    self.book_tasks(payer, cost.amount);
-                }
+            self.book_scopes(payer, cost);
+            if cost.position > self.recovered_as_of {
+                self.book_tasks(payer, cost.amount);
             }
             return None;
         };

@@ -2,8 +2,9 @@
 
 use super::environment::Environment;
 use super::metrics;
+use super::pause::transient;
 use crate::control_plane::admission::payer_of;
-use crate::control_plane::budget::{Budget, Key, Reservation};
+use crate::control_plane::budget::{self, Budget, Key, Reservation};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -25,18 +26,18 @@ pub(crate) async fn abandon(
     let Some(custody) = environment.journal.take_up(id) else { return Ok(()) };
     let task = custody.task();
     let (payer, at) = (payer_of(&task.order), Timestamp::now());
-    let open: Vec<&Step> = task.steps.iter().filter(|step| step.status == StepStatus::Started).collect();
-    let mut records: Vec<TaskRecord> = open.iter().map(|step| cut_off(step, code, message, at)).collect();
+    let (mut records, mut costs) = (Vec::new(), Vec::new());
+    for step in task.steps.iter().filter(|step| step.status == StepStatus::Started) {
+        let reservation = Reservation::recorded(Key { task: id, step: step.number }, payer.clone(), reserved(step));
+        let in_doubt = in_doubt(&environment.budget, &reservation).await;
+        records.push(cut_off(step, code, message, in_doubt, at));
+        costs.push((reservation, in_doubt));
+    }
     records.push(TaskRecord::Ended(Ended { outcome: Outcome::failed(code, message), at }));
-    let doubtful: Usd = open.iter().map(|step| in_doubt(step)).sum();
-    let booked = Budget::book(&payer, doubtful, at);
-    let held: Vec<Reservation> = open
-        .iter()
-        .map(|step| Reservation::recorded(Key { task: id, step: step.number }, payer.clone(), in_doubt(step)))
-        .collect();
+    let booked = Budget::book(&payer, costs.iter().map(|(_, in_doubt)| *in_doubt).sum(), at);
     let budget = environment.budget.clone();
     let settle = move |position| {
-        held.iter().for_each(|reservation| budget.settle(reservation, reservation.amount(), at, position));
+        costs.iter().for_each(|(reservation, in_doubt)| budget.settle(reservation, *in_doubt, at, position));
         budget.close_task(id);
     };
     environment.journal.append_then(&custody, records, booked, settle).await?;
@@ -44,7 +45,26 @@ pub(crate) async fn abandon(
     Ok(())
 }
 
-fn in_doubt(step: &Step) -> Usd {
+/// What a call that was cut off is booked with: all that is held for it.
+///
+/// INVARIANT I19: where nothing is held and there is no room to hold it, nothing is booked. A ledger that starts holds what the
+/// records say is under way, and a call is made only once its step is on record and the money confirmed: of a step for which
+/// nothing is held, nothing was sent. Its record may have become durable while its agent and the ledger were both ending.
+pub(super) async fn in_doubt(budget: &Budget, reservation: &Reservation) -> Usd {
+    loop {
+        match budget.confirm(reservation, Timestamp::now()).await {
+            Ok(held) => return held.amount(),
+            Err(budget::Error::Refused(_)) => return Usd::ZERO,
+            Err(failure) => match transient(&failure) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                // What cannot be found out is paid for.
+                None => return reservation.amount(),
+            },
+        }
+    }
+}
+
+fn reserved(step: &Step) -> Usd {
     match step.kind {
         StepKind::Model { .. } => step.reserved,
         StepKind::Delegate { .. }
@@ -55,12 +75,12 @@ fn in_doubt(step: &Step) -> Usd {
     }
 }
 
-fn cut_off(step: &Step, code: &str, message: &str, at: Timestamp) -> TaskRecord {
+fn cut_off(step: &Step, code: &str, message: &str, in_doubt: Usd, at: Timestamp) -> TaskRecord {
     TaskRecord::StepFailed(StepFailed {
         step: step.number,
         code: code.to_owned(),
         message: message.to_owned(),
-        in_doubt: in_doubt(step),
+        in_doubt,
         then: Then::GiveUp,
         cost: Usd::ZERO,
         at,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::abandon::abandon;
+use super::abandon::{abandon, in_doubt};
 use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
 use super::memory::Memory;
@@ -201,8 +201,11 @@ impl Turn {
 
     /// Books a call that was cut off as spent: nobody here knows whether the provider bills it.
     async fn doubt(&self, step: u32, reserved: Usd) -> Result<(), Error> {
-        let at = Timestamp::now();
         let task = self.custody.task();
+        let payer = payer_of(&task.order);
+        let reservation = self.recorded(step, payer.clone(), reserved);
+        let in_doubt = in_doubt(&self.environment.budget, &reservation).await;
+        let at = Timestamp::now();
         let started_here = task.open_call().is_some_and(|call| call.started_at >= self.environment.started_at);
         let (code, message) = if started_here {
             (AGENT_ENDED, "the agent ended during the call; it is booked as spent")
@@ -213,14 +216,13 @@ impl Turn {
             step,
             code: code.to_owned(),
             message: message.to_owned(),
-            in_doubt: reserved,
+            in_doubt,
             then: Then::Again { after_ms: 0 },
             cost: Usd::ZERO,
             at,
         });
-        let payer = payer_of(&task.order);
-        let booked = Budget::book(&payer, reserved, at);
-        let settle = self.settling(&self.recorded(step, payer, reserved), reserved, at);
+        let booked = Budget::book(&payer, in_doubt, at);
+        let settle = self.settling(&reservation, in_doubt, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())
     }

@@ -12,10 +12,18 @@ use crate::domain::name::ModelRef;
 pub(super) enum Adapter {
     OpenAi(OpenAi),
     Builtin(Builtin),
+    #[cfg(test)]
+    Scripted(super::scripted::Script),
 }
 
 impl Adapter {
     pub(super) fn new(settings: &Provider) -> Self {
+        #[cfg(test)]
+        if settings.kind == ProviderKind::OpenAi
+            && let Some(script) = super::scripted::script()
+        {
+            return Self::Scripted(script);
+        }
         match settings.kind {
             ProviderKind::OpenAi => {
                 let (base, socket) = match settings.base_url.clone() {
@@ -35,6 +43,8 @@ impl Adapter {
         match self {
             Self::OpenAi(openai) => openai.usable(),
             Self::Builtin(builtin) => builtin.usable(model),
+            #[cfg(test)]
+            Self::Scripted(_) => Ok(()),
         }
     }
 
@@ -43,6 +53,8 @@ impl Adapter {
         match self {
             Self::OpenAi(_) => None,
             Self::Builtin(builtin) => builtin.answer_at_once(model, request),
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -51,6 +63,8 @@ impl Adapter {
         match self {
             Self::OpenAi(openai) => openai.complete(model, &request).await,
             Self::Builtin(builtin) => builtin.complete(model, request).await,
+            #[cfg(test)]
+            Self::Scripted(script) => script(model.clone(), request).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A caller whose time is up must know whether its call may have reached the provider, because that decides what becomes of
 //! its reservation. Both sides therefore claim the call by one atomic step, and only one of them gets it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 const WAITING: u8 = 0;
@@ -22,6 +23,16 @@ impl Claim {
     /// The caller gives up. False when the call had begun; then it may have reached the provider.
     pub(super) fn withdraw(&self) -> bool {
         self.0.compare_exchange(WAITING, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// The caller's side of a claim: a caller that goes away, for whatever reason, gives its call up.
+pub(super) struct Caller(pub(super) Arc<Claim>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // One that has begun stays so.
+        let _begun = !self.0.withdraw();
     }
 }
 

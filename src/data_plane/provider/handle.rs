@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::actor::ProviderActor;
 use super::adapter::Adapter;
-use super::claim::Claim;
+use super::claim::{Caller, Claim};
 use super::error::Error;
 use super::exchange::{Completion, Request};
 use super::message::{Call, Command};
@@ -158,6 +158,8 @@ impl Link {
     ) -> Attempt {
         let (reply, answer) = oneshot::channel();
         let claim = Arc::new(Claim::default());
+        // An agent that ends while its call waits in line must not have it sent later: nobody would hear the answer.
+        let _caller = Caller(claim.clone());
         let (model, request) = (model.clone(), request.clone());
         if let Err(error) = self.deliver(Call { model, request, deadline, claim: claim.clone(), reply }).await {
             return Attempt::NeverBegun(error);

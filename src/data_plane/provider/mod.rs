@@ -29,6 +29,8 @@ mod message;
 mod metrics;
 mod openai;
 mod policy;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use futures::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -26,6 +26,8 @@ const OUTPUT_TOKENS: u64 = 20;
 /// What such an answer of `mock/priced` costs: 100 tokens at $1.00 and 20 at $4.00 by the million.
 pub(crate) const COST: &str = "0.00018";
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 
@@ -40,7 +42,7 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
     /// The key that it was made with.
     pub(crate) authorization: Option<String>,
-    /// What names the call, so that a repetition could be told from another.
+    /// What names the call, the same at every repetition of it.
     pub(crate) idempotency_key: Option<String>,
     /// When.
     pub(crate) at: Instant,
@@ -186,7 +188,7 @@ async fn serve(listener: TcpListener, desk: Desk) {
 
 async fn answer(request: Request<Incoming>, desk: Desk) -> Result<Response<Body>, hyper::Error> {
     let header = |name| request.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
-    let (authorization, idempotency_key) = (header("authorization"), header("idempotency-key"));
+    let (authorization, idempotency_key) = (header(AUTHORIZATION), header(IDEMPOTENCY_KEY));
     // A daemon that is killed in the middle of a request has not asked.
     let bytes = request.into_body().collect().await?.to_bytes();
     let raw = String::from_utf8(bytes.to_vec()).expect("text");
@@ -207,26 +209,22 @@ async fn answer(request: Request<Incoming>, desk: Desk) -> Result<Response<Body>
                 tokio::time::sleep(latency).await;
                 *then
             }
-            now => break Ok(given(now, &call, &desk.answered).await),
+            Reply::Echo => break Ok(completion(format!("echo: {}", call.prompt()), &call, &desk)),
+            Reply::Say(text) => break Ok(completion(text.to_owned(), &call, &desk)),
+            Reply::Return => break Ok(whole(format!("did: {}", call.body["input"].as_str().expect("an input")))),
+            Reply::Status(status, retry_after) => break Ok(failed(status, retry_after)),
+            Reply::Cut => break Ok(cut()),
+            Reply::Nonsense => break Ok(whole("<html>It works!</html>".into())),
+            Reply::Silence => std::future::pending().await,
         };
     }
 }
 
-async fn given(reply: Reply, call: &Asked, answered: &Answers) -> Response<Body> {
-    let said = |text: String| {
-        let answer = said(&text);
-        answered.lock().expect("no poison").push((call.number, text));
-        answer
-    };
-    match reply {
-        Reply::Echo => said(format!("echo: {}", call.prompt())),
-        Reply::Say(text) => said(text.to_owned()),
-        Reply::Return => whole(format!("did: {}", call.body["input"].as_str().expect("an input"))),
-        Reply::Status(status, retry_after) => failed(status, retry_after),
-        Reply::Cut => cut(),
-        Reply::Nonsense => whole("<html>It works!</html>".into()),
-        Reply::Silence | Reply::Held(..) | Reply::After(..) => std::future::pending().await,
-    }
+/// An answer, which is remembered.
+fn completion(text: String, call: &Asked, desk: &Desk) -> Response<Body> {
+    let answer = said(&text);
+    desk.answered.lock().expect("no poison").push((call.number, text));
+    answer
 }
 
 fn said(text: &str) -> Response<Body> {

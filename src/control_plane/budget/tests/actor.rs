@@ -280,3 +280,19 @@ async fn many_at_once_never_overspend() {
     assert_eq!(house.standing(&Scope::Global).await, (0, spent));
     assert!(house.budget.open().await.expect("listed").is_empty());
 }
+
+/// INVARIANT I20: what a step cost waits for a ledger that is away, and the end of its task may be there first.
+#[tokio::test]
+async fn a_cost_counts_although_the_end_of_its_task_overtook_it() {
+    let mut house = House::new(&[(Scope::Global, 100)]).await;
+    house.records.0.lock().expect("not poisoned").reservations.push((key(1, 0), global(), usd(7), now()));
+    house.kill().await;
+    // It has read the records, in which the step is open, and the counters; nobody reaches it yet.
+    let (ledger, _ended) = Actor::spawn(None, Keeper, house.start.clone()).await.expect("starts");
+    house.finish(&Reservation::recorded(key(1, 0), global(), usd(7)), 7).await;
+    house.budget.address().publish(ledger);
+    house.budget.close_task(key(1, 0).task);
+    let counted = async { while house.standing(&Scope::Global).await != (0, 7) {} };
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(10), counted).await;
+    assert!(in_time.is_ok(), "{:?}", house.standing(&Scope::Global).await);
+}

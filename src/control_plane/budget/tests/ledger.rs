@@ -14,15 +14,15 @@ use crate::control_plane::budget::account::Cost;
 use crate::control_plane::budget::limits::Source;
 use crate::control_plane::budget::payer::{Key, Payer};
 use crate::control_plane::budget::refusal::{Subject, Why};
-use crate::control_plane::budget::state::{Denied, Ledger, Unknown};
+use crate::control_plane::budget::state::{Denied, Ledger};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-fn at(day: i64) -> Timestamp {
+pub(super) fn at(day: i64) -> Timestamp {
     Timestamp::from_micros(day * MICROS_PER_DAY)
 }
 
-fn usd(nanos: i64) -> Usd {
+pub(super) fn usd(nanos: i64) -> Usd {
     Usd::from_nanos(nanos)
 }
 
@@ -30,7 +30,7 @@ fn task(number: u8) -> TaskId {
     TaskId::from_bytes([number; 16])
 }
 
-fn key(number: u8, step: u32) -> Key {
+pub(super) fn key(number: u8, step: u32) -> Key {
     Key { task: task(number), step }
 }
 
@@ -38,12 +38,12 @@ fn tenant(name: &str) -> Scope {
     Scope::Tenant(name.parse().expect("a tenant"))
 }
 
-fn cost(amount: i64, day: i64, position: u64) -> Cost {
+pub(super) fn cost(amount: i64, day: i64, position: u64) -> Cost {
     Cost { amount: usd(amount), day: at(day).day(), position: Position(position) }
 }
 
 /// A ledger with these limits, whose counters were read as of position 0.
-fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
+pub(super) fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
     let mut ledger = Ledger::default();
     for (scope, amount, window) in limits {
         ledger.declare(scope, Source::Settings, Some(Limit { amount: usd(*amount), window: *window }));
@@ -55,12 +55,12 @@ fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
     ledger
 }
 
-fn spent(ledger: &mut Ledger, scope: &Scope, day: i64) -> (i64, i64) {
+pub(super) fn spent(ledger: &mut Ledger, scope: &Scope, day: i64) -> (i64, i64) {
     let standing = ledger.show(scope, at(day).day()).expect("read");
     (standing.reserved.nanos(), standing.spent.nanos())
 }
 
-fn refusal(denied: Result<(), Denied>) -> crate::control_plane::budget::Refusal {
+pub(super) fn refusal(denied: Result<(), Denied>) -> crate::control_plane::budget::Refusal {
     match denied {
         Err(Denied::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),
@@ -110,7 +110,7 @@ fn a_days_limit_renews_and_a_total_does_not() {
         let mut ledger = ledger(&[(Scope::Global, 10, window)]);
         let payer = Payer::new([Scope::Global], []);
         assert_eq!(ledger.reserve(key(1, 0), &payer, usd(10), at(1)), Ok(()));
-        assert_eq!(ledger.settle(key(1, 0), cost(10, 1, 1), &Unknown::Ignore), None);
+        assert_eq!(ledger.settle(key(1, 0), &payer, cost(10, 1, 1)), None);
         assert_eq!(ledger.reserve(key(1, 1), &payer, usd(10), at(2)).is_ok(), renews, "{window:?}");
         ledger.release(key(1, 1));
         assert!(ledger.reserve(key(1, 2), &payer, usd(10), at(1)).is_err(), "the clock went back ({window:?})");
@@ -122,7 +122,7 @@ fn a_parents_limit_covers_what_its_children_spend() {
     let mut ledger = Ledger::default();
     let child = |number| Payer::new([], [(task(number), Some(usd(8))), (task(1), Some(usd(10)))]);
     assert_eq!(ledger.reserve(key(2, 0), &child(2), usd(6), at(1)), Ok(()));
-    assert_eq!(ledger.settle(key(2, 0), cost(5, 1, 1), &Unknown::Ignore), None);
+    assert_eq!(ledger.settle(key(2, 0), &child(2), cost(5, 1, 1)), None);
     let refused = refusal(ledger.reserve(key(3, 0), &child(3), usd(6), at(1)));
     assert_eq!((refused.subject, refused.spent, refused.first), (Subject::Task(task(1)), usd(5), true));
     assert!(!refusal(ledger.reserve(key(3, 0), &child(3), usd(6), at(1))).first);
@@ -138,14 +138,14 @@ fn a_reopened_task_has_spent_what_it_had() {
     let mut ledger = Ledger::default();
     let payer = Payer::new([], [(task(1), Some(usd(10)))]);
     assert_eq!(ledger.reserve(key(1, 0), &payer, usd(8), at(1)), Ok(()));
-    assert_eq!(ledger.settle(key(1, 0), cost(8, 1, 1), &Unknown::Ignore), None);
+    assert_eq!(ledger.settle(key(1, 0), &payer, cost(8, 1, 1)), None);
     ledger.close_task(task(1));
     assert_eq!(ledger.tracked().1, 0, "a task that has ended is forgotten");
     assert_eq!(ledger.reopen_task(task(1), usd(8)), Ok(()));
     let refused = refusal(ledger.reserve(key(1, 1), &payer, usd(3), at(1)));
     assert_eq!((refused.subject, refused.spent, refused.first), (Subject::Task(task(1)), usd(8), true));
     assert_eq!(ledger.reserve(key(1, 1), &payer, usd(2), at(1)), Ok(()));
-    assert_eq!(ledger.settle(key(1, 1), cost(1, 1, 2), &Unknown::Ignore), None);
+    assert_eq!(ledger.settle(key(1, 1), &payer, cost(1, 1, 2)), None);
     assert_eq!(ledger.reopen_task(task(1), usd(8)), Ok(()), "what is told late takes nothing back");
     assert_eq!(refusal(ledger.reserve(key(1, 2), &payer, usd(2), at(1))).spent, usd(9));
 }
@@ -168,7 +168,7 @@ fn a_cost_above_its_reservation_is_booked_whole_and_stops_limited_scopes() {
     let mut ledger = ledger(&[(Scope::Global, 100, Window::Day)]);
     let payer = Payer::new([Scope::Global, tenant("free")], [(task(1), None)]);
     assert_eq!(ledger.reserve(key(1, 0), &payer, usd(5), at(1)), Ok(()));
-    let overrun = ledger.settle(key(1, 0), cost(7, 1, 1), &Unknown::Ignore).expect("an overrun");
+    let overrun = ledger.settle(key(1, 0), &payer, cost(7, 1, 1)).expect("an overrun");
     assert_eq!((overrun.held, overrun.cost, overrun.stopped), (usd(5), usd(7), vec![Scope::Global]));
     assert_eq!(spent(&mut ledger, &Scope::Global, 1), (0, 7));
     assert_eq!(refusal(ledger.reserve(key(1, 1), &payer, usd(1), at(1))).why, Why::Stopped);
@@ -198,7 +198,7 @@ fn a_cost_is_added_only_where_the_counters_lack_it() {
         assert_eq!(ledger.reserve(key(1, 1), &payer, usd(1), at(1)), Err(Denied::Unread(vec![tenant("a")])));
         ledger.read(&tenant("a"), Position(10), [(at(1).day(), usd(50))]);
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (5, 50), "position {position}");
-        assert_eq!(ledger.settle(key(1, 0), cost(3, 1, position), &Unknown::Ignore), None);
+        assert_eq!(ledger.settle(key(1, 0), &payer, cost(3, 1, position)), None);
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (0, expected), "position {position}");
         let refused = refusal(ledger.reserve(key(1, 1), &Payer::new([], payer.tasks().to_vec()), usd(60), at(1)));
         assert_eq!(refused.spent, usd(43), "the task was open in the records, so its spending lacked the cost");
@@ -213,7 +213,7 @@ fn what_is_settled_while_the_counters_are_read_is_neither_lost_nor_counted_twice
         let payer = Payer::new([tenant("a")], []);
         ledger.recover(Position(0), vec![(key(1, 0), payer.clone(), usd(5), at(1))], Vec::new());
         assert!(matches!(ledger.reserve(key(1, 1), &payer, usd(1), at(1)), Err(Denied::Unread(_))));
-        assert_eq!(ledger.settle(key(1, 0), cost(3, 1, 5), &Unknown::Ignore), None);
+        assert_eq!(ledger.settle(key(1, 0), &payer, cost(3, 1, 5)), None);
         ledger.read(&tenant("a"), Position(as_of), [(at(1).day(), usd(counted))]);
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (0, expected), "read as of {as_of}");
         ledger.read(&tenant("a"), Position(99), [(at(1).day(), usd(77))]);
@@ -222,15 +222,13 @@ fn what_is_settled_while_the_counters_are_read_is_neither_lost_nor_counted_twice
 }
 
 #[test]
-fn an_unknown_key_books_nothing_unless_an_earlier_incarnation_held_it() {
+fn a_cost_of_which_nothing_is_held_counts_unless_the_counters_contain_it() {
     let mut ledger = ledger(&[(Scope::Global, 100, Window::Total)]);
     let payer = Payer::new([Scope::Global], [(task(1), Some(usd(10)))]);
-    assert_eq!(ledger.settle(key(1, 0), cost(3, 1, 5), &Unknown::Ignore), None);
-    assert_eq!(spent(&mut ledger, &Scope::Global, 1), (0, 0));
-    assert_eq!(ledger.settle(key(1, 0), cost(3, 1, 5), &Unknown::Book(payer.clone())), None);
+    assert_eq!(ledger.settle(key(1, 0), &payer, cost(3, 1, 5)), None);
     assert_eq!(spent(&mut ledger, &Scope::Global, 1), (0, 3));
     assert_eq!(refusal(ledger.reserve(key(1, 1), &payer, usd(8), at(1))).spent, usd(3));
-    assert_eq!(ledger.settle(key(1, 2), cost(3, 1, 0), &Unknown::Book(payer)), None);
+    assert_eq!(ledger.settle(key(1, 2), &payer, cost(3, 1, 0)), None);
     assert_eq!(spent(&mut ledger, &Scope::Global, 1), (0, 3), "the counters that were read contain it");
 }
 
@@ -254,7 +252,7 @@ fn accounts_without_limits_leave_nothing_behind() {
     let mut ledger = Ledger::default();
     let payer = Payer::new([Scope::Global, tenant("a")], [(task(1), Some(usd(10)))]);
     assert_eq!(ledger.reserve(key(1, 0), &payer, usd(5), at(1)), Ok(()));
-    assert_eq!(ledger.settle(key(1, 0), cost(5, 1, 1), &Unknown::Ignore), None);
+    assert_eq!(ledger.settle(key(1, 0), &payer, cost(5, 1, 1)), None);
     ledger.close_task(task(1));
     assert_eq!(ledger.tracked(), (0, 0, 0));
 }
@@ -282,7 +280,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 }
 
 /// Tasks 1 and 2 are tenant a's, the others tenant b's; 2 and 4 are children of 1 and 3.
-fn payer_of(key: Key) -> Payer {
+pub(super) fn payer_of(key: Key) -> Payer {
     let number = key.task.as_bytes()[0];
     let parent = number - u8::from(number.is_multiple_of(2));
     let limit = |number: u8| (task(number), Some(usd(60 + i64::from(number))));
@@ -291,6 +289,10 @@ fn payer_of(key: Key) -> Payer {
 
 const LIMITS: [(&str, i64, Window); 3] =
     [("global", 100, Window::Month), ("tenant:a", 70, Window::Day), ("tenant:b", 90, Window::Total)];
+
+pub(super) fn scopes() -> Vec<(Scope, i64, Window)> {
+    LIMITS.iter().map(|(scope, amount, window)| (scope.parse().expect("a scope"), *amount, *window)).collect()
+}
 
 /// The model: what is open, and every cost with its day.
 #[derive(Debug, Default)]
@@ -330,8 +332,7 @@ proptest! {
     /// events; and the ledger's sums are those of a model that keeps only what happened.
     #[test]
     fn no_order_of_events_overspends_a_limit(deeds in deeds()) {
-        let scopes: Vec<(Scope, i64, Window)> =
-            LIMITS.iter().map(|(scope, amount, window)| (scope.parse().expect("a scope"), *amount, *window)).collect();
+        let scopes = scopes();
         let mut ledger = ledger(&scopes);
         let mut model = Model::default();
         let (mut today, mut position) = (0, 0);
@@ -345,9 +346,9 @@ proptest! {
                 Deed::Settle { key, tenths } => {
                     position += 1;
                     let paid = model.open.remove(&key).map(|held| held * tenths / 10);
-                    let overrun = ledger.settle(key, cost(paid.unwrap_or(9), today, position), &Unknown::Ignore);
-                    prop_assert_eq!(overrun, None);
                     if let Some(paid) = paid {
+                        let overrun = ledger.settle(key, &payer_of(key), cost(paid, today, position));
+                        prop_assert_eq!(overrun, None);
                         model.task_costs.extend(payer_of(key).tasks().iter().map(|(task, _)| (*task, paid)));
                         model.costs.extend(payer_of(key).scopes().iter().map(|scope| (scope.clone(), today, paid)));
                     }

@@ -3,4 +3,5 @@
 mod actor;
 mod ledger;
 mod limits;
+mod restarts;
 mod unanswered;

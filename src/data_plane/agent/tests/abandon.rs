@@ -2,8 +2,10 @@
 
 use super::office::{Office, WORST};
 use super::{finished, started};
+use crate::control_plane::admission::payer_of;
+use crate::control_plane::budget::{Key, Source};
 use crate::data_plane::agent::abandon::abandon;
-use crate::domain::budget::Scope;
+use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -71,4 +73,22 @@ async fn whoever_held_an_abandoned_task_writes_nothing_more() {
     let late = office.journal().append(&ghost, vec![finished(0)], Batch::new()).await;
     assert!(matches!(late, Err(journal::Error::Fenced(_) | journal::Error::NotOpen(_))), "{late:?}");
     office.assert_spent(&order, WORST).await;
+}
+
+/// INVARIANT I19.
+#[tokio::test]
+async fn a_step_for_which_nothing_is_held_and_no_room_is_left_was_not_called_and_costs_nothing() {
+    let office = Office::open().await;
+    let order = office.submit().await;
+    office.write(order.task, vec![started(0, "mock/a")]).await;
+    // As a ledger stands that read the records before the step was on record, and has given the room to others since.
+    let budget = &office.environment.budget;
+    budget.close_task(order.task);
+    let limit = Limit { amount: WORST, window: Window::Total };
+    budget.declare_now(Source::Settings, &[(Scope::Global, Some(limit))]).expect("declared");
+    let other = Key { task: TaskId::generate(), step: 0 };
+    let held = budget.reserve(other, payer_of(&order), WORST, Timestamp::now()).await.expect("there is room");
+    office.abandon(order.task).await;
+    budget.release(&held);
+    office.assert_spent(&order, Usd::ZERO).await;
 }

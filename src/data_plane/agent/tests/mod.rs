@@ -2,6 +2,7 @@
 
 mod abandon;
 mod diverged;
+mod model;
 pub(crate) mod office;
 
 use std::collections::BTreeMap;

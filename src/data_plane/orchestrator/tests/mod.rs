@@ -1,6 +1,7 @@
 //! The decision table of plans.
 
 mod cancelling;
+mod model;
 mod people;
 mod replaying;
 mod waiting;

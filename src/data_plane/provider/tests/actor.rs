@@ -1,20 +1,24 @@
 //! The provider's actor: slots, the line before them, and its death.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
 use ractor::Actor;
 use tokio::sync::Notify;
 
 use super::server::{Act, Server, completion};
 use super::{LONG, local, model, providers, request, unstarted};
+use crate::config::settings::BaseUrl;
 use crate::data_plane::provider::Providers;
 use crate::data_plane::provider::actor::ProviderActor;
 use crate::data_plane::provider::error::Error;
 use crate::data_plane::provider::handle::Link;
+use crate::data_plane::provider::message::Command;
+use crate::data_plane::provider::scripted::{Script, answer_by};
 
-fn one_at_a_time(url: crate::config::settings::BaseUrl) -> crate::config::settings::Provider {
+fn one_at_a_time(url: BaseUrl) -> crate::config::settings::Provider {
     crate::config::settings::Provider { max_concurrency: NonZeroUsize::MIN, ..local(url) }
 }
 
@@ -96,4 +100,38 @@ async fn a_caller_that_leaves_frees_its_slot() {
     server.arrived.notified().await;
     leaver.abort();
     assert_eq!(spawn(&providers, LONG).await.expect("no panic"), Ok("next".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_left_the_line_is_never_begun() {
+    let (gate, begun) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
+    let (opened, noted) = (gate.clone(), begun.clone());
+    let script: Script = Arc::new(move |_, request| {
+        let (opened, what) = (opened.clone(), request.messages[0].content.expose().to_owned());
+        let is_first = what == "first";
+        noted.lock().expect("no panic").push(what);
+        async move {
+            if is_first {
+                opened.notified().await;
+            }
+            Err(Error::Refused)
+        }
+        .boxed()
+    });
+    let _scripted = answer_by(script);
+    let providers = providers(one_at_a_time(BaseUrl::Http("http://127.0.0.1:9/v1".to_owned()))).await;
+    let model = model();
+    let call = |text: &str| providers.complete(&model, request(text), LONG, std::future::pending());
+    let first = call("first");
+    tokio::pin!(first);
+    {
+        let abandoned = call("nobody hears this");
+        tokio::pin!(abandoned);
+        assert!(futures::poll!(first.as_mut()).is_pending() && futures::poll!(abandoned.as_mut()).is_pending());
+        link(&providers).address.call(LONG, Command::Ready).await.expect("both have arrived");
+    }
+    gate.notify_one();
+    assert_eq!(first.await, Err(Error::Refused));
+    assert_eq!(call("last").await, Err(Error::Refused));
+    assert_eq!(*begun.lock().expect("no panic"), ["first", "last"]);
 }

@@ -1,0 +1,168 @@
+//! The provider of a simulation: moods from the seed, and a book of every call that reached it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures::FutureExt;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::schedule::{Schedule, Temper};
+use crate::data_plane::provider::scripted::Script;
+use crate::data_plane::provider::{Completion, Error, Request, Stop};
+use crate::domain::clock::Timestamp;
+use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
+use crate::domain::private::Text;
+use crate::domain::usage::{Tokens, Usage};
+use crate::journal::Journal;
+
+/// What the models cost, in nano-dollars for each token; the settings say the same in dollars for a million.
+const INPUT_NANOS: i64 = 1_000;
+const OUTPUT_NANOS: i64 = 4_000;
+/// The most that a model may write, as the templates say.
+pub(super) const OUTPUT_TOKENS_MAX: u32 = 64;
+const INPUT_TOKENS: u32 = 3;
+/// The longest that an answer takes.
+const DELAY_MILLIS_MAX: u64 = 5_000;
+/// Every answer: a list, so that plans can map over it.
+const ANSWER: &str = r#"["pears","plums"]"#;
+
+/// The provider.
+pub(super) struct Market {
+    book: Mutex<Book>,
+}
+
+struct Book {
+    chance: StdRng,
+    temper: Temper,
+    calls: Vec<Call>,
+    journal: Option<Journal>,
+    broken: Vec<String>,
+}
+
+/// A call that reached the provider.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) task: TaskId,
+    /// The step that was open then.
+    pub(super) step: u32,
+    /// By which name the provider knows it: a repetition has the name of the first.
+    pub(super) name: u32,
+    pub(super) at: Timestamp,
+    /// What the provider bills for it, whether or not anybody heard the answer.
+    pub(super) billed: Usd,
+}
+
+/// What becomes of one call.
+struct Fate {
+    after: Option<Duration>,
+    outcome: Result<Completion, Error>,
+}
+
+impl Market {
+    pub(super) fn new(schedule: &Schedule) -> Arc<Self> {
+        let chance = StdRng::seed_from_u64(schedule.seed ^ 0x5eed);
+        let book = Book { chance, temper: schedule.temper, calls: Vec::new(), journal: None, broken: Vec::new() };
+        Arc::new(Self { book: Mutex::new(book) })
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("no panic")
+    }
+
+    /// From now on, calls are compared with the records in this journal.
+    pub(super) fn watch(&self, journal: &Journal) {
+        self.book().journal = Some(journal.clone());
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.book().calls.clone()
+    }
+
+    pub(super) fn broken(&self) -> Vec<String> {
+        self.book().broken.clone()
+    }
+
+    pub(super) fn script(self: &Arc<Self>) -> Script {
+        let market = Arc::clone(self);
+        Arc::new(move |_, request| {
+            let Fate { after, outcome } = market.book().take(&request);
+            async move {
+                match after {
+                    Some(after) if after.is_zero() => {}
+                    Some(after) => tokio::time::sleep(after).await,
+                    None => std::future::pending().await,
+                }
+                outcome
+            }
+            .boxed()
+        })
+    }
+}
+
+impl Book {
+    fn take(&mut self, request: &Request) -> Fate {
+        let key = &request.idempotency_key;
+        let (task, name) = key.rsplit_once('-').expect("a task and a number");
+        let (task, name) = (task.parse().expect("a task"), name.parse().expect("a number"));
+        // INVARIANT: a call is made only while its step is on record as started.
+        let journal = self.journal.as_ref().expect("a journal");
+        let now = journal.watch(task).map(|open| open.borrow().clone());
+        let open = now.filter(|now| now.totals.call == name).and_then(|now| now.open_call().map(|step| step.number));
+        let Some(step) = open else {
+            self.broken.push(format!("{key} was called at {} while its step was not open", Timestamp::now()));
+            return self.fate().0;
+        };
+        let (fate, billed) = self.fate();
+        self.calls.push(Call { task, step, name, at: Timestamp::now(), billed });
+        fate
+    }
+
+    fn fate(&mut self) -> (Fate, Usd) {
+        let chance = &mut self.chance;
+        let good = match self.temper {
+            Temper::Good => 0.95,
+            Temper::Moody => 0.6,
+            Temper::Bad => 0.15,
+        };
+        let delay = if chance.gen_bool(0.3) { 0 } else { chance.gen_range(1..DELAY_MILLIS_MAX) };
+        let after = Some(Duration::from_millis(delay));
+        let tokens = chance.gen_range(1..=OUTPUT_TOKENS_MAX);
+        let price = Usd::from_nanos(i64::from(INPUT_TOKENS) * INPUT_NANOS + i64::from(tokens) * OUTPUT_NANOS);
+        if chance.gen_bool(good) {
+            return (Fate { after, outcome: Ok(answer(tokens)) }, price);
+        }
+        let retry_after = chance.gen_bool(0.5).then(|| Duration::from_millis(chance.gen_range(0..8_000)));
+        let billed = if chance.gen_bool(0.5) { price } else { Usd::ZERO };
+        let (after, error, billed) = match chance.gen_range(0..9) {
+            0 => (after, Error::RateLimited { retry_after }, Usd::ZERO),
+            1 => (after, Error::Failed { status: 503, retry_after }, Usd::ZERO),
+            2 => (after, Error::Failed { status: 500, retry_after }, billed),
+            3 => (after, Error::Unreachable("nobody listens".to_owned()), Usd::ZERO),
+            4 => (after, Error::Cut("the connection ended".to_owned()), billed),
+            5 => (after, Error::Rejected { status: 400 }, Usd::ZERO),
+            6 => (after, Error::Nonsense { what: "no choices" }, billed),
+            7 => (after, Error::Refused, Usd::ZERO),
+            // It never answers, and the settings' time-out ends the call.
+            _ => (None, Error::TimedOut, billed),
+        };
+        (Fate { after, outcome: Err(error) }, billed)
+    }
+}
+
+fn answer(tokens: u32) -> Completion {
+    let usage = Usage {
+        input_tokens: Tokens::new(INPUT_TOKENS.into()),
+        output_tokens: Tokens::new(tokens.into()),
+        ..Usage::default()
+    };
+    Completion {
+        text: Text::from(ANSWER),
+        usage: Some(usage),
+        stop: Stop::End,
+        model: "simulated".to_owned(),
+        notes: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
