@@ -12,6 +12,7 @@ use super::router::Shared;
 use crate::control_plane::admission::NewAgent;
 use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::Class;
 use crate::domain::id::AgentId;
 use crate::journal::agents::AgentRecord;
 use crate::protocol::agent::{Agent, CreateAgent};
@@ -83,6 +84,30 @@ pub(super) async fn stop(State(rooms): State<Shared>, caller: Caller, Segment(ag
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Ends an agent's quarantine; its open tasks go on.
+#[utoipa::path(post, path = "/factory/agents/{id}/release", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = Agent), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub(super) async fn release(
+    State(rooms): State<Shared>,
+    caller: Caller,
+    Segment(agent): Segment,
+) -> Answer<Json<Agent>> {
+    let id: AgentId = id("agent", &agent)?;
+    let agent = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant));
+    let agent = agent.ok_or_else(|| ApiError::not_found("agent"))?;
+    if !rooms.factory.is_quarantined(id) {
+        let detail = format!("{id} is not in quarantine");
+        return Err(ApiError::new(Class::Conflict, "agent_not_quarantined", detail));
+    }
+    let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "release_agent").on(id);
+    rooms.audit.record(entry).await?;
+    rooms.factory.release(id);
+    rooms.orchestrator.sweep_later();
+    Ok(Json(rendered(&rooms, &agent)))
+}
+
 pub(super) fn rendered(rooms: &Shared, agent: &AgentRecord) -> Agent {
-    render::agent(agent, rooms.factory.presence(agent.agent), rooms.factory.restarts(agent.agent))
+    let factory = &rooms.factory;
+    let known = render::agent(agent, factory.presence(agent.agent), factory.restarts(agent.agent));
+    Agent { quarantined: factory.is_quarantined(agent.agent), ..known }
 }

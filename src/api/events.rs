@@ -184,7 +184,15 @@ mod tests {
     use super::*;
     use crate::journal::tests::Desk;
 
-    const OF_THE_DAEMON: [&str; 3] = ["budget_exceeded", "actor_restarted", "audit_broken"];
+    const OF_THE_DAEMON: [&str; 7] = [
+        "budget_exceeded",
+        "actor_restarted",
+        "actor_stuck",
+        "actor_quarantined",
+        "actor_released",
+        "agent_quarantined",
+        "audit_broken",
+    ];
     const OF_ALL: [&str; 4] = ["template_published", "template_refused", "template_withdrawn", MISSED];
 
     fn listener(desk: &Desk, tenant: Option<&str>) -> Listener {

@@ -14,6 +14,7 @@ mod audit;
 mod backup;
 mod body;
 mod budgets;
+mod chaos;
 mod compat;
 mod decisions;
 mod dlp;

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, backup, budgets, compat, decisions, dlp, events, status, tasks, templates, tree};
+use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -25,6 +25,7 @@ use crate::protocol::problem::Problem;
         agents::list,
         agents::show,
         agents::stop,
+        agents::release,
         tasks::submit,
         tasks::list,
         tasks::show,
@@ -45,6 +46,8 @@ use crate::protocol::problem::Problem;
         audit::list,
         backup::take,
         tree::show,
+        chaos::kill,
+        tree::release,
         events::follow,
         status::health,
         status::ready,

@@ -146,6 +146,7 @@ pub(super) fn agent(agent: &AgentRecord, presence: Presence, restarts: u32) -> A
         user: agent.user.as_ref().map(ToString::to_string),
         state,
         restarts,
+        quarantined: false,
         created_at: agent.created_at.to_string(),
     }
 }
@@ -162,6 +163,7 @@ pub(super) fn agent_of_task(task: &Task, presence: Presence) -> Agent {
         user: task.order.user.as_ref().map(ToString::to_string),
         state,
         restarts: 0,
+        quarantined: false,
         created_at: task.created_at.to_string(),
     }
 }

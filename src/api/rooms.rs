@@ -49,6 +49,8 @@ pub struct Rooms {
     pub readiness: Readiness,
     /// Limits.
     pub settings: settings::Api,
+    /// Whether faults may be asked for.
+    pub chaos: bool,
     /// When the daemon started.
     pub started_at: Timestamp,
     /// Whether connections are to end; whoever waits or streams stops then.

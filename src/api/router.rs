@@ -13,7 +13,8 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, backup, body, budgets, compat, decisions, dlp, events, gate, openapi, status, tasks, templates, tree,
+    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, gate, openapi, status, tasks,
+    templates, tree,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -44,6 +45,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/agents", agents::list).needs(P::ReadAgents),
         get("/factory/agents/{id}", agents::show).needs(P::ReadAgents),
         delete("/factory/agents/{id}", agents::stop).needs(P::ManageAgents),
+        post("/factory/agents/{id}/release", agents::release).needs(P::ManageAgents),
         post("/factory/tasks", tasks::submit).needs(P::SubmitTask),
         get("/factory/tasks", tasks::list).needs(P::ReadTask),
         get("/factory/tasks/{id}", tasks::show).needs(P::ReadTask),
@@ -64,6 +66,8 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/audit", audit::list).needs(P::ReadAudit),
         post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
+        post("/factory/chaos/kill", chaos::kill).needs(P::InjectFaults),
+        post("/factory/tree/release", tree::release).needs(P::ManageTree),
         get("/factory/events", events::follow).needs(P::ReadEvents),
         get("/factory/metrics", status::metrics).needs(P::ReadMetrics),
         post("/factory/create_agent", compat::create_agent).needs(P::ManageAgents),
@@ -116,7 +120,12 @@ pub(super) fn edged<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Rout
 
 async fn no_route(request: Request) -> ApiError {
     body::discard(request).await;
-    ApiError::new(Class::NotFound, "route_not_found", "there is no such route; /openapi.json lists them")
+    not_served()
+}
+
+/// There is no such route, or the settings switch it off.
+pub(super) fn not_served() -> ApiError {
+    ApiError::new(Class::NotFound, "route_not_found", "there is no such route here; /openapi.json lists them")
 }
 
 /// Axum adds `Allow`.

@@ -6,7 +6,7 @@
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator
-//! └─ edge (one_for_one): api, metrics, systemd, retention
+//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts
 //! ```
 //!
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
@@ -15,6 +15,7 @@
 mod error;
 mod notifier;
 mod readiness;
+mod restarts;
 mod retention;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
+use restarts::Restarts;
 use tokio::sync::watch;
 
 use crate::api::{self, Listener, Rooms};
@@ -42,16 +44,19 @@ use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::orchestrator::Orchestrator;
 use crate::data_plane::provider::Providers;
+use crate::data_plane::tool::Tools;
 use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::store::{self, Store};
-use crate::supervision::{ChildSpec, SupervisorHandle};
+use crate::supervision::{AlarmHook, ChildSpec, Matter, OnStuck, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
 
 /// How long connections may take to end after the last answer.
 const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+/// The same where somebody is in a hurry: long enough to tell those who wait how far their tasks are.
+const CONNECTIONS_GRACE_HURRIED: Duration = Duration::from_millis(100);
 
 /// A running daemon.
 pub struct Daemon {
@@ -123,6 +128,7 @@ impl Daemon {
             let (store, events) = (store.clone(), events.clone());
             tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??
         };
+        let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
         let (providers, provider_specs) = Providers::start(&settings.providers);
@@ -136,9 +142,10 @@ impl Daemon {
             prices: PriceList::new(&settings.models),
             dlp: dlp.clone(),
             providers,
+            tools: Tools::new(&settings.tools),
             started_at,
         };
-        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs);
+        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
@@ -155,6 +162,7 @@ impl Daemon {
             metrics: metrics.clone(),
             readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
             settings: settings.api.clone(),
+            chaos: settings.chaos.enabled,
             started_at,
             draining: Arc::new(watch::Sender::new(false)),
         });
@@ -162,8 +170,16 @@ impl Daemon {
         let upkeep = upkeep::spec(metrics, data.factory);
         let mut edge = vec![api_spec, upkeep, notifier::spec(Arc::clone(&rooms.readiness))];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
-        let tree = tree::Parts { store: tree::committer(&store), control: control.children, data: data.children, edge };
-        root.start_root(tree::root(tree, observer(events))).await.map_err(Error::Tree)?;
+        edge.push(ledger.spec());
+        let tree = tree::Parts {
+            store: tree::watched(tree::committer(&store)),
+            control: control.children.into_iter().map(tree::watched).collect(),
+            data: data.children,
+            edge: edge.into_iter().map(tree::watched).collect(),
+        };
+        let (observer, alarm) = (observer(events.clone()), alarm(events));
+        let listeners = tree::Listeners { observer, alarm, ledger: Arc::new(ledger) };
+        root.start_root(tree::root(tree, listeners)).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
         Ok(Self {
@@ -202,17 +218,20 @@ impl Daemon {
     }
 
     /// Stops in order: no new tasks, running ones end within the grace time, then the tree from its leaves, then the store.
-    /// What is still open goes on when the daemon starts again.
+    /// What is still open goes on when the daemon starts again. Once `hurry` is done, running tasks are not waited for any longer.
     ///
     /// # Errors
     /// The store could not be closed in good order.
-    pub async fn stop(self) -> Result<(), Error> {
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> Result<(), Error> {
         self.admission.drain();
         notifier::stopping();
-        let open = self.drain().await;
-        tracing::info!(open, "drained");
+        let connections_grace = tokio::select! {
+            () = self.drain() => CONNECTIONS_GRACE,
+            () = hurry => CONNECTIONS_GRACE_HURRIED,
+        };
+        tracing::info!(open = self.journal.open_count(), "drained");
         self.listener.drain();
-        if !self.listener.drained(CONNECTIONS_GRACE).await {
+        if !self.listener.drained(connections_grace).await {
             tracing::warn!("connections were cut off");
         }
         self.root.shutdown().await;
@@ -241,18 +260,19 @@ impl Daemon {
         Ok(closed?)
     }
 
-    /// Waits for open tasks within the grace time; returns how many are left.
-    async fn drain(&self) -> usize {
+    /// Waits within the grace time until every open task has ended, or waits for something outside, which it goes on to do when
+    /// the daemon starts again.
+    async fn drain(&self) {
         let ended = async {
             for task in self.journal.open_tasks() {
-                if let Err(error) = self.journal.wait(task.order.task, self.settings.api.drain_grace).await {
-                    tracing::warn!(%error, "a task could not be waited for");
+                if let Some(mut open) = self.journal.watch(task.order.task) {
+                    // A task that has left the journal's memory meanwhile has ended.
+                    let _ended = open.wait_for(|task| task.state.has_ended() || task.rests()).await.is_err();
                 }
             }
         };
         // What is left is told by the count.
         let _all_ended = tokio::time::timeout(self.settings.api.drain_grace, ended).await.is_ok();
-        self.journal.open_count()
     }
 }
 
@@ -298,6 +318,7 @@ fn control_plane(
         events.clone(),
     );
     declare_daily_limits(&templates, &budget);
+    let factory = Arc::clone(&known.factory);
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
@@ -307,6 +328,7 @@ fn control_plane(
         routes: routes(settings),
         readiness: Arc::new(move |model| providers.usable(model).is_ok()),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
+        quarantined: Arc::new(move |agent| factory.get().is_some_and(|factory| factory.is_quarantined(agent))),
         open_tasks_max: settings.api.open_tasks_max,
         agent_queue_max: settings.agents.queue_max,
     });
@@ -320,6 +342,7 @@ fn data_plane(
     known: &Known,
     dlp_specs: Vec<ChildSpec>,
     provider_specs: Vec<ChildSpec>,
+    ledger: &Restarts,
 ) -> DataPlane {
     let dlp = rooms.dlp.clone();
     let environment = Environment::new(rooms);
@@ -330,18 +353,19 @@ fn data_plane(
             orchestrator.sweep_later();
         }
     });
-    let shards = settings.max_workers.get();
-    let (factory, [agents, factory_spec]) = Factory::start(environment.clone(), &settings.agents, shards, on_shard);
+    let (shards, ledger) = (settings.max_workers.get(), Arc::new(ledger.clone()));
+    let (factory, [agents, factory_spec]) =
+        Factory::start(environment.clone(), &settings.agents, shards, Some(ledger), on_shard);
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = known.factory.get_or_init(|| factory).clone();
     let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
     let children = vec![
-        tree::group("dlp", dlp_specs),
-        tree::group("providers", provider_specs),
+        tree::pool("dlp", dlp_specs),
+        tree::pool("providers", provider_specs),
         agents,
         plans,
-        factory_spec,
-        orchestrator_spec,
+        tree::watched(factory_spec),
+        tree::watched(orchestrator_spec),
     ];
     DataPlane { dlp, factory, orchestrator, children }
 }
@@ -379,6 +403,20 @@ fn observer(events: Events) -> crate::supervision::Observer {
     })
 }
 
+/// What a person should hear of is news too.
+fn alarm(events: Events) -> AlarmHook {
+    Arc::new(move |alarm| {
+        let event = match &alarm.matter {
+            Matter::Stuck { busy_for, then } => Event::new("actor_stuck")
+                .with("busy_ms", busy_for.as_millis())
+                .with("replaced", *then == OnStuck::Replace),
+            Matter::Quarantined { exit } => Event::new("actor_quarantined").with("exit", exit),
+            Matter::Released => Event::new("actor_released"),
+        };
+        events.publish(event.with("actor", &alarm.child).with("supervisor", &alarm.supervisor));
+    })
+}
+
 /// The settings that a running daemon does not take up until it is started anew, where they differ.
 #[must_use]
 pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
@@ -390,16 +428,18 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             max_workers,
             agents,
             api,
+            chaos,
             store,
             retention,
             templates,
             providers,
+            tools,
             models,
             routes,
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{store:?}{retention:?}{templates:?}{providers:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

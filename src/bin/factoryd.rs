@@ -25,7 +25,7 @@ const WRONG: u8 = 2;
 #[command(
     version,
     about,
-    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
+    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, a second one at once; SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
 )]
 struct Arguments {
     /// The settings file; /etc/agent-factory/factoryd.toml is used where it exists and none is named.
@@ -189,7 +189,14 @@ async fn serve(mut daemon: Daemon, mut signals: Signals, settings: Settings, sou
         anyhow::bail!("the supervision tree gave up; the log says why");
     }
     tracing::info!("stopping");
-    daemon.stop().await.context("stop")
+    let asked_again = async {
+        tokio::select! {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+        }
+        tracing::info!("asked again: what runs is not waited for, and goes on at the next start");
+    };
+    daemon.stop(asked_again).await.context("stop")
 }
 
 async fn reload(daemon: &mut Daemon, running: &Settings, sources: &Sources) {

@@ -1,4 +1,4 @@
-//! `factoryctl agents`: make, list, show, stop.
+//! `factoryctl agents`: make, list, show, stop, release.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -23,6 +23,12 @@ pub(super) enum Agents {
     /// Shows an agent.
     #[command(after_help = "Example:\n  factoryctl agents show agent-0193…")]
     Show {
+        /// The agent's identifier.
+        id: String,
+    },
+    /// Ends the quarantine of an agent that was given up too often; its open tasks go on.
+    #[command(after_help = "Example:\n  factoryctl agents release agent-0193…")]
+    Release {
         /// The agent's identifier.
         id: String,
     },
@@ -93,6 +99,10 @@ impl Agents {
                 let agent = client.agent(&id).await?;
                 output.show(&agent, |paint| list(std::slice::from_ref(&agent), paint))?;
             }
+            Self::Release { id } => {
+                let agent = client.release_agent(&id).await?;
+                output.show(&agent, |_| format!("{id} is released"))?;
+            }
             Self::Stop { id } => {
                 client.stop_agent(&id).await?;
                 output.show(&json!({"agent_id": id, "state": "stopped"}), |_| format!("{id} is stopped"))?;
@@ -105,7 +115,10 @@ impl Agents {
 fn list(agents: &[Agent], paint: Paint) -> String {
     let mut table = Table::new(paint, &["AGENT", "STATE", "TEMPLATE", "NAME", "TENANT", "USER", "RESTARTS", "CREATED"]);
     for agent in agents {
-        let (tone, state) = words::agent_state(agent.state);
+        let (tone, state) = match agent.quarantined {
+            true => (Tone::Bad, "quarantined"),
+            false => words::agent_state(agent.state),
+        };
         table.row([
             plain(&agent.agent_id),
             (tone, state.into()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{agents, backup, bench, budgets, dlp, events, keys, run, shell, tasks, templates};
+use super::{agents, backup, bench, budgets, dlp, events, keys, run, shell, tasks, templates, tree};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,10 +43,10 @@ pub(super) enum Verb {
     Status,
     /// The daemon's actors: who supervises whom, what was restarted, and why.
     #[command(after_help = "Example:\n  factoryctl tree")]
-    Tree,
+    Tree(tree::Tree),
     /// What happens in the daemon.
     Events(events::Events),
-    /// Agents: make, list, show, stop.
+    /// Agents: make, list, show, stop, release.
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Tasks: list, show, cancel, judge.

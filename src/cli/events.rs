@@ -73,7 +73,8 @@ pub(super) fn line(event: &Event, paint: Paint) -> String {
 
 fn tone(kind: &str) -> Tone {
     match kind {
-        "step_failed" | "template_refused" | "budget_exceeded" => Tone::Bad,
+        "step_failed" | "template_refused" | "budget_exceeded" | "actor_quarantined" | "agent_quarantined"
+        | "actor_stuck" => Tone::Bad,
         "actor_restarted" | "cancel_requested" | "step_skipped" => Tone::Warning,
         "step_finished" | "task_ended" | "template_published" => Tone::Good,
         _ => Tone::Plain,

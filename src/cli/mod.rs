@@ -73,7 +73,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
     match arguments.verb {
         Verb::Run(verb) => verb.perform(&session).await,
         Verb::Status => status::perform(&session).await,
-        Verb::Tree => tree::perform(&session).await,
+        Verb::Tree(verb) => verb.perform(&session).await,
         Verb::Events(verb) => verb.perform(&session).await,
         Verb::Agents(verb) => verb.perform(&session).await,
         Verb::Tasks(verb) => verb.perform(&session).await,

@@ -22,6 +22,11 @@ impl Client {
         self.ask(Call::get(format!("/factory/agents/{}", segment(id)))).await
     }
 
+    /// Ends an agent's quarantine.
+    pub async fn release_agent(&self, id: &str) -> Result<Agent, Error> {
+        self.ask(Call::post(format!("/factory/agents/{}/release", segment(id)))).await
+    }
+
     /// Stops an agent for good.
     pub async fn stop_agent(&self, id: &str) -> Result<(), Error> {
         let call = Call::delete(format!("/factory/agents/{}", segment(id)));

@@ -7,7 +7,7 @@ use super::call::Call;
 use super::{Client, Error, EventStream};
 use crate::protocol::dlp::{ScanAnswer, ScanRequest};
 use crate::protocol::status::{Health, Metrics, Ready};
-use crate::protocol::tree::TreeNode;
+use crate::protocol::tree::{ReleaseActor, TreeNode};
 
 /// The daemon as a whole. Every method fails as [`Error`] says.
 impl Client {
@@ -30,6 +30,12 @@ impl Client {
     /// The supervision tree.
     pub async fn tree(&self) -> Result<TreeNode, Error> {
         self.ask(Call::get("/factory/tree")).await
+    }
+
+    /// Ends the quarantine of the actor at a path of the tree, and starts it.
+    pub async fn release_actor(&self, path: &str) -> Result<(), Error> {
+        let call = Call::post("/factory/tree/release").json(&ReleaseActor { path: path.to_owned() })?;
+        self.exchange(&call).await?.done(&call)
     }
 
     /// Everything that happens from now on.

@@ -19,6 +19,7 @@ pub const KEYS: &[&str] = &[
     "api.tokens_file",
     "budgets.*.limit_usd",
     "budgets.*.window",
+    "chaos.enabled",
     "data_dir",
     "log.format",
     "log.level",
@@ -41,4 +42,10 @@ pub const KEYS: &[&str] = &[
     "templates.rsa_public_key_path",
     "templates.trusted_keys_dir",
     "templates_dir",
+    "tools.*.api_key_env",
+    "tools.*.api_key_file",
+    "tools.*.idempotent",
+    "tools.*.max_concurrency",
+    "tools.*.timeout",
+    "tools.*.url",
 ];

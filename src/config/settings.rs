@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::money::Price;
-use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant};
+use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub agents: Agents,
     /// The control API.
     pub api: Api,
+    /// Faults on request.
+    pub chaos: Chaos,
     /// The store.
     pub store: Store,
     /// How long what has ended is kept.
@@ -35,6 +37,8 @@ pub struct Settings {
     pub templates: Templates,
     /// Providers by name; `builtin` is always there.
     pub providers: BTreeMap<ProviderName, Provider>,
+    /// Tools that plans may call, by name.
+    pub tools: BTreeMap<ToolName, Tool>,
     /// Prices by model; the models of `builtin` are free.
     pub models: BTreeMap<ModelRef, Price>,
     /// Routes by name: models in order of preference. `fallback` is always there and ends in `builtin/extractive`.
@@ -81,6 +85,13 @@ pub struct Api {
     pub drain_grace: Duration,
     /// The most tasks that may be open (queued, running or waiting) at once; more are refused with 429.
     pub open_tasks_max: usize,
+}
+
+/// Faults on request, for finding out whether the rest bears them.
+#[derive(Debug, Clone)]
+pub struct Chaos {
+    /// Whether `POST /factory/chaos/kill` is served.
+    pub enabled: bool,
 }
 
 /// The store.
@@ -183,6 +194,30 @@ pub struct Provider {
     pub timeout: Duration,
     /// The most calls at once.
     pub max_concurrency: NonZeroUsize,
+}
+
+/// One tool: an HTTP endpoint that the host's administrator vouches for.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Where it listens.
+    pub url: ToolUrl,
+    /// Its key.
+    pub api_key: KeySource,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Whether calling it twice under one `Idempotency-Key` does the same as once.
+    pub idempotent: bool,
+    /// The most calls at once.
+    pub max_concurrency: NonZeroUsize,
+}
+
+/// Where a tool listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolUrl {
+    /// `http://…` or `https://…`, without a slash at the end.
+    Http(String),
+    /// `unix:///path/to/socket`: HTTP over a Unix socket; calls go to `/` there.
+    Unix(PathBuf),
 }
 
 /// What a principal may do (roles of the contract).

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::settings::{BaseUrl, KeySource, ProviderKind, Settings};
+use super::settings::{BaseUrl, KeySource, ProviderKind, Settings, ToolUrl};
 
 /// Shows the settings to a person.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,13 @@ impl fmt::Display for Summary<'_> {
                 KeySource::Env(_) => ", key from the environment",
             };
             writeln!(f, "provider    {name}: {kind}, {place}{key}")?;
+        }
+        for (name, tool) in &settings.tools {
+            let place = match &tool.url {
+                ToolUrl::Http(url) => url.clone(),
+                ToolUrl::Unix(path) => format!("unix://{}", path.display()),
+            };
+            writeln!(f, "tool        {name}: {place}{}", if tool.idempotent { ", idempotent" } else { "" })?;
         }
         for (name, route) in &settings.routes {
             let models: Vec<_> = route.iter().map(ToString::to_string).collect();

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::keys::KEYS;
-use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Role, Settings};
+use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Role, Settings, ToolUrl};
 use super::*;
 use crate::domain::budget::{Scope, Window};
 
@@ -46,6 +46,15 @@ max_concurrency = 3
 kind = "openai"
 base_url = "unix:///run/llm.sock"
 api_key_env = "SOCK_KEY"
+[tools.publish]
+url = "http://127.0.0.1:9000/hook/"
+api_key_file = "tool.key"
+timeout = "5s"
+idempotent = true
+max_concurrency = 2
+[tools."mail/send"]
+url = "unix:///run/mail.sock"
+api_key_env = "MAIL_KEY"
 [models."local/qwen"]
 input_usd_per_mtok = "0.10"
 output_usd_per_mtok = "0.40"
@@ -124,6 +133,11 @@ fn every_setting_of_the_contract_is_understood() {
     assert_eq!(provider("sock").base_url, BaseUrl::Unix("/run/llm.sock".into()));
     assert_eq!(provider("sock").api_key, KeySource::Env("SOCK_KEY".to_owned()));
     assert_eq!(provider("builtin").kind, ProviderKind::Builtin);
+    let tool = |name: &str| settings.tools[&name.parse().expect("a name")].clone();
+    assert_eq!(tool("publish").url, ToolUrl::Http("http://127.0.0.1:9000/hook".to_owned()));
+    assert_eq!((tool("publish").idempotent, tool("publish").max_concurrency.get()), (true, 2));
+    assert_eq!(tool("mail/send").url, ToolUrl::Unix("/run/mail.sock".into()));
+    assert!(!tool("mail/send").idempotent, "unless it is declared so");
     assert_eq!(settings.models[&"local/qwen".parse().expect("a model")].cached_input.to_string(), "0.01");
     assert!(settings.models[&"sock/llama".parse().expect("a model")].is_free());
     let acme: Scope = "tenant:acme".parse().expect("a scope");
@@ -140,8 +154,8 @@ fn the_list_of_keys_is_what_is_really_read() {
     let _settings = validate::settings(tree, &host, &mut report);
     assert_eq!(report.mistakes, []);
     let mut asked: Vec<_> = report.asked.iter().map(String::as_str).collect();
-    asked.retain(|&key| key != "providers.*.api_key");
-    assert_eq!(asked, KEYS, "providers.*.api_key is read only to be refused");
+    asked.retain(|&key| key != "providers.*.api_key" && key != "tools.*.api_key");
+    assert_eq!(asked, KEYS, "an api_key is read only to be refused");
 }
 
 #[test]
@@ -258,7 +272,7 @@ fn all_mistakes_are_told_together_with_their_places() {
             "factoryd.toml:1:1: data_dirr: unknown setting; did you mean \"data_dir\"?",
             "factoryd.toml:2:15: max_workers: expected a whole number from 1 to 1024",
             "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS",
-            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, store, retention, log, templates, providers, models, routes, budgets, access",
+            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, store, retention, log, templates, providers, tools, models, routes, budgets, access",
             "factoryd.toml:7:10: budgets.glob.window: missing",
             "factoryd.toml:7:10: budgets.glob: not a budget scope: global, tenant:T, user:U, template:N or agent:ID",
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",

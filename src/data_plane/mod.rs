@@ -6,7 +6,11 @@ pub mod agent;
 pub mod dlp;
 // Creates, finds, activates and passivates agents.
 pub mod factory;
+// HTTP to what the settings name: one endpoint, its key.
+pub(crate) mod http;
 // Brings tasks to whoever does them, and runs plans over several workers.
 pub mod orchestrator;
 // Calls models: one adapter for each wire format, and one that answers from the input itself.
 pub mod provider;
+// Calls tools: HTTP endpoints that the settings declare.
+pub mod tool;

@@ -156,6 +156,15 @@ impl StepKind {
         }
     }
 
+    /// Whether the step does nothing but wait for something outside.
+    #[must_use]
+    pub fn is_wait(&self) -> bool {
+        match self {
+            Self::Timer { .. } | Self::Approval { .. } | Self::Signal { .. } => true,
+            Self::Model { .. } | Self::Delegate { .. } | Self::Tool { .. } => false,
+        }
+    }
+
     /// The subtask that the step delegates to, if it does.
     #[must_use]
     pub fn child(&self) -> Option<TaskId> {

@@ -96,6 +96,8 @@ pub struct Task {
     pub attention: Option<Attention>,
     /// The first step since a person wanted it retried: what failed before does not count.
     pub retried_from: u32,
+    /// The open step that a person wants done again.
+    pub retried_step: Option<u32>,
     /// Its answer.
     pub output: Option<Text>,
     /// Why it failed.
@@ -128,6 +130,7 @@ impl Task {
             signals: Vec::new(),
             attention: None,
             retried_from: 0,
+            retried_step: None,
             output: None,
             fault: None,
             cancel_requested_by: None,
@@ -290,6 +293,7 @@ impl Task {
             step.status = status;
         }
         self.decisions.retain(|decided| decided.step != number);
+        self.retried_step = self.retried_step.filter(|retried| *retried != number);
         if self.attention.as_ref().is_some_and(|attention| attention.step == Some(number)) {
             self.attention = None;
         }
@@ -308,7 +312,7 @@ impl Task {
     }
 
     fn retry(&mut self) {
-        self.attention = None;
+        self.retried_step = self.attention.take().and_then(|attention| attention.step);
         if self.state.has_ended() {
             (self.state, self.fault, self.finished_at) = (State::Running, None, None);
         }
@@ -351,6 +355,14 @@ impl Task {
     #[must_use]
     pub fn open_step(&self, number: u32) -> Option<&Step> {
         self.steps.iter().rev().find(|step| step.number == number).filter(|step| step.status == StepStatus::Started)
+    }
+
+    /// Whether it only waits: for a person, a signal or a time.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        let mut open = self.steps.iter().filter(|step| step.status == StepStatus::Started).peekable();
+        let waits = open.peek().is_some() && open.all(|step| step.kind.is_wait());
+        waits || self.attention.is_some()
     }
 
     /// What a person decided about a step that has not concluded.

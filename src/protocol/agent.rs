@@ -55,6 +55,9 @@ pub struct Agent {
     pub state: AgentState,
     /// How often it was restarted since the daemon started.
     pub restarts: u32,
+    /// Whether it was given up too often and does nothing until it is released. Its open tasks wait.
+    #[serde(default)]
+    pub quarantined: bool,
     /// When it was made.
     pub created_at: String,
 }

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod audit;
 pub mod budget;
+pub mod chaos;
 pub mod dlp;
 pub mod event;
 pub mod page;

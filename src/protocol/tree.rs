@@ -12,8 +12,17 @@ pub struct TreeNode {
     pub kind: String,
     /// `running`, `restarting`, `stopped` or `quarantined`.
     pub state: String,
-    /// How often it was restarted since the daemon started.
+    /// How often it was restarted, also before the daemon's present start as far as that is remembered.
     pub restarts: u32,
+    /// Of one that runs: `idle` (it waits for messages), `busy` (it is at one), or `stuck` (it has been at one for too long).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<String>,
+    /// Of one that runs: how many messages wait for it, at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<u64>,
+    /// Of one that is at a message: for how long, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_ms: Option<u64>,
     /// Why its last incarnation ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_exit: Option<String>,
@@ -27,4 +36,12 @@ pub struct TreeNode {
     /// How many children it has in all, where not all are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children_total: Option<u64>,
+}
+
+/// `POST /factory/tree/release`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseActor {
+    /// Where it is in the tree, names parted by slashes: `root/core/data/dlp/dlp/0`.
+    pub path: String,
 }

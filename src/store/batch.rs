@@ -34,6 +34,8 @@ pub enum Keyspace {
     Open = b'o',
     /// Pieces of values above 4 KiB. Only the store itself writes here.
     Piece = b'p',
+    /// Restarts of actors and their quarantines, by the actor's name in the ledger.
+    Restart = b'r',
     /// Snapshots of tasks, by task id.
     Snapshot = b's',
     /// Task journals, by task id and sequence.

@@ -74,14 +74,17 @@ impl Writer {
     fn serve(&mut self, shared: &Shared, group: Vec<Pending>) {
         let position = Position(self.position.0.saturating_add(1));
         let (mut changes, mut waiting) = (Vec::new(), Vec::with_capacity(group.len()));
-        for Pending { changes: of_one, answer, pins, place, .. } in group {
+        let mut size = 0_usize;
+        for Pending { changes: of_one, answer, pins, place, bytes } in group {
             changes.extend(of_one);
+            size = size.saturating_add(bytes).max(1);
             waiting.push(Waiting { answer, kept: Some((pins, place)) });
         }
         *in_flight(shared) = Some(InFlight { position, waiting });
-        let outcome = match shared.unwell() {
-            Some(reason) => Err(Error::Unwell(reason.to_owned())),
-            None => self.write(shared, position, changes).map_err(|fault| {
+        let outcome = match (shared.unwell(), shared.room_for(size)) {
+            (Some(reason), _) => Err(Error::Unwell(reason.to_owned())),
+            (None, Err(no_room)) => Err(Error::Unwell(no_room.to_string())),
+            (None, Ok(())) => self.write(shared, position, changes).map_err(|fault| {
                 shared.fail(&fault);
                 Error::Commit(fault.to_string())
             }),

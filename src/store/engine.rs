@@ -31,6 +31,7 @@ pub(super) type SyncStep = Box<dyn FnMut() -> io::Result<()> + Send>;
 pub(super) struct Engine {
     db: sled::Db,
     directory: PathBuf,
+    options: Options,
     _lock: File,
 }
 
@@ -48,7 +49,7 @@ impl Engine {
         }
         fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
         let db = open_sled(&directory, options)?;
-        let engine = Self { db, directory, _lock: lock };
+        let engine = Self { db, directory, options, _lock: lock };
         match engine.db.get(key::full(Keyspace::Meta, key::FORMAT)).map_err(|fault| Error::Open(fault.to_string()))? {
             Some(format) => engine.recognise(&format)?,
             // What sled made of a file without an end is not marked as a new store of ours.
@@ -103,6 +104,21 @@ impl Engine {
 
     fn not_ours(&self, why: &str) -> Error {
         Error::Foreign { directory: self.directory.clone(), why: why.to_owned() }
+    }
+
+    /// Whether sled still answers: once a write of its own failed, it refuses reads as well.
+    pub(super) fn answers(&self) -> bool {
+        self.get(&key::full(Keyspace::Meta, key::FORMAT)).is_ok()
+    }
+
+    /// Opens anew what is on the disk; the directory stays ours meanwhile.
+    pub(super) fn reopen(self) -> Result<Self, Error> {
+        let Self { db, directory, options, _lock } = self;
+        if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+            tracing::warn!("sled panicked when it was closed");
+        }
+        let db = open_sled(&directory, options)?;
+        Ok(Self { db, directory, options, _lock })
     }
 
     /// The data directory that the database is in.

@@ -18,6 +18,8 @@ pub(super) struct Fault {
 pub enum Cause {
     /// No space is left, or a quota or a limit on the size of files is reached.
     DiskFull,
+    /// So little space is left that nothing is written, so that reading can go on.
+    NoRoom,
     /// The file system does not take writes.
     ReadOnly,
     /// The disk or the database failed otherwise; the log says how.
@@ -30,6 +32,7 @@ impl Cause {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::DiskFull => "the disk is full: free space, then restart the daemon",
+            Self::NoRoom => "the disk is nearly full: free space, and it goes on by itself",
             Self::ReadOnly => "the file system is read-only: make it writable, then restart the daemon",
             Self::Failed => {
                 "the disk failed: see the log, check the disk, then restart the daemon, or restore a backup"

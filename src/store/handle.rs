@@ -13,6 +13,7 @@ use super::group::Change;
 use super::payload::{Payloads, Pin};
 use super::queue::Pending;
 use super::shared::Shared;
+use super::space::{FreeBytes, Space};
 use super::{Batch, Error, metrics};
 
 /// How the store is opened.
@@ -41,11 +42,11 @@ pub enum Direction {
 pub enum Health {
     /// It does.
     Well,
-    /// Not since a write, flush or sync failed; reads go on.
+    /// Not since a write, flush or sync failed, or while the disk has no room; reads go on.
     Unwell {
         /// What failed. Inward: it may name files.
         reason: Arc<str>,
-        /// What kept it from writing.
+        /// What keeps it from writing.
         cause: Cause,
     },
 }
@@ -76,12 +77,17 @@ impl Store {
 
     /// A store on an open engine, with the step that makes its groups durable.
     pub(super) fn assemble(data_dir: &Path, engine: Engine, sync: SyncStep) -> Result<Self, Error> {
+        Self::assemble_on(data_dir, engine, sync, Space::of(data_dir.to_owned()))
+    }
+
+    /// The same, with what tells how much room the disk has.
+    pub(super) fn assemble_on(data_dir: &Path, engine: Engine, sync: SyncStep, free: FreeBytes) -> Result<Self, Error> {
         metrics::describe();
         let position = committer::last_position(&engine)?;
         let mark = engine.mark()?;
         let payloads =
             Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
-        let shared = Shared::new(engine, payloads, Writer::new(position, sync, mark), position);
+        let shared = Shared::new(engine, payloads, Writer::new(position, sync, mark), position, Space::new(free));
         let store = Self { shared: Arc::new(shared) };
         store.sweep_payloads()?;
         Ok(store)
@@ -123,6 +129,10 @@ impl Store {
             return Err(Error::Unwell(reason.to_owned()));
         }
         let bytes = batch.measure()?;
+        if batch.changes.iter().any(|change| change.as_payload().is_some()) {
+            // Its file is written before the committer sees it.
+            self.shared.room_for(bytes).map_err(|no_room| Error::Unwell(no_room.to_string()))?;
+        }
         let closed = |_| Error::Unwell("the store is closed".to_owned());
         let place = self.shared.queue.place(bytes).await.map_err(closed)?;
         let (changes, pins) = self.prepare(batch).await?;

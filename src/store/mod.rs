@@ -10,13 +10,15 @@
 //! | `batch`, `chain`, `envelope`, `key`, `group` | pure: changes, hash chains, stored bytes, keys, what a group writes |
 //! | `queue`, `committer`, `actor` | the line of commits, the thread that serves it, its place in the tree |
 //! | `engine`, `payload`, `reading` | sled, payload files, records put together again |
+//! | `space` | whether the disk has room for what is to be written |
 //! | `fault`, `mark` | why a write failed; how far the store was durable, told beside sled |
 //! | `backup` | archives of a running store, and a directory made of one |
 //!
 //! Invariants:
 //! 1. A commit is answered only when it is on the disk; all of a batch is found after a crash, or nothing.
 //! 2. One thread writes. A commit that waits outlives it.
-//! 3. After a failed write, flush or sync nothing is acknowledged until the store is opened again; reads go on.
+//! 3. After a failed write, flush or sync nothing is acknowledged until the store is opened again; reads go on as far as sled lets
+//!    them. While the disk is nearly full nothing is written at all: reads go on, and so do writes when there is room again.
 //! 4. What an awaited read returns is durable. (A blocking `get` or `range` may be ahead by the group that is being written.)
 //! 5. A stored value that was changed, moved or cut is reported as damaged, never returned.
 //! 6. No stored value is above 4 KiB: sled would spill it into a file that it never syncs.
@@ -43,6 +45,7 @@ mod queries;
 mod queue;
 mod reading;
 mod shared;
+mod space;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! What the handle, the committer and the sweeper share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use super::fault::{Cause, Fault};
 use super::payload::Payloads;
 use super::queue::Queue;
 use super::reading::Reader;
+use super::space::{NoRoom, Space};
 use super::{Error, Health, Position};
 
 /// Lock order: `writer`, `engine`, `applying`, `in_flight`. Nobody waits for anything else while holding one of them, except the committer for
@@ -22,7 +23,7 @@ pub(super) struct Shared {
     /// INVARIANT: only the thread that holds this writes. It outlives the thread, and its poison tells the next one that it
     /// must not trust what is in it.
     pub(super) writer: Mutex<Writer>,
-    /// Gone when the store is closed.
+    /// Gone when the store is closed, or when sled failed and what is on the disk could not be opened anew.
     pub(super) engine: RwLock<Option<Engine>>,
     pub(super) payloads: Payloads,
     /// Held while sled takes a group, so that counters are read, and backups begin and end, between groups.
@@ -31,6 +32,9 @@ pub(super) struct Shared {
     pub(super) in_flight: Mutex<Option<InFlight>>,
     progress: Progress,
     unwell: OnceLock<(Arc<str>, Cause)>,
+    pub(super) space: Space,
+    /// Whether the last group was not written because there was no room.
+    cramped: AtomicBool,
 }
 
 /// What sled was given, and who hears of it.
@@ -52,7 +56,7 @@ struct Progress {
 }
 
 impl Shared {
-    pub(super) fn new(engine: Engine, payloads: Payloads, writer: Writer, position: Position) -> Self {
+    pub(super) fn new(engine: Engine, payloads: Payloads, writer: Writer, position: Position, space: Space) -> Self {
         Self {
             queue: Queue::new(),
             writer: Mutex::new(writer),
@@ -62,6 +66,8 @@ impl Shared {
             in_flight: Mutex::new(None),
             progress: Progress { begun: AtomicU64::new(position.0), durable: watch::Sender::new(position.0) },
             unwell: OnceLock::new(),
+            space,
+            cramped: AtomicBool::new(false),
         }
     }
 
@@ -82,9 +88,30 @@ impl Shared {
 
     pub(super) fn health(&self) -> Health {
         match self.unwell.get() {
-            None => Health::Well,
+            None => match self.room_for(0) {
+                Ok(()) => Health::Well,
+                Err(no_room) => Health::Unwell { reason: no_room.to_string().into(), cause: Cause::NoRoom },
+            },
             Some((reason, cause)) => Health::Unwell { reason: reason.clone(), cause: *cause },
         }
+    }
+
+    /// Whether so many bytes more can be written; says in the log when that changes. The disk is asked for a group that is to be
+    /// written, and after one that was not.
+    pub(super) fn room_for(&self, bytes: usize) -> Result<(), NoRoom> {
+        if bytes == 0 && !self.cramped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let room = self.space.room_for(bytes);
+        let was_cramped = self.cramped.swap(room.is_err(), Ordering::AcqRel);
+        match room {
+            Err(no_room) if !was_cramped => {
+                tracing::error!(%no_room, advice = Cause::NoRoom.advice(), "the store writes nothing; reads go on");
+            }
+            Ok(()) if was_cramped => tracing::info!("the disk has room again; the store takes writes"),
+            Err(_) | Ok(()) => {}
+        }
+        room
     }
 
     pub(super) fn unwell(&self) -> Option<&str> {
@@ -97,7 +124,19 @@ impl Shared {
         if self.unwell.set((Arc::from(fault.to_string()), cause)).is_ok() {
             tracing::error!(%fault, advice = cause.advice(), "the store takes no more writes; reads go on");
         }
+        self.keep_reading();
         self.progress.durable.send_replace(u64::MAX);
+    }
+
+    /// Lets reads go on where sled, after a failed write, refuses them: what is on the disk is opened anew. A group that was not
+    /// acknowledged may be seen then, but all of it.
+    fn keep_reading(&self) {
+        let mut place = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(engine) = place.take_if(|engine| !engine.answers()) else { return };
+        match engine.reopen() {
+            Ok(engine) => *place = Some(engine),
+            Err(error) => tracing::error!(%error, "nothing can be read either until the daemon is restarted"),
+        }
     }
 
     /// The last group that a reader may have seen.

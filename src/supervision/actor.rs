@@ -9,17 +9,19 @@ use tokio::time::Instant;
 
 use super::backoff::Jitter;
 use super::child::{Generation, Key};
+use super::contradiction::Terms;
 use super::incarnation::{Returned, Tie};
 use super::message::{Message, Reply};
 use super::roster::Roster;
 use super::state::{Action, Refusal, State};
-use super::{ChildId, ChildSpec, Error, Exit, Intensity, Observer, StartError, Strategy, SupervisorSpec};
+use super::supervisor_spec::Inherited;
+use super::{ChildId, ChildSpec, Error, Exit, Intensity, Note, StartError, Strategy, SupervisorSpec};
 
 /// What a supervisor is started with.
 pub(super) struct Arguments {
     pub(super) spec: SupervisorSpec,
-    /// Its own observer, or the one above it.
-    pub(super) observer: Option<Observer>,
+    /// Its own observer, alarm and ledger, or those above it.
+    pub(super) inherited: Inherited,
     pub(super) tie: Arc<Tie>,
 }
 
@@ -40,10 +42,13 @@ pub(super) struct Supervisor;
 pub(super) struct Running {
     pub(super) name: Arc<str>,
     pub(super) strategy: Strategy,
+    terms: Terms,
     intensity: Intensity,
     limit: usize,
-    pub(super) observer: Option<Observer>,
-    began: Instant,
+    pub(super) inherited: Inherited,
+    pub(super) began: Instant,
+    /// Whether a round of looking after the children is planned.
+    pub(super) has_rounds: bool,
     pub(super) state: State,
     pub(super) roster: Roster,
 }
@@ -54,22 +59,31 @@ impl Actor for Supervisor {
     type Arguments = Arguments;
 
     async fn pre_start(&self, myself: ActorRef<Message>, arguments: Arguments) -> Result<Running, ActorProcessingErr> {
-        let Arguments { spec, observer, tie } = arguments;
+        let Arguments { spec, inherited, tie } = arguments;
         let mut running = Running {
-            state: State::new(spec.strategy, spec.intensity, spec.children_max),
-            roster: Roster::new(myself.get_cell(), tie, observer.clone()),
+            state: State::new(spec.terms(), spec.intensity, spec.children_max),
+            terms: spec.terms(),
+            roster: Roster::new(myself.get_cell(), tie, inherited.clone()),
             name: spec.name,
             strategy: spec.strategy,
             intensity: spec.intensity,
             limit: spec.children_max,
-            observer,
+            inherited,
             began: Instant::now(),
+            has_rounds: false,
         };
         for child in spec.children {
-            if let Err(error) = running.start_child(&myself, child).await? {
-                running.stop_all().await;
-                return Err(error.into());
+            match running.start_child(&myself, child).await? {
+                // One that an earlier process left in quarantine stays there, and its siblings run.
+                Ok(()) | Err(Error::Quarantined { .. }) => {}
+                Err(error) => {
+                    running.stop_all().await;
+                    return Err(error.into());
+                }
             }
+        }
+        if running.strategy != Strategy::Dynamic {
+            running.plan_round(&myself);
         }
         Ok(running)
     }
@@ -106,6 +120,19 @@ impl Actor for Supervisor {
                 answer(reply, running.kill_child(&id));
                 Ok(())
             }
+            Message::Release(id, reply) => {
+                let outcome = running.release_child(&myself, &id).await?;
+                answer(reply, outcome);
+                Ok(())
+            }
+            Message::Find(path, reply) => {
+                answer(reply, running.find(&path));
+                Ok(())
+            }
+            Message::Round => {
+                let actions = running.look_after(&myself);
+                running.perform(&myself, actions).await
+            }
             Message::Count(reply) => {
                 answer(reply, running.count());
                 Ok(())
@@ -140,7 +167,7 @@ impl Actor for Supervisor {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
         };
         let Some((key, generation)) = running.roster.ended(cell.get_id()) else { return Ok(()) };
-        let actions = running.state.exited(key, generation, exit, running.began.elapsed(), jitter());
+        let actions = running.state.exited(key, generation, exit, running.now(), jitter());
         running.perform(&myself, actions).await
     }
 }
@@ -172,7 +199,11 @@ pub(super) fn guarded(hook: &'static str, call: impl FnOnce()) {
 
 impl Running {
     /// Does what was decided, and what is decided in its course.
-    async fn perform(&mut self, myself: &ActorRef<Message>, actions: Vec<Action>) -> Result<(), ActorProcessingErr> {
+    pub(super) async fn perform(
+        &mut self,
+        myself: &ActorRef<Message>,
+        actions: Vec<Action>,
+    ) -> Result<(), ActorProcessingErr> {
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
@@ -183,12 +214,30 @@ impl Running {
                 Action::Stop { key } => self.roster.stop(key),
                 Action::After { key, generation, delay } => set_timer(myself, key, generation, delay),
                 Action::Announce { key, exit, delay } => self.announce(key, exit, delay),
-                Action::Settle { key } => self.roster.settle(key),
+                Action::Settle { key } => {
+                    // A member of a group that is restarted has not ended.
+                    if !self.state.is_recovering(key) {
+                        self.note(key, Note::Ended);
+                    }
+                    self.roster.settle(key);
+                }
                 Action::Forget { key } => self.roster.forget(key),
                 Action::GiveUp { key, exit, restarts, intensity } => self.give_up(key, exit, restarts, intensity),
+                Action::Quarantine { key, exit, restarts } => self.quarantine(key, exit, restarts),
+                Action::Released { key } => self.released(key),
+                Action::Stuck { key, busy_for, then } => self.stuck(key, busy_for, then),
+                Action::Unstuck { key } => self.roster.mark_stuck(key, None),
+                Action::Kill { key } => self.roster.kill(key),
+                Action::ShutDown => {
+                    tracing::info!(supervisor = %self.name, "significant children have ended");
+                    // Its other children are stopped in `post_stop`, as when it is told to stop.
+                    myself.stop(Some("shutdown".to_owned()));
+                    return Ok(());
+                }
                 Action::Escalate { key, exit } => {
                     let (supervisor, child) = (self.name.clone(), self.id_of(key));
                     tracing::error!(%supervisor, %child, %exit, "restart intensity exceeded");
+                    self.forgive_all();
                     self.stop_all().await;
                     return Err(Escalation { supervisor, child, exit, intensity: self.intensity }.into());
                 }
@@ -198,7 +247,7 @@ impl Running {
     }
 
     fn report_start(&mut self, key: Key, generation: Generation, failure: Option<&StartError>) -> Vec<Action> {
-        let now = self.began.elapsed();
+        let now = self.now();
         match failure {
             None => self.state.started(key, generation, now),
             Some(error) => self.state.start_failed(key, generation, Exit::error(&error.to_string()), now, jitter()),
@@ -210,11 +259,21 @@ impl Running {
         myself: &ActorRef<Message>,
         spec: ChildSpec,
     ) -> Result<Result<(), Error>, ActorProcessingErr> {
+        if let Err(fault) = self.terms.check(&spec) {
+            return Ok(Err(Error::BadSpec { supervisor: self.name.clone(), child: spec.id, fault }));
+        }
         let (key, generation) = match self.state.add(spec.traits()) {
             Ok(issued) => issued,
             Err(refusal) => return Ok(Err(self.refused(refusal, &spec.id))),
         };
+        let (id, is_watched) = (spec.id.clone(), spec.stuck.is_some());
         self.roster.insert(key, spec);
+        if is_watched {
+            self.plan_round(myself);
+        }
+        if self.recall(key) {
+            return Ok(Err(self.refused(Refusal::Quarantined, &id)));
+        }
         self.start_for_caller(myself, key, generation).await
     }
 
@@ -229,7 +288,7 @@ impl Running {
         }
     }
 
-    async fn start_for_caller(
+    pub(super) async fn start_for_caller(
         &mut self,
         myself: &ActorRef<Message>,
         key: Key,
@@ -238,7 +297,7 @@ impl Running {
         let outcome = self.roster.start(key, generation).await;
         let actions = self.report_start(key, generation, outcome.as_ref().err());
         self.perform(myself, actions).await?;
-        Ok(outcome.map_err(Error::from))
+        Ok(outcome.map_err(|error| self.start_refused(error)))
     }
 
     async fn terminate_child(
@@ -290,11 +349,18 @@ impl Running {
         }
     }
 
-    fn id_of(&self, key: Key) -> ChildId {
+    pub(super) fn id_of(&self, key: Key) -> ChildId {
         self.roster.spec(key).map_or_else(|| self.name.clone(), |spec| spec.id.clone())
     }
 
-    fn refused(&self, refusal: Refusal, child: &ChildId) -> Error {
+    fn start_refused(&self, error: StartError) -> Error {
+        match error.contradiction {
+            Some(fault) => Error::BadSpec { supervisor: self.name.clone(), child: error.child, fault },
+            None => Error::Start(error),
+        }
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal, child: &ChildId) -> Error {
         let (supervisor, child) = (self.name.clone(), child.clone());
         match refusal {
             Refusal::Unknown => Error::UnknownChild { supervisor, child },
@@ -302,16 +368,22 @@ impl Running {
             Refusal::Full => Error::Full { supervisor, limit: self.limit },
             Refusal::Running => Error::Running { supervisor, child },
             Refusal::Restarting => Error::Restarting { supervisor, child },
+            Refusal::Quarantined => Error::Quarantined { supervisor, child },
+            Refusal::NotQuarantined => Error::NotQuarantined { supervisor, child },
         }
     }
 }
 
 /// A timer that blocks nobody; it names its generation, so that a stale one is known.
 fn set_timer(myself: &ActorRef<Message>, key: Key, generation: Generation, delay: Duration) {
+    send_later(myself, delay, Message::Elapsed(key, generation));
+}
+
+pub(super) fn send_later(myself: &ActorRef<Message>, delay: Duration, message: Message) {
     let myself = myself.clone();
     tokio::spawn(async move {
         tokio::time::sleep(delay).await;
-        if myself.cast(Message::Elapsed(key, generation)).is_err() {
+        if myself.cast(message).is_err() {
             tracing::trace!("a supervisor ended before its timer");
         }
     });

@@ -1,6 +1,6 @@
 //! An actor's address that outlives its restarts.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ struct Place<M> {
     name: Arc<str>,
     current: RwLock<Option<ActorRef<M>>>,
     published: Notify,
+    /// Whether nobody is going to live here until somebody is published: who calls need not wait.
+    closed: AtomicBool,
     /// Messages sent here that no handler has taken.
     queued: AtomicUsize,
     created: Instant,
@@ -34,9 +36,11 @@ pub struct Load {
     pub busy_for: Option<Duration>,
 }
 
-/// Tells a child's load without knowing its messages.
+/// A place without its messages: its load, and its closing.
 pub(super) trait Loaded: Send + Sync {
     fn load(&self) -> Load;
+    /// Who calls is told at once that nobody lives here, until somebody is published.
+    fn close(&self);
 }
 
 impl<M: Message> Loaded for Place<M> {
@@ -46,6 +50,11 @@ impl<M: Message> Loaded for Place<M> {
             Instant::now().saturating_duration_since(since)
         });
         Load { queued: self.queued.load(Ordering::Relaxed), busy_for }
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.published.notify_waiters();
     }
 }
 
@@ -67,8 +76,8 @@ impl<M: Message> Address<M> {
     /// An address at which nobody lives yet.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         let (current, published, created) = (RwLock::new(None), Notify::new(), Instant::now());
-        let (queued, busy_since) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { place: Arc::new(Place { name: name.into(), current, published, queued, created, busy_since }) }
+        let (queued, busy_since, closed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Self { place: Arc::new(Place { name: name.into(), current, published, closed, queued, created, busy_since }) }
     }
 
     /// The actor's name in the tree.
@@ -83,6 +92,7 @@ impl<M: Message> Address<M> {
         self.place.queued.store(0, Ordering::Relaxed);
         self.place.busy_since.store(0, Ordering::Relaxed);
         *self.place.current.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
+        self.place.closed.store(false, Ordering::Release);
         self.place.published.notify_waiters();
     }
 
@@ -115,7 +125,8 @@ impl<M: Message> Address<M> {
         self.send(&actor, message).map_err(|_| self.not_running())
     }
 
-    /// Sends a message and waits for its answer; while the actor is being restarted, waits for it, all `within` the time.
+    /// Sends a message and waits for its answer; while the actor is being restarted, waits for it, all `within` the time. One in
+    /// quarantine is not waited for.
     ///
     /// # Errors
     /// See [`CallError`]; only after [`CallError::NotRunning`] is it certain that nothing was done.
@@ -165,6 +176,9 @@ impl<M: Message> Address<M> {
                     Err(MessagingErr::SendErr(message)) => message,
                     Err(MessagingErr::ChannelClosed | MessagingErr::InvalidActorType) => return false,
                 };
+            }
+            if self.place.closed.load(Ordering::Acquire) {
+                return false;
             }
             published.await;
         }

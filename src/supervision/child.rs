@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backoff::Jitter;
 use super::intensity::Window;
-use super::{Backoff, ChildId, Exit, Intensity, Restart};
+use super::{Backoff, ChildId, Exit, Intensity, Restart, StuckRule};
 
 /// A child's place among its siblings: later starts have larger ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,8 @@ pub(super) enum Origin {
     Asked,
     /// It is restarted: where that fails it is tried again.
     Restarted,
+    /// It was in quarantine, and stays there where its start fails.
+    Released,
 }
 
 /// Where a child is in its life.
@@ -36,6 +38,8 @@ pub(super) enum Phase {
     Waiting(Generation),
     /// It was asked to end; its exit has not been confirmed.
     Stopping(Generation),
+    /// It failed too often, and nobody starts it but who releases it.
+    Quarantined,
     /// It ended, and nobody is going to start it but a caller or a group restart.
     Stopped,
 }
@@ -48,6 +52,21 @@ pub(super) struct Traits {
     pub(super) backoff: Backoff,
     /// Its own intensity, where it has one to itself.
     pub(super) intensity: Option<Intensity>,
+    /// Whether its end may be its supervisor's.
+    pub(super) significant: bool,
+    /// Whether it is kept down where it exceeds its intensity.
+    pub(super) quarantine: bool,
+    /// When it counts as stuck.
+    pub(super) stuck: Option<StuckRule>,
+}
+
+/// What an earlier process remembers of a child, told as times before now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Past {
+    pub(super) restarted_ago: Vec<Duration>,
+    pub(super) total: u32,
+    /// How it ended last, if it is in quarantine.
+    pub(super) quarantined: Option<Exit>,
 }
 
 /// One child.
@@ -58,19 +77,22 @@ pub(super) struct Child {
     pub(super) restarts: u32,
     pub(super) last_exit: Option<Exit>,
     pub(super) window: Window,
+    /// Whether its present incarnation has been found stuck at the present message.
+    pub(super) is_stuck: bool,
     streak: u32,
 }
 
 impl Child {
     pub(super) fn new(traits: Traits, phase: Phase) -> Self {
-        Self { traits, phase, restarts: 0, last_exit: None, window: Window::default(), streak: 0 }
+        let (restarts, last_exit, window, is_stuck, streak) = (0, None, Window::default(), false, 0);
+        Self { traits, phase, restarts, last_exit, window, is_stuck, streak }
     }
 
     /// Whether this incarnation is the child's, and its exit news.
     pub(super) fn is_alive_as(&self, generation: Generation) -> bool {
         match self.phase {
             Phase::Running(current, _) | Phase::Stopping(current) => current == generation,
-            Phase::Starting(..) | Phase::Waiting(_) | Phase::Stopped => false,
+            Phase::Starting(..) | Phase::Waiting(_) | Phase::Quarantined | Phase::Stopped => false,
         }
     }
 
@@ -81,6 +103,11 @@ impl Child {
             Restart::Transient => exit.is_abnormal(),
             Restart::Temporary => false,
         }
+    }
+
+    /// What it did counts no more.
+    pub(super) fn forgive(&mut self) {
+        (self.window, self.streak) = (Window::default(), 0);
     }
 
     /// How long its next restart is put off. One that lived for the longest delay or more counts as recovered.

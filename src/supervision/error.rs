@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CallError, ChildId, StartError};
+use super::{CallError, ChildId, SpecError, StartError};
 use crate::domain::failure::{Class, Failure, Retry};
 
 /// Why a supervisor did not do what it was asked. None of these ends or changes it.
@@ -49,6 +49,32 @@ pub enum Error {
         /// The child.
         child: ChildId,
     },
+    /// The child failed too often, and waits to be released.
+    #[error("{child} of {supervisor} is in quarantine")]
+    Quarantined {
+        /// The supervisor.
+        supervisor: Arc<str>,
+        /// The child.
+        child: ChildId,
+    },
+    /// Only a child in quarantine can be released.
+    #[error("{child} of {supervisor} is not in quarantine")]
+    NotQuarantined {
+        /// The supervisor.
+        supervisor: Arc<str>,
+        /// The child.
+        child: ChildId,
+    },
+    /// The child's spec contradicts itself, or what its supervisor's says.
+    #[error("{supervisor} refuses the spec of {child}: {fault}")]
+    BadSpec {
+        /// The supervisor.
+        supervisor: Arc<str>,
+        /// The child.
+        child: ChildId,
+        /// How.
+        fault: SpecError,
+    },
     /// The child's start failed.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -56,6 +82,9 @@ pub enum Error {
     #[error(transparent)]
     Call(#[from] CallError),
 }
+
+/// A spec that contradicts itself, wherever it is met.
+const SPEC_REFUSED: &str = "child_spec_refused";
 
 /// After how long a refusal that a restart causes may be over.
 const RESTART_RETRY: Duration = Duration::from_secs(1);
@@ -68,6 +97,9 @@ impl Failure for Error {
             Self::Full { .. } => "children_full",
             Self::Running { .. } => "child_running",
             Self::Restarting { .. } => "child_restarting",
+            Self::Quarantined { .. } => "child_quarantined",
+            Self::NotQuarantined { .. } => "child_not_quarantined",
+            Self::BadSpec { .. } => SPEC_REFUSED,
             Self::Start(error) => error.code(),
             Self::Call(error) => error.code(),
         }
@@ -76,9 +108,14 @@ impl Failure for Error {
     fn class(&self) -> Class {
         match self {
             Self::UnknownChild { .. } => Class::NotFound,
-            Self::DuplicateChild { .. } | Self::Running { .. } => Class::Conflict,
+            Self::DuplicateChild { .. }
+            | Self::Running { .. }
+            | Self::Quarantined { .. }
+            | Self::NotQuarantined { .. } => Class::Conflict,
             Self::Full { .. } => Class::Overload,
             Self::Restarting { .. } => Class::Unavailable,
+            // No request says a spec: whoever wrote this one is a part of the daemon.
+            Self::BadSpec { .. } => Class::Internal,
             Self::Start(error) => error.class(),
             Self::Call(error) => error.class(),
         }
@@ -86,7 +123,12 @@ impl Failure for Error {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::UnknownChild { .. } | Self::DuplicateChild { .. } | Self::Running { .. } => Retry::Never,
+            Self::UnknownChild { .. }
+            | Self::DuplicateChild { .. }
+            | Self::Running { .. }
+            | Self::Quarantined { .. }
+            | Self::NotQuarantined { .. }
+            | Self::BadSpec { .. } => Retry::Never,
             Self::Full { .. } | Self::Restarting { .. } => Retry::After(RESTART_RETRY),
             Self::Start(error) => error.retry(),
             Self::Call(error) => error.retry(),
@@ -99,7 +141,10 @@ impl Failure for Error {
             | Self::DuplicateChild { .. }
             | Self::Full { .. }
             | Self::Running { .. }
-            | Self::Restarting { .. } => self.to_string(),
+            | Self::Restarting { .. }
+            | Self::Quarantined { .. }
+            | Self::NotQuarantined { .. }
+            | Self::BadSpec { .. } => self.to_string(),
             Self::Start(error) => error.detail(),
             Self::Call(error) => error.detail(),
         }
@@ -108,7 +153,7 @@ impl Failure for Error {
 
 impl Failure for StartError {
     fn code(&self) -> &'static str {
-        "child_start_failed"
+        if self.contradiction.is_some() { SPEC_REFUSED } else { "child_start_failed" }
     }
 
     fn class(&self) -> Class {

@@ -20,6 +20,10 @@ pub enum Exit {
     Error(Arc<str>),
     /// It was killed, or its task was aborted.
     Killed,
+    /// Its supervisor killed it, because it had been at one message for too long.
+    Stuck,
+    /// It was told by an earlier process.
+    Recalled(Arc<str>),
 }
 
 impl Exit {
@@ -38,7 +42,7 @@ impl Exit {
     pub const fn is_abnormal(&self) -> bool {
         match self {
             Self::Normal => false,
-            Self::Panic(_) | Self::Error(_) | Self::Killed => true,
+            Self::Panic(_) | Self::Error(_) | Self::Killed | Self::Stuck | Self::Recalled(_) => true,
         }
     }
 
@@ -50,6 +54,8 @@ impl Exit {
             Self::Panic(_) => "panic",
             Self::Error(_) => "error",
             Self::Killed => "killed",
+            Self::Stuck => "stuck",
+            Self::Recalled(_) => "recalled",
         }
     }
 }
@@ -61,6 +67,8 @@ impl fmt::Display for Exit {
             Self::Panic(message) => write!(f, "panic: {message}"),
             Self::Error(message) => write!(f, "error: {message}"),
             Self::Killed => f.write_str("killed"),
+            Self::Stuck => f.write_str("stuck"),
+            Self::Recalled(told) => f.write_str(told),
         }
     }
 }

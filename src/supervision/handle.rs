@@ -9,6 +9,7 @@ use ractor::RpcReplyPort;
 use super::message::{Message, Reply};
 use super::snapshot::{ChildInfo, Counts, Node, NodeKind, NodeState};
 use super::spec::{Parent, start_supervisor};
+use super::supervisor_spec::Inherited;
 use super::{Address, CallError, ChildId, ChildSpec, Error, StartError, SupervisorSpec};
 
 /// How long a call waits for a supervisor that is being restarted.
@@ -115,6 +116,30 @@ impl SupervisorHandle {
         Ok(())
     }
 
+    /// Ends the quarantine of the child at the end of a path below this supervisor: what it did counts no more, and it is started.
+    /// The path's names are parted by slashes, and this supervisor's own may come first: `root/core/data/dlp/dlp/0`.
+    ///
+    /// # Errors
+    /// There is no such child, it is not in quarantine, or it could not be started: then it stays there.
+    pub async fn release(&self, path: &str) -> Result<(), Error> {
+        let below = path.strip_prefix(&**self.name()).and_then(|rest| rest.strip_prefix('/'));
+        let mut path: Arc<str> = below.unwrap_or(path).into();
+        let mut supervisor = self.clone();
+        loop {
+            let unknown = Error::UnknownChild { supervisor: supervisor.name().clone(), child: path.clone() };
+            let question = path.clone();
+            let found = supervisor.address.call(ANSWER_WITHIN, move |reply| Message::Find(question, reply)).await?;
+            let found = found.ok_or(unknown)?;
+            match (found.rest, found.below) {
+                (None, _) => return supervisor.change(|reply| Message::Release(found.child, reply)).await,
+                (Some(rest), Some(below)) => (path, supervisor) = (rest, below),
+                (Some(_), None) => {
+                    return Err(Error::UnknownChild { supervisor: supervisor.name().clone(), child: path });
+                }
+            }
+        }
+    }
+
     /// The tree from here down. A supervisor that does not answer in time is shown as restarting, without children.
     pub async fn snapshot(&self) -> Node {
         let leaf = Node::leaf(self.name().clone(), NodeKind::Supervisor, NodeState::Running);
@@ -175,7 +200,7 @@ impl SupervisorHandle {
     /// # Errors
     /// A child could not be started; those started before it have been stopped in reverse order.
     pub async fn start_root(&self, spec: SupervisorSpec) -> Result<(), StartError> {
-        let parent = Parent { cell: None, tie: None, observer: None };
+        let parent = Parent { cell: None, tie: None, inherited: Inherited::default() };
         let started = start_supervisor(self, spec, parent).await?;
         tokio::spawn(async move {
             if started.cell.wait(None).await.is_ok() {

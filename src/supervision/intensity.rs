@@ -30,6 +30,18 @@ impl Window {
             self.0.pop_front();
         }
         self.0.push_back(now);
+        self.is_borne(intensity)
+    }
+
+    /// Counts restarts that were before, in any order. Returns nothing: what they exceed shows at the next one.
+    pub(super) fn recall(&mut self, intensity: Intensity, then: impl Iterator<Item = Duration>) {
+        let most = usize::try_from(intensity.restarts).unwrap_or(usize::MAX);
+        let mut times: Vec<Duration> = self.0.iter().copied().chain(then).collect();
+        times.sort_unstable();
+        self.0 = times.into_iter().rev().take(most).rev().collect();
+    }
+
+    fn is_borne(&self, intensity: Intensity) -> bool {
         self.0.len() <= usize::try_from(intensity.restarts).unwrap_or(usize::MAX)
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use ractor::{ActorCell, ActorId};
 
-use super::address::Loaded;
 use super::child::{Generation, Key};
 use super::incarnation::{Gone, Tie};
 use super::message::Reply;
+use super::metrics::StuckGauge;
 use super::snapshot::NodeKind;
 use super::spec::{Kind, Parent};
-use super::{ChildSpec, Load, Observer, Shutdown, StartError, SupervisorHandle};
+use super::supervisor_spec::Inherited;
+use super::{ChildSpec, Load, Shutdown, StartError, SupervisorHandle};
 
 /// How long a start waits for what is left of the former incarnation.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ const ENDS_AT_A_TIME: usize = 1_024;
 pub(super) struct Roster {
     supervisor: ActorCell,
     tie: Arc<Tie>,
-    observer: Option<Observer>,
+    inherited: Inherited,
     entries: HashMap<Key, Entry>,
     incarnations: HashMap<ActorId, (Key, Generation)>,
     waiting: HashMap<Key, Vec<Reply>>,
@@ -45,13 +46,14 @@ struct Entry {
 struct Living {
     cell: ActorCell,
     on_exit: Box<dyn FnOnce() + Send>,
-    load: Arc<dyn Loaded>,
+    /// Counts it among those that are stuck, for as long as it is.
+    stuck: Option<StuckGauge>,
 }
 
 impl Roster {
-    pub(super) fn new(supervisor: ActorCell, tie: Arc<Tie>, observer: Option<Observer>) -> Self {
+    pub(super) fn new(supervisor: ActorCell, tie: Arc<Tie>, inherited: Inherited) -> Self {
         let (entries, incarnations, waiting) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { supervisor, tie, observer, entries, incarnations, waiting }
+        Self { supervisor, tie, inherited, entries, incarnations, waiting }
     }
 
     pub(super) fn insert(&mut self, key: Key, spec: ChildSpec) {
@@ -61,7 +63,8 @@ impl Roster {
     /// Starts an incarnation, when the former one is gone.
     pub(super) async fn start(&mut self, key: Key, generation: Generation) -> Result<(), StartError> {
         let Some(entry) = self.entries.get_mut(&key) else { return Ok(()) };
-        let failed = |reason: &str| StartError { child: entry.spec.id.clone(), reason: reason.to_owned() };
+        let failed =
+            |reason: &str| StartError { child: entry.spec.id.clone(), reason: reason.to_owned(), contradiction: None };
         if let Some(mut gone) = entry.gone.take()
             && tokio::time::timeout(GONE_WITHIN, &mut gone).await.is_err()
         {
@@ -69,12 +72,12 @@ impl Roster {
             entry.gone = Some(gone);
             return Err(error);
         }
-        let (start, tie, observer) = (entry.spec.start.clone(), self.tie.clone(), self.observer.clone());
-        let parent = Parent { cell: Some(self.supervisor.clone()), tie: Some(tie), observer };
+        let (start, tie, inherited) = (entry.spec.start.clone(), self.tie.clone(), self.inherited.clone());
+        let parent = Parent { cell: Some(self.supervisor.clone()), tie: Some(tie), inherited };
         let attempt = AssertUnwindSafe(async move { start(parent).await }).catch_unwind().await;
         let started = attempt.map_err(|_| failed("its maker panicked"))??;
         self.incarnations.insert(started.cell.get_id(), (key, generation));
-        entry.living = Some(Living { cell: started.cell, on_exit: started.on_exit, load: started.load });
+        entry.living = Some(Living { cell: started.cell, on_exit: started.on_exit, stuck: None });
         entry.gone = Some(started.gone);
         Ok(())
     }
@@ -177,7 +180,23 @@ impl Roster {
 
     /// What the child is at, if it runs.
     pub(super) fn load(&self, key: Key) -> Option<Load> {
-        Some(self.entries.get(&key)?.living.as_ref()?.load.load())
+        let entry = self.entries.get(&key)?;
+        entry.living.as_ref()?;
+        Some(entry.spec.place.load())
+    }
+
+    /// Who calls the child is told at once that it is not there.
+    pub(super) fn close(&self, key: Key) {
+        if let Some(entry) = self.entries.get(&key) {
+            entry.spec.place.close();
+        }
+    }
+
+    /// Counts the child among those that are stuck, or no longer.
+    pub(super) fn mark_stuck(&mut self, key: Key, stuck: Option<StuckGauge>) {
+        if let Some(living) = self.entries.get_mut(&key).and_then(|entry| entry.living.as_mut()) {
+            living.stuck = stuck;
+        }
     }
 
     fn living(&self, key: Key) -> Option<(ActorCell, Shutdown)> {

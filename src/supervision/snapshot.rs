@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChildId, Exit, Load, Strategy, SupervisorHandle};
+use super::{ChildId, Exit, Load, Strategy, StuckRule, SupervisorHandle};
 
 /// Children listed of one supervisor; the total is told beside them.
 pub const LISTED_MAX: usize = 1_000;
@@ -53,6 +53,38 @@ impl NodeState {
     }
 }
 
+/// What an actor that runs is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It waits for messages.
+    Idle,
+    /// It is at a message.
+    Busy,
+    /// It has been at one message for longer than its spec allows.
+    Stuck,
+}
+
+impl Activity {
+    /// Its name, as the control API tells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// What a load says, judged by this rule.
+    pub(super) fn of(load: Load, rule: Option<StuckRule>) -> Self {
+        match load.busy_for {
+            None => Self::Idle,
+            Some(busy_for) if rule.is_some_and(|rule| busy_for > rule.limit) => Self::Stuck,
+            Some(_) => Self::Busy,
+        }
+    }
+}
+
 /// One actor of the tree, with those below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -62,12 +94,14 @@ pub struct Node {
     pub kind: NodeKind,
     /// Where it is in its life.
     pub state: NodeState,
-    /// How often it was restarted by its present supervisor.
+    /// How often it was restarted by its present supervisor, and before that, as far as its ledger remembers.
     pub restarts: u32,
     /// How its last incarnation ended.
     pub last_exit: Option<Exit>,
     /// What it is at, if it runs. Of the root of a snapshot nothing is known.
     pub load: Option<Load>,
+    /// What it is doing, if it runs.
+    pub activity: Option<Activity>,
     /// For a supervisor that runs: its strategy.
     pub strategy: Option<Strategy>,
     /// Its children in the order of their start, at most [`LISTED_MAX`].
@@ -110,7 +144,17 @@ pub(super) struct Listing {
 impl Node {
     /// A node without children.
     pub(super) fn leaf(name: Arc<str>, kind: NodeKind, state: NodeState) -> Self {
-        let (children, strategy) = (Vec::new(), None);
-        Self { name, kind, state, restarts: 0, last_exit: None, load: None, strategy, children, children_total: None }
+        Self {
+            name,
+            kind,
+            state,
+            restarts: 0,
+            last_exit: None,
+            load: None,
+            activity: None,
+            strategy: None,
+            children: Vec::new(),
+            children_total: None,
+        }
     }
 }

@@ -12,7 +12,8 @@ use super::address::Loaded;
 use super::child::Traits;
 use super::incarnation::{Gone, Incarnation, Tie};
 use super::message::Message;
-use super::{Address, Backoff, GiveUp, Intensity, Observer, SupervisorHandle, SupervisorSpec};
+use super::supervisor_spec::Inherited;
+use super::{Address, Backoff, GiveUp, Intensity, OnStuck, SpecError, StuckRule, SupervisorHandle, SupervisorSpec};
 
 /// A child's name among its siblings.
 pub type ChildId = Arc<str>;
@@ -38,7 +39,7 @@ pub enum Shutdown {
     Brutal,
     /// Asked, then killed after so long.
     Timeout(Duration),
-    /// Asked, and waited for however long it takes. For supervisors.
+    /// Asked, and waited for however long it takes. For supervisors; of a worker that does not stop, it hangs its supervisor's end.
     Infinity,
 }
 
@@ -76,13 +77,15 @@ pub struct StartError {
     pub child: ChildId,
     /// What its start returned.
     pub reason: String,
+    /// How its spec contradicts itself, where that is the reason: then nothing was started.
+    pub contradiction: Option<SpecError>,
 }
 
 /// What a child's start is given by its supervisor.
 pub(super) struct Parent {
     pub(super) cell: Option<ActorCell>,
     pub(super) tie: Option<Arc<Tie>>,
-    pub(super) observer: Option<Observer>,
+    pub(super) inherited: Inherited,
 }
 
 /// A child that has been started.
@@ -92,7 +95,6 @@ pub(super) struct Started {
     pub(super) on_exit: Box<dyn FnOnce() + Send>,
     /// Resolves when nothing is left of the incarnation.
     pub(super) gone: Gone,
-    pub(super) load: Arc<dyn Loaded>,
 }
 
 type StartFuture = Pin<Box<dyn Future<Output = Result<Started, StartError>> + Send>>;
@@ -118,6 +120,12 @@ pub struct ChildSpec {
     pub(super) shutdown: Shutdown,
     pub(super) backoff: Backoff,
     pub(super) intensity: Option<Intensity>,
+    pub(super) significant: bool,
+    pub(super) quarantine: bool,
+    pub(super) stuck: Option<StuckRule>,
+    pub(super) ledger_key: Option<Arc<str>>,
+    /// Where it lives.
+    pub(super) place: Arc<dyn Loaded>,
     pub(super) group: Option<&'static str>,
     pub(super) on_give_up: Option<GiveUpHook>,
     pub(super) start: StartFn,
@@ -131,7 +139,7 @@ impl ChildSpec {
         A: Actor,
         F: Fn() -> (A, A::Arguments) + Send + Sync + 'static,
     {
-        let (id, make, address) = (address.name().clone(), Arc::new(make), address.clone());
+        let (id, place, make, address) = (address.name().clone(), address.loaded(), Arc::new(make), address.clone());
         let start: StartFn = Arc::new(move |parent: Parent| {
             let (make, address) = (make.clone(), address.clone());
             Box::pin(async move {
@@ -140,7 +148,7 @@ impl ChildSpec {
                 Ok(published(&address, reference, gone))
             })
         });
-        Self::new(id, Kind::Worker, Shutdown::Timeout(SHUTDOWN_DEFAULT), start)
+        Self::new(id, Kind::Worker, place, start)
     }
 
     /// A supervisor as a child: permanent, given all the time it needs to stop. `make` makes its spec anew for each incarnation,
@@ -150,20 +158,32 @@ impl ChildSpec {
         F: Fn() -> SupervisorSpec + Send + Sync + 'static,
     {
         let (id, make, kind) = (handle.name().clone(), Arc::new(make), Kind::Supervisor(handle.clone()));
-        let handle = handle.clone();
+        let (handle, place) = (handle.clone(), handle.address().loaded());
         let start: StartFn = Arc::new(move |parent: Parent| {
             let (make, handle) = (make.clone(), handle.clone());
             Box::pin(async move { start_supervisor(&handle, make(), parent).await })
         });
-        Self::new(id, kind, Shutdown::Infinity, start)
+        Self::new(id, kind, place, start)
     }
 
     /// What decisions about it rest on.
     pub(super) fn traits(&self) -> Traits {
-        Traits { id: self.id.clone(), restart: self.restart, backoff: self.backoff, intensity: self.intensity }
+        Traits {
+            id: self.id.clone(),
+            restart: self.restart,
+            backoff: self.backoff,
+            intensity: self.intensity,
+            significant: self.significant,
+            quarantine: self.quarantine,
+            stuck: self.stuck,
+        }
     }
 
-    fn new(id: ChildId, kind: Kind, shutdown: Shutdown, start: StartFn) -> Self {
+    fn new(id: ChildId, kind: Kind, place: Arc<dyn Loaded>, start: StartFn) -> Self {
+        let shutdown = match kind {
+            Kind::Worker => Shutdown::Timeout(SHUTDOWN_DEFAULT),
+            Kind::Supervisor(_) => Shutdown::Infinity,
+        };
         Self {
             id,
             kind,
@@ -171,6 +191,11 @@ impl ChildSpec {
             shutdown,
             backoff: Backoff::default(),
             intensity: None,
+            significant: false,
+            quarantine: false,
+            stuck: None,
+            ledger_key: None,
+            place,
             group: None,
             on_give_up: None,
             start,
@@ -204,11 +229,43 @@ impl ChildSpec {
         self
     }
 
-    /// How many restarts of it are borne. Only under [`Strategy::Dynamic`], where it replaces the supervisor's own intensity;
-    /// under the other strategies the children share the supervisor's.
+    /// How many restarts of it are borne, instead of its supervisor's intensity: under [`Strategy::Dynamic`], and of a child that
+    /// is [quarantined](Self::quarantine) alone. All other children share the supervisor's.
     #[must_use]
     pub fn intensity(mut self, intensity: Intensity) -> Self {
         self.intensity = Some(intensity);
+        self
+    }
+
+    /// Its end is its supervisor's, as [`SupervisorSpec::auto_shutdown`] says: when it ends by itself and is not restarted, that is
+    /// when a transient child ends normally, or a temporary one in any way.
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.significant = true;
+        self
+    }
+
+    /// Where it exceeds its own intensity it is neither dropped nor its supervisor's end: it stays down, and listed as
+    /// quarantined, until [`SupervisorHandle::release`]. Under `Dynamic` and `OneForOne`. A restart of the supervisor, or of the
+    /// daemon, is no way out where a [ledger](SupervisorSpec::ledger) remembers it.
+    #[must_use]
+    pub fn quarantine(mut self) -> Self {
+        self.quarantine = true;
+        self
+    }
+
+    /// The name under which the [ledger](SupervisorSpec::ledger) remembers its restarts. It must be unique and stay the same.
+    #[must_use]
+    pub fn ledger_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.ledger_key = Some(key.into());
+        self
+    }
+
+    /// When it counts as stuck, and what follows: when it has been at one message for longer than `limit`. One that waits for
+    /// messages never is.
+    #[must_use]
+    pub fn stuck_after(mut self, limit: Duration, then: OnStuck) -> Self {
+        self.stuck = Some(StuckRule { limit, then });
         self
     }
 
@@ -233,10 +290,11 @@ pub(super) async fn start_supervisor(
     spec: SupervisorSpec,
     parent: Parent,
 ) -> Result<Started, StartError> {
+    spec.check().map_err(|contradiction| contradictory(handle.name(), contradiction))?;
     let (hook, address) = (spec.on_start.clone(), handle.address());
     let (tie, gone) = Tie::new(parent.tie);
-    let observer = spec.observer.clone().or(parent.observer);
-    let arguments = (actor::Arguments { spec, observer, tie: tie.clone() }, tie);
+    let inherited = spec.inherited.clone().or(parent.inherited);
+    let arguments = (actor::Arguments { spec, inherited, tie: tie.clone() }, tie);
     let incarnation = Incarnation { actor: Supervisor, address: address.clone() };
     let spawned = match parent.cell {
         Some(parent) => Actor::spawn_linked(None, incarnation, arguments, parent).await,
@@ -267,10 +325,10 @@ async fn spawn<A: Actor>(
 }
 
 fn published<M: ractor::Message>(address: &Address<M>, reference: ActorRef<M>, gone: Gone) -> Started {
-    let (cell, load, address) = (reference.get_cell(), address.loaded(), address.clone());
+    let (cell, address) = (reference.get_cell(), address.clone());
     address.publish(reference);
     let ended = cell.get_id();
-    Started { cell, on_exit: Box::new(move || address.clear(ended)), gone, load }
+    Started { cell, on_exit: Box::new(move || address.clear(ended)), gone }
 }
 
 fn refused(child: &ChildId, error: SpawnErr) -> StartError {
@@ -278,5 +336,9 @@ fn refused(child: &ChildId, error: SpawnErr) -> StartError {
         SpawnErr::StartupFailed(reason) => reason.to_string(),
         SpawnErr::ActorAlreadyStarted | SpawnErr::ActorAlreadyRegistered(_) => error.to_string(),
     };
-    StartError { child: child.clone(), reason }
+    StartError { child: child.clone(), reason, contradiction: None }
+}
+
+fn contradictory(child: &ChildId, contradiction: SpecError) -> StartError {
+    StartError { child: child.clone(), reason: contradiction.to_string(), contradiction: Some(contradiction) }
 }

@@ -6,6 +6,8 @@
 //!     │ failed              │  │ exit for good                             │ terminate
 //!     ▼                     │  └──────────────▶ Stopped ◀─────────────────┘
 //!  Waiting | Stopped | gone └─terminate, group─▶ Stopping ──exit──▶ Stopped
+//!
+//!  Running ──exit beyond its own intensity──▶ Quarantined ──release──▶ Starting
 //! ```
 //! A group restart (`one_for_all`, `rest_for_one`) is one [`Recovery`]: it stops its members in reverse order, one confirmed exit
 //! after the other, waits out the delay, and starts them in order. As in OTP it starts every member, also one that had been
@@ -15,9 +17,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::backoff::Jitter;
-use super::child::{Child, Generation, Key, Origin, Phase, Traits};
+use super::child::{Child, Generation, Key, Origin, Past, Phase, Traits};
+use super::contradiction::Terms;
 use super::intensity::Window;
-use super::{ChildId, Exit, Intensity, Restart, Strategy};
+use super::{AutoShutdown, ChildId, Exit, Intensity, OnStuck, Restart, Strategy};
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +39,20 @@ pub(super) enum Action {
     Forget { key: Key },
     /// It exceeded its own intensity; `Forget` follows.
     GiveUp { key: Key, exit: Exit, restarts: u32, intensity: Intensity },
+    /// It exceeded its own intensity and stays down until it is released.
+    Quarantine { key: Key, exit: Exit, restarts: u32 },
+    /// It has been released, and runs.
+    Released { key: Key },
+    /// It has been at one message for longer than its spec allows.
+    Stuck { key: Key, busy_for: Duration, then: OnStuck },
+    /// It has got on.
+    Unstuck { key: Key },
+    /// Kill it; its exit comes to [`State::exited`].
+    Kill { key: Key },
     /// This supervisor's intensity is exceeded: stop all children in reverse order and fail.
     Escalate { key: Key, exit: Exit },
+    /// Significant children have ended: stop all others in reverse order and end with success.
+    ShutDown,
 }
 
 /// Why a call is refused.
@@ -48,11 +63,13 @@ pub(super) enum Refusal {
     Full,
     Running,
     Restarting,
+    Quarantined,
+    NotQuarantined,
 }
 
 /// A group restart under way, of `root` and, by the strategy, of its siblings.
 #[derive(Debug)]
-struct Recovery {
+pub(super) struct Recovery {
     root: Key,
     delay: Duration,
     stage: Stage,
@@ -70,19 +87,21 @@ enum Stage {
 pub(super) struct State {
     strategy: Strategy,
     intensity: Intensity,
+    auto_shutdown: AutoShutdown,
     children_max: usize,
-    children: BTreeMap<Key, Child>,
-    ids: HashMap<ChildId, Key>,
+    pub(super) children: BTreeMap<Key, Child>,
+    pub(super) ids: HashMap<ChildId, Key>,
     window: Window,
-    recovery: Option<Recovery>,
+    pub(super) recovery: Option<Recovery>,
     issued: u64,
 }
 
 impl State {
-    pub(super) fn new(strategy: Strategy, intensity: Intensity, children_max: usize) -> Self {
+    pub(super) fn new(terms: Terms, intensity: Intensity, children_max: usize) -> Self {
         Self {
-            strategy,
+            strategy: terms.strategy,
             intensity,
+            auto_shutdown: terms.auto_shutdown,
             children_max,
             children: BTreeMap::new(),
             ids: HashMap::new(),
@@ -94,8 +113,9 @@ impl State {
 
     /// A new child, to be started at once.
     pub(super) fn add(&mut self, traits: Traits) -> Result<(Key, Generation), Refusal> {
-        if self.ids.contains_key(&traits.id) {
-            return Err(Refusal::Duplicate);
+        if let Some(taken) = self.ids.get(&traits.id) {
+            let is_quarantined = self.children.get(taken).is_some_and(|child| child.phase == Phase::Quarantined);
+            return Err(if is_quarantined { Refusal::Quarantined } else { Refusal::Duplicate });
         }
         if self.children.len() >= self.children_max {
             return Err(Refusal::Full);
@@ -109,12 +129,40 @@ impl State {
         Ok((key, generation))
     }
 
+    /// What an earlier process remembers of a child that has been added and not yet started. Answers whether it stays down.
+    pub(super) fn recall(&mut self, key: Key, past: Past, now: Duration) -> bool {
+        let Some(child) = self.children.get_mut(&key) else { return false };
+        child.restarts = child.restarts.saturating_add(past.total);
+        let own = child.traits.intensity.filter(|_| child.traits.quarantine || self.strategy == Strategy::Dynamic);
+        let (window, intensity) = match (own, self.strategy) {
+            (Some(own), _) => (&mut child.window, own),
+            (None, Strategy::Dynamic) => (&mut child.window, self.intensity),
+            (None, Strategy::OneForOne | Strategy::OneForAll | Strategy::RestForOne) => {
+                (&mut self.window, self.intensity)
+            }
+        };
+        let recent = past.restarted_ago.into_iter().filter(|&ago| ago <= intensity.period);
+        window.recall(intensity, recent.map(|ago| now.saturating_sub(ago)));
+        let is_quarantined = child.traits.quarantine && past.quarantined.is_some();
+        if is_quarantined {
+            child.last_exit = past.quarantined;
+            child.phase = Phase::Quarantined;
+        }
+        is_quarantined
+    }
+
     /// The child's start succeeded.
     pub(super) fn started(&mut self, key: Key, generation: Generation, now: Duration) -> Vec<Action> {
         if let Some(child) = self.children.get_mut(&key)
-            && matches!(child.phase, Phase::Starting(current, _) if current == generation)
+            && let Phase::Starting(current, origin) = child.phase
+            && current == generation
         {
             child.phase = Phase::Running(generation, now);
+            child.is_stuck = false;
+            if origin == Origin::Released {
+                child.forgive();
+                return vec![Action::Released { key }];
+            }
             return self.advance();
         }
         Vec::new()
@@ -139,10 +187,18 @@ impl State {
                     vec![Action::Settle { key }]
                 }
                 Origin::Restarted => self.restart(key, exit, now, jitter),
+                Origin::Released => {
+                    child.last_exit = Some(exit);
+                    child.phase = Phase::Quarantined;
+                    Vec::new()
+                }
             },
-            Phase::Starting(..) | Phase::Running(..) | Phase::Waiting(_) | Phase::Stopping(_) | Phase::Stopped => {
-                Vec::new()
-            }
+            Phase::Starting(..)
+            | Phase::Running(..)
+            | Phase::Waiting(_)
+            | Phase::Stopping(_)
+            | Phase::Quarantined
+            | Phase::Stopped => Vec::new(),
         }
     }
 
@@ -161,10 +217,18 @@ impl State {
             return Vec::new();
         };
         let was_asked = matches!(child.phase, Phase::Stopping(_));
+        let is_replaced = child.is_stuck && child.traits.stuck.is_some_and(|rule| rule.then == OnStuck::Replace);
+        let exit = if is_replaced && exit == Exit::Killed { Exit::Stuck } else { exit };
+        child.is_stuck = false;
         if was_asked || is_member || !child.restarts_after(&exit) {
             child.last_exit = Some(exit);
+            let ended_by_itself = !was_asked && !is_member && child.traits.significant;
             let mut actions = self.settle(key);
-            actions.extend(self.advance());
+            if ended_by_itself && self.shuts_down() {
+                actions.push(Action::ShutDown);
+            } else {
+                actions.extend(self.advance());
+            }
             return actions;
         }
         self.restart(key, exit, now, jitter)
@@ -181,40 +245,15 @@ impl State {
         match self.children.get(&key).map(|child| child.phase) {
             Some(Phase::Waiting(current)) if current == generation => self.begin(key, Origin::Restarted),
             Some(
-                Phase::Starting(..) | Phase::Running(..) | Phase::Waiting(_) | Phase::Stopping(_) | Phase::Stopped,
+                Phase::Starting(..)
+                | Phase::Running(..)
+                | Phase::Waiting(_)
+                | Phase::Stopping(_)
+                | Phase::Quarantined
+                | Phase::Stopped,
             )
             | None => Vec::new(),
         }
-    }
-
-    /// A caller wants the child ended for good; `Settle` says when it is.
-    pub(super) fn terminate(&mut self, id: &ChildId) -> Result<(Key, Vec<Action>), Refusal> {
-        let key = self.find(id)?;
-        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
-        match child.phase {
-            Phase::Running(generation, _) => {
-                child.phase = Phase::Stopping(generation);
-                Ok((key, vec![Action::Stop { key }]))
-            }
-            Phase::Waiting(_) | Phase::Stopped => Ok((key, self.settle(key))),
-            Phase::Stopping(_) => Ok((key, Vec::new())),
-            Phase::Starting(..) => Err(Refusal::Restarting),
-        }
-    }
-
-    /// A caller wants a stopped child started.
-    pub(super) fn restart_child(&mut self, id: &ChildId) -> Result<(Key, Generation), Refusal> {
-        let key = self.find_stopped(id)?;
-        let generation = self.next_generation();
-        let Some(child) = self.children.get_mut(&key) else { return Err(Refusal::Unknown) };
-        child.phase = Phase::Starting(generation, Origin::Asked);
-        Ok((key, generation))
-    }
-
-    /// A caller wants a stopped child forgotten.
-    pub(super) fn delete(&mut self, id: &ChildId) -> Result<Vec<Action>, Refusal> {
-        let key = self.find_stopped(id)?;
-        Ok(self.forget(key))
     }
 
     /// The children in the order of their start.
@@ -241,11 +280,20 @@ impl State {
         let delay = child.next_delay(now, jitter);
         child.last_exit = Some(exit.clone());
         child.phase = Phase::Stopped;
-        if self.strategy == Strategy::Dynamic {
+        if child.traits.quarantine || self.strategy == Strategy::Dynamic {
             let intensity = child.traits.intensity.unwrap_or(self.intensity);
-            if !child.window.bears(intensity, now) {
+            let is_borne = child.window.bears(intensity, now);
+            if !is_borne && child.traits.quarantine {
+                child.phase = Phase::Quarantined;
+                return vec![Action::Quarantine { key, exit, restarts: child.restarts }];
+            }
+            if !is_borne {
+                let is_significant = child.traits.significant;
                 let mut actions = vec![Action::GiveUp { key, exit, restarts: child.restarts, intensity }];
                 actions.extend(self.forget(key));
+                if is_significant && self.shuts_down() {
+                    actions.push(Action::ShutDown);
+                }
                 return actions;
             }
         } else if !self.window.bears(self.intensity, now) {
@@ -257,6 +305,24 @@ impl State {
             Strategy::OneForAll | Strategy::RestForOne => self.restart_group(key, delay),
         });
         actions
+    }
+
+    /// Whether the end of a significant child is the supervisor's. One that a caller has stopped, or is stopping, is none of
+    /// those that still count; one that a group restart is about to start is.
+    fn shuts_down(&self) -> bool {
+        let counts = |key: Key, child: &Child| match child.phase {
+            Phase::Starting(..) | Phase::Running(..) | Phase::Waiting(_) | Phase::Quarantined => true,
+            Phase::Stopping(_) | Phase::Stopped => {
+                self.is_recovering(key) && child.traits.restart != Restart::Temporary
+            }
+        };
+        match self.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant => {
+                !self.children.iter().any(|(&key, child)| child.traits.significant && counts(key, child))
+            }
+        }
     }
 
     fn restart_alone(&mut self, key: Key, delay: Duration) -> Vec<Action> {
@@ -345,7 +411,7 @@ impl State {
     }
 
     /// The child has ended and is not started again; one that exists only as long as it runs is forgotten.
-    fn settle(&mut self, key: Key) -> Vec<Action> {
+    pub(super) fn settle(&mut self, key: Key) -> Vec<Action> {
         self.set_phase(key, Phase::Stopped);
         let is_temporary = self.children.get(&key).is_some_and(|child| child.traits.restart == Restart::Temporary);
         let mut actions = vec![Action::Settle { key }];
@@ -355,7 +421,7 @@ impl State {
         actions
     }
 
-    fn forget(&mut self, key: Key) -> Vec<Action> {
+    pub(super) fn forget(&mut self, key: Key) -> Vec<Action> {
         if let Some(child) = self.children.remove(&key) {
             self.ids.remove(&child.traits.id);
         }
@@ -368,23 +434,7 @@ impl State {
         }
     }
 
-    /// The child of that id, unless its group is between two states.
-    pub(super) fn find(&self, id: &ChildId) -> Result<Key, Refusal> {
-        let key = self.ids.get(id).copied().ok_or(Refusal::Unknown)?;
-        if self.recovery.is_some() { Err(Refusal::Restarting) } else { Ok(key) }
-    }
-
-    fn find_stopped(&self, id: &ChildId) -> Result<Key, Refusal> {
-        let key = self.find(id)?;
-        match self.children.get(&key).map(|child| child.phase) {
-            Some(Phase::Stopped) => Ok(key),
-            Some(Phase::Running(..)) => Err(Refusal::Running),
-            Some(Phase::Starting(..) | Phase::Waiting(_) | Phase::Stopping(_)) => Err(Refusal::Restarting),
-            None => Err(Refusal::Unknown),
-        }
-    }
-
-    fn next_generation(&mut self) -> Generation {
+    pub(super) fn next_generation(&mut self) -> Generation {
         Generation(self.issue())
     }
 

@@ -3,10 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ChildSpec, Intensity, RestartNotice, Strategy};
+use super::{AlarmHook, ChildSpec, Intensity, RestartLedger, RestartNotice, Strategy};
 
 /// The most children a supervisor may have, unless its spec says otherwise.
 pub const CHILDREN_MAX_DEFAULT: usize = 1_000_000;
+
+/// Whether a supervisor ends, with success, because significant children have ended (OTP's `auto_shutdown`). It ends as if it
+/// had been stopped: its other children are stopped in reverse order, and its own supervisor counts a normal exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AutoShutdown {
+    /// It does not.
+    #[default]
+    Never,
+    /// When the first of them has ended.
+    AnySignificant,
+    /// When the last of them has ended.
+    AllSignificant,
+}
 
 /// Called after each successful start of a supervisor.
 pub type StartHook = Arc<dyn Fn() + Send + Sync>;
@@ -20,10 +33,29 @@ pub struct SupervisorSpec {
     pub(super) name: Arc<str>,
     pub(super) strategy: Strategy,
     pub(super) intensity: Intensity,
+    pub(super) auto_shutdown: AutoShutdown,
     pub(super) children_max: usize,
     pub(super) children: Vec<ChildSpec>,
     pub(super) on_start: Option<StartHook>,
+    pub(super) inherited: Inherited,
+}
+
+/// What supervisors below take over, where their own specs do not say.
+#[derive(Clone, Default)]
+pub(super) struct Inherited {
     pub(super) observer: Option<Observer>,
+    pub(super) alarm: Option<AlarmHook>,
+    pub(super) ledger: Option<Arc<dyn RestartLedger>>,
+}
+
+impl Inherited {
+    pub(super) fn or(self, above: Self) -> Self {
+        Self {
+            observer: self.observer.or(above.observer),
+            alarm: self.alarm.or(above.alarm),
+            ledger: self.ledger.or(above.ledger),
+        }
+    }
 }
 
 impl SupervisorSpec {
@@ -33,10 +65,11 @@ impl SupervisorSpec {
             name: name.into(),
             strategy,
             intensity: Intensity::default(),
+            auto_shutdown: AutoShutdown::Never,
             children_max: CHILDREN_MAX_DEFAULT,
             children: Vec::new(),
             on_start: None,
-            observer: None,
+            inherited: Inherited::default(),
         }
     }
 
@@ -44,6 +77,13 @@ impl SupervisorSpec {
     #[must_use]
     pub fn intensity(mut self, intensity: Intensity) -> Self {
         self.intensity = intensity;
+        self
+    }
+
+    /// Whether the end of significant children is its own.
+    #[must_use]
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.auto_shutdown = auto_shutdown;
         self
     }
 
@@ -73,7 +113,22 @@ impl SupervisorSpec {
     /// short.
     #[must_use]
     pub fn observer(mut self, observer: Observer) -> Self {
-        self.observer = Some(observer);
+        self.inherited.observer = Some(observer);
+        self
+    }
+
+    /// Who is told of children that are stuck or in quarantine, here and below.
+    #[must_use]
+    pub fn alarm(mut self, alarm: AlarmHook) -> Self {
+        self.inherited.alarm = Some(alarm);
+        self
+    }
+
+    /// Who remembers restarts beyond the end of the process, here and below, of the children that have a
+    /// [ledger key](ChildSpec::ledger_key).
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn RestartLedger>) -> Self {
+        self.inherited.ledger = Some(ledger);
         self
     }
 }

@@ -22,6 +22,10 @@ pub const PROVIDER_REQUESTS_TOTAL: &str = "factory_provider_requests_total";
 pub const PROVIDER_SECONDS: &str = "factory_provider_seconds";
 /// 1 where a provider's circuit breaker is open, by `provider`.
 pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
+/// Calls of tools, by `tool` and `outcome`.
+pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
+/// Time that a tool took for a call.
+pub const TOOL_SECONDS: &str = "factory_tool_seconds";
 /// A step's time less its provider's.
 pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
 /// Tokens, by `direction` (`input`, `output`) and `model`.
@@ -50,6 +54,11 @@ pub const BACKUPS_TOTAL: &str = "factory_backups_total";
 pub const TASKS_DELETED_TOTAL: &str = "factory_tasks_deleted_total";
 /// Messages that wait in an actor's mailbox, by `actor`.
 pub const MAILBOX_DEPTH: &str = "factory_mailbox_depth";
+
+/// Actors that have been at one message for too long, by `actor`.
+pub const ACTORS_STUCK: &str = "factory_actors_stuck";
+/// Quarantines that began, by `actor`.
+pub const ACTOR_QUARANTINES_TOTAL: &str = "factory_actor_quarantines_total";
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,6 +156,14 @@ pub const FAMILIES: &[Family] = &[
             "1 where a provider's circuit breaker keeps calls away, else 0; this version has no breaker yet, so 0.",
         )
     },
+    Family {
+        open: &["tool", "outcome"],
+        ..family(TOOL_REQUESTS_TOTAL, Kind::Counter, "Calls of tools; the outcome is ok or an error's code.")
+    },
+    Family {
+        open: &["tool"],
+        ..family(TOOL_SECONDS, Kind::Histogram(MODEL_SECONDS), "Time that a tool took for a call.")
+    },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {
         known: Some(("direction", &["input", "output"])),
@@ -188,4 +205,12 @@ pub const FAMILIES: &[Family] = &[
         "Ended tasks that were deleted because they were older than retention.tasks.",
     ),
     Family { open: &["actor"], ..family(MAILBOX_DEPTH, Kind::Gauge, "Messages that wait in an actor's mailbox.") },
+    Family {
+        open: &["actor"],
+        ..family(ACTORS_STUCK, Kind::Gauge, "Actors that have been at one message for longer than their specs allow.")
+    },
+    Family {
+        open: &["actor"],
+        ..family(ACTOR_QUARANTINES_TOTAL, Kind::Counter, "Actors that were put into quarantine.")
+    },
 ];

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 27] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -19,6 +19,8 @@ const NAMES: [(&str, &str); 23] = [
     ("factory_provider_requests_total", "counter"),
     ("factory_provider_seconds", "histogram"),
     ("factory_provider_breaker_open", "gauge"),
+    ("factory_tool_requests_total", "counter"),
+    ("factory_tool_seconds", "histogram"),
     ("factory_overhead_seconds", "histogram"),
     ("factory_tokens_total", "counter"),
     ("factory_cost_usd_total", "counter"),
@@ -31,6 +33,8 @@ const NAMES: [(&str, &str); 23] = [
     ("factory_store_commit_seconds", "histogram"),
     ("factory_store_commit_records", "histogram"),
     ("factory_mailbox_depth", "gauge"),
+    ("factory_actors_stuck", "gauge"),
+    ("factory_actor_quarantines_total", "counter"),
 ];
 
 /// The sum of a family's samples, by its name; of a histogram, how many observations.

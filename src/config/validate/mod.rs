@@ -4,10 +4,12 @@ mod access;
 mod agents;
 mod api;
 mod budgets;
+mod chaos;
 mod log;
 mod providers;
 mod retention;
 mod templates;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -32,11 +34,13 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let agents = agents::read(root.section(report, "agents"), report);
     let api = api::read(root.section(report, "api"), report);
+    let chaos = chaos::read(root.section(report, "chaos"), report);
     let store = store(root.section(report, "store"), report);
     let retention = retention::read(root.section(report, "retention"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
+    let tools = tools::read(root.section(report, "tools"), report);
     let models = providers::models(root.section(report, "models"), &providers, report);
     let routes = providers::routes(root.section(report, "routes"), &providers, &models, report);
     let budgets = budgets::read(root.section(report, "budgets"), report);
@@ -49,11 +53,13 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         max_workers,
         agents,
         api,
+        chaos,
         store,
         retention,
         log,
         templates,
         providers,
+        tools,
         models,
         routes,
         budgets,

@@ -93,7 +93,7 @@ fn kind(node: &Node) -> Result<ProviderKind, String> {
     }
 }
 
-fn base_url(node: &Node) -> Result<BaseUrl, String> {
+pub(super) fn base_url(node: &Node) -> Result<BaseUrl, String> {
     let text = value::text(node)?;
     if let Some(path) = text.strip_prefix("unix:") {
         let path = Path::new(path.strip_prefix("//").unwrap_or_default());
@@ -118,7 +118,7 @@ fn base_url(node: &Node) -> Result<BaseUrl, String> {
     Ok(BaseUrl::Http(text.trim_end_matches('/').to_owned()))
 }
 
-fn key_source(table: &mut Section, report: &mut Report) -> KeySource {
+pub(super) fn key_source(table: &mut Section, report: &mut Report) -> KeySource {
     let file = table.read(report, "api_key_file", path_from);
     let variable = table.read(report, "api_key_env", variable_name);
     // A key in a settings file ends in backups and bug reports, so writing one there is a mistake with its own words.

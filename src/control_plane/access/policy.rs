@@ -34,6 +34,8 @@ pub enum Permission {
     ReadAudit,
     /// Reads the supervision tree.
     ReadTree,
+    /// Releases actors from quarantine.
+    ManageTree,
     /// Follows events.
     ReadEvents,
     /// Has a text scanned for personal data and secrets.
@@ -48,6 +50,8 @@ pub enum Permission {
     ManageKeys,
     /// Erases what belongs to a tenant or user.
     EraseData,
+    /// Has actors killed, where the settings allow it.
+    InjectFaults,
 }
 
 /// How far a permission reaches.
@@ -63,7 +67,7 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
@@ -77,6 +81,7 @@ impl Permission {
         Self::SetBudgets,
         Self::ReadAudit,
         Self::ReadTree,
+        Self::ManageTree,
         Self::ReadEvents,
         Self::ScanText,
         Self::ReadMetrics,
@@ -84,6 +89,7 @@ impl Permission {
         Self::ManageAccess,
         Self::ManageKeys,
         Self::EraseData,
+        Self::InjectFaults,
     ];
 
     /// The word that the audit log and refusals use.
@@ -103,6 +109,7 @@ impl Permission {
             Self::SetBudgets => "set_budgets",
             Self::ReadAudit => "read_audit",
             Self::ReadTree => "read_tree",
+            Self::ManageTree => "manage_tree",
             Self::ReadEvents => "read_events",
             Self::ScanText => "scan_text",
             Self::ReadMetrics => "read_metrics",
@@ -110,6 +117,7 @@ impl Permission {
             Self::ManageAccess => "manage_access",
             Self::ManageKeys => "manage_keys",
             Self::EraseData => "erase_data",
+            Self::InjectFaults => "inject_faults",
         }
     }
 
@@ -130,22 +138,26 @@ impl Permission {
             | Self::SetBudgets
             | Self::ReadAudit
             | Self::ReadTree
+            | Self::ManageTree
             | Self::ReadMetrics
             | Self::TakeBackup
             | Self::ManageAccess
             | Self::ManageKeys
-            | Self::EraseData => Reach::Whole,
+            | Self::EraseData
+            | Self::InjectFaults => Reach::Whole,
         }
     }
 }
 
-/// Whether a role permits it. An admin may do everything, an operator everything but backups, access, keys and erasure.
+/// Whether a role permits it. An admin may do everything, an operator everything but backups, access, keys, erasure and faults.
 #[must_use]
 pub fn permits(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
         Role::Admin => true,
-        Role::Operator => !matches!(permission, P::TakeBackup | P::ManageAccess | P::ManageKeys | P::EraseData),
+        Role::Operator => {
+            !matches!(permission, P::TakeBackup | P::ManageAccess | P::ManageKeys | P::EraseData | P::InjectFaults)
+        }
         Role::Submitter => matches!(
             permission,
             P::SubmitTask
@@ -270,7 +282,7 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 20] = [
+    const MATRIX: [(Permission, &str, &str); 22] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
@@ -284,6 +296,7 @@ mod tests {
         (Permission::SetBudgets, "ao...", "whole"),
         (Permission::ReadAudit, "ao..u", "whole"),
         (Permission::ReadTree, "ao.vu", "whole"),
+        (Permission::ManageTree, "ao...", "whole"),
         (Permission::ReadEvents, "aosvu", "own"),
         (Permission::ScanText, "aos..", "own"),
         (Permission::ReadMetrics, "ao.vu", "whole"),
@@ -291,6 +304,7 @@ mod tests {
         (Permission::ManageAccess, "a....", "whole"),
         (Permission::ManageKeys, "a....", "whole"),
         (Permission::EraseData, "a....", "whole"),
+        (Permission::InjectFaults, "a....", "whole"),
     ];
 
     fn tenant(name: &str) -> Tenant {

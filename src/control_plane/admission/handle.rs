@@ -30,6 +30,8 @@ pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
 /// Finds a registered agent of a template that waits for work and serves just this tenant and user, if one is in memory; the data
 /// plane knows.
 pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant, Option<&User>) -> Option<AgentId> + Send + Sync>;
+/// Whether a registered agent is in quarantine; the data plane knows.
+pub type Quarantined = Arc<dyn Fn(AgentId) -> bool + Send + Sync>;
 /// Routes by name, from the settings.
 pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
 
@@ -51,6 +53,8 @@ pub struct Means {
     pub readiness: Readiness,
     /// Which registered agents wait for work.
     pub free_agent: FreeAgent,
+    /// Which registered agents are in quarantine.
+    pub quarantined: Quarantined,
     /// The most open tasks.
     pub open_tasks_max: usize,
     /// The most open tasks of one registered agent.
@@ -360,6 +364,9 @@ impl Admission {
     fn on_agent(&self, agent: &AgentRecord) -> Result<Placement, Refusal> {
         if agent.stopped_at.is_some() {
             return Err(Refusal::StoppedAgent(agent.agent));
+        }
+        if (self.means.quarantined)(agent.agent) {
+            return Err(Refusal::QuarantinedAgent(agent.agent));
         }
         let template = self.means.templates.get(&agent.template)?;
         Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) })

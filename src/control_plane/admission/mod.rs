@@ -19,7 +19,7 @@ mod repeat;
 mod room;
 pub mod submission;
 
-pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Readiness, Routes, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Quarantined, Readiness, Routes, Ticket};
 pub use order::{WorkOrder, payer_of};
 pub use readmission::Readmitted;
 pub use refusal::Refusal;

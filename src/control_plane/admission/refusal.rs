@@ -35,6 +35,9 @@ pub enum Refusal {
     /// The agent was stopped for good.
     #[error("submit to {0}: it was stopped")]
     StoppedAgent(AgentId),
+    /// The agent failed too often and waits to be released.
+    #[error("submit to {0}: it is in quarantine")]
+    QuarantinedAgent(AgentId),
     /// No published template has the capability.
     #[error("submit to capability {0}: no published template has it")]
     UnknownCapability(Capability),
@@ -109,6 +112,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.code(),
             Self::UnknownAgent(_) => "agent_not_found",
             Self::StoppedAgent(_) => "agent_stopped",
+            Self::QuarantinedAgent(_) => "agent_quarantined",
             Self::UnknownCapability(_) => "capability_not_found",
             Self::NotAnAgent(_) => "template_not_an_agent",
             Self::UnknownRoute(_) => "route_unknown",
@@ -137,9 +141,12 @@ impl Failure for Refusal {
             Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
-            Self::NotAnAgent(_) | Self::Unpriced(_) | Self::TooMany { .. } | Self::TooLate | Self::TooDeep(_) => {
-                Class::Refused
-            }
+            Self::QuarantinedAgent(_)
+            | Self::NotAnAgent(_)
+            | Self::Unpriced(_)
+            | Self::TooMany { .. }
+            | Self::TooLate
+            | Self::TooDeep(_) => Class::Refused,
             Self::Overloaded { .. } | Self::QueueFull { .. } => Class::Overload,
         }
     }
@@ -154,6 +161,7 @@ impl Failure for Refusal {
             Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
@@ -177,6 +185,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.detail(),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)

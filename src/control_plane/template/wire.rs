@@ -11,7 +11,7 @@ use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::domain::private::Text;
 use crate::domain::protection::{Action, Protection};
-use crate::supervision::{Backoff, Intensity, Restart};
+use crate::supervision::{Backoff, Intensity, Restart, SpecError};
 
 use super::mistake::Mistake;
 use super::model::{self, Kind, Limits, Pool, Signer, Supervision, Template};
@@ -136,6 +136,11 @@ pub(super) struct Step {
     pub(super) id: String,
     pub(super) template: Option<String>,
     pub(super) capability: Option<String>,
+    pub(super) tool: Option<String>,
+    pub(super) wait: Option<String>,
+    pub(super) approve: Option<String>,
+    pub(super) signal: Option<String>,
+    pub(super) timeout: Option<String>,
     pub(super) input: Option<String>,
     #[serde(default)]
     pub(super) needs: Vec<String>,
@@ -282,8 +287,24 @@ impl Reader {
         if backoff.initial > backoff.max {
             self.refuse("/supervision/backoff", "initial is longer than max");
         }
-        let restarts = written.intensity.unwrap_or(default.intensity.restarts);
-        Supervision { restart, intensity: Intensity { restarts, period }, backoff }
+        let intensity = Intensity { restarts: written.intensity.unwrap_or(default.intensity.restarts), period };
+        self.intensity(restart, intensity);
+        Supervision { restart, intensity, backoff }
+    }
+
+    fn intensity(&mut self, restart: Restart, intensity: Intensity) {
+        match intensity.check() {
+            Ok(()) => {}
+            Err(fault @ SpecError::PeriodZero { .. }) => self.refuse("/supervision/period", fault.to_string()),
+            Err(fault) => self.refuse("/supervision/intensity", fault.to_string()),
+        }
+        match restart {
+            Restart::Permanent | Restart::Transient if intensity.restarts == 0 => self.refuse(
+                "/supervision/intensity",
+                "bears no restart, so that nothing is ever restarted as `restart` says; write \"restart\": \"temporary\" for that",
+            ),
+            Restart::Permanent | Restart::Transient | Restart::Temporary => {}
+        }
     }
 
     fn pool(&mut self, written: &PoolWire) -> Pool {
@@ -312,7 +333,7 @@ impl Reader {
                 self.refuse("/plan", "only a template of kind orchestrator has a plan");
                 None
             }
-            ("orchestrator", Some(written)) => match plan::validate(written, limits.fan_out) {
+            ("orchestrator", Some(written)) => match plan::validate(written, limits.fan_out, &wire.tools) {
                 Ok(plan) => Some(Kind::Orchestrator(plan)),
                 Err(mistakes) => {
                     self.mistakes.extend(mistakes);
@@ -371,6 +392,27 @@ mod tests {
     }
 
     const ROUTE: &str = model::ROUTE_DEFAULT;
+
+    #[test]
+    fn supervision_that_contradicts_itself_is_a_mistake_where_it_is_written() {
+        for (supervision, pointer, word) in [
+            (json!({"intensity": 0}), "/supervision/intensity", "temporary"),
+            (json!({"intensity": 0, "restart": "permanent"}), "/supervision/intensity", "temporary"),
+            (json!({"period": "0s"}), "/supervision/period", "period_zero"),
+            (json!({"intensity": 100_001}), "/supervision/intensity", "intensity_endless"),
+            (json!({"backoff": {"initial": "2s", "max": "1s"}}), "/supervision/backoff", "longer"),
+        ] {
+            let template = json!({"name": "a", "version": "1.0.0", "system_prompt": "p", "supervision": supervision});
+            let mistakes = typed(&template, facts()).expect_err("a mistake");
+            assert!(
+                mistakes.iter().any(|mistake| mistake.pointer == pointer && mistake.to_string().contains(word)),
+                "{mistakes:?}"
+            );
+        }
+        let never = json!({"intensity": 0, "restart": "temporary"});
+        let template = json!({"name": "a", "version": "1.0.0", "system_prompt": "p", "supervision": never});
+        typed(&template, facts()).expect("what is never restarted bears no restart");
+    }
 
     #[test]
     fn mistakes_that_only_the_whole_shows_are_told_at_once() {

@@ -10,29 +10,24 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::environment::Environment;
+use super::filter::{check, filter};
 use super::memory::Memory;
-use super::pause::transient;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::budget::price::worst_case;
 use crate::control_plane::budget::tokens;
-use crate::data_plane::dlp::{self, Protected, Vault};
-use crate::data_plane::provider::{self, Charge, Completion, Message, Request, Role};
+use crate::data_plane::dlp::{self, Vault};
+use crate::data_plane::provider::{self, Charge, Message, Request, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
 use crate::domain::money::{Price, Usd};
-use crate::domain::name::{ModelRef, Tenant};
+use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
 use crate::domain::usage::{Tokens, Usage};
 use crate::journal::record::{StepFailed, StepFinished, TaskRecord, Then};
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
-/// How often a text whose filter workers ended is filtered again.
-const FILTER_REPEATS_MAX: u32 = 3;
-/// The pause before that, in which the workers are started anew.
-const FILTER_PAUSE: Duration = Duration::from_millis(100);
 /// The delay before the second attempt, where the provider names none; jitter adds up to as much again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that a provider may make a task wait for its next attempt.
@@ -165,23 +160,6 @@ pub(super) async fn prepare(
     Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
 }
 
-/// Passes texts through the filter. A text can lose its worker to somebody else's fault; one that loses it every time is taken to
-/// be the fault, and does not pass.
-async fn filter(
-    environment: &Environment,
-    texts: Vec<Text>,
-    action: Action,
-    tenant: &Tenant,
-) -> Result<Protected, dlp::Error> {
-    for _ in 0..FILTER_REPEATS_MAX {
-        match environment.dlp.protect(texts.clone(), action, tenant).await {
-            Err(dlp::Error::Failed { .. }) => tokio::time::sleep(FILTER_PAUSE).await,
-            filtered => return filtered,
-        }
-    }
-    environment.dlp.protect(texts, action, tenant).await
-}
-
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does.
 pub(super) async fn perform(
     environment: &Environment,
@@ -214,7 +192,7 @@ pub(super) async fn perform(
         ..Usage::default()
     });
     let cost = prepared.price.of(&usage);
-    let output = match check(environment, order, &prepared.vault, &completion).await {
+    let output = match check(environment, order.order(), &prepared.vault, &completion.text).await {
         Ok(output) => output,
         Err(error) => return Answer::unfit(&error, cost),
     };
@@ -232,32 +210,6 @@ fn again_after(error: &provider::Error, left: Duration) -> Option<Duration> {
         (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
         (_, _) => None,
     }
-}
-
-/// What the provider wrote passes the inbound filter before pseudonyms become the owner's data again.
-async fn check(
-    environment: &Environment,
-    order: &WorkOrder,
-    vault: &Vault,
-    completion: &Completion,
-) -> Result<Text, dlp::Error> {
-    let order = order.order();
-    let text = match order.protection.inbound {
-        Action::Allow => completion.text.clone(),
-        action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
-            let protected = loop {
-                match filter(environment, vec![completion.text.clone()], action, &order.tenant).await {
-                    // The answer is paid for: it waits until the filter has room.
-                    Err(error) if transient(&error).is_some() => {
-                        tokio::time::sleep(transient(&error).unwrap_or_default()).await;
-                    }
-                    checked => break checked?,
-                }
-            };
-            protected.texts.into_iter().next().unwrap_or_default()
-        }
-    };
-    Ok(vault.restore(&text))
 }
 
 impl Answer {

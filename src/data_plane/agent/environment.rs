@@ -7,6 +7,7 @@ use crate::control_plane::budget::Budget;
 use crate::control_plane::budget::price::PriceList;
 use crate::data_plane::dlp::Dlp;
 use crate::data_plane::provider::Providers;
+use crate::data_plane::tool::Tools;
 use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 
@@ -28,6 +29,8 @@ pub struct Rooms {
     pub dlp: Dlp,
     /// Models.
     pub providers: Providers,
+    /// Tools.
+    pub tools: Tools,
     /// When the daemon started: a step that started before was cut off by its predecessor's end, not by an agent's.
     pub started_at: Timestamp,
 }

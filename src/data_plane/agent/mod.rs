@@ -17,6 +17,7 @@ mod actor;
 mod call;
 mod environment;
 mod error;
+pub(crate) mod filter;
 pub(crate) mod hand;
 mod memory;
 mod message;

@@ -31,6 +31,9 @@ pub const AGENT_ENDS_MAX: u32 = 10;
 /// The code of a task whose deadline passed.
 pub const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
 
+/// The code of a task whose records are not a story of its template.
+pub const REPLAY_DIVERGED: &str = "replay_diverged";
+
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::abandon::in_doubt;
+use super::abandon::{abandon, in_doubt};
 use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
 use super::memory::Memory;
@@ -16,7 +16,7 @@ use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
-use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
+use crate::journal::record::{AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
 use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
@@ -102,6 +102,9 @@ impl Turn {
                 doubted => doubted?,
             }
         }
+        if self.custody.task().steps.iter().any(|step| !matches!(step.kind, StepKind::Model { .. })) {
+            return self.diverged().await;
+        }
         let Some(order) = self.restore().await? else { return Ok(()) };
         let memory = Memory::of(&self.environment, &order).await?;
         loop {
@@ -127,6 +130,36 @@ impl Turn {
                     self.end(Outcome::failed(full.code(), &full.detail())).await?;
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The task's records tell of what no agent does: a person must look. Only an end can follow.
+    async fn diverged(&mut self) -> Result<(), Error> {
+        let message = "its records hold a step that no agent makes; cancel it, and submit it again";
+        loop {
+            let task = self.custody.task();
+            if task.state.has_ended() {
+                return Ok(());
+            }
+            if state::interruption(&task, Timestamp::now()).is_some() {
+                abandon(&self.environment, self.custody.id(), state::REPLAY_DIVERGED, message).await?;
+                return Ok(());
+            }
+            if task.attention.is_none() {
+                let (code, message) = (state::REPLAY_DIVERGED.to_owned(), message.to_owned());
+                let needed = AttentionNeeded { step: None, code, message, at: Timestamp::now() };
+                let asked = vec![TaskRecord::AttentionNeeded(needed)];
+                match self.journal().append(&self.custody, asked, Batch::new()).await {
+                    Err(journal::Error::Superseded(_)) => {}
+                    written => drop(written?),
+                }
+                continue;
+            }
+            let left = task.order.deadline.map_or(Duration::MAX, |deadline| deadline.since(Timestamp::now()));
+            tokio::select! {
+                () = self.custody.changed(task.records) => {}
+                () = tokio::time::sleep(left) => {}
             }
         }
     }

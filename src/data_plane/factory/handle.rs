@@ -18,7 +18,7 @@ use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::Order;
 use crate::store::Batch;
-use crate::supervision::{Address, CallError, SupervisorHandle};
+use crate::supervision::{Address, CallError, RestartLedger, SupervisorHandle};
 use crate::telemetry::names::AGENT_PASSIVATIONS_TOTAL;
 
 /// How long a hint may wait for an agent that is being restarted. What it says is in the journal anyway.
@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub(super) on_change: OnChange,
     pub(super) shards: Vec<SupervisorHandle>,
     pub(super) settings: settings::Agents,
+    /// Who remembers which agents were given up; without it none is ever in quarantine.
+    pub(super) ledger: Option<Arc<dyn RestartLedger>>,
 }
 
 /// How the actor that serves an agent was found.
@@ -85,12 +87,18 @@ impl Factory {
     }
 
     /// Brings an open task to its agent, activating it where it is passive, supervised as its template says. Doing so again is
-    /// harmless. Where as many agents are in memory as may be, the task stays open, and its agent waits for a seat.
+    /// harmless. Where as many agents are in memory as may be, the task stays open, and its agent waits for a seat; a task of an
+    /// agent in quarantine waits until that is released.
     ///
     /// # Errors
     /// The agent's actor did not start. The task is open all the same; whoever dispatches again brings it on.
     pub async fn assign(&self, order: &Order, supervision: Supervision) -> Result<(), Error> {
-        let wanted = Waiting { agent: order.agent(), task: order.task, supervision };
+        let agent = order.agent();
+        if order.registered_agent().is_some() && self.is_quarantined(agent) {
+            tracing::debug!(task = %order.task, %agent, "a task waits for its agent's release from quarantine");
+            return Ok(());
+        }
+        let wanted = Waiting { agent, task: order.task, supervision };
         loop {
             match self.find(wanted) {
                 Found::Waits => return Ok(()),
@@ -280,7 +288,20 @@ impl Factory {
             if let Err(error) = factory.assign(&order, supervision).await {
                 tracing::warn!(task = %order.task, %error, "a task could not be brought to its agent; the next sweep does");
             }
+            factory.vacate(order.agent());
         });
+    }
+
+    /// Gives the seat of an agent on that nobody is starting: whoever was to do so did not want it after all.
+    fn vacate(&self, agent: AgentId) {
+        let invited = {
+            let mut residency = self.residency();
+            match self.0.living.find(&agent) {
+                Some(_) => return,
+                None => residency.leaves(agent),
+            }
+        };
+        self.invite(invited);
     }
 }
 

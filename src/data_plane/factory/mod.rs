@@ -21,6 +21,7 @@ mod error;
 mod handle;
 mod memory;
 mod policy;
+pub mod quarantine;
 pub mod registry;
 mod spec;
 mod state;

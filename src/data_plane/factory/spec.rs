@@ -5,32 +5,39 @@ use std::time::Duration;
 
 use super::actor::{Janitor, Message as JanitorMessage};
 use super::handle::{Factory, Inner};
+use super::quarantine;
 use super::registry::Registry;
 use super::state::Residency;
 use crate::config::settings;
 use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::abandon::abandon;
-use crate::data_plane::agent::{Agent, Arguments, Environment, Message, OnChange, Pulse, Resident};
+use crate::data_plane::agent::{Agent, Arguments, Environment, Life, Message, OnChange, Pulse, Resident};
 use crate::domain::id::{AgentId, TaskId};
 use crate::journal::state::State;
 use crate::supervision::{
-    Address, ChildSpec, Intensity, Restart, Shutdown, Strategy, SupervisorHandle, SupervisorSpec,
+    Address, ChildSpec, Exit, Intensity, OnStuck, Restart, RestartLedger, Shutdown, Strategy, SupervisorHandle,
+    SupervisorSpec,
 };
 
 /// Told when the supervisor of a shard, named by its number, has started.
 pub type OnShard = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// How long an agent may be at one message before it counts as stuck: its handlers hand slow work on.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// Restarts of the shards' supervisor, and of each shard, that are borne.
 const SHARD_INTENSITY: Intensity = Intensity { restarts: 10, period: Duration::from_secs(10) };
 
 impl Factory {
     /// Makes the factory: its handle, the spec of its own actor, and the spec of the supervisor of all agents, under which
-    /// each of `shards` shards supervises its part of them. `on_shard` is told whenever a shard has started.
+    /// each of `shards` shards supervises its part of them. `ledger` remembers which agents are in quarantine. `on_shard` is told
+    /// whenever a shard has started.
     #[must_use]
     pub fn start(
         environment: Environment,
         settings: &settings::Agents,
         shards: usize,
+        ledger: Option<Arc<dyn RestartLedger>>,
         on_shard: OnShard,
     ) -> (Self, [ChildSpec; 2]) {
         let handles: Vec<_> = (0..shards.max(1)).map(|n| SupervisorHandle::new(format!("agents/{n}"))).collect();
@@ -43,7 +50,7 @@ impl Factory {
             });
             let residency = Mutex::new(Residency::new(settings.active_max));
             let (living, shards, settings) = (Registry::new(), handles.clone(), settings.clone());
-            Inner { environment, living, residency, on_change, shards, settings }
+            Inner { environment, living, residency, on_change, shards, settings, ledger }
         }));
         let all = SupervisorHandle::new("agents");
         let agents = ChildSpec::supervisor(&all, move || {
@@ -87,7 +94,7 @@ pub fn borne(supervision: &Supervision) -> Intensity {
 /// How one agent is started, restarted, and given up.
 pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Message>) -> ChildSpec {
     let environment = factory.0.environment.clone();
-    let supervision = pulse.resident().supervision;
+    let (agent, supervision) = (pulse.resident().agent, pulse.resident().supervision);
     // An actor that held the factory would keep itself alive through it.
     let weak = Arc::downgrade(&factory.0);
     let on_leave = {
@@ -106,17 +113,21 @@ pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Mess
         .intensity(borne(&supervision))
         .backoff(supervision.backoff)
         .group("agents")
-        .on_give_up(Arc::new(move |_| {
+        .ledger_key(quarantine::ledger_key(agent))
+        .stuck_after(STUCK_AFTER, OnStuck::Report)
+        .on_give_up(Arc::new(move |fact| {
             if let Some(inner) = weak.upgrade() {
-                let (pulse, address) = given_up.clone();
-                tokio::spawn(async move { give_up(&Factory(inner), pulse.resident(), &address).await });
+                let ((pulse, address), exit) = (given_up.clone(), fact.exit.clone());
+                tokio::spawn(async move { give_up(&Factory(inner), pulse.resident(), &address, &exit).await });
             }
         }))
 }
 
 /// Ends the task at hand of an agent that ended too often, so that a poisonous task does not loop for ever; the tasks behind it
-/// get an agent anew.
-async fn give_up(factory: &Factory, resident: &Resident, address: &Address<Message>) {
+/// get an agent anew, unless that was once too often: then they wait for its release.
+async fn give_up(factory: &Factory, resident: &Resident, address: &Address<Message>, exit: &Exit) {
+    // Before the task at hand ends, so that whoever hears of that and submits the next meets the quarantine.
+    let is_quarantined = resident.life == Life::Registered && factory.quarantine_if_due(resident.agent, exit);
     let journal = &factory.0.environment.journal;
     let open = journal.open_tasks_of(resident.agent);
     let begun = |task: &&TaskId| journal.watch(**task).is_some_and(|open| open.borrow().state != State::Queued);
@@ -130,5 +141,9 @@ async fn give_up(factory: &Factory, resident: &Resident, address: &Address<Messa
         factory.forget(resident.agent, address);
         return;
     }
-    factory.left(resident, address);
+    if is_quarantined {
+        factory.forget(resident.agent, address);
+    } else {
+        factory.left(resident, address);
+    }
 }

@@ -21,10 +21,13 @@ use crate::journal::record::{CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::{State, Task};
 use crate::journal::{self, Journal};
 use crate::store::Batch;
-use crate::supervision::{Address, CallError, ChildSpec, Restart, SupervisorHandle};
+use crate::supervision::{Address, CallError, ChildSpec, OnStuck, Restart, SupervisorHandle};
 
 /// How long a plan that is given up waits for its subtasks to end.
 const CHILDREN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a plan may be at one message before it counts as stuck: its handlers hand slow work on.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// How long a plan that is being restarted may take to answer that it is there.
 const PING_PATIENCE: Duration = Duration::from_secs(5);
@@ -211,6 +214,8 @@ impl Orchestrator {
             .intensity(borne(&supervision))
             .backoff(supervision.backoff)
             .group("orchestrators")
+            .ledger_key(format!("plans/{task}"))
+            .stuck_after(STUCK_AFTER, OnStuck::Report)
             .on_give_up(Arc::new(move |_| {
                 if let Some(inner) = given_up.0.upgrade() {
                     inner.plans.remove(&task, &given_up.1);

@@ -15,14 +15,19 @@
 
 mod actor;
 mod aggregate;
+mod calling;
+pub mod conclusion;
 mod error;
 mod front;
 mod handle;
 mod people;
 mod plan;
+pub mod replay;
+mod round;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod unit;
 
 pub use actor::PlanMessage;
 pub use error::Error;

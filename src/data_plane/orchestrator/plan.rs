@@ -1,27 +1,30 @@
-//! One plan from where its records leave it to its end: decide, write down, delegate, gather, again.
+//! One plan from where its records leave it to its end: decide, write down, delegate and call, gather, again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
+use super::calling::{Calls, Started};
+use super::conclusion::{CANCELLED, Conclusion, End, TOOL_IN_DOUBT};
 use super::handle::Orchestrator;
-use super::state::{self, Next, Rules, Unit};
+use super::replay;
+use super::state::{self, Next, Question, Rules, Stop};
+use super::unit::{Unit, UnitWork};
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::admission::submission::Target;
 use crate::control_plane::template::Kind;
 use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
 use crate::data_plane::agent::metrics;
 use crate::data_plane::agent::pause::transient;
+use crate::data_plane::tool::Slot;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
-use crate::domain::private::Text;
-use crate::journal::record::{
-    Ended, Outcome, StepFailed, StepFinished, StepKind, StepSkipped, StepStarted, TaskRecord, Then,
-};
-use crate::journal::state::{State, StepStatus, Task};
+use crate::domain::name::ToolName;
+use crate::journal::record::{AttentionNeeded, Ended, Outcome, StepKind, StepStarted, TaskRecord};
+use crate::journal::state::{StepStatus, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::Batch;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -37,13 +40,29 @@ pub(super) struct PlanRun {
     custody: Custody,
     /// Subtasks that are known to have been submitted.
     submitted: HashSet<TaskId>,
+    calls: Calls,
+    /// Why the task's records are not a story of its plan, where they are not.
+    diverged: Option<String>,
+}
+
+/// What a round waits for.
+struct Waits {
+    /// Subtasks.
+    units: Vec<Unit>,
+    /// Tools that have no slot for a unit now.
+    crowded: BTreeSet<ToolName>,
+    until: Option<Timestamp>,
+    /// How many records the task had when the round was decided, and those that the round wrote to start its units: any
+    /// further one calls for another decision.
+    records: u64,
 }
 
 impl PlanRun {
     /// Takes an open task up; none if it has ended.
     pub(super) fn of(orchestrator: &Orchestrator, task: TaskId) -> Option<Self> {
         let custody = orchestrator.journal().take_up(task)?;
-        Some(Self { orchestrator: orchestrator.clone(), custody, submitted: HashSet::new() })
+        let (submitted, calls) = (HashSet::new(), Calls::default());
+        Some(Self { orchestrator: orchestrator.clone(), custody, submitted, calls, diverged: None })
     }
 
     /// Brings the plan to its end, or to where somebody else has taken it up.
@@ -82,6 +101,7 @@ impl PlanRun {
             let message = "its template has no plan";
             return self.orchestrator.abandon(self.custody.id(), "template_not_an_orchestrator", message).await;
         };
+        self.diverged = replay::divergence(&self.custody.task(), plan);
         loop {
             match self.go_on(&order, plan, template.limits.fan_out).await {
                 Ok(true) => return Ok(()),
@@ -102,23 +122,40 @@ impl PlanRun {
             return Ok(true);
         }
         let next = {
-            let is_submitted = |child| self.submitted.contains(&child);
-            state::next(&task, &Rules { plan, fan_out, is_submitted: &is_submitted }, Timestamp::now())
+            let rules = Rules {
+                plan,
+                fan_out,
+                is_submitted: &|child| self.submitted.contains(&child),
+                is_called: &|step| self.calls.holds(step),
+                diverged: self.diverged.as_deref(),
+            };
+            state::next(&task, &rules, Timestamp::now())
         };
         match next {
             Next::End(outcome) => {
                 self.end(outcome).await?;
                 return Ok(true);
             }
-            Next::Work { start, running } => {
-                self.start(&start).await?;
-                let units: Vec<Unit> = running.into_iter().chain(start).collect();
+            Next::Work { start, running, calls, until } => {
+                let mut crowded = BTreeSet::new();
+                let started = self.start(order, start, &mut crowded).await?;
+                let records = task.records.saturating_add(u64::try_from(started.len()).unwrap_or(u64::MAX));
+                // What waits may be over already, and its time is known only now that it is written down.
+                let waits = started.iter().any(Unit::waits);
+                self.call_again(order, calls, &mut crowded);
+                self.calls.give_back_slots();
+                let units: Vec<Unit> =
+                    running.into_iter().chain(started).filter(|unit| unit.child().is_some()).collect();
                 for unit in &units {
                     self.delegate(order, unit).await?;
                 }
-                self.gather(&units).await?;
+                if !waits {
+                    self.gather(Waits { units, crowded, until, records }).await?;
+                }
             }
-            Next::Stop(children) => self.stop(&children).await?,
+            Next::Conclude(conclusions) => self.write(conclusions).await?,
+            Next::Ask(question) => self.ask(question).await?,
+            Next::Stop(stop) => self.stop(stop).await?,
         }
         Ok(false)
     }
@@ -127,89 +164,158 @@ impl PlanRun {
         self.orchestrator.journal()
     }
 
-    /// Writes down that units start, all in one batch, before any of them does.
-    async fn start(&self, units: &[Unit]) -> Result<(), Error> {
-        if units.is_empty() {
-            return Ok(());
+    /// Writes down that units start, all in one batch, before any of them does. A tool's call starts when it has its slot, so
+    /// that a step which is open after a crash was at its tool, or about to be.
+    async fn start(
+        &mut self,
+        order: &WorkOrder,
+        units: Vec<Unit>,
+        crowded: &mut BTreeSet<ToolName>,
+    ) -> Result<Vec<Unit>, Error> {
+        let tools = &self.orchestrator.environment().tools;
+        let mut starting: Vec<(Unit, Option<Slot>)> = Vec::with_capacity(units.len());
+        for unit in units {
+            let slot = match &unit.work {
+                UnitWork::Tool { tool, .. } => match self.calls.slot(tools, tool) {
+                    Some(slot) => Some(slot),
+                    None => {
+                        crowded.insert(tool.clone());
+                        continue;
+                    }
+                },
+                UnitWork::Delegate { .. }
+                | UnitWork::Timer { .. }
+                | UnitWork::Approval { .. }
+                | UnitWork::Signal { .. } => None,
+            };
+            starting.push((unit, slot));
         }
-        let at = Timestamp::now();
-        let records = (self.custody.task().next_step()..).zip(units).map(|(step, unit)| {
-            let kind = StepKind::Delegate { name: unit.name.clone(), child: unit.child };
-            TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::ZERO, at })
+        if starting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (at, first) = (Timestamp::now(), self.custody.task().next_step());
+        let records = (first..).zip(&starting).map(|(step, (unit, slot))| {
+            let idempotent = slot.as_ref().is_some_and(|slot| tools.is_idempotent(slot.tool()));
+            TaskRecord::StepStarted(StepStarted { step, kind: unit.kind(at, idempotent), reserved: Usd::ZERO, at })
         });
         self.journal().append(&self.custody, records.collect(), Batch::new()).await?;
-        Ok(())
+        let mut started = Vec::with_capacity(starting.len());
+        for (step, (unit, slot)) in (first..).zip(starting) {
+            if let Some(slot) = slot {
+                self.call(order, unit.clone(), step, slot);
+            }
+            started.push(unit);
+        }
+        Ok(started)
+    }
+
+    /// Makes calls of steps that started before again, under the same keys.
+    fn call_again(&mut self, order: &WorkOrder, units: Vec<Unit>, crowded: &mut BTreeSet<ToolName>) {
+        for unit in units {
+            let UnitWork::Tool { tool, step: Some(step), .. } = &unit.work else { continue };
+            match self.calls.slot(&self.orchestrator.environment().tools, tool) {
+                Some(slot) => {
+                    let step = *step;
+                    self.call(order, unit, step, slot);
+                }
+                None => drop(crowded.insert(tool.clone())),
+            }
+        }
+    }
+
+    fn call(&mut self, order: &WorkOrder, unit: Unit, step: u32, slot: Slot) {
+        let UnitWork::Tool { input, key, .. } = &unit.work else { return };
+        let (input, key) = (input.clone(), key.unwrap_or(step));
+        let recorded = self.custody.task();
+        let idempotent = recorded.open_step(step).is_some_and(|step| match &step.kind {
+            StepKind::Tool { idempotent, .. } => *idempotent,
+            StepKind::Model { .. }
+            | StepKind::Delegate { .. }
+            | StepKind::Timer { .. }
+            | StepKind::Approval { .. }
+            | StepKind::Signal { .. } => false,
+        });
+        let started = Started { unit, step, key, input, idempotent };
+        self.calls.begin(self.orchestrator.environment(), order.order(), started, slot);
     }
 
     /// Submits a unit's subtask, unless that was done before. What is refused for a while is tried again in the next round.
     async fn delegate(&mut self, order: &WorkOrder, unit: &Unit) -> Result<(), Error> {
-        let Some(input) = unit.input.clone().filter(|_| is_open(&self.custody.task(), unit.child)) else {
-            return Ok(());
-        };
-        if self.journal().task(unit.child).await?.is_some() {
-            self.submitted.insert(unit.child);
+        let UnitWork::Delegate { child, worker, input: Some(input) } = &unit.work else { return Ok(()) };
+        if open_step(&self.custody.task(), *child).is_none() {
             return Ok(());
         }
-        let target = match &unit.worker {
+        if self.journal().task(*child).await?.is_some() {
+            self.submitted.insert(*child);
+            return Ok(());
+        }
+        let target = match worker {
             Worker::Template(name) => Target::Template(name.clone()),
             Worker::Capability(capability) => Target::Capability(capability.clone()),
         };
         let admission = &self.orchestrator.environment().admission;
-        match admission.delegate(order, unit.child, &target, input, Timestamp::now()).await {
+        match admission.delegate(order, *child, &target, input.clone(), Timestamp::now()).await {
             Ok(ticket) => match self.orchestrator.submit(ticket).await {
                 // A predecessor of this run is submitting it at this moment; the next round finds it.
                 Ok(_) | Err(Error::Journal(journal::Error::Exists(_))) => Ok(()),
                 Err(error) => Err(error),
             },
             Err(refusal) if transient(&refusal).is_some() => Ok(()),
-            Err(refusal) => self.conclude(unit, Conclusion::failed(refusal.code(), &refusal.detail())).await,
+            Err(refusal) => self.conclude_child(unit, End::failed(refusal.code(), refusal.detail())).await,
         }
     }
 
-    /// Waits until a subtask ends, or somebody asks for the end of the whole, and writes down what has ended.
-    async fn gather(&mut self, units: &[Unit]) -> Result<(), Error> {
+    /// Waits until a subtask ends, a call comes back, a time has come or somebody writes beside the story, and writes down what
+    /// has ended.
+    async fn gather(&mut self, waits: Waits) -> Result<(), Error> {
         let journal = self.journal().clone();
         let now = self.custody.task();
-        let open = units.iter().filter(|unit| is_open(&now, unit.child));
-        let mut ends: FuturesUnordered<_> = open
-            .map(|unit| {
-                let journal = journal.clone();
-                async move {
-                    let waited = journal.wait(unit.child, LOOK_AGAIN).await;
-                    let has_ended = matches!(&waited, Ok(Some(child)) if child.state.has_ended());
-                    if !has_ended && waited.is_ok() {
-                        // It is not submitted yet: something was in the way for a while.
-                        tokio::time::sleep(SUBMIT_AGAIN).await;
-                    }
-                    (unit, waited)
-                }
-            })
-            .collect();
-        let left = now.order.deadline.map_or(LOOK_AGAIN, |deadline| deadline.since(Timestamp::now()));
-        let ended = tokio::select! {
-            ended = ends.next() => ended,
-            () = self.custody.cancelled() => None,
-            () = tokio::time::sleep(left) => None,
+        let open = waits.units.iter().filter_map(|unit| Some((unit, unit.child()?)));
+        let open = open.filter(|(_, child)| open_step(&now, *child).is_some());
+        let mut ends: FuturesUnordered<_> = open.map(|(unit, child)| await_child(&journal, unit, child)).collect();
+        let tools = self.orchestrator.environment().tools.clone();
+        let mut slots: FuturesUnordered<_> = waits.crowded.iter().map(|tool| tools.slot(tool)).collect();
+        let until = waits.until.into_iter().chain(now.order.deadline).min();
+        let left = until.map_or(LOOK_AGAIN, |until| until.since(Timestamp::now()).min(LOOK_AGAIN));
+        let Self { custody, calls, .. } = self;
+        let (ended, returned) = tokio::select! {
+            Some(ended) = ends.next() => (Some(ended), None),
+            returned = calls.returned() => (None, Some(returned)),
+            Some(slot) = slots.next() => {
+                calls.keep(slot);
+                (None, None)
+            }
+            () = custody.changed(waits.records) => (None, None),
+            () = tokio::time::sleep(left) => (None, None),
         };
-        drop(ends);
+        drop((ends, slots));
+        if let Some(returned) = returned {
+            return self.conclude_call(returned).await;
+        }
         match ended {
             Some((unit, Ok(Some(child)))) if child.state.has_ended() => {
-                self.conclude(unit, Conclusion::of(&child)).await
+                self.conclude_child(unit, End::of(&child)).await
             }
             Some((_, Err(error))) => Err(error.into()),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Cancels the subtasks that run, waits for them to end, and writes down what they came to.
-    async fn stop(&self, children: &[TaskId]) -> Result<(), Error> {
-        for child in children {
+    /// Ends what is open: steps that wait and calls that may not finish at once, subtasks as soon as they have been cancelled.
+    async fn stop(&mut self, stop: Stop) -> Result<(), Error> {
+        let Stop { children, cut, finishing } = stop;
+        if finishing.is_empty() {
+            self.calls.cut();
+        }
+        let task = self.custody.task();
+        self.write(cut.into_iter().map(|step| cut_off(&task, step)).collect()).await?;
+        for child in &children {
             self.orchestrator.cancel_child(*child).await?;
         }
-        for child in children {
+        for child in &children {
             let ended = self.journal().wait(*child, LOOK_AGAIN).await?;
-            let conclusion = match &ended {
-                Some(child) if child.state.has_ended() => Conclusion::of(child),
+            let end = match &ended {
+                Some(child) if child.state.has_ended() => End::of(child),
                 Some(_) => {
                     tokio::time::sleep(SUBMIT_AGAIN).await;
                     continue;
@@ -217,36 +323,64 @@ impl PlanRun {
                 None => {
                     // What admission may have reserved for it has no task to end with.
                     self.orchestrator.environment().budget.close_task(*child);
-                    Conclusion::failed("cancelled", "it was never submitted")
+                    End::failed(CANCELLED, "it was never submitted")
                 }
             };
-            self.write(*child, conclusion, None).await?;
+            let step = open_step(&self.custody.task(), *child);
+            self.write(step.map(|step| Conclusion { step, end, skipped: None }).into_iter().collect()).await?;
+        }
+        if children.is_empty() && !finishing.is_empty() {
+            let Self { custody, calls, .. } = self;
+            tokio::select! {
+                returned = calls.returned() => return self.conclude_call(returned).await,
+                () = custody.cancelled() => {}
+            }
         }
         Ok(())
     }
 
-    async fn conclude(&self, unit: &Unit, conclusion: Conclusion) -> Result<(), Error> {
-        let skipped = unit.on_failure == OnFailure::Skip && matches!(conclusion, Conclusion::Failed { .. });
-        self.write(unit.child, conclusion, skipped.then(|| unit.name.clone())).await
+    /// Writes down what a call came to. One of which nobody knows that is left open, and decided about in the next round.
+    async fn conclude_call(&mut self, returned: super::calling::Returned) -> Result<(), Error> {
+        let Some(end) = returned.end else { return Ok(()) };
+        self.conclude(returned.step, &returned.unit, end).await
     }
 
-    async fn write(&self, child: TaskId, conclusion: Conclusion, skipped: Option<String>) -> Result<(), Error> {
-        let at = Timestamp::now();
-        let Some(step) = open_step(&self.custody.task(), child) else { return Ok(()) };
-        let mut records = vec![conclusion.into_record(step, at)];
-        records.extend(skipped.map(|name| {
-            TaskRecord::StepSkipped(StepSkipped {
-                name,
-                reason: "it failed, and the plan goes on without it".to_owned(),
-                at,
-            })
-        }));
+    async fn conclude_child(&mut self, unit: &Unit, end: End) -> Result<(), Error> {
+        let step = unit.child().and_then(|child| open_step(&self.custody.task(), child));
+        match step {
+            Some(step) => self.conclude(step, unit, end).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn conclude(&mut self, step: u32, unit: &Unit, end: End) -> Result<(), Error> {
+        let is_skipped = unit.on_failure == OnFailure::Skip && end.is_failure();
+        let skipped = is_skipped.then(|| unit.name.clone());
+        self.write(vec![Conclusion { step, end, skipped }]).await
+    }
+
+    async fn write(&mut self, conclusions: Vec<Conclusion>) -> Result<(), Error> {
+        let (at, steps) = (Timestamp::now(), conclusions.iter().map(|conclusion| conclusion.step).collect::<Vec<_>>());
+        let records: Vec<TaskRecord> = conclusions.into_iter().flat_map(|end| end.into_records(at)).collect();
+        if records.is_empty() {
+            return Ok(());
+        }
         self.journal().append(&self.custody, records, Batch::new()).await?;
-        metrics::step(&self.custody.task(), step, Duration::ZERO, None);
+        let task = self.custody.task();
+        steps.into_iter().for_each(|step| metrics::step(&task, step, Duration::ZERO, None));
         Ok(())
     }
 
-    async fn end(&self, outcome: Outcome) -> Result<(), Error> {
+    /// Has the task wait for a person.
+    async fn ask(&mut self, question: Question) -> Result<(), Error> {
+        let Question { step, code, message } = question;
+        tracing::warn!(task = %self.custody.id(), code, "a task needs attention");
+        let needed = AttentionNeeded { step, code: code.to_owned(), message, at: Timestamp::now() };
+        self.journal().append(&self.custody, vec![TaskRecord::AttentionNeeded(needed)], Batch::new()).await?;
+        Ok(())
+    }
+
+    async fn end(&mut self, outcome: Outcome) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
         let (budget, task) = (self.orchestrator.environment().budget.clone(), self.custody.id());
         let close = move |_| budget.close_task(task);
@@ -256,50 +390,35 @@ impl PlanRun {
     }
 }
 
-/// What became of a subtask, as its parent writes it down.
-enum Conclusion {
-    Finished { output: Text, usage: crate::domain::usage::Usage, cost: Usd },
-    Failed { code: String, message: String, cost: Usd },
+/// Waits for a subtask to end, or for the moment to submit it again where something was in the way for a while.
+async fn await_child<'a>(
+    journal: &Journal,
+    unit: &'a Unit,
+    child: TaskId,
+) -> (&'a Unit, Result<Option<Arc<Task>>, journal::Error>) {
+    let waited = journal.wait(child, LOOK_AGAIN).await;
+    let has_ended = matches!(&waited, Ok(Some(child)) if child.state.has_ended());
+    if !has_ended && waited.is_ok() {
+        tokio::time::sleep(SUBMIT_AGAIN).await;
+    }
+    (unit, waited)
 }
 
-impl Conclusion {
-    fn failed(code: &str, message: &str) -> Self {
-        Self::Failed { code: code.to_owned(), message: message.to_owned(), cost: Usd::ZERO }
-    }
-
-    fn of(child: &Task) -> Self {
-        let (cost, usage) = (child.cost(), child.usage());
-        match (&child.output, &child.fault) {
-            (Some(output), _) if child.state == State::Succeeded => {
-                Self::Finished { output: output.clone(), usage, cost }
-            }
-            (_, Some(fault)) => Self::Failed { code: fault.code.clone(), message: fault.message.clone(), cost },
-            (_, None) => {
-                Self::Failed { code: "cancelled".to_owned(), message: "the subtask was cancelled".to_owned(), cost }
-            }
-        }
-    }
-
-    fn into_record(self, step: u32, at: Timestamp) -> TaskRecord {
-        match self {
-            Self::Finished { output, usage, cost } => {
-                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at })
-            }
-            Self::Failed { code, message, cost } => {
-                let (in_doubt, then) = (Usd::ZERO, Then::GiveUp);
-                TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at })
-            }
-        }
-    }
+/// What a step comes to whose plan ends.
+fn cut_off(task: &Task, step: u32) -> Conclusion {
+    let is_call = task.open_step(step).is_some_and(|step| matches!(step.kind, StepKind::Tool { .. }));
+    let end = if is_call {
+        End::failed(TOOL_IN_DOUBT, "the plan ended during the call; nobody knows whether the tool did its work")
+    } else {
+        End::failed(CANCELLED, "the plan ended before what the step waits for")
+    };
+    Conclusion { step, end, skipped: None }
 }
 
+/// The number of a subtask's step, while that has not concluded.
 fn open_step(task: &Task, wanted: TaskId) -> Option<u32> {
     task.steps.iter().find_map(|step| match (&step.kind, &step.status) {
         (StepKind::Delegate { child, .. }, StepStatus::Started) if *child == wanted => Some(step.number),
         _ => None,
     })
-}
-
-fn is_open(task: &Task, child: TaskId) -> bool {
-    open_step(task, child).is_some()
 }

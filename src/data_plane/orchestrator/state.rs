@@ -1,82 +1,75 @@
 //! What an orchestrator does next about a plan: a pure function of the task's records and its plan.
 //!
-//! Each plan step is one unit of work, or one for each item where it is mapped; each attempt at a unit is a subtask whose
-//! identifier follows from its name, so that whoever asks again after a crash asks for the same one.
-
-use std::collections::BTreeMap;
-
-use serde_json::Value;
+//! ```text
+//!          ┌───────────────────── retried ─────────────────────┐
+//!          v                                                   │
+//! Work (start, wait) ─> Conclude ─> Work …  ─┬─> Ask ─> (needs attention) ─> rejected
+//!                                            ├─> Stop ─> End(failed, cancelled)
+//!                                            └─> End(aggregate)
+//! ```
+//! What failed before a person wanted the task retried does not count: the unit gets another attempt. What has finished stays so.
 
 use super::aggregate::aggregate;
-use crate::control_plane::template::plan::{OnFailure, Plan, PlanStep, Unrendered, Worker};
+use super::conclusion::Conclusion;
+use super::round::{Progress, Round};
+use super::unit::Unit;
+use crate::control_plane::template::plan::Plan;
+use crate::data_plane::agent::state::REPLAY_DIVERGED;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
-use crate::domain::private::Text;
-use crate::journal::record::Outcome;
-use crate::journal::state::{Step, StepStatus, Task};
+use crate::journal::record::{Outcome, StepKind};
+use crate::journal::state::{StepStatus, Task};
 
 /// Attempts at a unit whose step says `retry`.
 pub const ATTEMPTS_MAX: u32 = 2;
 
-/// A subtask that the plan wants done.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unit {
-    /// What about; none for one that is known to have been submitted, whose input nobody needs any more.
-    pub input: Option<Text>,
-    /// The plan step, the item and the attempt: `facts`, `facts[2]`, `facts[2]#2`.
-    pub name: String,
-    /// The subtask.
-    pub child: TaskId,
-    /// Who does it.
-    pub worker: Worker,
-    /// What becomes of the task if it fails.
-    pub on_failure: OnFailure,
-}
+/// The code of a task that asks what to do about a failed step.
+pub const STEP_FAILED: &str = "step_failed";
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// These units run or are to run.
+    /// These units run or are to run; where there is none, only somebody outside can bring the task on.
     Work {
         /// To be written down as started.
         start: Vec<Unit>,
-        /// Written down as started before.
+        /// Subtasks, written down as started before.
         running: Vec<Unit>,
+        /// Tools' calls, written down as started before, to be made again under the same key.
+        calls: Vec<Unit>,
+        /// When to decide again, whatever happens.
+        until: Option<Timestamp>,
     },
-    /// The subtasks that still run must end before the task can.
-    Stop(Vec<TaskId>),
+    /// These steps are done; nothing needs to be called for that.
+    Conclude(Vec<Conclusion>),
+    /// The task cannot go on without a person.
+    Ask(Question),
+    /// What still runs must end before the task can.
+    Stop(Stop),
     /// The task ends.
     End(Outcome),
 }
 
-/// Where a unit, or a whole plan step, stands.
-enum Standing {
-    Waiting,
-    Done(Value),
-    Failed(Failure),
+/// What a person is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The open step that it is about, if it is about one.
+    pub step: Option<u32>,
+    /// A stable code.
+    pub code: &'static str,
+    /// What happened, and what a person can do.
+    pub message: String,
 }
 
-/// Why a plan fails. Of several failures the earliest is the cause; the others may be its siblings being stopped.
-struct Failure {
-    at: Timestamp,
-    code: String,
-    message: String,
-}
-
-impl Failure {
-    /// One that no subtask is the cause of, and that comes before all that follows from it.
-    fn of_plan(code: &str, message: String) -> Standing {
-        Standing::Failed(Self { at: Timestamp::from_micros(i64::MIN), code: code.to_owned(), message })
-    }
-}
-
-/// The plan as far as the records have brought it.
-#[derive(Default)]
-struct Progress {
-    outputs: BTreeMap<String, Value>,
-    start: Vec<Unit>,
-    running: Vec<Unit>,
-    failure: Option<Failure>,
+/// What must end before the task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stop {
+    /// Subtasks, to be cancelled and waited for.
+    pub children: Vec<TaskId>,
+    /// Steps that end at once.
+    pub cut: Vec<u32>,
+    /// Tools' calls under way, to be waited for.
+    pub finishing: Vec<u32>,
 }
 
 /// What a decision is made from.
@@ -87,141 +80,64 @@ pub struct Rules<'a> {
     pub fan_out: u32,
     /// Whether a subtask is known to have been submitted.
     pub is_submitted: &'a dyn Fn(TaskId) -> bool,
+    /// Whether the tool of a step is being called at this moment.
+    pub is_called: &'a dyn Fn(u32) -> bool,
+    /// Why the task's records are not a story of this plan, where they are not.
+    pub diverged: Option<&'a str>,
 }
 
 /// Decides what comes next.
 #[must_use]
 pub fn next(task: &Task, rules: &Rules<'_>, now: Timestamp) -> Next {
-    let open = task.open_children();
-    let end = |outcome| if open.is_empty() { Next::End(outcome) } else { Next::Stop(open.clone()) };
     if task.cancel_requested_by.is_some() {
-        return end(Outcome::Cancelled);
+        return end(task, &|_| false, Outcome::Cancelled);
     }
     if task.order.deadline.is_some_and(|deadline| deadline <= now) {
-        return end(Outcome::failed("deadline_exceeded", "the deadline passed before the plan was done"));
+        let late = Outcome::failed("deadline_exceeded", "the deadline passed before the plan was done");
+        return end(task, &|_| false, late);
     }
-    let progress = advance(task, rules);
-    if let Some(failure) = &progress.failure {
-        return end(Outcome::failed(&failure.code, &failure.message));
+    let rest = || Next::Work { start: Vec::new(), running: Vec::new(), calls: Vec::new(), until: None };
+    if let Some(why) = rules.diverged {
+        let message = format!("its records are not a story of its plan: {why}; cancel it, and submit it again");
+        let question = Question { step: None, code: REPLAY_DIVERGED, message };
+        return if task.attention.is_some() { rest() } else { Next::Ask(question) };
     }
-    if progress.start.is_empty() && progress.running.is_empty() {
-        return Next::End(aggregate(task, rules.plan, &progress.outputs));
+    let Progress { outputs, start, running, calls, waits, until, conclude, in_doubt, failed, failure, .. } =
+        Round::of(task, rules, now).advance();
+    if !conclude.is_empty() {
+        return Next::Conclude(conclude);
     }
-    Next::Work { start: progress.start, running: progress.running }
+    if let Some(failure) = &failure {
+        return end(task, rules.is_called, Outcome::failed(&failure.code, &failure.message));
+    }
+    if task.attention.is_some() {
+        return Next::Work { start: Vec::new(), running, calls, until };
+    }
+    if let Some(question) = in_doubt {
+        return Next::Ask(question);
+    }
+    if start.is_empty() && running.is_empty() && calls.is_empty() && !waits {
+        return match failed {
+            Some(question) => Next::Ask(question),
+            None => Next::End(aggregate(task, rules.plan, &outputs)),
+        };
+    }
+    Next::Work { start, running, calls, until }
 }
 
-/// Goes through the plan until no step has all that it needs.
-fn advance(task: &Task, rules: &Rules<'_>) -> Progress {
-    let input = Value::String(task.order.input.expose().to_owned());
-    let mut progress = Progress::default();
-    let mut waiting: Vec<&PlanStep> = rules.plan.steps.iter().collect();
-    loop {
-        let (ready, rest): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|step| step.needs.iter().all(|need| progress.outputs.contains_key(need)));
-        if ready.is_empty() || progress.failure.is_some() {
-            return progress;
-        }
-        for step in ready {
-            match stand(task, step, &input, rules, &mut progress) {
-                Standing::Done(output) => {
-                    progress.outputs.insert(step.id.clone(), output);
-                }
-                Standing::Waiting => {}
-                Standing::Failed(failure) => {
-                    if progress.failure.as_ref().is_none_or(|known| failure.at < known.at) {
-                        progress.failure = Some(failure);
-                    }
-                }
-            }
-        }
-        waiting = rest;
-    }
-}
-
-/// Where a plan step stands that has all that it needs; notes its units that run or are to run.
-fn stand(task: &Task, step: &PlanStep, input: &Value, rules: &Rules<'_>, progress: &mut Progress) -> Standing {
-    let Some(map) = &step.map else {
-        return unit(task, step, step.id.clone(), rules, progress, |outputs| step.input.render(input, outputs, None));
-    };
-    let items = match map.items(input, &progress.outputs) {
-        Ok(items) => items,
-        Err(fault) => return unrendered(step, &fault),
-    };
-    if u32::try_from(items.len()).map_or(true, |count| count > rules.fan_out) {
-        let message =
-            format!("step {} maps over {} items, more than its limit of {}", step.id, items.len(), rules.fan_out);
-        return Failure::of_plan("fan_out_exceeded", message);
-    }
-    let mut outputs = Vec::with_capacity(items.len());
-    let mut waits = false;
-    for (index, item) in items.iter().enumerate() {
-        let name = format!("{}[{index}]", step.id);
-        match unit(task, step, name, rules, progress, |outputs| step.input.render(input, outputs, Some(item))) {
-            Standing::Done(output) => outputs.push(output),
-            Standing::Waiting => waits = true,
-            failure @ Standing::Failed(_) => return failure,
+/// Ends the task, or first what is open; tools' calls under way may finish where `may_finish` says so.
+fn end(task: &Task, may_finish: &dyn Fn(u32) -> bool, outcome: Outcome) -> Next {
+    let mut stop = Stop { children: task.open_children(), ..Stop::default() };
+    for step in task.steps.iter().filter(|step| step.status == StepStatus::Started) {
+        match &step.kind {
+            StepKind::Delegate { .. } => {}
+            StepKind::Tool { .. } if may_finish(step.number) => stop.finishing.push(step.number),
+            StepKind::Tool { .. }
+            | StepKind::Model { .. }
+            | StepKind::Timer { .. }
+            | StepKind::Approval { .. }
+            | StepKind::Signal { .. } => stop.cut.push(step.number),
         }
     }
-    if waits { Standing::Waiting } else { Standing::Done(Value::Array(outputs)) }
-}
-
-fn unrendered(step: &PlanStep, fault: &Unrendered) -> Standing {
-    Failure::of_plan("plan_input", format!("step {}: {fault}", step.id))
-}
-
-/// Where one unit stands. `render` makes its input, where somebody needs it.
-fn unit(
-    task: &Task,
-    step: &PlanStep,
-    base: String,
-    rules: &Rules<'_>,
-    progress: &mut Progress,
-    render: impl Fn(&BTreeMap<String, Value>) -> Result<Value, Unrendered>,
-) -> Standing {
-    let attempts = if step.on_failure == OnFailure::Retry { ATTEMPTS_MAX } else { 1 };
-    let mut last = None;
-    for attempt in 1..=attempts {
-        let name = if attempt == 1 { base.clone() } else { format!("{base}#{attempt}") };
-        let known = find(task, &name).map(|known| &known.status);
-        match known {
-            Some(StepStatus::Finished(finished)) => {
-                return Standing::Done(Value::String(finished.output.expose().to_owned()));
-            }
-            Some(StepStatus::Failed(failed)) => last = Some(failed),
-            Some(StepStatus::Started) | None => {
-                let child = task.order.task.child(&name);
-                let input = match (rules.is_submitted)(child) {
-                    true => None,
-                    false => match render(&progress.outputs) {
-                        Ok(given) => Some(as_text(&given)),
-                        Err(fault) => return unrendered(step, &fault),
-                    },
-                };
-                let unit = Unit { input, name, child, worker: step.worker.clone(), on_failure: step.on_failure };
-                let list = if known.is_some() { &mut progress.running } else { &mut progress.start };
-                list.push(unit);
-                return Standing::Waiting;
-            }
-        }
-    }
-    match last {
-        Some(failed) if step.on_failure != OnFailure::Skip => {
-            let message = format!("step {base} failed: {}", failed.message);
-            Standing::Failed(Failure { at: failed.at, code: failed.code.clone(), message })
-        }
-        Some(_) | None => Standing::Done(Value::Null),
-    }
-}
-
-fn find<'a>(task: &'a Task, name: &str) -> Option<&'a Step> {
-    task.steps.iter().find(|step| step.kind.name() == Some(name))
-}
-
-/// A text as it is, anything else as compact JSON.
-fn as_text(value: &Value) -> Text {
-    match value {
-        Value::String(text) => Text::from(text.as_str()),
-        Value::Null => Text::default(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Text::from(value.to_string()),
-    }
+    if stop == Stop::default() { Next::End(outcome) } else { Next::Stop(stop) }
 }

@@ -3,10 +3,9 @@
 use super::builtin::Builtin;
 use super::error::Error;
 use super::exchange::{Completion, Request};
-use super::http::Endpoint;
-use super::key::Key;
 use super::openai::OpenAi;
-use crate::config::settings::{Provider, ProviderKind};
+use crate::config::settings::{BaseUrl, Provider, ProviderKind};
+use crate::data_plane::http::{Endpoint, Key};
 use crate::domain::name::ModelRef;
 
 /// A provider's wire format. A further one is a variant here and a file of its own.
@@ -27,7 +26,12 @@ impl Adapter {
         }
         match settings.kind {
             ProviderKind::OpenAi => {
-                let endpoint = Endpoint::new(settings.base_url.clone(), settings.max_concurrency);
+                let (base, socket) = match settings.base_url.clone() {
+                    BaseUrl::Http(base) => (base, None),
+                    BaseUrl::Unix(path) => ("http://localhost/v1".to_owned(), Some(path)),
+                    BaseUrl::None => (String::new(), None),
+                };
+                let endpoint = Endpoint::new(base, socket, settings.max_concurrency);
                 Self::OpenAi(OpenAi::new(endpoint, Key::new(settings.api_key.clone())))
             }
             ProviderKind::Builtin => Self::Builtin(Builtin),

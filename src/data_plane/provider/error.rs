@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::data_plane::http;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::name::{ModelRef, ProviderName};
 
@@ -149,6 +150,17 @@ impl Error {
             | Self::Rejected { .. }
             | Self::Nonsense { .. } => Next::Failover,
             Self::Refused | Self::Abandoned { .. } => Next::GiveUp,
+        }
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        match error {
+            http::Error::MissingKey(what) => Self::MissingKey(what),
+            http::Error::Unreachable(why) => Self::Unreachable(why),
+            http::Error::Cut(why) => Self::Cut(why),
+            http::Error::TooLarge => Self::Nonsense { what: "a body over the limit" },
         }
     }
 }

@@ -25,8 +25,6 @@ mod error;
 mod exchange;
 mod extractive;
 mod handle;
-mod http;
-mod key;
 mod message;
 mod metrics;
 mod openai;

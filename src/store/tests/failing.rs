@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::store::Health;
 use crate::store::committer;
 use crate::store::engine::{Engine, SyncStep};
 use crate::store::envelope::VALUE_BYTES_MAX;
+use crate::store::space::SPACE_RESERVED_BYTES;
+use crate::store::{Cause, Health};
 
 use super::*;
 
@@ -45,6 +46,34 @@ async fn a_failed_sync_ends_all_writing_but_no_reading() {
     let again = Bench::open(directory.path());
     assert_eq!(again.store.health(), Health::Well);
     again.store.commit(put("late")).await.unwrap();
+}
+
+/// Invariant 3, before anything fails.
+#[tokio::test]
+async fn a_disk_without_room_is_not_written_to_until_it_has_some_and_reads_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(u64::MAX));
+    let engine = Engine::open(directory.path(), OPTIONS).unwrap();
+    let (sync, told) = (engine.sync_step().unwrap(), free.clone());
+    let free_bytes = Box::new(move || Some(told.load(Ordering::Relaxed)));
+    let store = Store::assemble_on(directory.path(), engine, sync, free_bytes).unwrap();
+    let _committer = store.run_committer().unwrap();
+    let put = |key: &str, size: usize| Batch::new().put(Keyspace::Task, key, record(bytes(size)));
+    let before = store.commit(put("kept", 10)).await.unwrap();
+
+    free.store(SPACE_RESERVED_BYTES + 1_000, Ordering::Relaxed);
+    for (key, size) in [("little", 600), ("file", 2 << 20)] {
+        assert!(matches!(store.commit(put(key, size)).await, Err(Error::Unwell(_))), "{key}");
+        assert!(!store.contains(Keyspace::Task, key.as_bytes()).unwrap(), "{key}");
+    }
+    free.store(SPACE_RESERVED_BYTES - 1, Ordering::Relaxed);
+    assert!(matches!(store.health(), Health::Unwell { cause: Cause::NoRoom, .. }));
+    assert!(store.read(|store| store.get(Keyspace::Task, b"kept")).await.unwrap().is_some());
+    assert!(!directory.path().join("payloads").exists(), "not even a payload's file is written");
+
+    free.store(u64::MAX, Ordering::Relaxed);
+    assert_eq!(store.health(), Health::Well);
+    assert!(store.commit(put("file", 2 << 20)).await.unwrap() > before);
 }
 
 /// Invariant 4.
@@ -226,4 +255,18 @@ async fn a_database_that_lost_its_end_is_not_opened_as_if_nothing_were_missing()
         let accepted = Bench::open(&cut);
         accepted.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
     }
+}
+
+/// Invariant 3, where sled itself fails and then refuses reads.
+#[tokio::test]
+async fn reads_go_on_where_sled_refuses_them_after_a_failed_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::open(directory.path());
+    bench.store.commit(Batch::new().put(Keyspace::Task, "kept", record(bytes(20_000)))).await.unwrap();
+    let engine = bench.store.shared().engine.write().unwrap().take().unwrap();
+    let reopened = engine.reopen().unwrap();
+    assert!(reopened.answers());
+    *bench.store.shared().engine.write().unwrap() = Some(reopened);
+    assert_eq!(bench.store.get(Keyspace::Task, b"kept").unwrap(), Some(record(bytes(20_000))));
+    bench.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
 }

@@ -2,7 +2,9 @@
 
 mod calls;
 mod decisions;
+mod memory;
 mod model;
 mod restarts;
 mod shutdown;
+mod specs;
 mod stage;

@@ -6,8 +6,11 @@ use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
 
 use super::decisions::Theatre;
+use super::decisions::traits;
 use crate::supervision::child::Phase;
-use crate::supervision::{Backoff, Exit, Intensity, Restart, Strategy};
+use crate::supervision::child::Traits;
+use crate::supervision::contradiction::Terms;
+use crate::supervision::{AutoShutdown, Backoff, Exit, Intensity, Restart, Strategy};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -122,6 +125,81 @@ proptest! {
         let stops = (failed + 1..count).rev().map(|child| format!("-{}", name(child)));
         let starts = (failed..count).map(|child| format!("+{}", name(child)));
         prop_assert_eq!(theatre.trace, stops.chain(starts).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn s8_a_supervisor_shuts_down_exactly_when_a_small_model_says_so(
+        auto_shutdown in prop::sample::select(vec![AutoShutdown::AnySignificant, AutoShutdown::AllSignificant]),
+        strategy in prop::sample::select(vec![Strategy::OneForOne, Strategy::Dynamic]),
+        kinds in prop::collection::vec((any::<bool>(), any::<bool>()), 1..6),
+        events in prop::collection::vec((0..6_usize, 0..3_u8), 0..12),
+    ) {
+        let mut theatre = Theatre::on(Terms { strategy, auto_shutdown }, Intensity { restarts: 100, period: Duration::from_secs(1) });
+        for (child, &(significant, is_transient)) in kinds.iter().enumerate() {
+            let restart = if is_transient { Restart::Transient } else { Restart::Temporary };
+            theatre.add_with(Traits { significant, ..traits(&name(child), restart, Backoff::NONE) }).expect("a new child");
+        }
+        // The model: who is alive, and nothing else.
+        let (mut alive, mut down) = (vec![true; kinds.len()], false);
+        for (child, event) in events {
+            if down || child >= kinds.len() || !alive[child] {
+                continue;
+            }
+            let (significant, is_transient) = kinds[child];
+            match event {
+                0 => theatre.exit(theatre.key(&name(child)), Exit::Normal),
+                1 => theatre.exit(theatre.key(&name(child)), Exit::Killed),
+                _ => {
+                    let (_, actions) = theatre.state.terminate(&name(child).into()).expect("a living child");
+                    theatre.perform(actions);
+                }
+            }
+            alive[child] = event == 1 && is_transient;
+            let ended_by_itself = event != 2 && !alive[child] && significant;
+            let is_last = !(0..kinds.len()).any(|other| alive[other] && kinds[other].0);
+            down = ended_by_itself && (auto_shutdown == AutoShutdown::AnySignificant || is_last);
+            prop_assert_eq!(theatre.has_shut_down, down, "{:?}", theatre.trace);
+        }
+    }
+
+    #[test]
+    fn s11_whatever_happens_a_child_in_quarantine_runs_only_after_a_release(
+        events in prop::collection::vec((0..2_usize, 0..5_u8), 0..60),
+    ) {
+        let mut theatre = Theatre::new(Strategy::OneForOne, Intensity { restarts: 1_000, period: Duration::from_secs(5) });
+        let intensity = Some(Intensity { restarts: 2, period: Duration::from_secs(5) });
+        for child in 0..2 {
+            let plain = traits(&name(child), Restart::Permanent, Backoff::NONE);
+            theatre.add_with(Traits { intensity, quarantine: true, ..plain }).expect("a new child");
+        }
+        // The model: when each was restarted, and whether it is in quarantine.
+        let (mut restarted, mut quarantined) = ([vec![], vec![]], [false, false]);
+        for (child, event) in events {
+            let key = theatre.key(&name(child));
+            match event {
+                0 | 1 if !quarantined[child] => {
+                    theatre.exit(key, Exit::Killed);
+                    let now = theatre.now;
+                    restarted[child].retain(|&then| now - then <= Duration::from_secs(5));
+                    quarantined[child] = restarted[child].len() >= 2;
+                    restarted[child].push(now);
+                }
+                2 => theatre.now += Duration::from_secs(1),
+                3 => {
+                    let released = theatre.state.release(&name(child).into());
+                    prop_assert_eq!(released.is_ok(), quarantined[child]);
+                    if let Ok((key, generation)) = released {
+                        theatre.perform(vec![crate::supervision::state::Action::Start { key, generation }]);
+                        (restarted[child], quarantined[child]) = (vec![], false);
+                    }
+                }
+                _ => prop_assert_eq!(theatre.state.restart_child(&name(child).into()).is_ok(), false),
+            }
+            let phase = theatre.state.child(key).map(|child| child.phase);
+            prop_assert_eq!(phase == Some(Phase::Quarantined), quarantined[child], "{:?}", theatre.trace);
+            prop_assert_eq!(matches!(phase, Some(Phase::Running(..))), !quarantined[child]);
+        }
+        prop_assert!(!theatre.escalated);
     }
 
     #[test]

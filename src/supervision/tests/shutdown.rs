@@ -36,7 +36,7 @@ async fn s2_a_failed_first_start_stops_what_was_started_and_returns_the_error() 
     let spec = root().child(a).child(b).child(ChildSpec::supervisor(&inner, make));
     let error = start_root(spec.clone()).await.expect_err("a failed start");
     let told = "start inner: start d: told to fail".to_owned();
-    assert_eq!(error, StartError { child: "root".into(), reason: told });
+    assert_eq!(error, StartError { child: "root".into(), reason: told, contradiction: None });
     assert_eq!(stage.read(), "+a +b +c xd -c ~c -b ~b -a ~a");
     start_root(spec).await.expect("the next time it starts").shutdown().await;
 }

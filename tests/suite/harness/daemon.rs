@@ -21,6 +21,8 @@ pub(crate) struct Daemon {
     /// A client of its socket.
     pub(crate) client: Client,
     environment: Vec<(String, String)>,
+    /// A program and its arguments that runs the daemon, and whose place the daemon takes.
+    under: Vec<String>,
     process: Option<Child>,
 }
 
@@ -35,16 +37,44 @@ impl Daemon {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = environment.iter().map(owned).collect();
         let client = Client::new(workshop.socket());
-        let mut daemon = Self { workshop, client, environment, process: None };
+        let mut daemon = Self { workshop, client, environment, under: Vec::new(), process: None };
         daemon.start_again().await;
         daemon
     }
 
-    /// Starts it on the same directory.
+    /// The same, run by another program, such as a tracer, that must leave it our child.
+    pub(crate) async fn start_under(workshop: Workshop, under: Vec<String>) -> Self {
+        let client = Client::new(workshop.socket());
+        let mut daemon = Self { workshop, client, environment: Vec::new(), under, process: None };
+        daemon.start_again().await;
+        daemon
+    }
+
+    /// Has the next start run by another program.
+    pub(crate) fn run_under(&mut self, under: Vec<String>) {
+        self.under = under;
+    }
+
+    /// Starts it on the same directory, and waits until it serves requests.
     pub(crate) async fn start_again(&mut self) {
+        self.launch();
+        self.ready().await;
+    }
+
+    /// Starts it on the same directory and does not wait.
+    pub(crate) fn launch(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let log = File::options().append(true).create(true).open(self.workshop.path("log")).expect("a log");
-        let child = Command::new(env!("CARGO_BIN_EXE_factoryd"))
+        let program = env!("CARGO_BIN_EXE_factoryd");
+        let mut command = match self.under.split_first() {
+            None => Command::new(program),
+            Some((under, arguments)) => {
+                let mut command = Command::new(under);
+                command.args(arguments).arg(program);
+                command
+            }
+        };
+        let child = command
             .arg("--config")
             .arg(self.workshop.settings())
             .current_dir(self.workshop.directory())
@@ -57,6 +87,10 @@ impl Daemon {
             .expect("factoryd starts");
         self.process = Some(child);
         self.client = Client::new(self.workshop.socket());
+    }
+
+    /// Waits until it serves requests.
+    pub(crate) async fn ready(&mut self) {
         until("the daemon is ready", async || {
             let ended = self.process.as_mut().expect("a process").try_wait().expect("waited for");
             assert!(ended.is_none(), "the daemon ended at its start: {ended:?}");

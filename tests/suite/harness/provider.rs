@@ -1,8 +1,7 @@
 //! A provider that speaks Chat Completions and does what the test says, call by call.
 
-use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use futures::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -27,6 +26,8 @@ const OUTPUT_TOKENS: u64 = 20;
 /// What such an answer of `mock/priced` costs: 100 tokens at $1.00 and 20 at $4.00 by the million.
 pub(crate) const COST: &str = "0.00018";
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 
@@ -41,6 +42,8 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
     /// The key that it was made with.
     pub(crate) authorization: Option<String>,
+    /// What names the call, the same at every repetition of it.
+    pub(crate) idempotency_key: Option<String>,
     /// When.
     pub(crate) at: Instant,
 }
@@ -67,6 +70,8 @@ pub(crate) enum Reply {
     Echo,
     /// Answers.
     Say(&'static str),
+    /// Answers as a tool does: with the input that it was given.
+    Return,
     /// Fails, with or without asking for patience.
     Status(u16, Option<Duration>),
     /// Announces an answer and ends the connection in its middle.
@@ -77,6 +82,8 @@ pub(crate) enum Reply {
     Silence,
     /// Waits for the test, then does something else.
     Held(Gate, Box<Self>),
+    /// Takes its time, as models do, then does something else.
+    After(Duration, Box<Self>),
 }
 
 impl Reply {
@@ -108,7 +115,11 @@ impl Gate {
 pub(crate) struct Provider {
     port: u16,
     asked: Arc<watch::Sender<Vec<Asked>>>,
+    answered: Answers,
 }
+
+/// The number of each call that was answered with a completion, and what it says.
+type Answers = Arc<Mutex<Vec<(usize, String)>>>;
 
 impl Provider {
     /// A provider that answers every call with what it was asked.
@@ -121,8 +132,10 @@ impl Provider {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let asked = Arc::new(watch::Sender::new(Vec::new()));
-        tokio::spawn(serve(listener, asked.clone(), Arc::new(script)));
-        Self { port, asked }
+        let answered = Answers::default();
+        let desk = Desk { asked: asked.clone(), answered: answered.clone(), script: Arc::new(script) };
+        tokio::spawn(serve(listener, desk));
+        Self { port, asked, answered }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -139,6 +152,11 @@ impl Provider {
         self.asked.borrow().len()
     }
 
+    /// The completions that it has given, each with the number of its call: what a real provider would bill.
+    pub(crate) fn answered(&self) -> Vec<(usize, String)> {
+        self.answered.lock().expect("no poison").clone()
+    }
+
     /// Waits until there were so many calls.
     pub(crate) async fn was_asked(&self, count: usize) -> Vec<Asked> {
         let mut asked = self.asked.subscribe();
@@ -147,11 +165,19 @@ impl Provider {
     }
 }
 
-async fn serve(listener: TcpListener, asked: Arc<watch::Sender<Vec<Asked>>>, script: Arc<Script>) {
+/// What a connection works with.
+#[derive(Clone)]
+struct Desk {
+    asked: Arc<watch::Sender<Vec<Asked>>>,
+    answered: Answers,
+    script: Arc<Script>,
+}
+
+async fn serve(listener: TcpListener, desk: Desk) {
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
-        let (asked, script) = (asked.clone(), script.clone());
-        let service = service_fn(move |request| answer(request, asked.clone(), script.clone()));
+        let desk = desk.clone();
+        let service = service_fn(move |request| answer(request, desk.clone()));
         tokio::spawn(async move {
             // A connection that the daemon ends, or that the script cuts, is no failure of the provider.
             let _ended =
@@ -160,33 +186,49 @@ async fn serve(listener: TcpListener, asked: Arc<watch::Sender<Vec<Asked>>>, scr
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    asked: Arc<watch::Sender<Vec<Asked>>>,
-    script: Arc<Script>,
-) -> Result<Response<Body>, Infallible> {
-    let authorization = request.headers().get(AUTHORIZATION).map(|value| value.to_str().expect("text").to_owned());
-    let bytes = request.into_body().collect().await.expect("a whole request").to_bytes();
+async fn answer(request: Request<Incoming>, desk: Desk) -> Result<Response<Body>, hyper::Error> {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
+    let (authorization, idempotency_key) = (header(AUTHORIZATION), header(IDEMPOTENCY_KEY));
+    // A daemon that is killed in the middle of a request has not asked.
+    let bytes = request.into_body().collect().await?.to_bytes();
     let raw = String::from_utf8(bytes.to_vec()).expect("text");
     let body = serde_json::from_str(&raw).expect("JSON");
-    let mut call = Asked { number: 0, raw, body, authorization, at: Instant::now() };
-    asked.send_modify(|all| {
+    let mut call = Asked { number: 0, raw, body, authorization, idempotency_key, at: Instant::now() };
+    desk.asked.send_modify(|all| {
         call.number = all.len();
         all.push(call.clone());
     });
-    let mut reply = script(&call);
-    while let Reply::Held(gate, then) = reply {
-        gate.passed().await;
-        reply = *then;
+    let mut reply = (desk.script)(&call);
+    loop {
+        reply = match reply {
+            Reply::Held(gate, then) => {
+                gate.passed().await;
+                *then
+            }
+            Reply::After(latency, then) => {
+                tokio::time::sleep(latency).await;
+                *then
+            }
+            now => break Ok(given(now, &call, &desk.answered).await),
+        };
     }
-    Ok(match reply {
-        Reply::Echo => said(&format!("echo: {}", call.prompt())),
-        Reply::Say(text) => said(text),
+}
+
+async fn given(reply: Reply, call: &Asked, answered: &Answers) -> Response<Body> {
+    let said = |text: String| {
+        let answer = said(&text);
+        answered.lock().expect("no poison").push((call.number, text));
+        answer
+    };
+    match reply {
+        Reply::Echo => said(format!("echo: {}", call.prompt())),
+        Reply::Say(text) => said(text.to_owned()),
+        Reply::Return => whole(format!("did: {}", call.body["input"].as_str().expect("an input"))),
         Reply::Status(status, retry_after) => failed(status, retry_after),
         Reply::Cut => cut(),
         Reply::Nonsense => whole("<html>It works!</html>".into()),
-        Reply::Silence | Reply::Held(..) => std::future::pending().await,
-    })
+        Reply::Silence | Reply::Held(..) | Reply::After(..) => std::future::pending().await,
+    }
 }
 
 fn said(text: &str) -> Response<Body> {

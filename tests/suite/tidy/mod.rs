@@ -90,6 +90,23 @@ fn calls_models(source: &Source) -> bool {
     !source.is_test && !source.file.starts_with("data_plane/provider/") && source.text.contains(".complete(")
 }
 
+/// The only file outside the tool room that calls a tool: slot, filter and records stand around the call there.
+const CALLS_TOOLS: &str = "data_plane/orchestrator/calling.rs";
+
+/// Whether a file of production code outside the tool room calls a tool.
+fn calls_tools(source: &Source) -> bool {
+    !source.is_test && !source.file.starts_with("data_plane/tool/") && source.text.contains(".invoke(")
+}
+
+#[test]
+fn tools_are_called_from_one_place_only() {
+    let callers: Vec<_> = house().into_iter().filter(calls_tools).map(|source| source.file).collect();
+    assert_eq!(callers, [CALLS_TOOLS], "a call elsewhere passes filter and records by");
+    let elsewhere = "async fn f(t: Tools) { t.invoke(&slot, &call, within).await; }";
+    assert!(calls_tools(&Source::parse("data_plane/agent/turn.rs", elsewhere)));
+    assert!(!calls_tools(&Source::parse("data_plane/tool/handle.rs", elsewhere)));
+}
+
 #[test]
 fn models_are_called_from_one_place_only() {
     let callers: Vec<_> = house().into_iter().filter(calls_models).map(|source| source.file).collect();

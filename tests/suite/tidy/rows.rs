@@ -15,8 +15,8 @@ const ROWS: &[&[&str]] = &[
     &["control_plane::template"],
     &["control_plane::access"],
     &["control_plane::admission"],
-    &["data_plane::tool"],
-    &["data_plane::provider"],
+    &["data_plane::http"],
+    &["data_plane::tool", "data_plane::provider"],
     &["data_plane::dlp"],
     &["data_plane::agent"],
     &["data_plane::factory"],
@@ -36,7 +36,7 @@ const ALSO: &[(&str, &str)] = &[("cli", "client")];
 
 /// The one room that names a technology.
 const TECHNOLOGIES: &[(&str, &str)] =
-    &[("sled", "store"), ("axum", "api"), ("regorus", "control_plane::policy"), ("reqwest", "data_plane::provider")];
+    &[("sled", "store"), ("axum", "api"), ("regorus", "control_plane::policy"), ("reqwest", "data_plane::http")];
 
 pub(super) fn check(source: &Source) -> Vec<Violation> {
     if source.is_test || source.file.starts_with("bin/") {

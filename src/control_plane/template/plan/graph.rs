@@ -5,10 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::control_plane::template::mistake::Mistake;
 use crate::control_plane::template::wire;
 
-use super::{Aggregate, InputTemplate, MapSource, OnFailure, Plan, PlanStep, STEPS_MAX, Worker};
+use super::{Aggregate, Plan, PlanStep, STEPS_MAX, Work, step};
 
-/// Checks a plan as written; `fan_out` is the most steps that the template allows. All mistakes are told at once.
-pub(in crate::control_plane::template) fn validate(written: &wire::Plan, fan_out: u32) -> Result<Plan, Vec<Mistake>> {
+/// Checks a plan as written; `fan_out` is the most steps that the template allows, `tools` are those that it lists. All mistakes
+/// are told at once.
+pub(in crate::control_plane::template) fn validate(
+    written: &wire::Plan,
+    fan_out: u32,
+    tools: &[String],
+) -> Result<Plan, Vec<Mistake>> {
     if written.by.is_some() || written.route.is_some() || written.workers.is_some() {
         return Err(vec![Mistake::at(
             "/plan/by",
@@ -20,7 +25,7 @@ pub(in crate::control_plane::template) fn validate(written: &wire::Plan, fan_out
         .steps
         .iter()
         .enumerate()
-        .filter_map(|(index, step)| parse_step(step, &format!("/plan/steps/{index}"), &mut mistakes))
+        .filter_map(|(index, step)| step::parse(step, tools, &format!("/plan/steps/{index}"), &mut mistakes))
         .collect();
     let allowed = usize::try_from(fan_out).unwrap_or(STEPS_MAX).min(STEPS_MAX);
     if written.steps.is_empty() {
@@ -37,45 +42,6 @@ pub(in crate::control_plane::template) fn validate(written: &wire::Plan, fan_out
         Some(aggregate) if mistakes.is_empty() => Ok(Plan { steps, aggregate }),
         Some(_) | None => Err(mistakes),
     }
-}
-
-fn parse_step(step: &wire::Step, at: &str, mistakes: &mut Vec<Mistake>) -> Option<PlanStep> {
-    let before = mistakes.len();
-    let mut refuse = |field: &str, message: String| mistakes.push(Mistake::at(format!("{at}{field}"), message));
-    let worker = match (&step.template, &step.capability) {
-        (Some(name), None) => {
-            name.parse().map(Worker::Template).map_err(|fault| refuse("/template", fault.to_string())).ok()
-        }
-        (None, Some(name)) => {
-            name.parse().map(Worker::Capability).map_err(|fault| refuse("/capability", fault.to_string())).ok()
-        }
-        (None, None) | (Some(_), Some(_)) => {
-            refuse("", "a step names its worker by exactly one of template and capability".to_owned());
-            None
-        }
-    };
-    let map = step.map.as_deref().map(MapSource::parse).transpose();
-    let map = map.map_err(|message| refuse("/map", message)).ok().flatten();
-    let input = match step.input.as_deref() {
-        None => Ok(InputTemplate::whole_input()),
-        Some(text) => InputTemplate::parse(text),
-    };
-    let input = input.map_err(|message| refuse("/input", message)).ok();
-    if step.map.is_none() && input.as_ref().is_some_and(InputTemplate::reads_item) {
-        refuse("/input", "{{item}} has a meaning only in a step with map".to_owned());
-    }
-    let on_failure = match step.on_failure.as_deref() {
-        None | Some("fail") => OnFailure::Fail,
-        Some("skip") => OnFailure::Skip,
-        Some("retry") => OnFailure::Retry,
-        Some(_) => {
-            refuse("/on_failure", "asking a person is not run by this version; use fail, skip or retry".to_owned());
-            OnFailure::Fail
-        }
-    };
-    let step =
-        PlanStep { id: step.id.clone(), worker: worker?, input: input?, needs: step.needs.clone(), map, on_failure };
-    (mistakes.len() == before).then_some(step)
 }
 
 /// Unknown and repeated ids, cycles, outputs that are read but not waited for.
@@ -103,7 +69,8 @@ fn check_graph(steps: &[PlanStep]) -> Vec<Mistake> {
     }
     for (index, step) in steps.iter().enumerate() {
         let waits_for = ancestors(step, &by_id);
-        let from_input = step.input.reads().map(|id| ("input", id));
+        let field = if matches!(step.work, Work::Approve { .. }) { "approve" } else { "input" };
+        let from_input = step.input.reads().map(|id| (field, id));
         for (field, id) in from_input.chain(step.map.iter().filter_map(|map| map.reads().map(|id| ("map", id)))) {
             let message = if !by_id.contains_key(id) {
                 format!("there is no step {id:?}")

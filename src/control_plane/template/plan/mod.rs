@@ -1,22 +1,31 @@
 //! The plan of an orchestrator: steps, what each needs, and how their outputs become one.
 //!
 //! A [`Plan`] exists only if its graph is sound: ids are unique, every step that is named exists, nothing waits for itself,
-//! and a step that reads another's output also needs it, directly or through others. `graph` checks that, `input` reads and
-//! renders placeholders, `path` walks into values.
+//! and a step that reads another's output also needs it, directly or through others. `graph` checks that, `step` reads one step,
+//! `input` reads and renders placeholders, `path` walks into values.
 
 mod graph;
 mod input;
 mod path;
+mod step;
 #[cfg(test)]
 mod tests;
 
-use crate::domain::name::{Capability, TemplateName};
+use std::time::Duration;
+
+use crate::domain::name::{Capability, TemplateName, ToolName};
 
 pub(super) use graph::validate;
 pub use input::{InputTemplate, MapSource, Unrendered};
 
 /// The most steps that a plan may have (the schema says the same).
 pub const STEPS_MAX: usize = 256;
+
+/// The longest that a step may wait for a time, a person or a signal.
+pub const WAIT_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// The longest name of a signal, in bytes (the schema says the same).
+pub const SIGNAL_NAME_BYTES_MAX: usize = 64;
 
 /// A sound plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +51,14 @@ impl Plan {
     }
 }
 
-/// One step of a plan: a subtask.
+/// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanStep {
     /// Its name in the plan.
     pub id: String,
-    /// Who does it.
-    pub worker: Worker,
-    /// What the worker is given.
+    /// What it does.
+    pub work: Work,
+    /// What the worker or tool is given; of an approval, what is asked.
     pub input: InputTemplate,
     /// The steps that must have ended before.
     pub needs: Vec<String>,
@@ -59,7 +68,30 @@ pub struct PlanStep {
     pub on_failure: OnFailure,
 }
 
-/// Who does a step.
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Has an agent or another plan do a subtask.
+    Delegate(Worker),
+    /// Calls a tool.
+    Tool(ToolName),
+    /// Waits for so long.
+    Wait(Duration),
+    /// Waits for a person's yes.
+    Approve {
+        /// For so long at most.
+        timeout: Option<Duration>,
+    },
+    /// Waits for word from outside.
+    Signal {
+        /// What the signal is called.
+        name: String,
+        /// For so long at most.
+        timeout: Option<Duration>,
+    },
+}
+
+/// Who does a subtask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Worker {
     /// An agent of this template.
@@ -77,6 +109,8 @@ pub enum OnFailure {
     Skip,
     /// The step is done again, and the task fails if that fails too.
     Retry,
+    /// A person is asked: the step is done again, or the task fails.
+    Ask,
 }
 
 /// How the outputs of the steps become the task's output.

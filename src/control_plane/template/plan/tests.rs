@@ -7,7 +7,8 @@ use super::*;
 
 fn plan(value: Value) -> Result<Plan, String> {
     let written = serde_json::from_value(value).expect("a plan as written");
-    validate(&written, 64).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    validate(&written, 64, &["publish".to_owned()])
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn step(id: &str, needs: &[&str], input: &str) -> Value {
@@ -28,7 +29,7 @@ fn the_plan_of_the_blueprint_is_sound() {
     assert_eq!(plan.aggregate, Aggregate::Step("report".to_owned()));
     assert_eq!(plan.step("notes").map(|step| step.on_failure), Some(OnFailure::Skip));
     assert_eq!(plan.leaves().iter().map(|step| step.id.as_str()).collect::<Vec<_>>(), ["report"]);
-    assert!(matches!(plan.steps[0].worker, Worker::Capability(_)));
+    assert!(matches!(plan.steps[0].work, Work::Delegate(Worker::Capability(_))));
 }
 
 #[test]
@@ -53,19 +54,27 @@ fn an_unsound_plan_is_refused_with_its_place() {
         (json!([step("a", &[], "{{input..x}}")]), None, "is no placeholder"),
         (json!([step("a", &[], "{{input")]), None, "not closed"),
         (json!([step("a", &[], "{{item}}")]), None, "only in a step with map"),
-        (json!([{"id": "a", "input": "x"}]), None, "exactly one of template and capability"),
-        (json!([{"id": "a", "template": "w", "capability": "c"}]), None, "exactly one of template and capability"),
+        (json!([{"id": "a", "input": "x"}]), None, "exactly one of template, capability, tool"),
+        (json!([{"id": "a", "template": "w", "capability": "c"}]), None, "exactly one of template, capability, tool"),
+        (json!([{"id": "a", "wait": "1s", "signal": "s"}]), None, "exactly one of template, capability, tool"),
+        (json!([{"id": "a", "tool": "shell"}]), None, "/plan/steps/0/tool: the template's tools do not list \"shell\""),
+        (json!([{"id": "a", "wait": "0s"}]), None, "/plan/steps/0/wait: not a duration"),
+        (json!([{"id": "a", "wait": "367d"}]), None, "/plan/steps/0/wait: not a duration"),
+        (json!([{"id": "a", "wait": "1s", "input": "x"}]), None, "/plan/steps/0/input: only a step with"),
+        (json!([{"id": "a", "wait": "1s", "map": "{{input}}"}]), None, "/plan/steps/0/map: a step that waits"),
+        (json!([{"id": "a", "wait": "1s", "timeout": "1s"}]), None, "/plan/steps/0/timeout: only a step"),
+        (json!([{"id": "a", "tool": "publish", "timeout": "1s"}]), None, "/plan/steps/0/timeout: only a step"),
+        (json!([{"id": "a", "signal": "s", "timeout": "soon"}]), None, "/plan/steps/0/timeout: not a duration"),
+        (json!([{"id": "a", "signal": "a b"}]), None, "/plan/steps/0/signal: not a signal's name"),
+        (json!([{"id": "a", "approve": "{{steps.z.output}}"}]), None, "/plan/steps/0/approve: there is no step"),
+        (json!([{"id": "a", "approve": "{{item}}"}]), None, "/plan/steps/0/approve: {{item}}"),
         (json!([{"id": "a", "template": "w", "map": "all"}]), None, "/plan/steps/0/map: write one placeholder"),
         (
             json!([{"id": "a", "template": "w", "map": "{{steps.z.output}}"}]),
             None,
             "/plan/steps/0/map: there is no step",
         ),
-        (
-            json!([{"id": "a", "template": "w", "on_failure": "ask"}]),
-            None,
-            "/plan/steps/0/on_failure: asking a person is not run",
-        ),
+        (json!([{"id": "a", "template": "w", "on_failure": "shrug"}]), None, "/plan/steps/0/on_failure: one of fail"),
         (json!([one()]), Some(json!({"mode": "step", "step": "b"})), "/plan/aggregate/step: there is no step \"b\""),
         (json!([one()]), Some(json!({"mode": "step"})), "names its step"),
         (json!([one()]), Some(json!({"mode": "vote", "step": "a"})), "only mode step"),
@@ -84,11 +93,31 @@ fn an_unsound_plan_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_step_may_call_a_tool_and_wait_for_a_time_a_person_or_a_signal() {
+    let plan = plan(json!({
+        "steps": [
+            {"id": "draft", "template": "w", "on_failure": "ask"},
+            {"id": "cool", "wait": "10m", "needs": ["draft"]},
+            {"id": "yes", "approve": "Publish {{steps.draft.output}}?", "timeout": "24h", "needs": ["draft"]},
+            {"id": "paid", "signal": "paid"},
+            {"id": "out", "tool": "publish", "input": "{{steps.draft.output}}", "needs": ["cool", "yes", "paid"]}
+        ]
+    }))
+    .expect("sound");
+    let work: Vec<&Work> = plan.steps.iter().skip(1).map(|step| &step.work).collect();
+    let day = Some(Duration::from_secs(24 * 60 * 60));
+    let paid = Work::Signal { name: "paid".to_owned(), timeout: None };
+    let publish = Work::Tool("publish".parse().expect("a name"));
+    assert_eq!(work, [&Work::Wait(Duration::from_secs(600)), &Work::Approve { timeout: day }, &paid, &publish]);
+    assert_eq!(plan.steps[0].on_failure, OnFailure::Ask);
+}
+
+#[test]
 fn more_steps_than_the_fan_out_are_refused() {
     let steps: Vec<Value> = (0..3).map(|n| step(&format!("s{n}"), &[], "x")).collect();
     let written = serde_json::from_value(json!({ "steps": steps })).expect("written");
-    assert!(validate(&written, 3).is_ok());
-    assert!(validate(&written, 2).is_err_and(|mistakes| mistakes[0].message.contains("fan_out")));
+    assert!(validate(&written, 3, &[]).is_ok());
+    assert!(validate(&written, 2, &[]).is_err_and(|mistakes| mistakes[0].message.contains("fan_out")));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The decision table of an agent, and replay.
 
 mod abandon;
+mod diverged;
 mod model;
 pub(crate) mod office;
 

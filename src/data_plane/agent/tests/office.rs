@@ -16,6 +16,7 @@ use crate::control_plane::template::Templates;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::provider::Providers;
+use crate::data_plane::tool::Tools;
 use crate::domain::budget::Scope;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
@@ -66,18 +67,26 @@ impl Office {
             routes: BTreeMap::new(),
             readiness: Arc::new(|_| false),
             free_agent: Arc::new(|_, _, _| None),
+            quarantined: Arc::new(|_| false),
             open_tasks_max: 10,
             agent_queue_max: 10,
         });
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
         let providers = Providers::start(&BTreeMap::new()).0;
         let started_at = Timestamp::now();
-        let rooms = Rooms { journal, admission, budget, prices, dlp, providers, started_at };
+        let tools = Tools::new(&BTreeMap::new());
+        let rooms = Rooms { journal, admission, budget, prices, dlp, providers, tools, started_at };
         Self { environment: Environment::new(rooms), _tree: tree, _committer: committer, _directory: directory }
     }
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.environment.journal
+    }
+
+    /// An order that nobody has submitted.
+    pub(crate) fn order(&self) -> Order {
+        let TaskRecord::Submitted(first) = submitted() else { unreachable!("it is a submission") };
+        first.order
     }
 
     /// A task that is open, with what the first call may cost held for it.

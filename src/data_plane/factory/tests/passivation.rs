@@ -37,7 +37,7 @@ impl House {
     async fn with_seats(active_max: usize) -> Self {
         let office = Office::open().await;
         let settings = Agents { active_max, ..Agents::default() };
-        let (factory, [agents, _]) = Factory::start(office.environment.clone(), &settings, 2, Arc::new(|_| {}));
+        let (factory, [agents, _]) = Factory::start(office.environment.clone(), &settings, 2, None, Arc::new(|_| {}));
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(agents);
         Self { office, factory, _tree: start_root(spec).await.expect("a tree") }
     }

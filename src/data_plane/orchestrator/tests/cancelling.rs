@@ -22,7 +22,7 @@ const BESIDE: &[u8] = b"stats/test/beside";
 
 /// An orchestrator that brings tasks to nobody: the test does their work.
 fn orchestrator(office: &Office) -> Orchestrator {
-    let (factory, _specs) = Factory::start(office.environment.clone(), &Agents::default(), 1, Arc::new(|_| {}));
+    let (factory, _specs) = Factory::start(office.environment.clone(), &Agents::default(), 1, None, Arc::new(|_| {}));
     Orchestrator::start(office.environment.clone(), factory).0
 }
 

@@ -3,12 +3,17 @@
 mod cancelling;
 mod model;
 mod people;
+mod replaying;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::control_plane::template::plan::{Aggregate, InputTemplate, MapSource, OnFailure, Plan, PlanStep, Worker};
-use crate::data_plane::orchestrator::state::{Next, Rules, next};
+use crate::control_plane::template::plan::{
+    Aggregate, InputTemplate, MapSource, OnFailure, Plan, PlanStep, Work, Worker,
+};
+use crate::data_plane::orchestrator::state::{Next, Rules, Stop, next};
+use crate::data_plane::orchestrator::unit::UnitWork;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -91,16 +96,25 @@ impl Story {
         self
     }
 
+    /// What comes next where nothing is submitted and no tool is being called.
+    fn next_at(&self, plan: &Plan, now: Timestamp) -> Next {
+        let rules = Rules { plan, fan_out: FAN_OUT, is_submitted: &|_| false, is_called: &|_| false, diverged: None };
+        next(&self.task(), &rules, now)
+    }
+
+    fn task(&self) -> Task {
+        Task::replay(&self.records).expect("a task")
+    }
+
     fn next(&self, plan: &Plan) -> Next {
-        let rules = Rules { plan, fan_out: FAN_OUT, is_submitted: &|_| false };
-        next(&Task::replay(&self.records).expect("a task"), &rules, NOW)
+        self.next_at(plan, NOW)
     }
 }
 
 fn step(id: &str, needs: &[&str], input: &str) -> PlanStep {
     PlanStep {
         id: id.to_owned(),
-        worker: Worker::Template("left".parse().expect("a name")),
+        work: Work::Delegate(Worker::Template("left".parse().expect("a name"))),
         input: InputTemplate::parse(input).expect("an input"),
         needs: needs.iter().map(|need| (*need).to_owned()).collect(),
         map: None,
@@ -119,13 +133,22 @@ fn diamond() -> Plan {
 
 /// The names and inputs of units to start, and the names of those that run.
 fn work(next: Next) -> (Vec<(String, String)>, Vec<String>) {
-    match next {
-        Next::Work { start, running } => (
-            start.into_iter().map(|unit| (unit.name, unit.input.unwrap_or_default().expose().to_owned())).collect(),
-            running.into_iter().map(|unit| unit.name).collect(),
-        ),
-        other @ (Next::Stop(_) | Next::End(_)) => panic!("not work but {other:?}"),
+    let shown = format!("{next:?}");
+    let Next::Work { start, running, .. } = next else { panic!("not work but {shown}") };
+    let start = start.into_iter().map(|unit| (unit.name, input_of(&unit.work).to_owned()));
+    (start.collect(), running.into_iter().map(|unit| unit.name).collect())
+}
+
+fn input_of(work: &UnitWork) -> &str {
+    match work {
+        UnitWork::Delegate { input, .. } => input.as_ref().map_or("", Text::expose),
+        UnitWork::Tool { input, .. } | UnitWork::Approval { question: input, .. } => input.expose(),
+        UnitWork::Timer { .. } | UnitWork::Signal { .. } => "",
     }
+}
+
+fn stop(child: TaskId) -> Next {
+    Next::Stop(Stop { children: vec![child], ..Stop::default() })
 }
 
 fn units(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -158,7 +181,7 @@ fn the_aggregate_is_the_answer() {
 #[test]
 fn a_failed_step_ends_the_plan_after_its_siblings() {
     let story = Story::new().started(0, "facts").started(1, "notes").failed(0);
-    assert_eq!(story.next(&diamond()), Next::Stop(vec![story.id.child("notes")]));
+    assert_eq!(story.next(&diamond()), stop(story.id.child("notes")));
     let story = story.failed_with(1, "cancelled");
     assert!(matches!(story.next(&diamond()), Next::End(Outcome::Failed { code, .. }) if code == "broken"));
 }
@@ -204,7 +227,7 @@ fn a_mapped_step_runs_once_for_each_item_within_the_fan_out() {
 #[test]
 fn a_cancelled_plan_stops_its_children_first() {
     let story = Story::new().started(0, "facts").cancelled();
-    assert_eq!(story.next(&diamond()), Next::Stop(vec![story.id.child("facts")]));
+    assert_eq!(story.next(&diamond()), stop(story.id.child("facts")));
     assert_eq!(story.failed(0).next(&diamond()), Next::End(Outcome::Cancelled));
 }
 
@@ -214,10 +237,9 @@ fn aggregates_concatenate_merge_and_vote_over_the_leaves() {
         let steps = vec![step("a", &[], "{{input}}"), step("b", &[], "{{input}}"), step("c", &[], "{{input}}")];
         let story = Story::new().started(0, "a").started(1, "b").started(2, "c");
         let story = story.finished(0, "no").finished(1, "Yes ").finished(2, "yes");
-        match story.next(&Plan { steps, aggregate }) {
-            Next::End(Outcome::Answered { output }) => output.expose().to_owned(),
-            other @ (Next::End(_) | Next::Stop(_) | Next::Work { .. }) => panic!("no answer but {other:?}"),
-        }
+        let next = story.next(&Plan { steps, aggregate });
+        let Next::End(Outcome::Answered { output }) = &next else { panic!("no answer but {next:?}") };
+        output.expose().to_owned()
     };
     assert_eq!(aggregate(Aggregate::Concat), "no\n\nYes \n\nyes");
     assert_eq!(aggregate(Aggregate::Merge), r#"{"a":"no","b":"Yes ","c":"yes"}"#);

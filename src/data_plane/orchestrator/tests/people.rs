@@ -23,7 +23,7 @@ use crate::store::Batch;
 const BESIDE: &[u8] = b"stats/test/beside";
 
 fn orchestrator(office: &Office) -> Orchestrator {
-    let (factory, _specs) = Factory::start(office.environment.clone(), &Agents::default(), 1, Arc::new(|_| {}));
+    let (factory, _specs) = Factory::start(office.environment.clone(), &Agents::default(), 1, None, Arc::new(|_| {}));
     Orchestrator::start(office.environment.clone(), factory).0
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::server::{Act, Server, completion};
 use super::{LONG, local, model, providers, request};
 use crate::config::settings::{BaseUrl, KeySource};
-use crate::data_plane::provider::http::ANSWER_BYTES_MAX;
+use crate::data_plane::provider::openai::ANSWER_BYTES_MAX;
 use crate::data_plane::provider::{Charge, Completion, Error, Stop};
 
 async fn asked(act: Act) -> Result<Completion, Error> {

@@ -1,62 +1,69 @@
-//! HTTP to a provider, over TCP or a Unix socket: one pooled client each, made when first used.
+//! HTTP to one place, over TCP or a Unix socket: one pooled client each, made when first used.
 //!
-//! Redirects are not followed and proxies of the environment not used: a prompt goes where the settings say, or nowhere.
+//! Redirects are not followed and proxies of the environment not used: a text goes where the settings say, or nowhere.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
 use tokio::sync::OnceCell;
 
 use super::error::Error;
-use super::policy;
-use crate::config::settings::BaseUrl;
+use super::patience::retry_after;
 use crate::domain::clock::Timestamp;
+use crate::domain::private::Secret;
 
 /// How long making a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept for the next call.
 const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(90);
-/// The most idle connections kept to one provider.
+/// The most idle connections kept to one place.
 const IDLE_CONNECTIONS_MAX: usize = 64;
-/// The largest answer that is read, in bytes.
-pub(super) const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How much of the body of a failure is read, in bytes; it only helps to tell failures apart.
 const FAILURE_BYTES_MAX: usize = 64 * 1024;
 /// How long the body of a failure is waited for once its status is known.
 const FAILURE_BODY_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where a provider listens, and the client that speaks to it.
-pub(super) struct Endpoint {
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Where somebody listens, and the client that speaks to them.
+pub(crate) struct Endpoint {
     base: String,
     socket: Option<PathBuf>,
     idle_max: usize,
     client: OnceCell<Client>,
 }
 
-/// A provider's answer, read whole.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Bytes,
+/// A JSON body on its way.
+pub(crate) struct Post {
+    /// Sent as a bearer token.
+    pub(crate) key: Option<Secret>,
+    /// Names the call, so that whoever honours `Idempotency-Key` does a repetition once.
+    pub(crate) idempotency_key: String,
+    pub(crate) body: Vec<u8>,
+    /// The largest answer that is read, in bytes.
+    pub(crate) answer_bytes_max: usize,
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Bytes,
 }
 
 impl Endpoint {
-    pub(super) fn new(url: BaseUrl, max_concurrency: NonZeroUsize) -> Self {
-        let (base, socket) = match url {
-            BaseUrl::Http(base) => (base, None),
-            BaseUrl::Unix(path) => ("http://localhost/v1".to_owned(), Some(path)),
-            BaseUrl::None => (String::new(), None),
-        };
+    /// A place behind `base`, which ends without a slash; over a Unix socket where one is given.
+    pub(crate) fn new(base: String, socket: Option<PathBuf>, max_concurrency: NonZeroUsize) -> Self {
         let idle_max = max_concurrency.get().min(IDLE_CONNECTIONS_MAX);
         Self { base, socket, idle_max, client: OnceCell::new() }
     }
 
     /// The host's name as the settings write it.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         let rest = self.base.split_once("://").map_or(self.base.as_str(), |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
@@ -66,20 +73,21 @@ impl Endpoint {
     /// Posts a JSON body and reads the answer, whatever its status.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] where nothing was sent; [`Error::Cut`] and [`Error::Nonsense`] (a body over the limit) where
+    /// [`Error::Unreachable`] and [`Error::MissingKey`] where nothing was sent; [`Error::Cut`] and [`Error::TooLarge`] where
     /// something was.
-    pub(super) async fn post(&self, path: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Error> {
+    pub(crate) async fn post(&self, path: &str, post: Post) -> Result<Answer, Error> {
+        let headers = headers(post.key, &post.idempotency_key)?;
         let client = self.client.get_or_try_init(|| self.connect_lazily()).await?;
-        let request = client.post(format!("{}{path}", self.base)).headers(headers).body(body);
+        let request = client.post(format!("{}{path}", self.base)).headers(headers).body(post.body);
         let response = request.send().await.map_err(not_answered)?;
         let status = response.status();
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| policy::retry_after(value, Timestamp::now()));
+            .and_then(|value| retry_after(value, Timestamp::now()));
         let body = if status.is_success() {
-            read(response, ANSWER_BYTES_MAX).await?
+            read(response, post.answer_bytes_max).await?
         } else {
             let some = tokio::time::timeout(FAILURE_BODY_WITHIN, read(response, FAILURE_BYTES_MAX));
             some.await.ok().and_then(Result::ok).unwrap_or_default()
@@ -98,6 +106,23 @@ impl Endpoint {
         };
         Err(Error::Unreachable(format!("make a client: {fault}")))
     }
+}
+
+/// Of the idempotency key only what a header can carry is sent.
+fn headers(key: Option<Secret>, idempotency_key: &str) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let printable: String = idempotency_key.chars().filter(char::is_ascii_graphic).collect();
+    if let (false, Ok(value)) = (printable.is_empty(), HeaderValue::try_from(printable)) {
+        headers.insert(IDEMPOTENCY_KEY, value);
+    }
+    if let Some(key) = key {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
+            .map_err(|_| Error::MissingKey("it does not fit into a header".to_owned()))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
 }
 
 struct Transport {
@@ -132,7 +157,7 @@ async fn read(mut response: Response, limit: usize) -> Result<Bytes, Error> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|fault| Error::Cut(chain(&fault.without_url())))? {
         if body.len().saturating_add(chunk.len()) > limit {
-            return Err(Error::Nonsense { what: "a body over the limit" });
+            return Err(Error::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
@@ -164,8 +189,7 @@ mod tests {
             ("https://user:pass@example.org", "example.org"),
         ];
         for (base, host) in table {
-            assert_eq!(Endpoint::new(BaseUrl::Http(base.to_owned()), NonZeroUsize::MIN).host(), host);
+            assert_eq!(Endpoint::new(base.to_owned(), None, NonZeroUsize::MIN).host(), host);
         }
-        assert_eq!(Endpoint::new(BaseUrl::Unix("/run/llm.sock".into()), NonZeroUsize::MIN).host(), "localhost");
     }
 }

@@ -1,4 +1,4 @@
-//! A provider's key, read anew at each use, so that a key that is put in place or changed needs no restart.
+//! A key, read anew at each use, so that a key that is put in place or changed needs no restart.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -16,7 +16,7 @@ use crate::domain::private::Secret;
 const KEY_BYTES_MAX: usize = 8 * 1024;
 
 /// Where a key comes from, and the last one read from a file.
-pub(super) struct Key {
+pub(crate) struct Key {
     source: KeySource,
     cached: ArcSwapOption<Cached>,
 }
@@ -28,15 +28,15 @@ struct Cached {
 }
 
 impl Key {
-    pub(super) fn new(source: KeySource) -> Self {
+    pub(crate) fn new(source: KeySource) -> Self {
         Self { source, cached: ArcSwapOption::empty() }
     }
 
-    /// The key as it is now; none where the provider needs none.
+    /// The key as it is now; none where none is needed.
     ///
     /// # Errors
     /// [`Error::MissingKey`], naming the variable or the file: there is none, it is empty, too long, or not printable ASCII.
-    pub(super) fn current(&self) -> Result<Option<Secret>, Error> {
+    pub(crate) fn current(&self) -> Result<Option<Secret>, Error> {
         match &self.source {
             KeySource::None => Ok(None),
             KeySource::File(path) => self.in_file(path).map(Some),

@@ -1,10 +1,11 @@
 //! The whole daemon in one process, with its actors killed under load.
 
+mod quarantine;
 mod simulation;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -24,6 +25,12 @@ const REPEATS_MAX: usize = 400;
 /// Clients that submit without pause meanwhile.
 const CLIENTS: usize = 4;
 
+/// The recorder of this process, which takes one.
+fn metrics() -> Metrics {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    METRICS.get_or_init(|| Metrics::install().expect("the only recorder of this process")).clone()
+}
+
 async fn daemon_in(home: &Path) -> Daemon {
     let key =
         keys::generate(&"test".parse().expect("a key id"), Algorithm::Ed25519, &home.join("private")).expect("a key");
@@ -36,14 +43,17 @@ async fn daemon_in(home: &Path) -> Daemon {
         std::fs::copy(&from, &to).expect("a copy");
         signing::sign_file(&to, &key.private).expect("a signature");
     }
+    begun_in(home).await
+}
+
+/// A daemon over what is there.
+async fn begun_in(home: &Path) -> Daemon {
     let file = home.join("factoryd.toml");
-    let settings = "data_dir = \"data\"\ntemplates_dir = \"templates\"\nsocket = \"c.sock\"\nmax_workers = 2\n[templates]\ntrusted_keys_dir = \"keys\"\n";
+    let settings = "data_dir = \"data\"\ntemplates_dir = \"templates\"\nsocket = \"c.sock\"\nmax_workers = 2\n[templates]\ntrusted_keys_dir = \"keys\"\n[api]\ndrain_grace = \"1s\"\n";
     std::fs::write(&file, settings).expect("settings");
     let sources = Sources { file: Some(file), environment: Vec::new(), flags: Overrides::default() };
     let settings = config::load(&sources).expect("good settings");
-    Daemon::start(settings, Metrics::install().expect("the only recorder of this process"), None)
-        .await
-        .expect("a daemon")
+    Daemon::start(settings, metrics(), None).await.expect("a daemon")
 }
 
 /// Paths to every actor but the root, agents and plans left out: those come and go.
@@ -159,5 +169,5 @@ async fn whatever_actor_is_killed_under_load_the_tree_is_whole_again_and_every_t
     assert_eq!(daemon.journal.open_count(), 0, "no task is left behind");
     let reserved = daemon.budget.open().await.expect("the ledger answers");
     assert!(reserved.is_empty(), "no money is held: {reserved:?}");
-    daemon.stop().await.expect("a stop in good order");
+    daemon.stop(std::future::pending()).await.expect("a stop in good order");
 }

@@ -1,0 +1,68 @@
+//! What leaves the host and what comes back passes here, on its way to and from models and tools.
+
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::pause::transient;
+use crate::data_plane::dlp::{self, Protected, Vault};
+use crate::domain::name::Tenant;
+use crate::domain::private::Text;
+use crate::domain::protection::Action;
+use crate::journal::order::Order;
+
+/// How often a text whose filter workers ended is filtered again.
+const FILTER_REPEATS_MAX: u32 = 3;
+/// The pause before that, in which the workers are started anew.
+const FILTER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Passes texts through the filter. A text can lose its worker to somebody else's fault; one that loses it every time is taken to
+/// be the fault, and does not pass.
+pub(crate) async fn filter(
+    environment: &Environment,
+    texts: Vec<Text>,
+    action: Action,
+    tenant: &Tenant,
+) -> Result<Protected, dlp::Error> {
+    for _ in 0..FILTER_REPEATS_MAX {
+        match environment.dlp.protect(texts.clone(), action, tenant).await {
+            Err(dlp::Error::Failed { .. }) => tokio::time::sleep(FILTER_PAUSE).await,
+            filtered => return filtered,
+        }
+    }
+    environment.dlp.protect(texts, action, tenant).await
+}
+
+/// As [`filter`], for one text of a step that has started: it waits until the filter has room.
+pub(crate) async fn filter_patiently(
+    environment: &Environment,
+    text: &Text,
+    action: Action,
+    tenant: &Tenant,
+) -> Result<Protected, dlp::Error> {
+    loop {
+        match filter(environment, vec![text.clone()], action, tenant).await {
+            Err(error) if transient(&error).is_some() => {
+                tokio::time::sleep(transient(&error).unwrap_or_default()).await;
+            }
+            filtered => return filtered,
+        }
+    }
+}
+
+/// What a provider or a tool wrote passes the inbound filter before pseudonyms become the owner's data again.
+pub(crate) async fn check(
+    environment: &Environment,
+    order: &Order,
+    vault: &Vault,
+    text: &Text,
+) -> Result<Text, dlp::Error> {
+    let text = match order.protection.inbound {
+        Action::Allow => text.clone(),
+        action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
+            // The answer is paid for: it waits until the filter has room.
+            let protected = filter_patiently(environment, text, action, &order.tenant).await?;
+            protected.texts.into_iter().next().unwrap_or_default()
+        }
+    };
+    Ok(vault.restore(&text))
+}
