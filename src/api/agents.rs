@@ -11,8 +11,8 @@ use super::render;
 use super::router::Shared;
 use crate::control_plane::admission::NewAgent;
 use crate::control_plane::audit::Entry;
+use crate::data_plane::factory;
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::Class;
 use crate::domain::id::AgentId;
 use crate::journal::agents::AgentRecord;
 use crate::protocol::agent::{Agent, CreateAgent};
@@ -96,8 +96,7 @@ pub(super) async fn release(
     let agent = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant));
     let agent = agent.ok_or_else(|| ApiError::not_found("agent"))?;
     if !rooms.factory.is_quarantined(id) {
-        let detail = format!("{id} is not in quarantine");
-        return Err(ApiError::new(Class::Conflict, "agent_not_quarantined", detail));
+        return Err(factory::Error::NotQuarantined(id).into());
     }
     let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "release_agent").on(id);
     rooms.audit.record(entry).await?;

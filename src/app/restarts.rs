@@ -178,7 +178,13 @@ impl RestartLedger for Restarts {
     }
 
     fn take_restarts(&self, key: &str) -> Vec<Micros> {
-        self.0.entries.get_mut(key).map(|mut entry| std::mem::take(&mut entry.earlier)).unwrap_or_default()
+        let Some(mut entry) = self.0.entries.get_mut(key) else { return Vec::new() };
+        let taken = std::mem::take(&mut entry.earlier);
+        // A third process counts them too, if they are recent then.
+        entry.restarts.splice(..0, taken.iter().copied());
+        let excess = entry.restarts.len().saturating_sub(RESTARTS_MAX);
+        entry.restarts.drain(..excess);
+        taken
     }
 
     fn note(&self, key: &str, note: Note) {
@@ -294,19 +300,19 @@ mod tests {
         first.note("given up", Note::Restarted);
         first.note("given up", Note::GivenUp);
         first.note("poison", Note::Quarantined { exit: Exit::Killed });
-        for key in ["over", "unknown"] {
-            first.note("over", Note::Restarted);
-            first.note(key, Note::Ended);
-        }
+        first.note("over", Note::Restarted);
+        first.note("over", Note::Ended);
+        first.note("unknown", Note::Ended);
         first.note("forgiven", Note::Quarantined { exit: Exit::Killed });
         first.note("forgiven", Note::Forgiven);
         assert!(first.take_restarts("a").is_empty(), "they are this process's own");
         first.write().await;
 
-        for _ in 0..2 {
+        for process in 2..5 {
             let next = Restarts::load(&store).await.expect("a ledger");
-            assert_eq!(next.history("a").total, 2);
-            assert_eq!((next.take_restarts("a").len(), next.take_restarts("a").len()), (2, 0));
+            assert_eq!(next.history("a").total, process);
+            assert_eq!((next.take_restarts("a").len(), next.take_restarts("a").len()), (process as usize, 0));
+            next.note("a", Note::Restarted);
             assert_eq!((next.take_restarts("given up").len(), next.history("given up").given_up.len()), (0, 1));
             let quarantine = next.history("poison").quarantine.expect("a quarantine");
             assert_eq!(&*quarantine.exit, "killed");

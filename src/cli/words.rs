@@ -31,8 +31,9 @@ pub(super) fn bytes(bytes: u64) -> String {
     const MB: u64 = 1_000_000;
     const GB: u64 = 1_000_000_000;
     // One decimal place, cut rather than rounded: integers alone.
-    let in_units =
-        |unit: u64| format!("{}.{}", bytes.div_euclid(unit), bytes.rem_euclid(unit).saturating_mul(10) / unit);
+    let in_units = |unit: u64| {
+        format!("{}.{}", bytes.div_euclid(unit), bytes.rem_euclid(unit).saturating_mul(10).div_euclid(unit))
+    };
     match bytes {
         0..KB => format!("{bytes} bytes"),
         KB..MB => format!("{} kB", in_units(KB)),

@@ -1,6 +1,6 @@
 //! What the handle, the committer and the sweeper share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
@@ -33,8 +33,8 @@ pub(super) struct Shared {
     progress: Progress,
     unwell: OnceLock<(Arc<str>, Cause)>,
     pub(super) space: Space,
-    /// Whether the last group was not written because there was no room.
-    cramped: AtomicBool,
+    /// How much was not written because there was no room for it; 0 once there is.
+    refused_bytes: AtomicUsize,
 }
 
 /// What sled was given, and who hears of it.
@@ -67,7 +67,7 @@ impl Shared {
             progress: Progress { begun: AtomicU64::new(position.0), durable: watch::Sender::new(position.0) },
             unwell: OnceLock::new(),
             space,
-            cramped: AtomicBool::new(false),
+            refused_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -96,22 +96,31 @@ impl Shared {
         }
     }
 
-    /// Whether so many bytes more can be written; says in the log when that changes. The disk is asked for a group that is to be
-    /// written, and after one that was not.
+    /// Whether so many bytes more can be written; says in the log when that changes. While the disk has no room for what was last
+    /// refused, less may still be written, and the store is not well.
     pub(super) fn room_for(&self, bytes: usize) -> Result<(), NoRoom> {
-        if bytes == 0 && !self.cramped.load(Ordering::Acquire) {
+        let refused = self.refused_bytes.load(Ordering::Acquire);
+        if bytes == 0 && refused == 0 {
             return Ok(());
         }
-        let room = self.space.room_for(bytes);
-        let was_cramped = self.cramped.swap(room.is_err(), Ordering::AcqRel);
-        match room {
-            Err(no_room) if !was_cramped => {
-                tracing::error!(%no_room, advice = Cause::NoRoom.advice(), "the store writes nothing; reads go on");
+        match self.space.room_for(bytes.max(refused)) {
+            Ok(()) => {
+                if refused > 0 {
+                    self.refused_bytes.store(0, Ordering::Release);
+                    tracing::info!("the disk has room again; the store takes writes");
+                }
+                Ok(())
             }
-            Ok(()) if was_cramped => tracing::info!("the disk has room again; the store takes writes"),
-            Err(_) | Ok(()) => {}
+            Err(_) if 0 < bytes && bytes < refused => self.space.room_for(bytes),
+            Err(no_room) => {
+                if refused == 0 {
+                    let advice = Cause::NoRoom.advice();
+                    tracing::error!(%no_room, bytes, advice, "the store does not write this; reads go on");
+                }
+                self.refused_bytes.store(bytes.max(refused), Ordering::Release);
+                Err(no_room)
+            }
         }
-        room
     }
 
     pub(super) fn unwell(&self) -> Option<&str> {

@@ -83,9 +83,6 @@ pub enum Error {
     Call(#[from] CallError),
 }
 
-/// A spec that contradicts itself, wherever it is met.
-const SPEC_REFUSED: &str = "child_spec_refused";
-
 /// After how long a refusal that a restart causes may be over.
 const RESTART_RETRY: Duration = Duration::from_secs(1);
 
@@ -99,7 +96,7 @@ impl Failure for Error {
             Self::Restarting { .. } => "child_restarting",
             Self::Quarantined { .. } => "child_quarantined",
             Self::NotQuarantined { .. } => "child_not_quarantined",
-            Self::BadSpec { .. } => SPEC_REFUSED,
+            Self::BadSpec { .. } => "child_spec_refused",
             Self::Start(error) => error.code(),
             Self::Call(error) => error.code(),
         }
@@ -153,7 +150,7 @@ impl Failure for Error {
 
 impl Failure for StartError {
     fn code(&self) -> &'static str {
-        if self.contradiction.is_some() { SPEC_REFUSED } else { "child_start_failed" }
+        if self.contradiction.is_some() { "child_spec_refused" } else { "child_start_failed" }
     }
 
     fn class(&self) -> Class {

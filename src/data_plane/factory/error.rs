@@ -18,6 +18,9 @@ pub enum Error {
         /// Why.
         fault: supervision::Error,
     },
+    /// Only an agent in quarantine can be released.
+    #[error("{0} is not in quarantine")]
+    NotQuarantined(AgentId),
     /// There is no such agent.
     #[error("there is no agent {0}")]
     Unknown(AgentId),
@@ -28,6 +31,7 @@ impl Failure for Error {
         match self {
             Self::Journal(error) => error.code(),
             Self::Activate { .. } => "agent_not_activated",
+            Self::NotQuarantined(_) => "agent_not_quarantined",
             Self::Unknown(_) => "agent_not_found",
         }
     }
@@ -36,6 +40,7 @@ impl Failure for Error {
         match self {
             Self::Journal(error) => error.class(),
             Self::Activate { .. } => Class::Unavailable,
+            Self::NotQuarantined(_) => Class::Conflict,
             Self::Unknown(_) => Class::NotFound,
         }
     }
@@ -44,7 +49,7 @@ impl Failure for Error {
         match self {
             Self::Journal(error) => error.retry(),
             Self::Activate { fault, .. } => fault.retry(),
-            Self::Unknown(_) => Retry::Never,
+            Self::NotQuarantined(_) | Self::Unknown(_) => Retry::Never,
         }
     }
 
@@ -52,6 +57,7 @@ impl Failure for Error {
         match self {
             Self::Journal(error) => error.detail(),
             Self::Activate { agent, .. } => format!("{agent} could not be activated; the task waits for it"),
+            Self::NotQuarantined(_) => self.to_string(),
             Self::Unknown(agent) => format!("there is no agent {agent}"),
         }
     }

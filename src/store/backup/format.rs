@@ -147,11 +147,14 @@ impl SectionHead {
     }
 }
 
+/// A key, and its value; `None` removes it.
+pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
+
 /// What one section holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Section {
-    /// Entries as a scan found them, or what a group wrote; `None` removes a key.
-    Writes(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    /// Entries as a scan found them, or what a group wrote.
+    Writes(Vec<Write>),
     Payload {
         digest: Digest,
         body: Vec<u8>,
@@ -207,7 +210,7 @@ pub(super) fn companion(name: &str, content: &[u8]) -> Vec<u8> {
     body
 }
 
-fn writes(count: u32, body: &[u8]) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Flaw> {
+fn writes(count: u32, body: &[u8]) -> Result<Vec<Write>, Flaw> {
     let short = || changed("a section ends too early");
     let (mut rest, mut found) = (body, Vec::new());
     for _ in 0..count {

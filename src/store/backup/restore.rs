@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::format::{Section, changed};
+use super::format::{Section, Write, changed};
 use super::reader::{Archive, Summary};
 use super::snapshot::COMPANIONS;
 use super::swap::{self, Place};
@@ -75,7 +75,7 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
     Ok(totals)
 }
 
-fn load(engine: &Engine, entries: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Error> {
+fn load(engine: &Engine, entries: Vec<Write>) -> Result<(), Error> {
     let writes = Writes { entries: HashMap::from_iter(entries), unnamed: Vec::new() };
     engine.write(writes).map_err(|fault| Error::Restore(fault.to_string()))
 }

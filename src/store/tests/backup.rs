@@ -32,8 +32,11 @@ fn file(directory: &Path, archive: &[u8]) -> PathBuf {
     path
 }
 
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Every stored key and value, and every payload file, as they are on the disk of a closed store.
-fn raw(data_dir: &Path) -> (BTreeMap<Vec<u8>, Vec<u8>>, BTreeMap<PathBuf, Vec<u8>>) {
+fn raw(data_dir: &Path) -> (Entries, Files) {
     let db = sled::open(data_dir.join("store")).unwrap();
     let entries = db.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect();
     let mut files = BTreeMap::new();

@@ -66,6 +66,8 @@ async fn a_disk_without_room_is_not_written_to_until_it_has_some_and_reads_go_on
         assert!(matches!(store.commit(put(key, size)).await, Err(Error::Unwell(_))), "{key}");
         assert!(!store.contains(Keyspace::Task, key.as_bytes()).unwrap(), "{key}");
     }
+    assert!(matches!(store.health(), Health::Unwell { cause: Cause::NoRoom, .. }), "no room for what was refused");
+    store.commit(put("least", 100)).await.expect("there is room for this");
     free.store(SPACE_RESERVED_BYTES - 1, Ordering::Relaxed);
     assert!(matches!(store.health(), Health::Unwell { cause: Cause::NoRoom, .. }));
     assert!(store.read(|store| store.get(Keyspace::Task, b"kept")).await.unwrap().is_some());
@@ -250,16 +252,18 @@ async fn a_database_that_lost_its_end_is_not_opened_as_if_nothing_were_missing()
                 "{refused:?}"
             );
         }
-        // Whoever takes the mark away accepts the loss.
-        std::fs::remove_file(cut.join("store.position")).unwrap();
-        let accepted = Bench::open(&cut);
-        accepted.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
+        // Whoever takes the mark away accepts the loss, where sled opens what is left.
+        if matches!(kept, None | Some(0)) {
+            std::fs::remove_file(cut.join("store.position")).unwrap();
+            let accepted = Bench::open(&cut);
+            accepted.store.commit(Batch::new().put(Keyspace::Task, "more", record("v"))).await.unwrap();
+        }
     }
 }
 
-/// Invariant 3, where sled itself fails and then refuses reads.
+/// Invariant 3: what is done where sled, after a failed write, refuses reads.
 #[tokio::test]
-async fn reads_go_on_where_sled_refuses_them_after_a_failed_write() {
+async fn what_is_on_the_disk_opens_anew_while_the_store_is_open() {
     let directory = tempfile::tempdir().unwrap();
     let bench = Bench::open(directory.path());
     bench.store.commit(Batch::new().put(Keyspace::Task, "kept", record(bytes(20_000)))).await.unwrap();
