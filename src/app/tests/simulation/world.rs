@@ -144,7 +144,7 @@ impl World {
     }
 
     async fn stop(&mut self, daemon: Daemon) {
-        let stopped = tokio::time::timeout(STOPPED_WITHIN, daemon.stop()).await;
+        let stopped = tokio::time::timeout(STOPPED_WITHIN, daemon.stop(std::future::pending())).await;
         match stopped {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.broken.push(format!("stop: {error}")),
@@ -267,7 +267,7 @@ impl World {
             }
             Event::Trouble(which) => {
                 let open = self.acknowledged(which).and_then(|task| daemon.journal.watch(task));
-                if let Some(task) = open.map(|open| open.borrow().clone()).filter(|task| !task.is_plan()) {
+                if let Some(task) = open.map(|open| open.borrow().clone()) {
                     let (code, message, at) = ("trouble".to_owned(), "look at it".to_owned(), Timestamp::now());
                     let needed = TaskRecord::AttentionNeeded(AttentionNeeded { step: None, code, message, at });
                     let (journal, id) = (daemon.journal.clone(), task.order.task);
@@ -318,13 +318,14 @@ impl World {
         tokio::spawn(async move { orchestrator.retry(&Principal::internal(), task, Batch::new()).await.is_ok() });
     }
 
-    /// Sees to every task that waits for a person: has one retried, and the next one rejected.
+    /// Sees to every task that waits for a person: approves what asks for that, has one in trouble retried, and rejects the next.
     fn attend(&self, daemon: &Daemon) {
-        let waiting = daemon.journal.open_tasks().into_iter().filter(|task| task.state == State::NeedsAttention);
-        for (number, task) in waiting.enumerate() {
-            match number % 2 {
-                0 => self.retry(daemon, task.order.task),
-                _ => self.decide(daemon, task.order.task, Verdict::Rejected),
+        for (number, task) in daemon.journal.open_tasks().into_iter().enumerate() {
+            match (task.state, number % 2) {
+                (State::WaitingApproval, _) => self.decide(daemon, task.order.task, Verdict::Approved),
+                (State::NeedsAttention, 0) => self.retry(daemon, task.order.task),
+                (State::NeedsAttention, _) => self.decide(daemon, task.order.task, Verdict::Rejected),
+                _ => {}
             }
         }
     }
@@ -347,6 +348,7 @@ impl World {
             Work::Registered(which) => Target::Agent(self.agents[which % self.agents.len()]),
             Work::Plan => template("boss"),
             Work::Nested => template("chief"),
+            Work::Waiting => template("clerk"),
         };
         let number = self.asked().len();
         Submission {

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::{FAN_OUT, NOW, Story, step};
 use crate::control_plane::template::plan::{Aggregate, MapSource, OnFailure, Plan};
-use crate::data_plane::orchestrator::state::{ATTEMPTS_MAX, Next, Rules, Unit, next};
+use crate::data_plane::orchestrator::state::{ATTEMPTS_MAX, Next, Rules, next};
+use crate::data_plane::orchestrator::unit::Unit;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::journal::record::{Ended, Outcome, StepKind, TaskRecord};
@@ -87,7 +88,8 @@ fn unit_and_step(name: &str) -> (&str, &str) {
 
 impl Run<'_> {
     fn decide(&self, task: &Task) -> Next {
-        let rules = Rules { plan: self.plan, fan_out: FAN_OUT, is_submitted: &|_| false };
+        let (is_submitted, is_called) = (&|_| false, &|_| false);
+        let rules = Rules { plan: self.plan, fan_out: FAN_OUT, is_submitted, is_called, diverged: None };
         next(task, &rules, self.now)
     }
 
@@ -104,7 +106,7 @@ impl Run<'_> {
     fn start(&mut self, units: &[Unit]) -> Result<(), TestCaseError> {
         for unit in units {
             let (base, step) = unit_and_step(&unit.name);
-            prop_assert_eq!(unit.child, self.story.id.child(&unit.name), "a unit names one subtask");
+            prop_assert_eq!(unit.child(), Some(self.story.id.child(&unit.name)), "a unit names one subtask");
             let again = self.task.steps.iter().find(|known| known.kind.name() == Some(unit.name.as_str()));
             prop_assert_eq!(again, None, "each attempt starts once");
             let step = self.plan.step(step).expect("a step of the plan");
@@ -192,17 +194,19 @@ impl Run<'_> {
         prop_assert_eq!(again.as_ref(), Some(&decided), "a successor decides the same");
         let is_late = self.task.order.deadline.is_some_and(|deadline| deadline <= self.now);
         match decided {
-            Next::Work { start, running } => {
+            Next::Work { start, running, calls, until } => {
+                prop_assert_eq!((calls.len(), until), (0, None), "nothing but subtasks is in these plans");
                 prop_assert!(!self.is_cancelled && !is_late, "nothing goes on");
                 let known: BTreeSet<TaskId> = self.running().into_iter().map(|(_, child)| child).collect();
-                let told: BTreeSet<TaskId> = running.iter().map(|unit| unit.child).collect();
+                let told: BTreeSet<TaskId> = running.iter().filter_map(Unit::child).collect();
                 prop_assert_eq!(told, known, "what runs is waited for");
                 self.start(&start)?;
             }
-            Next::Stop(children) => {
+            Next::Stop(stop) => {
                 let known: Vec<TaskId> = self.running().into_iter().map(|(_, child)| child).collect();
-                prop_assert_eq!(children, known);
+                prop_assert_eq!((stop.children, stop.cut.len(), stop.finishing.len()), (known, 0, 0));
             }
+            other @ (Next::Conclude(_) | Next::Ask(_)) => prop_assert!(false, "{other:?} is in none of these plans"),
             Next::End(outcome) => {
                 prop_assert_eq!(self.running(), Vec::new(), "a plan ends when nothing is open");
                 let ended = TaskRecord::Ended(Ended { outcome: outcome.clone(), at: self.now });
