@@ -216,17 +216,21 @@ impl World {
             }
             self.befall(daemon, moment.event).await;
         }
+        // What was asked for last may not be on record yet, and comes to light while everything settles.
         let ended = async {
-            while daemon.journal.open_count() > 0 && !gave_up.is_finished() {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                self.attend(daemon);
+            for round in 0.. {
+                let settling = if daemon.journal.open_count() == 0 { SETTLED_AFTER } else { Duration::from_secs(1) };
+                tokio::time::sleep(settling).await;
+                if gave_up.is_finished() || settling == SETTLED_AFTER && daemon.journal.open_count() == 0 {
+                    return;
+                }
+                self.attend(daemon, round);
             }
         };
         if tokio::time::timeout(ENDED_WITHIN, ended).await.is_err() {
             let open = daemon.journal.open_tasks();
             self.broken.push(format!("{} tasks do not end: {open:?}", open.len()));
         }
-        tokio::time::sleep(SETTLED_AFTER).await;
         if gave_up.is_finished() { End::Crashed } else { End::RanOut }
     }
 
@@ -318,14 +322,16 @@ impl World {
         tokio::spawn(async move { orchestrator.retry(&Principal::internal(), task, Batch::new()).await.is_ok() });
     }
 
-    /// Sees to every task that waits for a person: approves what asks for that, has one in trouble retried, and rejects the next.
-    fn attend(&self, daemon: &Daemon) {
+    /// Sees to every task that waits for a person: approves what asks for that; has what is in trouble retried, or rejects it.
+    fn attend(&self, daemon: &Daemon, round: usize) {
         for (number, task) in daemon.journal.open_tasks().into_iter().enumerate() {
-            match (task.state, number % 2) {
-                (State::WaitingApproval, _) => self.decide(daemon, task.order.task, Verdict::Approved),
-                (State::NeedsAttention, 0) => self.retry(daemon, task.order.task),
-                (State::NeedsAttention, _) => self.decide(daemon, task.order.task, Verdict::Rejected),
-                _ => {}
+            let (id, rejects) = (task.order.task, (round + number) % 4 == 3);
+            if task.state == State::WaitingApproval {
+                self.decide(daemon, id, Verdict::Approved);
+            } else if task.state == State::NeedsAttention && rejects {
+                self.decide(daemon, id, Verdict::Rejected);
+            } else if task.state == State::NeedsAttention {
+                self.retry(daemon, id);
             }
         }
     }
