@@ -124,10 +124,7 @@ impl Daemon {
         let started_at = Timestamp::now();
         let store = open_store(&settings).await?;
         let events = Events::new();
-        let journal = {
-            let (store, events) = (store.clone(), events.clone());
-            tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??
-        };
+        let journal = open_journal(store.clone(), events.clone()).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
 
@@ -135,16 +132,7 @@ impl Daemon {
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
-        let rooms = agent::Rooms {
-            journal: journal.clone(),
-            admission: control.admission.clone(),
-            budget: control.budget.clone(),
-            prices: PriceList::new(&settings.models),
-            dlp: dlp.clone(),
-            providers,
-            tools: Tools::new(&settings.tools),
-            started_at,
-        };
+        let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
@@ -289,6 +277,30 @@ async fn open_store(settings: &Settings) -> Result<Store, Error> {
         Store::open(&directory, store::Options { cache_bytes }).map_err(Error::from)
     };
     tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
+}
+
+async fn open_journal(store: Store, events: Events) -> Result<Journal, Error> {
+    let open = tokio::task::spawn_blocking(move || Journal::open(store, events));
+    Ok(open.await.map_err(Error::Thread)??)
+}
+
+fn agent_rooms(
+    settings: &Settings,
+    journal: &Journal,
+    control: &ControlPlane,
+    (dlp, providers): (Dlp, Providers),
+    started_at: Timestamp,
+) -> agent::Rooms {
+    agent::Rooms {
+        journal: journal.clone(),
+        admission: control.admission.clone(),
+        budget: control.budget.clone(),
+        prices: PriceList::new(&settings.models),
+        dlp,
+        providers,
+        tools: Tools::new(&settings.tools),
+        started_at,
+    }
 }
 
 fn create_private(directory: &Path) -> Result<(), Error> {
