@@ -327,7 +327,7 @@ def main():
     arguments.add_argument("--active", type=int, default=100_000)
     arguments.add_argument("--open", type=int, default=10_000)
     arguments.add_argument("--cache-bytes", type=int, default=1 << 20, help="store.cache_bytes")
-    arguments.add_argument("--idle-max", default="60s", help="agents.idle_max; long enough for all to be activated")
+    arguments.add_argument("--idle-max", default="120s", help="agents.idle_max; long enough for all to be activated")
     arguments.add_argument("--keep", action="store_true", help="leave the directory behind")
     arguments.add_argument("--json", action="store_true")
     Bench(arguments.parse_args()).run()

@@ -33,6 +33,7 @@ mod main_job;
 mod metrics_from_start;
 mod openapi;
 mod orchestration;
+mod otp_conformance;
 mod plans;
 mod pool_limits;
 mod power_loss;

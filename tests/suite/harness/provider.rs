@@ -209,26 +209,22 @@ async fn answer(request: Request<Incoming>, desk: Desk) -> Result<Response<Body>
                 tokio::time::sleep(latency).await;
                 *then
             }
-            now => break Ok(given(now, &call, &desk.answered).await),
+            Reply::Echo => break Ok(completion(format!("echo: {}", call.prompt()), &call, &desk)),
+            Reply::Say(text) => break Ok(completion(text.to_owned(), &call, &desk)),
+            Reply::Return => break Ok(whole(format!("did: {}", call.body["input"].as_str().expect("an input")))),
+            Reply::Status(status, retry_after) => break Ok(failed(status, retry_after)),
+            Reply::Cut => break Ok(cut()),
+            Reply::Nonsense => break Ok(whole("<html>It works!</html>".into())),
+            Reply::Silence => std::future::pending().await,
         };
     }
 }
 
-async fn given(reply: Reply, call: &Asked, answered: &Answers) -> Response<Body> {
-    let said = |text: String| {
-        let answer = said(&text);
-        answered.lock().expect("no poison").push((call.number, text));
-        answer
-    };
-    match reply {
-        Reply::Echo => said(format!("echo: {}", call.prompt())),
-        Reply::Say(text) => said(text.to_owned()),
-        Reply::Return => whole(format!("did: {}", call.body["input"].as_str().expect("an input"))),
-        Reply::Status(status, retry_after) => failed(status, retry_after),
-        Reply::Cut => cut(),
-        Reply::Nonsense => whole("<html>It works!</html>".into()),
-        Reply::Silence | Reply::Held(..) | Reply::After(..) => std::future::pending().await,
-    }
+/// An answer, which is remembered.
+fn completion(text: String, call: &Asked, desk: &Desk) -> Response<Body> {
+    let answer = said(&text);
+    desk.answered.lock().expect("no poison").push((call.number, text));
+    answer
 }
 
 fn said(text: &str) -> Response<Body> {

@@ -115,7 +115,7 @@ async fn under_load(daemon: &Daemon, seed: u64) -> BTreeMap<String, String> {
                     let task = client.submit(&wanted, None, wait).await.expect("a task");
                     inputs.insert(task.task_id.clone(), wanted.input.as_str().expect("text").to_owned());
                     if chance.gen_bool(0.1) {
-                        client.cancel(&task.task_id).await.map_or_else(|ended| drop(ended), drop);
+                        client.cancel(&task.task_id).await.map_or_else(drop, drop);
                     }
                     if chance.gen_bool(0.1) {
                         let agent =

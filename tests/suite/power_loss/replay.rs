@@ -103,13 +103,12 @@ impl Replay {
 
     fn end(&mut self, number: usize, call: &Call, synced: &[usize], result: i64) {
         match call.name.as_str() {
-            "write" | "writev" | "pwrite64" | "ftruncate" => {
-                if self.below(call.file()).is_some() {
-                    let done = usize::try_from(result).ok();
-                    self.disk.change_ended(number, done);
-                    *self.positions.entry(call.descriptor()).or_default() += done.unwrap_or(0);
-                }
+            "write" | "writev" | "pwrite64" | "ftruncate" if self.below(call.file()).is_some() => {
+                let done = usize::try_from(result).ok();
+                self.disk.change_ended(number, done);
+                *self.positions.entry(call.descriptor()).or_default() += done.unwrap_or(0);
             }
+            "write" | "writev" | "sendto" | "sendmsg" => {}
             "fsync" | "fdatasync" => {
                 if let Some(file) = self.ours(call.file()).filter(|_| result == 0) {
                     self.disk.synced(&file, synced);

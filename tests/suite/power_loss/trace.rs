@@ -46,7 +46,7 @@ impl Call {
     pub(super) fn bytes(&self) -> &[u8] {
         let found = self.arguments.iter().find_map(|argument| match argument {
             Argument::Bytes(bytes) => Some(bytes.as_slice()),
-            _ => None,
+            Argument::Descriptor(..) | Argument::Here(_) | Argument::Number(_) | Argument::Word(_) => None,
         });
         found.unwrap_or_else(|| panic!("{} has no bytes: {self:?}", self.name))
     }
@@ -73,10 +73,9 @@ impl Call {
     }
 
     pub(super) fn has_flag(&self, flag: &str) -> bool {
-        self.arguments.iter().any(|argument| match argument {
-            Argument::Word(word) => word.split('|').any(|one| one == flag),
-            _ => false,
-        })
+        let has =
+            |argument: &Argument| matches!(argument, Argument::Word(word) if word.split('|').any(|one| one == flag));
+        self.arguments.iter().any(has)
     }
 
     /// The paths that it names, whole.
