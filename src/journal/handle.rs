@@ -272,9 +272,20 @@ impl Journal {
     /// # Errors
     /// The store failed or a record cannot be read.
     pub async fn wait(&self, id: TaskId, within: Duration) -> Result<Option<Arc<Task>>, Error> {
+        self.wait_until(id, within, |task| task.state.has_ended()).await
+    }
+
+    /// Waits until a task is as `wanted`, at most so long, and returns it as it is then.
+    ///
+    /// # Errors
+    /// The store failed or a record cannot be read.
+    pub async fn wait_until<F>(&self, id: TaskId, within: Duration, wanted: F) -> Result<Option<Arc<Task>>, Error>
+    where
+        F: Fn(&Task) -> bool + Send,
+    {
         if let Some(mut following) = self.watch(id) {
-            let ended = following.wait_for(|task| task.state.has_ended());
-            if let Ok(Ok(task)) = tokio::time::timeout(within, ended).await {
+            let reached = following.wait_for(|task| wanted(task));
+            if let Ok(Ok(task)) = tokio::time::timeout(within, reached).await {
                 return Ok(Some(Arc::clone(&task)));
             }
         }

@@ -56,6 +56,12 @@ impl State {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 
+    /// Whether nothing will happen before a person says something.
+    #[must_use]
+    pub fn waits_for_person(self) -> bool {
+        matches!(self, Self::WaitingApproval | Self::NeedsAttention)
+    }
+
     /// The word that the API and metrics use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
