@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{AtFlags, CWD, FlockOperation, RenameFlags, StatxAttributes, StatxFlags, flock, renameat_with, statx};
 
 use super::restore::failed;
 use crate::domain::clock::Timestamp;
@@ -35,11 +35,16 @@ pub(super) fn replaceable(data_dir: &Path) -> Result<PathBuf, Error> {
     if entries.next().is_some() && !OURS.iter().any(|name| data_dir.join(name).exists()) {
         return Err(refused("is no data directory: there is something in it, and nothing of a daemon's"));
     }
-    let device = |path: &Path| failed(path, fs::metadata(path)).map(|found| found.dev());
-    match data_dir.parent() {
-        Some(parent) if device(parent)? == device(&data_dir)? => Ok(data_dir),
-        Some(_) | None => Err(refused(MOUNT_POINT)),
-    }
+    if is_mount_point(&data_dir) { Err(refused(MOUNT_POINT)) } else { Ok(data_dir) }
+}
+
+/// Whether the host says so; where it does not say, the exchange will.
+fn is_mount_point(directory: &Path) -> bool {
+    let found = statx(CWD, directory, AtFlags::empty(), StatxFlags::empty());
+    found.is_ok_and(|found| {
+        found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+            && found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+    })
 }
 
 /// Why a mount point is not replaced.
@@ -175,4 +180,15 @@ fn each(directory: &Path, act: &mut impl FnMut(&Path) -> io::Result<()>) -> io::
         }
     }
     act(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_says_what_is_a_mount_point() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(is_mount_point(Path::new("/proc")) && !is_mount_point(directory.path()));
+    }
 }
