@@ -28,6 +28,8 @@ pub const RECORDS_MAX: u64 = 100_000;
 pub const FEEDBACK_RECORDS_MAX: usize = 16;
 /// Stored tasks that one page may look at before it ends, found or not.
 const LOOKED_AT_MAX: usize = 10_000;
+/// How soon whoever holds a task looks again whether the disk has room.
+const ROOM_AGAIN: Duration = Duration::from_secs(1);
 
 /// Everything durable about tasks; cheap to clone.
 ///
@@ -430,39 +432,48 @@ impl Inner {
         Ok(())
     }
 
+    /// INVARIANT: whoever holds a task waits for room on the disk. What it has to tell may be an answer that was paid for, and
+    /// ending it for want of room would end an acknowledged task.
     async fn write<F>(&self, id: TaskId, open: &Open, held: Held, what: Durable<F>) -> Result<Position, Error>
     where
         F: FnOnce(Position) + Send,
     {
         let Durable { records, extra, then } = what;
-        let _writing = open.writing.lock().await;
-        if !open.is_held_by(&held) {
-            return Err(Error::Fenced(id));
-        }
-        let current = open.now();
-        if current.state.has_ended() {
-            return Err(Error::NotOpen(id));
-        }
-        let (after, batch) = follow(&current, &records, extra)?;
-        let first = current.records;
-        drop(current);
-        let position = match self.commit(id, first, &records, batch).await {
-            Ok(position) => position,
-            Err(error) => {
-                self.catch_up(id, open).await;
-                return Err(error);
+        loop {
+            let writing = open.writing.lock().await;
+            if !open.is_held_by(&held) {
+                return Err(Error::Fenced(id));
             }
-        };
-        then(position);
-        if after.state.has_ended() {
-            // Before anybody hears of the end, so that whoever does finds the room that the task held.
-            self.open.remove(id);
+            let current = open.now();
+            if current.state.has_ended() {
+                return Err(Error::NotOpen(id));
+            }
+            let (after, batch) = follow(&current, &records, extra.clone())?;
+            let first = current.records;
+            drop(current);
+            let position = match self.commit(id, first, &records, batch).await {
+                Ok(position) => position,
+                Err(Error::Store(store::Error::NoRoom(_))) if !matches!(held, Held::Nobody) => {
+                    drop(writing);
+                    tokio::time::sleep(ROOM_AGAIN).await;
+                    continue;
+                }
+                Err(error) => {
+                    self.catch_up(id, open).await;
+                    return Err(error);
+                }
+            };
+            then(position);
+            if after.state.has_ended() {
+                // Before anybody hears of the end, so that whoever does finds the room that the task held.
+                self.open.remove(id);
+            }
+            open.task.send_replace(Arc::new(after));
+            for (sequence, record) in (first..).zip(&records) {
+                notice::publish(&self.events, id, sequence, record);
+            }
+            return Ok(position);
         }
-        open.task.send_replace(Arc::new(after));
-        for (sequence, record) in (first..).zip(&records) {
-            notice::publish(&self.events, id, sequence, record);
-        }
-        Ok(position)
     }
 }
 

@@ -78,7 +78,12 @@ impl Journal {
             return Ok(None);
         }
         let found = match self.judge_age(id, now, keep) {
-            Err(Error::Store(fault @ (store::Error::Read(_) | store::Error::Commit(_) | store::Error::Unwell(_)))) => {
+            Err(Error::Store(
+                fault @ (store::Error::Read(_)
+                | store::Error::Commit(_)
+                | store::Error::Unwell(_)
+                | store::Error::NoRoom(_)),
+            )) => {
                 return Err(fault.into());
             }
             Err(error) => {

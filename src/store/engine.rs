@@ -135,6 +135,10 @@ impl Engine {
         if found.0 < durable {
             return Err(Error::Incomplete { directory: self.directory.clone(), found: found.0, durable });
         }
+        // A process that was killed may have left a group that is read back and that no sync ever covered. From here on it is
+        // told to whoever asks, and the mark tells of it, so that it has to be on the disk before.
+        self.flush().map_err(|fault| Error::Open(fault.to_string()))?;
+        (self.sync_step()?)().map_err(failed)?;
         Mark::open(data_dir, found).map_err(failed)
     }
 

@@ -38,7 +38,7 @@ pub struct Restored {
 /// A daemon holds the directory, the archive is not one or not whole, or the disk fails: the old directory is as it was.
 pub fn restore(archive: &Path, data_dir: &Path, at: Timestamp) -> Result<Restored, Error> {
     let archive = Archive::open(archive)?;
-    let data_dir = if data_dir.exists() { failed(data_dir, data_dir.canonicalize())? } else { data_dir.to_owned() };
+    let data_dir = swap::replaceable(data_dir)?;
     let store = data_dir.join("store");
     // Held until the directory is swapped, so that no daemon starts on what is about to be moved aside.
     let _in_use = if store.is_dir() { Some(engine::lock(&store)?) } else { None };
