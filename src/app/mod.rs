@@ -49,6 +49,7 @@ use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
+use crate::journal::state::Task;
 use crate::store::{self, Store};
 use crate::supervision::{AlarmHook, ChildSpec, Matter, OnStuck, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
@@ -66,6 +67,7 @@ pub struct Daemon {
     access: Access,
     admission: Admission,
     budget: Budget,
+    factory: Factory,
     listener: Listener,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
@@ -167,7 +169,7 @@ impl Daemon {
             draining: Arc::new(watch::Sender::new(false)),
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
-        let upkeep = upkeep::spec(metrics, data.factory);
+        let upkeep = upkeep::spec(metrics, data.factory.clone());
         let mut edge = vec![api_spec, upkeep, notifier::spec(Arc::clone(&rooms.readiness))];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
@@ -189,6 +191,7 @@ impl Daemon {
             access,
             admission,
             budget,
+            factory: data.factory,
             listener,
             settings,
             owns_socket,
@@ -261,10 +264,12 @@ impl Daemon {
     }
 
     /// Waits within the grace time until every open task has ended, or waits for something outside, which it goes on to do when
-    /// the daemon starts again.
+    /// the daemon starts again: also for its agent's release from quarantine.
     async fn drain(&self) {
+        let is_quarantined =
+            |task: &Task| task.order.registered_agent().is_some() && self.factory.is_quarantined(task.order.agent());
         let ended = async {
-            for task in self.journal.open_tasks() {
+            for task in self.journal.open_tasks().into_iter().filter(|task| !is_quarantined(task)) {
                 if let Some(mut open) = self.journal.watch(task.order.task) {
                     // A task that has left the journal's memory meanwhile has ended.
                     let _ended = open.wait_for(|task| task.state.has_ended() || task.rests()).await.is_err();

@@ -28,7 +28,8 @@ const GIVE_UPS_MAX: usize = 16;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// How often what changed is written: each actor once in a round at the most.
 const ROUND_PERIOD: Duration = Duration::from_secs(1);
-/// How long one write is waited for. One that takes longer is repeated in the next round.
+/// How long one write is waited for, and how long after the round began another one begins. What is not written by then is
+/// written in the next round.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 /// Actors that are written together; a batch holds as many changes and more.
 const WRITTEN_AT_ONCE: usize = 256;
@@ -98,15 +99,22 @@ impl Restarts {
         ChildSpec::worker(&Address::new("restarts"), move || (Writer, restarts.clone()))
     }
 
-    /// Writes what changed. What cannot be written stays to be written.
+    /// Writes what changed, each actor once. What cannot be written now stays to be written.
     async fn write(&self) {
-        let changed: Vec<Arc<str>> =
-            self.0.changed.iter().take(WRITTEN_AT_ONCE).map(|key| Arc::clone(key.key())).collect();
-        if changed.is_empty() {
-            return;
+        let changed: Vec<Arc<str>> = self.0.changed.iter().map(|key| Arc::clone(key.key())).collect();
+        let began = tokio::time::Instant::now();
+        for keys in changed.chunks(WRITTEN_AT_ONCE).take_while(|_| began.elapsed() < WRITTEN_WITHIN) {
+            if let Err(fault) = self.write_together(keys).await {
+                tracing::warn!(fault, "the restarts of actors could not be written; they are with the next round");
+                return;
+            }
         }
+    }
+
+    async fn write_together(&self, keys: &[Arc<str>]) -> Result<(), String> {
+        let mut unwritten = Unwritten { changed: &self.0.changed, keys };
         let mut batch = Batch::new();
-        for key in &changed {
+        for key in keys {
             // First taken off the list: what is noted from here on is written in the next round.
             self.0.changed.remove(key);
             batch = match self.0.entries.get(key) {
@@ -114,15 +122,13 @@ impl Restarts {
                 None => batch.delete(Keyspace::Restart, key.as_bytes()),
             };
         }
-        let written = tokio::time::timeout(WRITTEN_WITHIN, self.0.store.commit(batch)).await;
-        let fault = match written {
-            Ok(Ok(_)) => return,
-            Ok(Err(fault)) => fault.to_string(),
-            Err(_) => "the store did not answer in time".to_owned(),
-        };
-        tracing::warn!(fault, "the restarts of actors could not be written; they are with the next round");
-        for key in changed {
-            self.0.changed.insert(key);
+        match tokio::time::timeout(WRITTEN_WITHIN, self.0.store.commit(batch)).await {
+            Ok(Ok(_)) => {
+                unwritten.keys = &[];
+                Ok(())
+            }
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(_) => Err("the store did not answer in time".to_owned()),
         }
     }
 
@@ -144,6 +150,18 @@ impl Restarts {
         let key: Arc<str> = key.into();
         change(&mut self.0.entries.entry(Arc::clone(&key)).or_default());
         self.0.changed.insert(key);
+    }
+}
+
+/// What is being written: put back on the list where it is not, also where the writer is killed meanwhile.
+struct Unwritten<'a> {
+    changed: &'a DashSet<Arc<str>>,
+    keys: &'a [Arc<str>],
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.keys.iter().for_each(|key| drop(self.changed.insert(Arc::clone(key))));
     }
 }
 
@@ -281,6 +299,8 @@ impl Actor for Writer {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::store::Options;
     use crate::supervision::Exit;
@@ -342,6 +362,23 @@ mod tests {
         assert_eq!(next.take_restarts("a").len(), RESTARTS_MAX);
         assert_eq!(next.history("newer"), History::default());
         assert!(store.get(Keyspace::Restart, b"newer").expect("read").is_some(), "what a newer version wrote stays");
+    }
+
+    #[tokio::test]
+    async fn all_that_changed_is_written_however_much_it_is_also_when_a_writer_was_killed_at_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path());
+        let _committer = store.run_committer().expect("a committer");
+        let ledger = Restarts::load(&store).await.expect("a ledger");
+        let actors = 2 * WRITTEN_AT_ONCE + 1;
+        let key = |number: usize| format!("agents/{number}");
+        (0..actors).for_each(|number| ledger.note(&key(number), Note::Quarantined { exit: Exit::Killed }));
+        assert!(ledger.write().now_or_never().is_none(), "it waits for the store");
+        assert_eq!(ledger.0.changed.len(), actors, "nothing was confirmed");
+        ledger.write().await;
+        assert!(ledger.0.changed.is_empty());
+        let next = Restarts::load(&store).await.expect("a ledger");
+        assert_eq!((0..actors).find(|&number| next.history(&key(number)).quarantine.is_none()), None);
     }
 
     #[test]
