@@ -7,6 +7,7 @@
 //! Nobody waits for the store in the course of a restart. What was noted in the last second before a `kill -9` is lost with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::{DashMap, DashSet};
@@ -26,6 +27,8 @@ const RESTARTS_MAX: usize = 256;
 const GIVE_UPS_MAX: usize = 16;
 /// How long an actor that is neither in quarantine nor restarted again is remembered.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// How often room for one more actor is looked for where there is none.
+const ROOM_PERIOD: Duration = Duration::from_secs(60);
 /// How often what changed is written: each actor once in a round at the most.
 const ROUND_PERIOD: Duration = Duration::from_secs(1);
 /// How long one write is waited for, and how long after the round began another one begins. What is not written by then is
@@ -69,6 +72,8 @@ struct Inner {
     entries: DashMap<Arc<str>, Entry>,
     /// What the store does not know yet.
     changed: DashSet<Arc<str>>,
+    /// When there was no room last, in microseconds.
+    looked_for_room: AtomicU64,
 }
 
 impl Restarts {
@@ -79,7 +84,12 @@ impl Restarts {
     pub(super) async fn load(store: &Store) -> Result<Self, store::Error> {
         let read = |store: &Store| store.survey(Keyspace::Restart, b"", None, Direction::Ascending, ACTORS_MAX);
         let found = store.read(read).await?;
-        let inner = Inner { store: store.clone(), entries: DashMap::new(), changed: DashSet::new() };
+        let inner = Inner {
+            store: store.clone(),
+            entries: DashMap::new(),
+            changed: DashSet::new(),
+            looked_for_room: AtomicU64::new(0),
+        };
         let restarts = Self(Arc::new(inner));
         let now = restarts.now();
         for (key, record) in found {
@@ -139,17 +149,28 @@ impl Restarts {
             self.0.changed.insert(Arc::clone(entry.key()));
             return;
         }
-        if self.0.entries.len() >= ACTORS_MAX {
-            let now = self.now();
-            self.0.entries.retain(|_, entry| !entry.is_over(now));
-            if self.0.entries.len() >= ACTORS_MAX {
-                tracing::warn!(actor = key, limit = ACTORS_MAX, "no room to remember the restarts of an actor");
-                return;
-            }
+        if self.0.entries.len() >= ACTORS_MAX && !self.make_room(self.now()) {
+            return;
         }
         let key: Arc<str> = key.into();
         change(&mut self.0.entries.entry(Arc::clone(&key)).or_default());
         self.0.changed.insert(key);
+    }
+
+    /// Forgets who is over; answers whether there is room now. Where there is not, that is found out again only after
+    /// [`ROOM_PERIOD`]: no restart is to pay for a look at everybody.
+    fn make_room(&self, now: Micros) -> bool {
+        let looked = Micros(self.0.looked_for_room.load(Ordering::Relaxed));
+        if now >= looked && now.since(looked) < ROOM_PERIOD {
+            return false;
+        }
+        self.0.entries.retain(|_, entry| !entry.is_over(now));
+        let has_room = self.0.entries.len() < ACTORS_MAX;
+        if !has_room {
+            self.0.looked_for_room.store(now.0, Ordering::Relaxed);
+            tracing::warn!(limit = ACTORS_MAX, "no room to remember the restarts of more actors");
+        }
+        has_room
     }
 }
 
@@ -161,7 +182,9 @@ struct Unwritten<'a> {
 
 impl Drop for Unwritten<'_> {
     fn drop(&mut self) {
-        self.keys.iter().for_each(|key| drop(self.changed.insert(Arc::clone(key))));
+        for key in self.keys {
+            self.changed.insert(Arc::clone(key));
+        }
     }
 }
 
@@ -379,6 +402,22 @@ mod tests {
         assert!(ledger.0.changed.is_empty());
         let next = Restarts::load(&store).await.expect("a ledger");
         assert_eq!((0..actors).find(|&number| next.history(&key(number)).quarantine.is_none()), None);
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_does_not_look_at_everybody_each_time() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ledger = Restarts::load(&store(directory.path())).await.expect("a ledger");
+        let (began, kept) = (Micros(1), u64::try_from(KEPT_FOR.as_micros()).expect("a day"));
+        for number in 0..ACTORS_MAX {
+            let entry = Entry { restarts: vec![began], ..Entry::default() };
+            ledger.0.entries.insert(number.to_string().into(), entry);
+        }
+        let after = |seconds: u64| Micros(began.0 + kept + seconds * 1_000_000);
+        for (seconds, room) in [(0, false), (1, false), (59, false), (60, true)] {
+            assert_eq!(ledger.make_room(after(seconds)), room, "after {seconds} s");
+        }
+        assert!(ledger.0.entries.is_empty(), "all are over");
     }
 
     #[test]
