@@ -119,7 +119,12 @@ impl Journal {
             if self.watch(child).is_some() {
                 return Ok(false);
             }
-            let Some(found) = self.read(child)? else { continue };
+            let found = match self.read(child) {
+                Ok(Some(found)) => found,
+                // Its deletion was begun before: what is left of it is found by itself.
+                Ok(None) | Err(Error::Hole { sequence: 0, .. }) => continue,
+                Err(error) => return Err(error),
+            };
             if !found.state.has_ended() {
                 return Ok(false);
             }

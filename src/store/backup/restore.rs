@@ -77,7 +77,8 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
 
 fn load(engine: &Engine, entries: Vec<Write>) -> Result<(), Error> {
     let writes = Writes { entries: HashMap::from_iter(entries), unnamed: Vec::new() };
-    engine.write(writes).map_err(|fault| Error::Restore(fault.to_string()))
+    // Flushed each time: sled uses the room of a page that it wrote anew again only when the new one is in its file.
+    engine.write(writes).and_then(|()| engine.flush()).map_err(|fault| Error::Restore(fault.to_string()))
 }
 
 fn payload(archive: &Archive, payloads: &Payloads, digest: &Digest, body: &[u8]) -> Result<(), Error> {
