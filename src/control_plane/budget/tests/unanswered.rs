@@ -54,7 +54,8 @@ impl Actor for Deaf {
                 self.1.send("release")?;
             }
             Message::CloseTask { .. } => self.1.send("close")?,
-            Message::Settle { .. }
+            Message::ReserveAhead { .. }
+            | Message::Settle { .. }
             | Message::Read { .. }
             | Message::Place { .. }
             | Message::Set { .. }
