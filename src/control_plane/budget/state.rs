@@ -141,8 +141,7 @@ impl Ledger {
 
     /// Ends a reservation and books what it cost. The cost was committed to the counters at `cost.position` before.
     ///
-    /// INVARIANT: a cost counts whether or not anything is still held for it. News for a ledger that was away comes in any order:
-    /// the end of a task may be here before what its last step cost.
+    /// INVARIANT: a cost counts whether or not anything is still held for it: an earlier ledger may have held it, or nobody.
     pub(super) fn settle(&mut self, key: Key, payer: &Payer, cost: Cost) -> Option<Overrun> {
         let Some(held) = self.let_go(key) else {
             self.book_scopes(payer, cost);
