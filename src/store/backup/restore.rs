@@ -12,8 +12,9 @@ use super::snapshot::COMPANIONS;
 use super::swap::{self, Place};
 use crate::domain::clock::Timestamp;
 use crate::store::engine::{self, Engine};
+use crate::store::fault::Fault;
 use crate::store::group::Writes;
-use crate::store::payload::{Digest, Payloads, sync_directory};
+use crate::store::payload::{Payloads, sync_directory};
 use crate::store::{Error, Options, committer};
 
 /// Bytes that sled may keep in memory meanwhile.
@@ -57,8 +58,11 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
     let engine = Engine::open(directory, Options { cache_bytes: CACHE_BYTES })?;
     let payloads = failed(directory, Payloads::open(directory.join("payloads")))?;
     let totals = archive.each(|section| match section {
-        Section::Writes(entries) => load(&engine, entries),
-        Section::Payload { digest, body } => payload(archive, &payloads, &digest, &body),
+        Section::Writes(entries) => load(&engine, directory, entries),
+        Section::Payload { digest, body } => {
+            let written = failed(directory, payloads.write(&body).map(|(written, _pin)| written))?;
+            if written == digest { Ok(()) } else { Err(archive.flawed(changed("a payload has another digest"))) }
+        }
         Section::Companion { name, body } => companion(archive, directory, &name, &body),
         Section::End(_) => Ok(()),
     })?;
@@ -67,7 +71,7 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
         let text = format!("it holds position {}, not {} as it says", position.0, totals.position);
         return Err(archive.flawed(changed(&text)));
     }
-    engine.flush().map_err(|fault| Error::Restore(fault.to_string()))?;
+    engine.flush().map_err(|fault| unwritten(directory, &fault))?;
     drop(engine.mark()?);
     // What sled writes when it closes is part of what must be durable.
     drop(engine);
@@ -75,15 +79,14 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
     Ok(totals)
 }
 
-fn load(engine: &Engine, entries: Vec<Write>) -> Result<(), Error> {
+fn load(engine: &Engine, directory: &Path, entries: Vec<Write>) -> Result<(), Error> {
     let writes = Writes { entries: HashMap::from_iter(entries), unnamed: Vec::new() };
     // Flushed each time: sled uses the room of a page that it wrote anew again only when the new one is in its file.
-    engine.write(writes).and_then(|()| engine.flush()).map_err(|fault| Error::Restore(fault.to_string()))
+    engine.write(writes).and_then(|()| engine.flush()).map_err(|fault| unwritten(directory, &fault))
 }
 
-fn payload(archive: &Archive, payloads: &Payloads, digest: &Digest, body: &[u8]) -> Result<(), Error> {
-    let (written, _pin) = payloads.write(body).map_err(|fault| Error::Restore(format!("payload file: {fault}")))?;
-    if written == *digest { Ok(()) } else { Err(archive.flawed(changed("a payload has another digest"))) }
+fn unwritten(directory: &Path, fault: &Fault) -> Error {
+    Error::Restore(format!("{}: {fault}", directory.display()))
 }
 
 /// Files beside the store; a name that is not expected is refused, so that no archive writes anywhere else.
