@@ -90,6 +90,7 @@ fn advice_on_store(error: &store::Error) -> Option<&'static str> {
         E::Read(_) | E::Damaged { .. } => Some("put back the last backup with `factoryctl restore FILE`"),
         E::Commit(_)
         | E::Unwell(_)
+        | E::NoRoom(_)
         | E::TooLarge { .. }
         | E::Reserved
         | E::BackupRunning

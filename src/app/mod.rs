@@ -67,12 +67,10 @@ pub struct Daemon {
     access: Access,
     admission: Admission,
     budget: Budget,
-    factory: Factory,
     listener: Listener,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
     owns_socket: bool,
-    #[cfg(test)]
     rooms: Arc<Rooms>,
 }
 
@@ -126,13 +124,9 @@ impl Daemon {
         let started_at = Timestamp::now();
         let store = open_store(&settings).await?;
         let events = Events::new();
-        let journal = {
-            let (store, events) = (store.clone(), events.clone());
-            tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??
-        };
+        let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
-
         let (providers, provider_specs) = Providers::start(&settings.providers);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
@@ -169,35 +163,15 @@ impl Daemon {
             draining: Arc::new(watch::Sender::new(false)),
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
-        let upkeep = upkeep::spec(metrics, data.factory.clone());
-        let mut edge = vec![api_spec, upkeep, notifier::spec(Arc::clone(&rooms.readiness))];
+        let notifier = notifier::spec(Arc::clone(&rooms.readiness));
+        let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
-        let tree = tree::Parts {
-            store: tree::watched(tree::committer(&store)),
-            control: control.children.into_iter().map(tree::watched).collect(),
-            data: data.children,
-            edge: edge.into_iter().map(tree::watched).collect(),
-        };
-        let (observer, alarm) = (observer(events.clone()), alarm(events));
-        let listeners = tree::Listeners { observer, alarm, ledger: Arc::new(ledger) };
-        root.start_root(tree::root(tree, listeners)).await.map_err(Error::Tree)?;
+        let tree = tree::Parts::new(&store, control.children, data.children, edge);
+        root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
-        Ok(Self {
-            root,
-            store,
-            journal,
-            access,
-            admission,
-            budget,
-            factory: data.factory,
-            listener,
-            settings,
-            owns_socket,
-            #[cfg(test)]
-            rooms,
-        })
+        Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket, rooms })
     }
 
     /// Puts in force what new settings say about access and limits; everything else needs a restart.
@@ -266,8 +240,9 @@ impl Daemon {
     /// Waits within the grace time until every open task has ended, or waits for something outside, which it goes on to do when
     /// the daemon starts again: also for its agent's release from quarantine.
     async fn drain(&self) {
-        let is_quarantined =
-            |task: &Task| task.order.registered_agent().is_some() && self.factory.is_quarantined(task.order.agent());
+        let is_quarantined = |task: &Task| {
+            task.order.registered_agent().is_some() && self.rooms.factory.is_quarantined(task.order.agent())
+        };
         let ended = async {
             for task in self.journal.open_tasks().into_iter().filter(|task| !is_quarantined(task)) {
                 if let Some(mut open) = self.journal.watch(task.order.task) {
@@ -294,6 +269,11 @@ async fn open_store(settings: &Settings) -> Result<Store, Error> {
         Store::open(&directory, store::Options { cache_bytes }).map_err(Error::from)
     };
     tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
+}
+
+async fn open_journal(store: &Store, events: &Events) -> Result<Journal, Error> {
+    let (store, events) = (store.clone(), events.clone());
+    Ok(tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??)
 }
 
 fn create_private(directory: &Path) -> Result<(), Error> {
@@ -397,6 +377,10 @@ fn declare_daily_limits(templates: &Templates, budget: &Budget) {
             tracing::error!(template = %template.name, %error, "a template's daily limit is not in force");
         }
     }));
+}
+
+fn listeners(events: Events, ledger: Restarts) -> tree::Listeners {
+    tree::Listeners { observer: observer(events.clone()), alarm: alarm(events), ledger: Arc::new(ledger) }
 }
 
 /// Restarts are news.

@@ -21,10 +21,18 @@ pub(super) const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// The leaves of the tree and the subtrees that rooms bring.
 pub(super) struct Parts {
-    pub(super) store: ChildSpec,
-    pub(super) control: Vec<ChildSpec>,
-    pub(super) data: Vec<ChildSpec>,
-    pub(super) edge: Vec<ChildSpec>,
+    store: ChildSpec,
+    control: Vec<ChildSpec>,
+    data: Vec<ChildSpec>,
+    edge: Vec<ChildSpec>,
+}
+
+impl Parts {
+    /// The parts, with what is told of leaves that are stuck.
+    pub(super) fn new(store: &Store, control: Vec<ChildSpec>, data: Vec<ChildSpec>, edge: Vec<ChildSpec>) -> Self {
+        let all_watched = |children: Vec<ChildSpec>| children.into_iter().map(watched).collect();
+        Self { store: watched(committer(store)), control: all_watched(control), data, edge: all_watched(edge) }
+    }
 }
 
 /// Who hears of what happens in the tree, and who remembers it.

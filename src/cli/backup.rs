@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use super::exit::{Error, Exit};
@@ -14,6 +16,7 @@ use super::output::{Output, Paint, Tone};
 use super::progress::Progress;
 use super::session::Session;
 use super::words;
+use crate::client::BackupStream;
 use crate::config::{self, Overrides, Sources};
 use crate::domain::clock::Timestamp;
 use crate::store::backup::{self, Restored, Summary};
@@ -62,17 +65,8 @@ pub(super) struct Restore {
 
 impl Backup {
     pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
-        let partial = beside(&self.file)?;
         let began = Instant::now();
-        let taken = self.take(session, &partial).await;
-        let summary = match taken {
-            Ok(summary) => summary,
-            Err(error) => {
-                // What is there is no archive; it may also never have been made.
-                let _gone = fs::remove_file(&partial).is_ok();
-                return Err(error);
-            }
-        };
+        let summary = take(session, &target(&self.file)?).await?;
         let file = self.file.display().to_string();
         let document = with(described(&summary), "file", json!(file));
         session.output.show(&document, |paint| {
@@ -84,26 +78,37 @@ impl Backup {
         remark_losses(&session.output, &summary);
         Ok(Exit::Done)
     }
+}
 
-    /// Writes the archive to the partial file, checks what the disk holds of it, and gives it its name.
-    async fn take(&self, session: &Session, partial: &Path) -> Result<Summary, Error> {
-        let mut stream = session.client.backup().await?;
-        let mut file = create(partial).map_err(|fault| not_written(partial, &fault))?;
-        let progress = Progress::start("backing up");
-        let mut bytes = 0_u64;
-        while let Some(chunk) = stream.next().await? {
-            file.write_all(&chunk).map_err(|fault| not_written(partial, &fault))?;
-            bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-            progress.say(format!("backing up · {}", words::bytes(bytes)));
-        }
-        file.sync_all().map_err(|fault| not_written(partial, &fault))?;
-        progress.say("checking the archive");
-        let summary = backup::inspect(partial)?;
-        fs::rename(partial, &self.file).map_err(|fault| not_written(&self.file, &fault))?;
-        let parent = self.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(|fault| not_written(&self.file, &fault))?;
-        Ok(summary)
+/// Writes the archive beside its place, checks what the disk holds of it, and gives it its name.
+async fn take(session: &Session, target: &Path) -> Result<Summary, Error> {
+    let partial = beside(target)?;
+    // Asked first: what a backup that is being taken has written so far is not touched by one that is refused.
+    let stream = session.client.backup().await?;
+    let file = create(&partial).map_err(|fault| not_written(&partial, &fault))?;
+    let taken = receive(stream, file, &partial, target).await;
+    if taken.is_err() {
+        // What is there is no archive.
+        let _gone = fs::remove_file(&partial).is_ok();
     }
+    taken
+}
+
+async fn receive(mut stream: BackupStream, mut file: File, partial: &Path, target: &Path) -> Result<Summary, Error> {
+    let progress = Progress::start("backing up");
+    let mut bytes = 0_u64;
+    while let Some(chunk) = stream.next().await? {
+        file.write_all(&chunk).map_err(|fault| not_written(partial, &fault))?;
+        bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        progress.say(format!("backing up · {}", words::bytes(bytes)));
+    }
+    file.sync_all().map_err(|fault| not_written(partial, &fault))?;
+    progress.say("checking the archive");
+    let summary = backup::inspect(partial)?;
+    fs::rename(partial, target).map_err(|fault| not_written(target, &fault))?;
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(|fault| not_written(target, &fault))?;
+    Ok(summary)
 }
 
 impl Restore {
@@ -180,14 +185,34 @@ fn beside(file: &Path) -> Result<PathBuf, Error> {
     Ok(file.with_file_name(partial))
 }
 
-/// A new file that its owner alone may read; one that an interrupted backup left is replaced.
+/// Where the archive goes: a link is followed. What is there and no file, such as a pipe, would be replaced by one.
+fn target(file: &Path) -> Result<PathBuf, Error> {
+    match fs::metadata(file) {
+        Ok(found) if found.is_file() => fs::canonicalize(file).map_err(|fault| not_written(file, &fault)),
+        Ok(_) => Err(Error::Usage(format!(
+            "{} is there and is no file: a backup is written to a file, so that it can be checked before it gets its name",
+            file.display()
+        ))),
+        // Where it cannot be written either, that is told then.
+        Err(_) => Ok(file.to_owned()),
+    }
+}
+
+/// A new file that its owner alone may read, locked while it is written; one that an interrupted backup left is replaced.
 fn create(partial: &Path) -> io::Result<File> {
-    match fs::remove_file(partial) {
-        Ok(()) => {}
+    let lock = |file: &File| match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => Err(io::Error::new(io::ErrorKind::WouldBlock, "another backup is written to it")),
+        Err(fault) => Err(fault.into()),
+    };
+    match File::open(partial) {
+        Ok(left) => lock(&left).and_then(|()| fs::remove_file(partial))?,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
         Err(fault) => return Err(fault),
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial)
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial)?;
+    lock(&file)?;
+    Ok(file)
 }
 
 fn not_written(path: &Path, fault: &io::Error) -> Error {

@@ -83,7 +83,7 @@ impl Writer {
         *in_flight(shared) = Some(InFlight { position, waiting });
         let outcome = match (shared.unwell(), shared.room_for(size)) {
             (Some(reason), _) => Err(Error::Unwell(reason.to_owned())),
-            (None, Err(no_room)) => Err(Error::Unwell(no_room.to_string())),
+            (None, Err(no_room)) => Err(Error::NoRoom(no_room.to_string())),
             (None, Ok(())) => self.write(shared, position, changes).map_err(|fault| {
                 shared.fail(&fault);
                 Error::Commit(fault.to_string())

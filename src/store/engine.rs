@@ -135,6 +135,10 @@ impl Engine {
         if found.0 < durable {
             return Err(Error::Incomplete { directory: self.directory.clone(), found: found.0, durable });
         }
+        // A process that was killed may have left a group that is read back and that no sync ever covered. From here on it is
+        // told to whoever asks, and the mark tells of it, so that it has to be on the disk before.
+        self.flush().map_err(|fault| Error::Open(fault.to_string()))?;
+        (self.sync_step()?)().map_err(failed)?;
         Mark::open(data_dir, found).map_err(failed)
     }
 
@@ -204,6 +208,7 @@ fn settle<T>(doing: &str, outcome: std::thread::Result<sled::Result<T>>) -> Resu
 }
 
 fn open_sled(directory: &Path, options: Options) -> Result<sled::Db, Error> {
+    remove_unfinished(directory).map_err(|fault| Error::Open(format!("{}: {fault}", directory.display())))?;
     // The committer flushes; a background flusher would only wake an idle daemon.
     let config = sled::Config::new().path(directory).cache_capacity(options.cache_bytes).flush_every_ms(None);
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
@@ -213,6 +218,29 @@ fn open_sled(directory: &Path, options: Options) -> Result<sled::Db, Error> {
         Ok(Err(fault)) => Err(Error::Corrupt { directory: directory.to_owned(), reason: fault.to_string() }),
         Err(_) => Err(Error::Corrupt { directory: directory.to_owned(), reason: "sled panicked".to_owned() }),
     }
+}
+
+/// Removes what sled had not finished writing when the last process ended, and would not open with.
+///
+/// It writes a snapshot of its page table under a name of its own and renames it, but takes the unfinished one for the newest
+/// all the same; the one before is there until the rename. It writes `conf` once, in two parts and without a sync; what stands
+/// in it is the same for every store of ours, so that sled can write it again.
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let unfinished_snapshot = name.starts_with("snap.") && name.ends_with(".generating");
+        if unfinished_snapshot || name == "conf" && !ends_in_its_checksum(&fs::read(entry.path())?) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the last four bytes are the CRC-32 of those before.
+fn ends_in_its_checksum(content: &[u8]) -> bool {
+    content.split_last_chunk().is_some_and(|(body, sum)| crc32fast::hash(body) == u32::from_le_bytes(*sum))
 }
 
 /// Takes the directory for this process. The lock is on the directory itself, and goes with the process.

@@ -9,6 +9,9 @@ use crate::domain::failure::{Class, Failure, Retry};
 /// How soon another backup may be asked for while one is being taken.
 const BACKUP_RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// How soon something may be written again that the disk had no room for.
+const ROOM_RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// A failure of the store.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -18,6 +21,9 @@ pub enum Error {
     /// The store refuses writes since an earlier failure.
     #[error("the store takes no writes since: {0}")]
     Unwell(String),
+    /// The disk has no room now; the store goes on by itself when there is some. Nothing was written.
+    #[error("the store does not write this: {0}")]
+    NoRoom(String),
     /// A read failed.
     #[error("read from the store: {0}")]
     Read(String),
@@ -117,7 +123,7 @@ pub enum Error {
 impl Failure for Error {
     fn code(&self) -> &'static str {
         match self {
-            Self::Commit(_) | Self::Unwell(_) => "store_unwell",
+            Self::Commit(_) | Self::Unwell(_) | Self::NoRoom(_) => "store_unwell",
             Self::Read(_) | Self::Damaged { .. } => "store_read_failed",
             Self::TooLarge { .. } => "record_too_large",
             Self::Reserved => "store_keyspace_reserved",
@@ -142,6 +148,7 @@ impl Failure for Error {
         match self {
             Self::Commit(_)
             | Self::Unwell(_)
+            | Self::NoRoom(_)
             | Self::Open(_)
             | Self::Foreign { .. }
             | Self::Newer { .. }
@@ -159,6 +166,7 @@ impl Failure for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::BackupRunning | Self::BackupOvertaken(_) => Retry::After(BACKUP_RETRY_AFTER),
+            Self::NoRoom(_) => Retry::After(ROOM_RETRY_AFTER),
             Self::Commit(_)
             | Self::Unwell(_)
             | Self::Read(_)
@@ -179,7 +187,9 @@ impl Failure for Error {
 
     fn detail(&self) -> String {
         match self {
-            Self::Commit(_) | Self::Unwell(_) => "the store cannot make anything durable now".to_owned(),
+            Self::Commit(_) | Self::Unwell(_) | Self::NoRoom(_) => {
+                "the store cannot make anything durable now".to_owned()
+            }
             Self::Read(_) | Self::Damaged { .. } => "a stored record cannot be read".to_owned(),
             Self::TooLarge { what, found, most } => format!("{found} {what} are more than {most}"),
             Self::Reserved => "a change cannot be stored where it was meant to be".to_owned(),

@@ -102,6 +102,17 @@ impl Store {
         Self::assemble(data_dir, Engine::open(data_dir, Options { cache_bytes: 1 << 20 })?, Box::new(sync))
     }
 
+    /// A store on a disk with so many bytes free, for the tests of rooms above.
+    #[cfg(test)]
+    pub(crate) fn open_with_room(
+        data_dir: &Path,
+        free: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let engine = Engine::open(data_dir, Options { cache_bytes: 1 << 20 })?;
+        let sync = engine.sync_step()?;
+        Self::assemble_on(data_dir, engine, sync, Box::new(free))
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -131,7 +142,7 @@ impl Store {
         let bytes = batch.measure()?;
         if batch.changes.iter().any(|change| change.as_payload().is_some()) {
             // Its file is written before the committer sees it.
-            self.shared.room_for(bytes).map_err(|no_room| Error::Unwell(no_room.to_string()))?;
+            self.shared.room_for(bytes).map_err(|no_room| Error::NoRoom(no_room.to_string()))?;
         }
         let closed = |_| Error::Unwell("the store is closed".to_owned());
         let place = self.shared.queue.place(bytes).await.map_err(closed)?;

@@ -80,14 +80,14 @@ impl Drop for Pin {
     }
 }
 
-/// Keeps every payload's file from being removed; there is one at a time.
+/// Keeps every payload's file from being removed; there is one at a time. Given free once: from then on the place may be another's.
 #[derive(Debug)]
-pub(super) struct Hold(Arc<Mutex<Pins>>);
+pub(super) struct Hold(Option<Arc<Mutex<Pins>>>);
 
 impl Hold {
-    /// Gives the files free, and names those that were to be removed meanwhile.
-    pub(super) fn release(&self) -> Vec<Digest> {
-        lock(&self.0).put_off.take().unwrap_or_default()
+    /// Gives the files free, and names those that were to be removed meanwhile; none the second time.
+    pub(super) fn release(&mut self) -> Vec<Digest> {
+        self.0.take().and_then(|pins| lock(&pins).put_off.take()).unwrap_or_default()
     }
 }
 
@@ -174,7 +174,7 @@ impl Payloads {
             return None;
         }
         pins.put_off = Some(Vec::new());
-        Some(Hold(self.pins.clone()))
+        Some(Hold(Some(self.pins.clone())))
     }
 
     /// Removes a file unless a commit under way is about to name it, or `named` says that a record does.
@@ -256,4 +256,26 @@ fn create(directory: &Path) -> io::Result<()> {
 
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_gave_the_files_free_takes_them_from_nobody_who_came_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let payloads = Payloads::open(directory.path().join("payloads")).unwrap();
+        let (digest, pin) = payloads.write(b"body").unwrap();
+        drop(pin);
+        let mut first = payloads.hold().unwrap();
+        assert!(payloads.hold().is_none());
+        assert!(first.release().is_empty());
+        let mut second = payloads.hold().expect("the first has given them free");
+        drop(first);
+        assert!(payloads.hold().is_none(), "the second still holds them");
+        payloads.discard(&digest, || false);
+        assert_eq!(payloads.load(&digest).unwrap(), Some(b"body".to_vec()));
+        assert_eq!(second.release(), [digest]);
+    }
 }

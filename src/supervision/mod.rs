@@ -9,6 +9,7 @@
 //!
 //! Knows no agent, and names nothing of the factory but its failure classes. The semantics are OTP's; beyond OTP, restarts are
 //! spaced by a backoff that blocks no sibling, and a dynamic supervisor gives each child an intensity of its own.
+//! A supervisor that gives up has failed; in OTP it exits with `shutdown`, and a transient one stays down, here it is started again.
 //!
 //! Invariants, each with a test that names it:
 //! - S1 Children start in order, and stop in reverse order, each after the confirmed exit of the one before.

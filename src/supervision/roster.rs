@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use ractor::{ActorCell, ActorId};
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::child::{Generation, Key};
 use super::incarnation::{Gone, Tie};
@@ -65,7 +66,9 @@ impl Roster {
         let Some(entry) = self.entries.get_mut(&key) else { return Ok(()) };
         let failed =
             |reason: &str| StartError { child: entry.spec.id.clone(), reason: reason.to_owned(), contradiction: None };
+        // Nearly always nothing is left of it by now, and no timer is needed.
         if let Some(mut gone) = entry.gone.take()
+            && gone.try_recv() != Err(TryRecvError::Closed)
             && tokio::time::timeout(GONE_WITHIN, &mut gone).await.is_err()
         {
             let error = failed("its former incarnation has not ended");

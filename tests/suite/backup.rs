@@ -1,9 +1,10 @@
 //! `factoryctl backup` and `factoryctl restore`: everything durable in one file, taken while the daemon runs, and back.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
 use agent_factory::protocol::task::TaskState;
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -69,6 +70,42 @@ async fn what_was_backed_up_is_there_again_after_a_restore() {
     daemon.workshop.edit_settings(|text| text.replace("data_dir = \"data\"", &format!("data_dir = {kept:?}")));
     daemon.start_again().await;
     assert_eq!(daemon.finished(&late.task_id).await.output, late.output);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_refused_touches_nothing_that_is_there() {
+    let workshop = Workshop::with(&Provider::echo().await, "").worker(json!({}));
+    let (file, partial) = (workshop.path("b.zst"), workshop.path("b.zst.partial"));
+    fs::write(&partial, "what another one has written so far").expect("written");
+    let arguments = ["--json", "backup", &text(file.clone())].map(str::to_owned);
+    let arguments = arguments.each_ref().map(String::as_str);
+    let refused = factoryctl(&workshop.socket(), &arguments, "").await;
+    assert_eq!(refused.code, Some(4), "nobody is there: {}", refused.err);
+    assert!(partial.exists());
+
+    let daemon = Daemon::start(workshop).await;
+    let other = fs::File::open(&partial).expect("a file");
+    flock(&other, FlockOperation::LockExclusive).expect("locked");
+    fs::write(&file, "the last backup").expect("written");
+    let refused = daemon.ctl(&arguments).await;
+    assert_eq!((refused.code, &refused.json()["code"]), (Some(1), &json!("backup_not_written")), "{}", refused.err);
+    assert!(refused.err.contains("another backup is written to it"), "{}", refused.err);
+    assert!(partial.exists());
+    assert_eq!(fs::read_to_string(&file).expect("a file"), "the last backup");
+    drop(other);
+
+    let pipe = daemon.workshop.path("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+    for place in [pipe.clone(), daemon.workshop.directory().to_owned()] {
+        let refused = daemon.ctl(&["backup", &text(place)]).await;
+        assert!(refused.code == Some(2) && refused.err.contains("is no file"), "{}", refused.err);
+    }
+    assert!(fs::metadata(&pipe).expect("it is there").file_type().is_fifo());
+    let link = daemon.workshop.path("latest");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    assert_eq!(daemon.ctl(&["backup", &text(link.clone())]).await.code, Some(0));
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert!(fs::read(&file).expect("a file").starts_with(b"AGFBAKUP") && !partial.exists());
 }
 
 #[tokio::test]

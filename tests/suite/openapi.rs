@@ -23,10 +23,10 @@ async fn exactly_the_described_methods_are_answered() {
     // With what the settings have to switch on.
     let daemon = Daemon::start(Workshop::new("[chaos]\nenabled = true\n")).await;
     for (path, methods) in described(&daemon).await {
-        // A stream of all events has no end to wait for; an ill-typed query ends it before it begins.
+        // A stream of all events has no end to wait for, and a backup's answer is no text; an ill-typed query ends it before it begins.
         let url = path.replace("{scope}", "planet").replace("{id}", "none").replace("{name}", "none");
         for method in METHODS {
-            if path == "/factory/events" && method == "GET" {
+            if matches!((path.as_str(), method), ("/factory/events", "GET") | ("/factory/backup", "POST")) {
                 continue;
             }
             let request =
@@ -67,6 +67,7 @@ async fn the_routes_of_the_contract_are_there() {
         "PUT /factory/budgets/{scope}",
         "POST /factory/dlp/scan",
         "GET /factory/audit",
+        "POST /factory/backup",
         "GET /factory/tree",
         "POST /factory/tree/release",
         "GET /factory/events",

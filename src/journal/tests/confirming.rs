@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Desk, NOW, order};
+use crate::domain::failure::{Failure as _, Retry};
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal::events::Events;
 use crate::journal::record::{Ended, Outcome, StepKind, StepStarted, TaskRecord};
 use crate::journal::state::{State, Task};
 use crate::journal::{Error, Journal};
-use crate::store::{Batch, Store};
+use crate::store::{self, Batch, Store};
 
 /// How long something may take that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,4 +83,35 @@ async fn an_end_that_was_written_without_a_word_closes_the_task() {
     let lost = desk.journal.append_then(&holder, vec![ended], Batch::new(), |_| panic!("in between")).await;
     assert!(matches!(lost, Err(Error::Interrupted(_))), "{lost:?}");
     assert_eq!((holder.task().state, desk.journal.open_count()), (State::Cancelled, 0));
+}
+
+/// Who holds a task has something to tell that was paid for; who only asks for something is told to come again.
+#[tokio::test]
+async fn a_holder_waits_for_room_on_the_disk_and_whoever_interjects_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let is_full = Arc::new(AtomicBool::new(false));
+    let disk = Arc::clone(&is_full);
+    let free = move || Some(if disk.load(Ordering::SeqCst) { 0 } else { u64::MAX });
+    let store = Store::open_with_room(directory.path(), free).expect("opens");
+    let _committer = store.run_committer().expect("runs");
+    let journal = Journal::open(store.clone(), Events::new()).expect("opens");
+    let id = TaskId::generate();
+    journal.submit(order(id, "acme"), Usd::ZERO, NOW, Batch::new()).await.expect("submitted");
+    let holder = journal.take_up(id).expect("open");
+
+    is_full.store(true, Ordering::SeqCst);
+    let refused = journal.interject(id, vec![started(0)], Batch::new(), |_| {}).await.expect_err("no room");
+    assert!(matches!(refused, Error::Store(store::Error::NoRoom(_))), "{refused}");
+    assert!(matches!(refused.retry(), Retry::After(_)));
+    let writer = journal.clone();
+    let mut writing = tokio::spawn(async move { writer.append(&holder, vec![started(0)], Batch::new()).await });
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut writing).await;
+    assert!(early.is_err(), "it did not wait: {early:?}");
+    assert_eq!(journal.watch(id).expect("open").borrow().totals.started, 0);
+
+    is_full.store(false, Ordering::SeqCst);
+    tokio::time::timeout(PATIENCE, writing).await.expect("room").expect("no panic").expect("written");
+    let task = stored(&journal, id).await.expect("it is there");
+    assert_eq!(task.totals.started, 1, "once");
+    assert_eq!(task, Task::clone(&journal.take_up(id).expect("open").task()));
 }

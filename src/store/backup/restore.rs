@@ -38,7 +38,7 @@ pub struct Restored {
 /// A daemon holds the directory, the archive is not one or not whole, or the disk fails: the old directory is as it was.
 pub fn restore(archive: &Path, data_dir: &Path, at: Timestamp) -> Result<Restored, Error> {
     let archive = Archive::open(archive)?;
-    let data_dir = if data_dir.exists() { failed(data_dir, data_dir.canonicalize())? } else { data_dir.to_owned() };
+    let data_dir = swap::replaceable(data_dir)?;
     let store = data_dir.join("store");
     // Held until the directory is swapped, so that no daemon starts on what is about to be moved aside.
     let _in_use = if store.is_dir() { Some(engine::lock(&store)?) } else { None };
@@ -77,7 +77,8 @@ fn fill(archive: &Archive, directory: &Path) -> Result<super::Totals, Error> {
 
 fn load(engine: &Engine, entries: Vec<Write>) -> Result<(), Error> {
     let writes = Writes { entries: HashMap::from_iter(entries), unnamed: Vec::new() };
-    engine.write(writes).map_err(|fault| Error::Restore(fault.to_string()))
+    // Flushed each time: sled uses the room of a page that it wrote anew again only when the new one is in its file.
+    engine.write(writes).and_then(|()| engine.flush()).map_err(|fault| Error::Restore(fault.to_string()))
 }
 
 fn payload(archive: &Archive, payloads: &Payloads, digest: &Digest, body: &[u8]) -> Result<(), Error> {

@@ -80,6 +80,13 @@ impl Snapshot {
         Ok((totals, sink))
     }
 
+    fn in_time(&self) -> Result<(), Error> {
+        if self.began.elapsed() > BACKUP_TIME_MAX {
+            return Err(Error::BackupAbandoned(format!("it took longer than {BACKUP_TIME_MAX:?}")));
+        }
+        Ok(())
+    }
+
     fn scan<W: Write>(
         &self,
         writer: &mut Writer<W>,
@@ -88,16 +95,21 @@ impl Snapshot {
     ) -> Result<(), Error> {
         let mut after = Bound::Unbounded;
         while let Some(chunk) = self.chunk(after, named)? {
-            if self.began.elapsed() > BACKUP_TIME_MAX {
-                return Err(Error::BackupAbandoned(format!("it took longer than {BACKUP_TIME_MAX:?}")));
-            }
+            self.in_time()?;
             writer.section(chunk.head, &chunk.body).map_err(abandoned)?;
             totals.entries = totals.entries.saturating_add(u64::from(chunk.head.count));
             // INVARIANT 2: behind the entries that were read before them, ahead of those that are read after.
-            follow(writer, totals, named, self.tee.drain()?)?;
+            follow(writer, totals, named, self.groups()?)?;
             after = Bound::Excluded(chunk.last);
         }
         Ok(())
+    }
+
+    /// The groups that sled was given since the last time. Between two groups: one that is taken down and that sled was not given
+    /// yet would stand ahead of entries that are read without it.
+    fn groups(&self) -> Result<VecDeque<Group>, Error> {
+        let _between = self.shared.applying();
+        self.tee.drain()
     }
 
     fn chunk(&self, after: Bound<Vec<u8>>, named: &mut BTreeSet<Digest>) -> Result<Option<Chunk>, Error> {
@@ -142,6 +154,7 @@ impl Snapshot {
         named: &BTreeSet<Digest>,
     ) -> Result<(), Error> {
         for digest in named {
+            self.in_time()?;
             let body = self.shared.payloads.load(digest);
             match body.map_err(|fault| Error::Read(format!("payload file: {fault}")))? {
                 Some(body) => {

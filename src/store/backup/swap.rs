@@ -10,12 +10,45 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{AtFlags, CWD, FlockOperation, RenameFlags, StatxAttributes, StatxFlags, flock, renameat_with, statx};
 
 use super::restore::failed;
 use crate::domain::clock::Timestamp;
 use crate::store::Error;
 use crate::store::payload::sync_directory;
+
+/// What a data directory may hold; one that holds none of it is somebody else's.
+const OURS: [&str; 4] = ["store", "store.position", "payloads", "dlp.key"];
+
+/// The directory that is to be replaced, without links; need not be there.
+///
+/// # Errors
+/// It could not be exchanged when the new one is ready, or it is no data directory.
+pub(super) fn replaceable(data_dir: &Path) -> Result<PathBuf, Error> {
+    let refused = |why: &str| Error::Restore(format!("{} {why}; nothing was touched", data_dir.display()));
+    if !data_dir.exists() {
+        let is_there = fs::symlink_metadata(data_dir).is_ok();
+        return if is_there { Err(refused("is a link to nothing")) } else { Ok(data_dir.to_owned()) };
+    }
+    let data_dir = failed(data_dir, data_dir.canonicalize())?;
+    let mut entries = failed(&data_dir, fs::read_dir(&data_dir))?;
+    if entries.next().is_some() && !OURS.iter().any(|name| data_dir.join(name).exists()) {
+        return Err(refused("is no data directory: there is something in it, and nothing of a daemon's"));
+    }
+    if is_mount_point(&data_dir) { Err(refused(MOUNT_POINT)) } else { Ok(data_dir) }
+}
+
+/// Whether the host says so; where it does not say, the exchange will.
+fn is_mount_point(directory: &Path) -> bool {
+    let found = statx(CWD, directory, AtFlags::empty(), StatxFlags::empty());
+    found.is_ok_and(|found| {
+        found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+            && found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+    })
+}
+
+/// Why a mount point is not replaced.
+const MOUNT_POINT: &str = "is a mount point, which cannot be exchanged with another directory: restore to one below it with --data-dir, and set data_dir to that";
 
 /// A new directory, locked so that no other restore takes it for a leftover.
 pub(super) struct Place {
@@ -56,7 +89,13 @@ impl Place {
 
     /// Puts the directory in the place of the old one; returns where the old one is kept.
     pub(super) fn take(&self) -> Result<Option<PathBuf>, Error> {
-        let kept = failed(&self.data_dir, self.exchange())?;
+        let kept = match self.exchange() {
+            // Also one that is mounted from the same file system.
+            Err(fault) if matches!(fault.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices) => {
+                return Err(Error::Restore(format!("{} {MOUNT_POINT}: {fault}", self.data_dir.display())));
+            }
+            exchanged => failed(&self.data_dir, exchanged)?,
+        };
         if let Some(parent) = self.directory.parent() {
             failed(parent, sync_directory(parent))?;
         }
@@ -141,4 +180,15 @@ fn each(directory: &Path, act: &mut impl FnMut(&Path) -> io::Result<()>) -> io::
         }
     }
     act(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_says_what_is_a_mount_point() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(is_mount_point(Path::new("/proc")) && !is_mount_point(directory.path()));
+    }
 }

@@ -1,6 +1,6 @@
 //! Archives of a running store, and what is restored from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +8,8 @@ use std::time::Duration;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure as _;
 use crate::store::backup::{Chunks, STALL_MAX, Totals, inspect, restore};
+use crate::store::group::Writes;
+use crate::store::key;
 
 use super::*;
 
@@ -285,4 +287,63 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 fn raw_files(data_dir: &Path) -> usize {
     let shelves = fs::read_dir(data_dir.join("payloads")).unwrap().map(|entry| entry.unwrap().path());
     shelves.map(|shelf| fs::read_dir(shelf).unwrap().count()).sum()
+}
+
+/// Invariant 2 of `backup`, whatever moment of a commit it meets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_sled_was_not_given_yet_does_not_stand_ahead_of_what_is_read_without_it() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let bench = Bench::open(&data_dir);
+    // More than is read and made ahead lies before the key that the group writes.
+    let batch = (0..1_000).fold(Batch::new().put(Keyspace::Task, "z", record("old")), |batch, seed| {
+        batch.put(Keyspace::Task, format!("a{seed:04}"), record(noise(seed + 1, 3_000)))
+    });
+    bench.store.commit(batch).await.unwrap();
+    let underway = bench.store.backup(NOW, |_| {}).unwrap();
+
+    let (taken_down, begun) = std::sync::mpsc::channel();
+    let (_waits, ended) = std::sync::mpsc::channel::<()>();
+    let shared = bench.store.shared().clone();
+    // What the committer does, slowly.
+    let group = std::thread::spawn(move || {
+        let applying = shared.applying();
+        let entries = HashMap::from([(key::full(Keyspace::Task, b"z"), Some(b"new".to_vec()))]);
+        applying.tee.as_ref().unwrap().take_down(applying.position, &entries);
+        taken_down.send(()).unwrap();
+        assert!(ended.recv_timeout(Duration::from_millis(300)).is_err());
+        shared.engine().as_ref().unwrap().write(Writes { entries, unnamed: Vec::new() }).unwrap();
+    });
+    begun.recv().unwrap();
+    let archive = file(home.path(), &collect(underway).await);
+    group.join().unwrap();
+    bench.store.close().await.unwrap();
+    let elsewhere = home.path().join("restored");
+    assert_eq!(restore(&archive, &elsewhere, NOW).unwrap().archive.totals.groups, 1);
+    let (restored, _) = raw(&elsewhere);
+    assert_eq!(restored.get(b"tz".as_slice()).map(Vec::as_slice), Some(b"new".as_slice()));
+    assert_eq!(restored, raw(&data_dir).0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_data_directory_or_cannot_be_exchanged_is_refused_before_anything_is_made() {
+    let home = tempfile::tempdir().unwrap();
+    let bench = Bench::open(&home.path().join("data"));
+    let archive = file(home.path(), &take(&bench.store).await);
+    let letters = home.path().join("letters");
+    fs::create_dir(&letters).unwrap();
+    fs::write(letters.join("to ada"), "dear").unwrap();
+    let dangling = home.path().join("dangling");
+    std::os::unix::fs::symlink(home.path().join("nowhere"), &dangling).unwrap();
+    let names = || fs::read_dir(home.path()).unwrap().count();
+    let before = names();
+    for (directory, words) in [
+        (letters.as_path(), "is no data directory"),
+        (dangling.as_path(), "is a link to nothing"),
+        (Path::new("/proc"), "nothing was touched"),
+    ] {
+        let refused = restore(&archive, directory, NOW).unwrap_err();
+        assert!(refused.code() == "restore_failed" && refused.to_string().contains(words), "{refused}");
+    }
+    assert_eq!((names(), fs::read_to_string(letters.join("to ada")).unwrap()), (before, "dear".to_owned()));
 }

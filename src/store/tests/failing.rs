@@ -63,7 +63,7 @@ async fn a_disk_without_room_is_not_written_to_until_it_has_some_and_reads_go_on
 
     free.store(SPACE_RESERVED_BYTES + 1_000, Ordering::Relaxed);
     for (key, size) in [("little", 600), ("file", 2 << 20)] {
-        assert!(matches!(store.commit(put(key, size)).await, Err(Error::Unwell(_))), "{key}");
+        assert!(matches!(store.commit(put(key, size)).await, Err(Error::NoRoom(_))), "{key}");
         assert!(!store.contains(Keyspace::Task, key.as_bytes()).unwrap(), "{key}");
     }
     assert!(matches!(store.health(), Health::Unwell { cause: Cause::NoRoom, .. }), "no room for what was refused");

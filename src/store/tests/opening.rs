@@ -59,3 +59,27 @@ fn the_directory_is_private() {
         assert_eq!(std::fs::metadata(data.join(path)).unwrap().permissions().mode() & 0o777, mode, "{path}");
     }
 }
+
+/// What a daemon leaves that is killed while sled writes its first or a later snapshot, or `conf`.
+#[tokio::test]
+async fn what_sled_had_not_finished_writing_does_not_keep_the_store_from_opening() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut bench = Bench::open(&data);
+    bench.store.commit(Batch::new().put(Keyspace::Task, "k", record("v"))).await.unwrap();
+    let snapshot = data.join("store/snap.00000000000000FF.generating");
+    let conf = data.join("store/conf");
+    let whole = std::fs::read(&conf).unwrap();
+    for left in [None, Some(0), Some(whole.len() - 4), Some(whole.len() - 1)] {
+        bench.store.close().await.unwrap();
+        drop(bench);
+        std::fs::write(&snapshot, b"half").unwrap();
+        if let Some(bytes) = left {
+            std::fs::write(&conf, &whole[..bytes]).unwrap();
+        }
+        bench = Bench::open(&data);
+        assert_eq!(bench.store.get(Keyspace::Task, b"k").unwrap(), Some(record("v")), "{left:?}");
+        assert!(!snapshot.exists());
+        assert_eq!(std::fs::read(&conf).unwrap(), whole);
+    }
+}

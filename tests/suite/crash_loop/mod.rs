@@ -59,7 +59,10 @@ async fn whatever_moment_the_daemon_is_killed_at_nothing_is_lost_or_done_twice()
     let kept = clients.stop().await;
     let provider = Arc::new(provider);
     eprintln!("{} tasks were acknowledged, {} calls made", kept.len(), provider.count());
-    assert!(kept.len() > usize::try_from(rounds).expect("a number"), "a daemon under load is killed, not an idle one");
+    assert!(
+        kept.len() * 2 > usize::try_from(rounds).expect("a number"),
+        "a daemon under load is killed, not an idle one"
+    );
     books::hold(&daemon, &provider, &kept).await;
     books::keys_still_find_their_tasks(&daemon, &kept).await;
 }

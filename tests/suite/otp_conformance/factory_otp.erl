@@ -111,6 +111,8 @@ answer({error, already_present}) -> "duplicate";
 answer({error, {already_started, _}}) -> "duplicate";
 answer({error, {bad_combination, _}}) -> "bad_spec";
 answer({error, {bad_combo, _, _}}) -> "bad_spec";
+answer({error, {{start_spec, _}, _}}) -> "bad_spec";
+answer({error, {start_spec, _}}) -> "bad_spec";
 answer({error, {told_to_fail, _}}) -> "failed";
 answer({error, told_to_fail}) -> "failed";
 answer({error, {{shutdown, {failed_to_start_child, _, _}}, _}}) -> "failed";

@@ -1,6 +1,6 @@
 //! Scenarios from a number: the same number is the same scenario for ever.
 
-use agent_factory::supervision::{Restart, Strategy};
+use agent_factory::supervision::{AutoShutdown, Restart, Strategy};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -36,7 +36,16 @@ fn sup(dice: &mut StdRng, children: Vec<Child>) -> Sup {
         Some(Strategy::RestForOne) => rest_for_one(children),
         Some(Strategy::OneForOne | Strategy::Dynamic) | None => one_for_one(children),
     };
-    sup.intensity(*[0, 1, 2, 3, 6, 20].choose(dice).expect("an intensity"))
+    let auto_shutdown = [AutoShutdown::Never, AutoShutdown::AnySignificant, AutoShutdown::AllSignificant];
+    let (auto_shutdown, intensity) = (auto_shutdown.choose(dice), [0, 1, 2, 3, 6, 20].choose(dice));
+    let sup = sup.auto_shutdown(*auto_shutdown.expect("a rule")).intensity(*intensity.expect("an intensity"));
+    let children = sup.children.into_iter().map(|child| {
+        // Now and then one that may not be significant: that is refused, and must be on both sides.
+        let may_be = child.restart != Restart::Permanent && sup.auto_shutdown != AutoShutdown::Never;
+        let significant = dice.gen_bool(if may_be { 0.5 } else { 0.01 });
+        Child { significant, ..child }
+    });
+    Sup { children: children.collect(), ..sup }
 }
 
 fn child(dice: &mut StdRng, id: Id) -> Child {
@@ -67,7 +76,7 @@ fn step(dice: &mut StdRng) -> Step {
         6 => Step::Panic(id),
         7 => Step::Kill(id),
         8..10 => Step::Fail(id, dice.gen_range(1..=4)),
-        10..12 => Step::Start(sup, child(dice, id)),
+        10..12 => Step::Start(sup, Child { significant: dice.gen_bool(0.2), ..child(dice, id) }),
         12..14 => Step::Terminate(sup, named),
         14 => Step::Restart(sup, named),
         _ => Step::Delete(sup, named),

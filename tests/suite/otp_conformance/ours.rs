@@ -77,7 +77,11 @@ impl Stage {
             .restart(Restart::Transient)
             .intensity(Intensity { restarts: 0, period: PERIOD })
             .on_give_up(Arc::new(move |_| hook.lock().gave_up = true));
-        let started = answer(above.start_child(root).await);
+        let contradicts = Stage::default().supervisor_spec(&scenario.root).check().is_err();
+        let started = match answer(above.start_child(root).await) {
+            "failed" if contradicts => "bad_spec",
+            started => started,
+        };
         let mut lines = format!("init {started}\n");
         if started != "ok" {
             lines += &self.report("ended before it began");
@@ -183,7 +187,8 @@ impl Stage {
     fn supervisor_spec(&self, sup: &Sup) -> SupervisorSpec {
         self.write(format!("start {}", sup.name));
         let spec = SupervisorSpec::new(sup.name, sup.strategy)
-            .intensity(Intensity { restarts: sup.intensity, period: PERIOD });
+            .intensity(Intensity { restarts: sup.intensity, period: PERIOD })
+            .auto_shutdown(sup.auto_shutdown);
         sup.children.iter().fold(spec, |spec, child| spec.child(self.child_spec(child)))
     }
 
@@ -197,7 +202,8 @@ impl Stage {
                 ChildSpec::worker(&self.address(id), move || (player(), ())).shutdown(shutdown)
             }
         };
-        spec.restart(child.restart).backoff(Backoff::NONE)
+        let spec = spec.restart(child.restart).backoff(Backoff::NONE);
+        if child.significant { spec.significant() } else { spec }
     }
 }
 
@@ -209,6 +215,7 @@ fn answer(outcome: Result<(), Error>) -> &'static str {
         "child_running" => "running",
         "child_restarting" => "restarting",
         "child_start_failed" => "failed",
+        "child_spec_refused" => "bad_spec",
         "actor_not_running" => "absent",
         other => other,
     }
@@ -277,7 +284,8 @@ impl Actor for Player {
         match order {
             Order::Exit => myself.stop(None),
             Order::Crash => return Err("told to crash".into()),
-            Order::Panic => panic!("told to panic"),
+            // Without the hook that would print each.
+            Order::Panic => std::panic::resume_unwind(Box::new("told to panic")),
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use agent_factory::supervision::{Restart, Shutdown, Strategy};
+use agent_factory::supervision::{AutoShutdown, Restart, Shutdown, Strategy};
 
 pub(super) type Id = &'static str;
 
@@ -27,13 +27,6 @@ pub(super) struct Sup {
     pub(super) intensity: u32,
     pub(super) auto_shutdown: AutoShutdown,
     pub(super) children: Vec<Child>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AutoShutdown {
-    Never,
-    AnySignificant,
-    AllSignificant,
 }
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,9 @@
 //! The scenarios that are written out. Each tells in its name what it is about.
 
 use super::scenario::Step::{Crash, Delete, Exit, Fail, Kill, Panic, Restart, Start, Terminate};
-use super::scenario::{Scenario, Sup, one_for_all, one_for_one, rest_for_one, scenario, supervisor, worker};
+use super::scenario::{
+    Child, Scenario, Step, Sup, one_for_all, one_for_one, rest_for_one, scenario, supervisor, worker,
+};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     [
@@ -19,7 +21,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 /// Three permanent workers.
-fn abc(strategy: fn([super::scenario::Child; 3]) -> Sup) -> Sup {
+fn abc(strategy: fn([Child; 3]) -> Sup) -> Sup {
     strategy(["a", "b", "c"].map(worker))
 }
 
@@ -42,7 +44,7 @@ fn strategies() -> Vec<Scenario> {
 
 fn restart_types() -> Vec<Scenario> {
     let kinds = || [worker("a"), worker("b").transient(), worker("c").temporary()];
-    let all = |end: fn(&'static str) -> super::scenario::Step| [end("a"), end("b"), end("c")];
+    let all = |end: fn(&'static str) -> Step| [end("a"), end("b"), end("c")];
     vec![
         scenario("normal exits of each restart type", one_for_one(kinds()), all(Exit)),
         scenario("crashes of each restart type", one_for_one(kinds()), all(Crash)),
@@ -81,7 +83,7 @@ fn restart_types() -> Vec<Scenario> {
 }
 
 fn intensities() -> Vec<Scenario> {
-    let abc = |strategy: fn([super::scenario::Child; 3]) -> Sup, intensity| abc(strategy).intensity(intensity);
+    let abc = |strategy: fn([Child; 3]) -> Sup, intensity| abc(strategy).intensity(intensity);
     vec![
         scenario("an intensity of zero bears no crash", abc(one_for_one, 0), [Crash("b")]),
         scenario("an intensity of zero bears no normal exit of a permanent child", abc(one_for_one, 0), [Exit("b")]),
@@ -287,9 +289,7 @@ fn groups() -> Vec<Scenario> {
 
 fn nested() -> Vec<Scenario> {
     let middle = |intensity| supervisor("mid", one_for_one(["x", "y"].map(worker)).intensity(intensity));
-    let tree = |strategy: fn([super::scenario::Child; 3]) -> Sup, intensity| {
-        strategy([worker("a"), middle(intensity), worker("b")])
-    };
+    let tree = |strategy: fn([Child; 3]) -> Sup, intensity| strategy([worker("a"), middle(intensity), worker("b")]);
     vec![
         scenario("a supervisor deals with its own", tree(one_for_one, 3), [Crash("x"), Kill("y"), Crash("a")]),
         scenario(

@@ -22,7 +22,7 @@ use schedule::Schedule;
 use world::World;
 
 /// The seeds that are run where nothing else is said.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 10;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))

@@ -86,6 +86,8 @@ pub(super) enum Work {
     Plan,
     /// A plan of plans.
     Nested,
+    /// A plan that waits for a time, for an approval and for a signal.
+    Waiting,
 }
 
 impl Schedule {
@@ -118,8 +120,8 @@ fn event(chance: &mut StdRng) -> Event {
     match chance.gen_range(0..100) {
         0..=44 => Event::Submit { work: work(chance), deadline: deadline(chance) },
         45..=51 => Event::Repeat(chance.r#gen()),
-        52..=61 => Event::Cancel(chance.r#gen()),
-        62 => Event::Decide(chance.r#gen()),
+        52..=59 => Event::Cancel(chance.r#gen()),
+        60..=62 => Event::Decide(chance.r#gen()),
         63 => Event::Signal(chance.r#gen()),
         64..=65 => Event::Trouble(chance.r#gen()),
         66..=69 => Event::Retry(chance.r#gen()),
@@ -130,12 +132,13 @@ fn event(chance: &mut StdRng) -> Event {
 }
 
 fn work(chance: &mut StdRng) -> Work {
-    match chance.gen_range(0..10) {
+    match chance.gen_range(0..11) {
         0..=3 => Work::Single,
         4..=5 => Work::Refined,
         6..=7 => Work::Registered(chance.r#gen()),
         8 => Work::Plan,
-        _ => Work::Nested,
+        9 => Work::Nested,
+        _ => Work::Waiting,
     }
 }
 

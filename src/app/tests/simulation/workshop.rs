@@ -51,6 +51,13 @@ both = ["mock/a", "mock/b"]
         r#"{"id": "left", "template": "boss", "input": "{{input}}", "on_failure": "retry"}"#.to_owned(),
         step("right", ""),
     ];
+    let clerk = [
+        r#"{"id": "later", "wait": "20s"}"#.to_owned(),
+        r#"{"id": "asked", "needs": ["later"], "approve": "Go on?", "timeout": "10m", "on_failure": "skip"}"#.to_owned(),
+        r#"{"id": "told", "signal": "go", "timeout": "5m", "on_failure": "skip"}"#.to_owned(),
+        r#"{"id": "done", "template": "worker", "needs": ["asked", "told"], "input": "{{input}}", "on_failure": "ask"}"#
+            .to_owned(),
+    ];
     let plan = |steps: &[String]| {
         let steps = steps.join(", ");
         format!(
@@ -63,6 +70,7 @@ both = ["mock/a", "mock/b"]
         ("helper", r#", "memory": {"history": 2}"#.to_owned()),
         ("boss", plan(&boss)),
         ("chief", plan(&chief)),
+        ("clerk", plan(&clerk)),
     ] {
         let text = format!(
             r#"{{"name": "{name}", "version": "1.0.0", "description": "a template of the simulation", "capabilities": ["work"], "system_prompt": "Answer with a list of two fruits.", "model": {{"route": "both", "max_output_tokens": {OUTPUT_TOKENS_MAX}}}{more}}}"#

@@ -216,17 +216,21 @@ impl World {
             }
             self.befall(daemon, moment.event).await;
         }
+        // What was asked for last may not be on record yet, and comes to light while everything settles.
         let ended = async {
-            while daemon.journal.open_count() > 0 && !gave_up.is_finished() {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                self.attend(daemon);
+            for round in 0.. {
+                let settling = if daemon.journal.open_count() == 0 { SETTLED_AFTER } else { Duration::from_secs(1) };
+                tokio::time::sleep(settling).await;
+                if gave_up.is_finished() || settling == SETTLED_AFTER && daemon.journal.open_count() == 0 {
+                    return;
+                }
+                self.attend(daemon, round);
             }
         };
         if tokio::time::timeout(ENDED_WITHIN, ended).await.is_err() {
             let open = daemon.journal.open_tasks();
             self.broken.push(format!("{} tasks do not end: {open:?}", open.len()));
         }
-        tokio::time::sleep(SETTLED_AFTER).await;
         if gave_up.is_finished() { End::Crashed } else { End::RanOut }
     }
 
@@ -267,7 +271,7 @@ impl World {
             }
             Event::Trouble(which) => {
                 let open = self.acknowledged(which).and_then(|task| daemon.journal.watch(task));
-                if let Some(task) = open.map(|open| open.borrow().clone()).filter(|task| !task.is_plan()) {
+                if let Some(task) = open.map(|open| open.borrow().clone()) {
                     let (code, message, at) = ("trouble".to_owned(), "look at it".to_owned(), Timestamp::now());
                     let needed = TaskRecord::AttentionNeeded(AttentionNeeded { step: None, code, message, at });
                     let (journal, id) = (daemon.journal.clone(), task.order.task);
@@ -318,13 +322,16 @@ impl World {
         tokio::spawn(async move { orchestrator.retry(&Principal::internal(), task, Batch::new()).await.is_ok() });
     }
 
-    /// Sees to every task that waits for a person: has one retried, and the next one rejected.
-    fn attend(&self, daemon: &Daemon) {
-        let waiting = daemon.journal.open_tasks().into_iter().filter(|task| task.state == State::NeedsAttention);
-        for (number, task) in waiting.enumerate() {
-            match number % 2 {
-                0 => self.retry(daemon, task.order.task),
-                _ => self.decide(daemon, task.order.task, Verdict::Rejected),
+    /// Sees to every task that waits for a person: approves what asks for that; has what is in trouble retried, or rejects it.
+    fn attend(&self, daemon: &Daemon, round: usize) {
+        for (number, task) in daemon.journal.open_tasks().into_iter().enumerate() {
+            let (id, rejects) = (task.order.task, (round + number) % 4 == 3);
+            if task.state == State::WaitingApproval {
+                self.decide(daemon, id, Verdict::Approved);
+            } else if task.state == State::NeedsAttention && rejects {
+                self.decide(daemon, id, Verdict::Rejected);
+            } else if task.state == State::NeedsAttention {
+                self.retry(daemon, id);
             }
         }
     }
@@ -347,6 +354,7 @@ impl World {
             Work::Registered(which) => Target::Agent(self.agents[which % self.agents.len()]),
             Work::Plan => template("boss"),
             Work::Nested => template("chief"),
+            Work::Waiting => template("clerk"),
         };
         let number = self.asked().len();
         Submission {
