@@ -58,7 +58,7 @@ impl State {
                 let _gone = myself.cast(Message::Done(task, ended)).is_err();
             }));
         }
-        self.arguments.pulse.set(self.at_hand.is_some());
+        self.arguments.pulse.set(self.at_hand.as_ref().map(Hand::task));
     }
 
     /// Leaves where there is nothing to do and nothing to wait for.

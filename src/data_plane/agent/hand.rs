@@ -32,6 +32,11 @@ impl Hand {
         Self { task, work }
     }
 
+    /// Which task it is.
+    pub(crate) fn task(&self) -> TaskId {
+        self.task
+    }
+
     /// Whether this is the task at hand.
     pub(crate) fn holds(&self, task: TaskId) -> bool {
         self.task == task

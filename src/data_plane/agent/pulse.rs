@@ -1,12 +1,12 @@
 //! What is known of an agent in memory without asking it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::control_plane::template::Supervision;
-use crate::domain::id::AgentId;
+use crate::domain::id::{AgentId, TaskId};
 use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::order::Order;
 
@@ -58,6 +58,7 @@ pub type OnChange = Arc<dyn Fn(&Pulse) + Send + Sync>;
 pub struct Pulse {
     resident: Resident,
     active: AtomicBool,
+    at_hand: Mutex<Option<TaskId>>,
     leaving: AtomicBool,
     left: Notify,
     starts: AtomicU32,
@@ -71,6 +72,7 @@ impl Pulse {
         Arc::new(Self {
             resident,
             active: AtomicBool::new(false),
+            at_hand: Mutex::new(None),
             leaving: AtomicBool::new(false),
             left: Notify::new(),
             starts: AtomicU32::new(0),
@@ -115,8 +117,15 @@ impl Pulse {
         self.starts.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn set(&self, active: bool) {
-        self.active.store(active, Ordering::Relaxed);
+    /// The task that it works on or, where it has ended abnormally, worked on at that moment.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<TaskId> {
+        *self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, at_hand: Option<TaskId>) {
+        *self.at_hand.lock().unwrap_or_else(PoisonError::into_inner) = at_hand;
+        self.active.store(at_hand.is_some(), Ordering::Relaxed);
         (self.on_change)(self);
     }
 

@@ -118,20 +118,23 @@ pub(super) fn agent(factory: &Factory, pulse: Arc<Pulse>, address: &Address<Mess
         .on_give_up(Arc::new(move |fact| {
             if let Some(inner) = weak.upgrade() {
                 let ((pulse, address), exit) = (given_up.clone(), fact.exit.clone());
-                tokio::spawn(async move { give_up(&Factory(inner), pulse.resident(), &address, &exit).await });
+                tokio::spawn(async move { give_up(&Factory(inner), &pulse, &address, &exit).await });
             }
         }))
 }
 
 /// Ends the task at hand of an agent that ended too often, so that a poisonous task does not loop for ever; the tasks behind it
 /// get an agent anew, unless that was once too often: then they wait for its release.
-async fn give_up(factory: &Factory, resident: &Resident, address: &Address<Message>, exit: &Exit) {
+pub(super) async fn give_up(factory: &Factory, pulse: &Pulse, address: &Address<Message>, exit: &Exit) {
+    let resident = pulse.resident();
     // Before the task at hand ends, so that whoever hears of that and submits the next meets the quarantine.
     let is_quarantined = resident.life == Life::Registered && factory.quarantine_if_due(resident.agent, exit);
     let journal = &factory.0.environment.journal;
     let open = journal.open_tasks_of(resident.agent);
     let begun = |task: &&TaskId| journal.watch(**task).is_some_and(|open| open.borrow().state != State::Queued);
-    let at_hand = open.iter().find(begun).or(open.first()).copied();
+    // A task that was retried has begun too while it waits behind the one that ends the agent.
+    let known = pulse.at_hand().filter(|task| open.contains(task));
+    let at_hand = known.or_else(|| open.iter().find(begun).or(open.first()).copied());
     let message = "its agent ended abnormally more often than its supervision allows";
     if let Some(task) = at_hand
         && let Err(error) = abandon(&factory.0.environment, task, "agent_given_up", message).await

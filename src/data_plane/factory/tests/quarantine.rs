@@ -1,19 +1,23 @@
-//! Which give-ups put an agent into quarantine.
+//! What a give-up ends, and which put an agent into quarantine.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::pulse;
 use crate::config::settings::Agents;
+use crate::data_plane::agent::Life;
 use crate::data_plane::agent::tests::office::Office;
+use crate::data_plane::agent::tests::started;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::factory::quarantine::{GIVE_UPS_MAX, ledger_key};
+use crate::data_plane::factory::spec::give_up;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::AgentId;
 use crate::domain::money::Usd;
 use crate::store::Batch;
-use crate::supervision::{Exit, History, Micros, Note, Quarantine, RestartLedger};
+use crate::supervision::{Address, Exit, History, Micros, Note, Quarantine, RestartLedger};
 
 /// A ledger in memory, on a clock that stands still.
 #[derive(Default)]
@@ -67,4 +71,19 @@ async fn what_agents_end_of_while_the_store_is_unwell_is_not_held_against_them()
     assert!(!factory.quarantine_if_due(unlucky, &Exit::Killed));
     assert_eq!((factory.is_quarantined(poison), factory.is_quarantined(unlucky)), (true, false));
     assert_eq!(book.history(&ledger_key(unlucky)), History::default(), "nor later");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_given_up_fails_the_task_at_hand_and_not_one_that_was_begun_earlier_and_waits() {
+    let office = Office::open().await;
+    let (factory, _) = Factory::start(office.environment.clone(), &Agents::default(), 1, None, Arc::new(|_| {}));
+    let agent = AgentId::generate();
+    let (begun, at_hand) = (office.submit_to(agent).await, office.submit_to(agent).await);
+    office.write(begun.task, vec![started(0, "mock/a")]).await;
+    let pulse = pulse(agent, Life::Registered);
+    pulse.set(Some(at_hand.task));
+    give_up(&factory, &pulse, &Address::new("given up"), &Exit::Killed).await;
+    assert_eq!(office.journal().open_tasks_of(agent), [begun.task]);
+    let ended = office.journal().task(at_hand.task).await.expect("read").expect("a task");
+    assert_eq!(ended.fault.as_ref().map(|fault| fault.code.as_str()), Some("agent_given_up"));
 }
