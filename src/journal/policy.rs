@@ -1,6 +1,6 @@
 //! What people may say about a task as it stands. Pure.
 
-use super::record::{StepKind, TaskRecord, Verdict};
+use super::record::{TaskRecord, Verdict};
 use super::refusal::Refusal;
 use super::state::{SIGNALS_MAX, State, StepStatus, Task};
 
@@ -9,6 +9,13 @@ pub const TASK_RETRIES_MAX: usize = 32;
 
 /// The code of a task that needed attention as a whole and was rejected.
 pub const REJECTED: &str = "attention_rejected";
+
+/// The code of a step that asked for approval and was rejected.
+pub const APPROVAL_REJECTED: &str = "approval_rejected";
+/// The code of a tool's call in doubt that was rejected.
+pub const TOOL_REJECTED: &str = "tool_rejected";
+/// The note of a finished step that says who decided so.
+pub const DECIDED_BY: &str = "decided_by";
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +62,14 @@ fn as_a_whole(task: &Task, verdict: Verdict) -> Result<Subject, Refusal> {
     }
 }
 
-/// Whether a step was decided about: its decision waits to be taken up, or it asked for approval and has concluded.
+/// Whether a person decided about a step: the decision waits to be taken up, or is what the step came to.
 fn was_decided(task: &Task, number: u32) -> bool {
-    let concluded = |step: &super::state::Step| {
-        step.number == number
-            && step.status != StepStatus::Started
-            && matches!(step.kind, StepKind::Approval { .. } | StepKind::Tool { .. })
-    };
-    task.decision(number).is_some() || task.steps.iter().any(concluded)
+    let came_to = task.steps.iter().find(|step| step.number == number).is_some_and(|step| match &step.status {
+        StepStatus::Started => false,
+        StepStatus::Finished(finished) => finished.notes.iter().any(|(note, _)| note == DECIDED_BY),
+        StepStatus::Failed(failed) => [APPROVAL_REJECTED, TOOL_REJECTED].contains(&failed.code.as_str()),
+    });
+    came_to || task.decision(number).is_some()
 }
 
 /// How often a task was retried, as its records tell.

@@ -12,6 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::name::ToolName;
 use crate::domain::private::Text;
+use crate::journal::policy::{APPROVAL_REJECTED, DECIDED_BY, TOOL_REJECTED};
 use crate::journal::record::{Decided, StepKind, Then, Verdict};
 use crate::journal::state::{Step, Task};
 
@@ -165,15 +166,15 @@ fn approval(decided: &Decided) -> End {
     let comment = decided.comment.clone().unwrap_or_default();
     match decided.verdict {
         Verdict::Approved => by_person(Text::from(comment), decided),
-        Verdict::Rejected if comment.is_empty() => End::failed("approval_rejected", "it was rejected"),
-        Verdict::Rejected => End::failed("approval_rejected", format!("it was rejected: {comment}")),
+        Verdict::Rejected if comment.is_empty() => End::failed(APPROVAL_REJECTED, "it was rejected"),
+        Verdict::Rejected => End::failed(APPROVAL_REJECTED, format!("it was rejected: {comment}")),
     }
 }
 
 fn by_person(output: Text, decided: &Decided) -> End {
     match End::given(output) {
         End::Finished { output, usage, cost, .. } => {
-            End::Finished { output, usage, cost, notes: vec![("decided_by".to_owned(), decided.by.clone())] }
+            End::Finished { output, usage, cost, notes: vec![(DECIDED_BY.to_owned(), decided.by.clone())] }
         }
         failed @ End::Failed { .. } => failed,
     }
@@ -184,7 +185,7 @@ fn tool(task: &Task, number: u32, idempotent: bool, is_called: bool) -> Open {
         Some((decided, Verdict::Approved)) => return Open::Ends(by_person(Text::default(), decided)),
         Some((_, Verdict::Rejected)) => {
             let message = "nobody knows whether the tool did its work, and a person decided that it counts as failed";
-            return Open::Ends(End::failed("tool_rejected", message));
+            return Open::Ends(End::failed(TOOL_REJECTED, message));
         }
         None => {}
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::error::{CUT, Error, Sent, TIMED_OUT};
+use super::error::{Error, Sent};
+use crate::domain::failure::Failure;
 
 /// Calls of one step, the first included, of which all but the last reached no tool, or a tool that is idempotent.
 pub const ATTEMPTS_MAX: u32 = 8;
@@ -38,7 +39,7 @@ pub fn after(error: &Error, attempt: u32, idempotent: bool) -> Then {
 /// key.
 #[must_use]
 pub fn is_unknown(code: &str) -> bool {
-    [TIMED_OUT, CUT].contains(&code)
+    [Error::TimedOut, Error::Cut(String::new())].iter().any(|unknown| unknown.code() == code)
 }
 
 fn pause(error: &Error, attempt: u32) -> Duration {
@@ -60,7 +61,6 @@ fn pause(error: &Error, attempt: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::failure::Failure;
 
     #[test]
     fn only_what_reached_no_tool_or_an_idempotent_one_is_called_again() {

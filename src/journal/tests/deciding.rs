@@ -7,9 +7,10 @@ use crate::domain::private::Text;
 use crate::domain::usage::Usage;
 use crate::journal::Refusal;
 use crate::journal::order::{Order, Worker};
-use crate::journal::policy::{self, Subject};
+use crate::journal::policy::{self, APPROVAL_REJECTED, DECIDED_BY, Subject, TOOL_REJECTED};
 use crate::journal::record::{
-    AttentionNeeded, Decided, Signalled, StepFinished, StepKind, StepStarted, Submitted, TaskRecord, Verdict,
+    AttentionNeeded, Decided, Signalled, StepFailed, StepFinished, StepKind, StepStarted, Submitted, TaskRecord, Then,
+    Verdict,
 };
 use crate::journal::state::{SIGNALS_MAX, State, Task};
 
@@ -39,9 +40,16 @@ fn calls(step: u32) -> TaskRecord {
     start(step, StepKind::Tool { name: format!("call {step}"), tool, idempotent: false })
 }
 
-fn finish(step: u32) -> TaskRecord {
+fn finish_noted(step: u32, note: &str) -> TaskRecord {
     let (output, usage, cost) = (Text::default(), Usage::default(), Usd::ZERO);
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
+    let notes = vec![(note.to_owned(), "ann".to_owned())];
+    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at: NOW })
+}
+
+fn fail(step: u32, code: &str) -> TaskRecord {
+    let (code, message, cost) = (code.to_owned(), String::new(), Usd::ZERO);
+    let (in_doubt, then) = (Usd::ZERO, Then::GiveUp);
+    TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at: NOW })
 }
 
 fn decided(step: u32) -> TaskRecord {
@@ -69,7 +77,11 @@ fn a_decision_is_about_the_step_that_waits_or_the_one_that_is_named() {
     let whole = after(plan(), [attention(None)]);
     let whole_over_steps = after(plan(), [calls(0), attention(None)]);
     let taken = after(plan(), [asks(0), decided(0)]);
-    let concluded = after(plan(), [asks(0), decided(0), finish(0)]);
+    let concluded = after(plan(), [asks(0), decided(0), finish_noted(0, DECIDED_BY)]);
+    let rejected = after(plan(), [asks(0), decided(0), fail(0, APPROVAL_REJECTED)]);
+    let too_late = after(plan(), [asks(0), fail(0, "approval_timed_out")]);
+    let undoubted = after(plan(), [calls(0), finish_noted(0, "method")]);
+    let doubted = after(plan(), [calls(0), attention(Some(0)), decided(0), fail(0, TOOL_REJECTED)]);
     for (task, step, verdict, expected) in [
         (&plan(), None, Approved, nothing),
         (&after(plan(), [calls(0)]), Some(0), Approved, nothing),
@@ -87,6 +99,10 @@ fn a_decision_is_about_the_step_that_waits_or_the_one_that_is_named() {
         (&taken, Some(0), Approved, Err("already_decided")),
         (&concluded, Some(0), Approved, Err("already_decided")),
         (&concluded, None, Approved, nothing),
+        (&rejected, Some(0), Approved, Err("already_decided")),
+        (&doubted, Some(0), Approved, Err("already_decided")),
+        (&too_late, Some(0), Approved, nothing),
+        (&undoubted, Some(0), Rejected, nothing),
     ] {
         assert_eq!(code(task, step, verdict), expected, "{step:?} {verdict:?} of {:?}", task.steps);
     }
