@@ -26,8 +26,6 @@ use crate::store::{self, Batch, Keyspace, Position, Store};
 pub const RECORDS_MAX: u64 = 100_000;
 /// The most judgements that one task may have.
 pub const FEEDBACK_RECORDS_MAX: usize = 16;
-/// Stored tasks that one page may look at before it ends, found or not.
-const LOOKED_AT_MAX: usize = 10_000;
 /// How soon whoever holds a task looks again whether the disk has room.
 const ROOM_AGAIN: Duration = Duration::from_secs(1);
 
@@ -48,14 +46,6 @@ pub(super) struct Inner {
     pub(super) judging: Latches,
     /// Tasks that have ended and are being reopened.
     pub(super) reopening: DashMap<TaskId, Arc<Task>>,
-}
-
-/// A part of the list of tasks, as the reader wanted them.
-pub struct TaskPage<T> {
-    /// What was made of each.
-    pub items: Vec<T>,
-    /// Where the next page begins.
-    pub next: Option<TaskId>,
 }
 
 impl Journal {
@@ -347,20 +337,6 @@ impl Journal {
         self.read_durably(move || reading::page(&store, id, first, limit)).await
     }
 
-    /// What `wanted` makes of up to `limit` tasks, the newest first, beyond `after`; and where to go on, if there is more. One
-    /// task at a time is in memory.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn list<T, F>(&self, after: Option<TaskId>, limit: usize, wanted: F) -> Result<TaskPage<T>, Error>
-    where
-        T: Send + 'static,
-        F: Fn(&Task) -> Option<T> + Send + 'static,
-    {
-        let journal = self.clone();
-        self.read_durably(move || journal.read_page(after, limit, &wanted)).await
-    }
-
     /// Every open task.
     #[must_use]
     pub fn open_tasks(&self) -> Vec<Arc<Task>> {
@@ -398,43 +374,12 @@ impl Journal {
     }
 
     /// Reads on a thread that may block; what comes back is durable.
-    async fn read_durably<T, F>(&self, read: F) -> Result<T, Error>
+    pub(super) async fn read_durably<T, F>(&self, read: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, Error> + Send + 'static,
     {
         self.0.store.read(move |_| Ok(read())).await.map_err(Error::from)?
-    }
-
-    fn read_page<T>(
-        &self,
-        after: Option<TaskId>,
-        limit: usize,
-        wanted: &dyn Fn(&Task) -> Option<T>,
-    ) -> Result<TaskPage<T>, Error> {
-        let (mut items, mut cursor) = (Vec::new(), after);
-        for _ in 0..LOOKED_AT_MAX {
-            let Some(id) = reading::previous_task(&self.0.store, cursor)? else {
-                return Ok(TaskPage { items, next: None });
-            };
-            if items.len() == limit {
-                return Ok(TaskPage { items, next: cursor });
-            }
-            cursor = Some(id);
-            match self.read(id) {
-                Ok(task) => items.extend(task.and_then(|task| wanted(&task))),
-                Err(
-                    Error::Store(store::Error::Damaged { .. })
-                    | Error::Undecodable { .. }
-                    | Error::Hole { .. }
-                    | Error::Newer { .. },
-                ) => {
-                    tracing::error!(task = %id, "a task cannot be read and is left out of a list");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(TaskPage { items, next: cursor })
     }
 }
 

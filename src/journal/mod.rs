@@ -20,6 +20,7 @@ pub mod events;
 mod following;
 mod handle;
 mod latches;
+mod listing;
 pub mod notice;
 mod open;
 pub mod order;
@@ -37,7 +38,8 @@ mod step;
 pub(crate) mod tests;
 
 pub use error::Error;
-pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX, TaskPage};
+pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX};
+pub use listing::TaskPage;
 pub use open::Custody;
 pub use refusal::Refusal;
 
