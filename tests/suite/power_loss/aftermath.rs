@@ -9,7 +9,7 @@ use agent_factory::data_plane::dlp::PseudonymKey;
 use agent_factory::domain::id::{AgentId, TaskId};
 use agent_factory::journal::Journal;
 use agent_factory::journal::events::Events;
-use agent_factory::store::{Keyspace, Options, Store, chain};
+use agent_factory::store::{self, Keyspace, Options, Store, chain};
 
 use tokio::runtime::Builder;
 
@@ -50,17 +50,20 @@ pub(super) fn examine(root: &Path, claims: &[Claim], story: &Story) -> Result<()
     Ok(())
 }
 
-/// How long what was closed may take to be free: sled lets its file go on a thread of its own.
+/// How long what was closed may take to be free: sled lets its file go on a thread of its own, and a process that another test
+/// starts at this moment has the locks of this one until it is another program.
 const FREE_WITHIN: Duration = Duration::from_secs(10);
+
+fn is_held(fault: &store::Error) -> bool {
+    matches!(fault, store::Error::InUse(_)) || fault.to_string().contains("could not acquire lock")
+}
 
 fn opened(data: &Path) -> Result<Store, Loss> {
     let begun = Instant::now();
     loop {
         match Store::open(data, OPTIONS) {
             Ok(store) => return Ok(store),
-            Err(fault) if fault.to_string().contains("could not acquire lock") && begun.elapsed() < FREE_WITHIN => {
-                std::thread::yield_now();
-            }
+            Err(fault) if is_held(&fault) && begun.elapsed() < FREE_WITHIN => std::thread::yield_now(),
             Err(fault) => return Err(Loss::Unopenable(fault.to_string())),
         }
     }
