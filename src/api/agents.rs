@@ -93,7 +93,7 @@ pub(super) async fn release(
     Segment(agent): Segment,
 ) -> Answer<Json<Agent>> {
     let id: AgentId = id("agent", &agent)?;
-    let agent = rooms.journal.agents().get(id)?.filter(|agent| caller.owns(&agent.tenant));
+    let agent = rooms.journal.agents().find(id).await?.filter(|agent| caller.owns(&agent.tenant));
     let agent = agent.ok_or_else(|| ApiError::not_found("agent"))?;
     if !rooms.factory.is_quarantined(id) {
         return Err(factory::Error::NotQuarantined(id).into());
