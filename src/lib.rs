@@ -1,6 +1,6 @@
 //! Agent Factory: a supervisor daemon for fleets of LLM agents on one host.
 //!
-//! The rooms, lowest row first. Code names lower rows only; `tests/suite/tidy.rs` enforces it.
+//! The rooms, lowest row first. Code names lower rows only; `tests/suite/tidy/` enforces it.
 
 #![cfg_attr(
     test,

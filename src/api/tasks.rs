@@ -69,10 +69,15 @@ pub(super) async fn answer(rooms: &Shared, task: TaskId, wait: Duration) -> Answ
     Ok((status, Json(render::task(&task))).into_response())
 }
 
-/// Waits for a task's end, but not beyond the daemon's: whoever waits is told how far it is instead of being cut off.
+fn is_settled(task: &Known) -> bool {
+    task.state.has_ended() || task.state.waits_for_person()
+}
+
+/// Waits for a task's end, or until it waits for a person, who may be the one that asks; but not beyond the daemon's end: whoever
+/// waits is told how far it is instead of being cut off.
 async fn wait_for(rooms: &Shared, task: TaskId, wait: Duration) -> Answer<Option<Arc<Known>>> {
     tokio::select! {
-        task = rooms.journal.wait(task, wait) => Ok(task?),
+        task = rooms.journal.wait_until(task, wait, is_settled) => Ok(task?),
         () = Arc::clone(rooms).drained() => Ok(rooms.journal.task(task).await?),
     }
 }

@@ -49,6 +49,7 @@ use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
+use crate::journal::state::Task;
 use crate::store::{self, Store};
 use crate::supervision::{AlarmHook, ChildSpec, Matter, OnStuck, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
@@ -70,7 +71,6 @@ pub struct Daemon {
     settings: Settings,
     /// Whether the socket's file is ours to remove.
     owns_socket: bool,
-    #[cfg_attr(not(test), expect(dead_code, reason = "simulations ask for work here, as the API's handlers do"))]
     rooms: Arc<Rooms>,
 }
 
@@ -238,10 +238,13 @@ impl Daemon {
     }
 
     /// Waits within the grace time until every open task has ended, or waits for something outside, which it goes on to do when
-    /// the daemon starts again.
+    /// the daemon starts again: also for its agent's release from quarantine.
     async fn drain(&self) {
+        let is_quarantined = |task: &Task| {
+            task.order.registered_agent().is_some() && self.rooms.factory.is_quarantined(task.order.agent())
+        };
         let ended = async {
-            for task in self.journal.open_tasks() {
+            for task in self.journal.open_tasks().into_iter().filter(|task| !is_quarantined(task)) {
                 if let Some(mut open) = self.journal.watch(task.order.task) {
                     // A task that has left the journal's memory meanwhile has ended.
                     let _ended = open.wait_for(|task| task.state.has_ended() || task.rests()).await.is_err();

@@ -7,6 +7,7 @@
 //! Nobody waits for the store in the course of a restart. What was noted in the last second before a `kill -9` is lost with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::{DashMap, DashSet};
@@ -26,9 +27,12 @@ const RESTARTS_MAX: usize = 256;
 const GIVE_UPS_MAX: usize = 16;
 /// How long an actor that is neither in quarantine nor restarted again is remembered.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// How often room for one more actor is looked for where there is none.
+const ROOM_PERIOD: Duration = Duration::from_secs(60);
 /// How often what changed is written: each actor once in a round at the most.
 const ROUND_PERIOD: Duration = Duration::from_secs(1);
-/// How long one write is waited for. One that takes longer is repeated in the next round.
+/// How long one write is waited for, and how long after the round began another one begins. What is not written by then is
+/// written in the next round.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 /// Actors that are written together; a batch holds as many changes and more.
 const WRITTEN_AT_ONCE: usize = 256;
@@ -68,6 +72,8 @@ struct Inner {
     entries: DashMap<Arc<str>, Entry>,
     /// What the store does not know yet.
     changed: DashSet<Arc<str>>,
+    /// When there was no room last, in microseconds.
+    looked_for_room: AtomicU64,
 }
 
 impl Restarts {
@@ -78,7 +84,12 @@ impl Restarts {
     pub(super) async fn load(store: &Store) -> Result<Self, store::Error> {
         let read = |store: &Store| store.survey(Keyspace::Restart, b"", None, Direction::Ascending, ACTORS_MAX);
         let found = store.read(read).await?;
-        let inner = Inner { store: store.clone(), entries: DashMap::new(), changed: DashSet::new() };
+        let inner = Inner {
+            store: store.clone(),
+            entries: DashMap::new(),
+            changed: DashSet::new(),
+            looked_for_room: AtomicU64::new(0),
+        };
         let restarts = Self(Arc::new(inner));
         let now = restarts.now();
         for (key, record) in found {
@@ -98,15 +109,22 @@ impl Restarts {
         ChildSpec::worker(&Address::new("restarts"), move || (Writer, restarts.clone()))
     }
 
-    /// Writes what changed. What cannot be written stays to be written.
+    /// Writes what changed, each actor once. What cannot be written now stays to be written.
     async fn write(&self) {
-        let changed: Vec<Arc<str>> =
-            self.0.changed.iter().take(WRITTEN_AT_ONCE).map(|key| Arc::clone(key.key())).collect();
-        if changed.is_empty() {
-            return;
+        let changed: Vec<Arc<str>> = self.0.changed.iter().map(|key| Arc::clone(key.key())).collect();
+        let began = tokio::time::Instant::now();
+        for keys in changed.chunks(WRITTEN_AT_ONCE).take_while(|_| began.elapsed() < WRITTEN_WITHIN) {
+            if let Err(fault) = self.write_together(keys).await {
+                tracing::warn!(fault, "the restarts of actors could not be written; they are with the next round");
+                return;
+            }
         }
+    }
+
+    async fn write_together(&self, keys: &[Arc<str>]) -> Result<(), String> {
+        let mut unwritten = Unwritten { changed: &self.0.changed, keys };
         let mut batch = Batch::new();
-        for key in &changed {
+        for key in keys {
             // First taken off the list: what is noted from here on is written in the next round.
             self.0.changed.remove(key);
             batch = match self.0.entries.get(key) {
@@ -114,15 +132,13 @@ impl Restarts {
                 None => batch.delete(Keyspace::Restart, key.as_bytes()),
             };
         }
-        let written = tokio::time::timeout(WRITTEN_WITHIN, self.0.store.commit(batch)).await;
-        let fault = match written {
-            Ok(Ok(_)) => return,
-            Ok(Err(fault)) => fault.to_string(),
-            Err(_) => "the store did not answer in time".to_owned(),
-        };
-        tracing::warn!(fault, "the restarts of actors could not be written; they are with the next round");
-        for key in changed {
-            self.0.changed.insert(key);
+        match tokio::time::timeout(WRITTEN_WITHIN, self.0.store.commit(batch)).await {
+            Ok(Ok(_)) => {
+                unwritten.keys = &[];
+                Ok(())
+            }
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(_) => Err("the store did not answer in time".to_owned()),
         }
     }
 
@@ -133,17 +149,42 @@ impl Restarts {
             self.0.changed.insert(Arc::clone(entry.key()));
             return;
         }
-        if self.0.entries.len() >= ACTORS_MAX {
-            let now = self.now();
-            self.0.entries.retain(|_, entry| !entry.is_over(now));
-            if self.0.entries.len() >= ACTORS_MAX {
-                tracing::warn!(actor = key, limit = ACTORS_MAX, "no room to remember the restarts of an actor");
-                return;
-            }
+        if self.0.entries.len() >= ACTORS_MAX && !self.make_room(self.now()) {
+            return;
         }
         let key: Arc<str> = key.into();
         change(&mut self.0.entries.entry(Arc::clone(&key)).or_default());
         self.0.changed.insert(key);
+    }
+
+    /// Forgets who is over; answers whether there is room now. Where there is not, that is found out again only after
+    /// [`ROOM_PERIOD`]: no restart is to pay for a look at everybody.
+    fn make_room(&self, now: Micros) -> bool {
+        let looked = Micros(self.0.looked_for_room.load(Ordering::Relaxed));
+        if now >= looked && now.since(looked) < ROOM_PERIOD {
+            return false;
+        }
+        self.0.entries.retain(|_, entry| !entry.is_over(now));
+        let has_room = self.0.entries.len() < ACTORS_MAX;
+        if !has_room {
+            self.0.looked_for_room.store(now.0, Ordering::Relaxed);
+            tracing::warn!(limit = ACTORS_MAX, "no room to remember the restarts of more actors");
+        }
+        has_room
+    }
+}
+
+/// What is being written: put back on the list where it is not, also where the writer is killed meanwhile.
+struct Unwritten<'a> {
+    changed: &'a DashSet<Arc<str>>,
+    keys: &'a [Arc<str>],
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        for key in self.keys {
+            self.changed.insert(Arc::clone(key));
+        }
     }
 }
 
@@ -281,6 +322,8 @@ impl Actor for Writer {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::store::Options;
     use crate::supervision::Exit;
@@ -342,6 +385,39 @@ mod tests {
         assert_eq!(next.take_restarts("a").len(), RESTARTS_MAX);
         assert_eq!(next.history("newer"), History::default());
         assert!(store.get(Keyspace::Restart, b"newer").expect("read").is_some(), "what a newer version wrote stays");
+    }
+
+    #[tokio::test]
+    async fn all_that_changed_is_written_however_much_it_is_also_when_a_writer_was_killed_at_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path());
+        let _committer = store.run_committer().expect("a committer");
+        let ledger = Restarts::load(&store).await.expect("a ledger");
+        let actors = 2 * WRITTEN_AT_ONCE + 1;
+        let key = |number: usize| format!("agents/{number}");
+        (0..actors).for_each(|number| ledger.note(&key(number), Note::Quarantined { exit: Exit::Killed }));
+        assert!(ledger.write().now_or_never().is_none(), "it waits for the store");
+        assert_eq!(ledger.0.changed.len(), actors, "nothing was confirmed");
+        ledger.write().await;
+        assert!(ledger.0.changed.is_empty());
+        let next = Restarts::load(&store).await.expect("a ledger");
+        assert_eq!((0..actors).find(|&number| next.history(&key(number)).quarantine.is_none()), None);
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_does_not_look_at_everybody_each_time() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ledger = Restarts::load(&store(directory.path())).await.expect("a ledger");
+        let (began, kept) = (Micros(1), u64::try_from(KEPT_FOR.as_micros()).expect("a day"));
+        for number in 0..ACTORS_MAX {
+            let entry = Entry { restarts: vec![began], ..Entry::default() };
+            ledger.0.entries.insert(number.to_string().into(), entry);
+        }
+        let after = |seconds: u64| Micros(began.0 + kept + seconds * 1_000_000);
+        for (seconds, room) in [(0, false), (1, false), (59, false), (60, true)] {
+            assert_eq!(ledger.make_room(after(seconds)), room, "after {seconds} s");
+        }
+        assert!(ledger.0.entries.is_empty(), "all are over");
     }
 
     #[test]

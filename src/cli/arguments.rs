@@ -49,7 +49,7 @@ pub(super) enum Verb {
     /// Agents: make, list, show, stop, release.
     #[command(subcommand)]
     Agents(agents::Agents),
-    /// Tasks: list, show, cancel, judge.
+    /// Tasks: list, show, cancel, decide, retry, signal, judge.
     #[command(subcommand)]
     Tasks(tasks::Tasks),
     /// Templates: what agents are made from.

@@ -233,13 +233,20 @@ pub(super) fn summary(task: &Task, now: Timestamp, paint: Paint) -> String {
 /// What a task waits for a person for: where, and what is asked or what happened.
 fn waiting_in_words(waiting: &WaitingFor) -> String {
     let step = waiting.step.map(|number| match &waiting.name {
-        Some(name) => format!("step {number} ({name}): "),
-        None => format!("step {number}: "),
+        Some(name) => format!("step {number} ({name})"),
+        None => format!("step {number}"),
     });
-    let what = waiting.question.as_deref().or(waiting.message.as_deref()).unwrap_or("a decision");
+    let until = waiting.until.as_deref().map(|until| format!("until {}", words::time(until)));
+    let place = [step, until].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let what = waiting.question.as_deref().or(waiting.message.as_deref()).unwrap_or("a decision").trim();
     let code = waiting.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
-    let until = waiting.until.as_deref().map(|until| format!(", until {}", words::time(until))).unwrap_or_default();
-    format!("{}{what}{code}{until}", step.unwrap_or_default())
+    // A question of several lines stands by itself.
+    let gap = match (place.is_empty(), what.contains('\n')) {
+        (true, _) => "",
+        (false, true) => ":\n",
+        (false, false) => ": ",
+    };
+    format!("{place}{gap}{what}{code}")
 }
 
 #[cfg(test)]
@@ -317,5 +324,12 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("`factoryctl tasks approve t1`"), "{text}");
+        let long = task(|t| {
+            t["state"] = json!("waiting_approval");
+            t["waiting_for"] =
+                json!({"kind": "approval", "step": 3, "name": "publish", "question": "Publish this?\n# Report\n"});
+        });
+        let text = summary(&long, now, Paint::Plain);
+        assert!(text.contains("\nwaiting: step 3 (publish):\nPublish this?\n# Report\nwhat to do"), "{text}");
     }
 }

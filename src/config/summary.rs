@@ -1,8 +1,11 @@
 //! What `--check-config` prints: the settings as they were understood, without secrets.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::settings::{BaseUrl, KeySource, ProviderKind, Settings, ToolUrl};
+
+const DAY_SECONDS: u64 = 86_400;
 
 /// Shows the settings to a person.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +30,7 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(f, "workers     {}", settings.max_workers)?;
         match settings.retention.tasks {
-            Some(kept) => {
-                writeln!(f, "retention   ended tasks are DELETED after {}", humantime::format_duration(kept))?
-            }
+            Some(kept) => writeln!(f, "retention   ended tasks are DELETED after {}", days(kept))?,
             None => writeln!(f, "retention   nothing is deleted")?,
         }
         for (name, provider) in &settings.providers {
@@ -73,4 +74,13 @@ impl fmt::Display for Summary<'_> {
 
 fn signatures(settings: &Settings) -> &'static str {
     if settings.templates.enable_signature_validation { ", signed" } else { ", SIGNATURES ARE NOT CHECKED" }
+}
+
+/// A time as it was most likely written: whole days as such, since the months of `humantime` are 30.44 days long.
+fn days(time: Duration) -> String {
+    match (time.as_secs().rem_euclid(DAY_SECONDS), time.as_secs().div_euclid(DAY_SECONDS)) {
+        (0, 1) => "1 day".to_owned(),
+        (0, days) => format!("{days} days"),
+        (_, _) => humantime::format_duration(time).to_string(),
+    }
 }

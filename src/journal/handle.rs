@@ -6,16 +6,16 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use super::agents::{self, Agents};
+use super::agents::Agents;
 use super::events::Events;
+use super::following::{self, Following};
 use super::latches::Latches;
 use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
-use super::reading::{self, put, put_snapshot};
+use super::reading::{self, put};
 use super::record::{FeedbackGiven, Submitted, TaskRecord};
-use super::snapshot::Snapshot;
 use super::state::Task;
-use super::{Error, notice, stats};
+use super::{Error, notice};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
@@ -166,7 +166,42 @@ impl Journal {
     where
         F: FnOnce(Position) + Send + 'static,
     {
-        self.write(custody.id(), custody.into(), Durable { records, extra, then }).await
+        self.write(custody.id(), custody.into(), Durable { what: Following::all(records), extra, then }).await
+    }
+
+    /// As [`Self::append`], unless the task has more records than `seen`: for what follows from nobody having said anything.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; [`Error::Superseded`] also where somebody has written since.
+    pub async fn append_to(
+        &self,
+        custody: &Custody,
+        seen: u64,
+        records: Vec<TaskRecord>,
+        extra: Batch,
+    ) -> Result<Position, Error> {
+        let what = Following { behind: Some(seen), ..Following::all(records) };
+        self.write(custody.id(), custody.into(), Durable { what, extra, then: |_| {} }).await
+    }
+
+    /// As [`Self::append_then`], with the start of the next step where that may follow, and without it where it may not: what
+    /// was paid for is never refused for what was to come next. The task tells whether it has started.
+    ///
+    /// # Errors
+    /// As [`Self::append_then`].
+    pub async fn append_and_start<F>(
+        &self,
+        custody: &Custody,
+        records: Vec<TaskRecord>,
+        start: Option<TaskRecord>,
+        extra: Batch,
+        then: F,
+    ) -> Result<Position, Error>
+    where
+        F: FnOnce(Position) + Send + 'static,
+    {
+        let what = Following { start, ..Following::all(records) };
+        self.write(custody.id(), custody.into(), Durable { what, extra, then }).await
     }
 
     /// Appends records beside a task's story, such as a cancellation, which its holder hears of; `then` as in
@@ -184,7 +219,7 @@ impl Journal {
     where
         F: FnOnce(Position) + Send + 'static,
     {
-        self.write(id, Held::Nobody, Durable { records, extra, then }).await
+        self.write(id, Held::Nobody, Durable { what: Following::all(records), extra, then }).await
     }
 
     async fn write<F>(&self, id: TaskId, held: Held, what: Durable<F>) -> Result<Position, Error>
@@ -274,9 +309,20 @@ impl Journal {
     /// # Errors
     /// The store failed or a record cannot be read.
     pub async fn wait(&self, id: TaskId, within: Duration) -> Result<Option<Arc<Task>>, Error> {
+        self.wait_until(id, within, |task| task.state.has_ended()).await
+    }
+
+    /// Waits until a task is as `wanted`, at most so long, and returns it as it is then.
+    ///
+    /// # Errors
+    /// The store failed or a record cannot be read.
+    pub async fn wait_until<F>(&self, id: TaskId, within: Duration, wanted: F) -> Result<Option<Arc<Task>>, Error>
+    where
+        F: Fn(&Task) -> bool + Send,
+    {
         if let Some(mut following) = self.watch(id) {
-            let ended = following.wait_for(|task| task.state.has_ended());
-            if let Ok(Ok(task)) = tokio::time::timeout(within, ended).await {
+            let reached = following.wait_for(|task| wanted(task));
+            if let Ok(Ok(task)) = tokio::time::timeout(within, reached).await {
                 return Ok(Some(Arc::clone(&task)));
             }
         }
@@ -394,7 +440,7 @@ impl Journal {
 
 /// What is to become durable at once, and what is done when it is.
 struct Durable<F> {
-    records: Vec<TaskRecord>,
+    what: Following,
     extra: Batch,
     then: F,
 }
@@ -427,7 +473,7 @@ impl Inner {
     where
         F: FnOnce(Position) + Send,
     {
-        let Durable { records, extra, then } = what;
+        let Durable { what, extra, then } = what;
         loop {
             let writing = open.writing.lock().await;
             if !open.is_held_by(&held) {
@@ -437,7 +483,7 @@ impl Inner {
             if current.state.has_ended() {
                 return Err(Error::NotOpen(id));
             }
-            let (after, batch) = follow(&current, &records, extra.clone())?;
+            let (after, records, batch) = following::after(&current, what.clone(), extra.clone())?;
             let first = current.records;
             drop(current);
             let position = match self.commit(id, first, &records, batch).await {
@@ -464,33 +510,4 @@ impl Inner {
             return Ok(position);
         }
     }
-}
-
-/// The task after these records, and the batch that makes it so.
-pub(super) fn follow(current: &Task, records: &[TaskRecord], extra: Batch) -> Result<(Task, Batch), Error> {
-    let id = current.order.task;
-    let mut after = current.clone();
-    let mut batch = extra;
-    for record in records {
-        if !after.accepts(record) {
-            return Err(Error::Superseded(id));
-        }
-        batch = batch.and(put(id, after.records, record));
-        after.evolve(record);
-    }
-    // A task that is full can still conclude and end.
-    let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));
-    if starts && after.records > RECORDS_MAX {
-        return Err(Error::Full(id));
-    }
-    if let Some(snapshot) = Snapshot::due(&after, current.records) {
-        batch = batch.and(put_snapshot(id, &snapshot));
-    }
-    if let Some(TaskRecord::Ended(ended)) = records.last() {
-        batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(stats::of_ended(&after, ended));
-        if let Some(agent) = after.order.registered_agent() {
-            batch = batch.and(agents::turn(agent, id));
-        }
-    }
-    Ok((after, batch))
 }

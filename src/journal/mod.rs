@@ -17,6 +17,7 @@ pub mod codec;
 mod confirming;
 mod error;
 pub mod events;
+mod following;
 mod handle;
 mod latches;
 pub mod notice;

@@ -56,10 +56,8 @@ impl Journal {
             let Some((id, found)) = looked else { return Ok(Round { deleted, next: None }) };
             cursor = Some(id);
             if let Found::Due(tasks) = found {
-                for (task, agent) in tasks {
-                    self.delete(task, agent).await?;
-                    deleted = deleted.saturating_add(1);
-                }
+                let is_due = move |task: &Task| is_due(task.state, task.finished_at, now, keep);
+                deleted = deleted.saturating_add(self.delete_family(id, tasks, is_due).await?);
             }
         }
         Ok(Round { deleted, next: cursor })
@@ -147,14 +145,44 @@ impl Journal {
         Ok(true)
     }
 
+    /// Deletes a root behind its subtasks, as long as nobody has it retried; tells how many tasks are gone.
+    pub(super) async fn delete_family<F>(
+        &self,
+        root: TaskId,
+        tasks: Vec<(TaskId, Option<AgentId>)>,
+        is_due: F,
+    ) -> Result<u64, Error>
+    where
+        F: Fn(&Task) -> bool,
+    {
+        let mut deleted = 0_u64;
+        for (task, agent) in tasks {
+            // Nobody judges the task or has it retried meanwhile.
+            let _judging = self.judging().hold(task.as_bytes()).await;
+            if self.watch(root).is_some() || self.watch(task).is_some() {
+                break;
+            }
+            // Its subtasks took their time: it may have been retried since it was looked at, and have ended anew.
+            if task == root && !self.is_still(root, &is_due).await? {
+                break;
+            }
+            self.delete(task, agent).await?;
+            deleted = deleted.saturating_add(1);
+        }
+        Ok(deleted)
+    }
+
+    async fn is_still(&self, id: TaskId, due: impl Fn(&Task) -> bool) -> Result<bool, Error> {
+        match self.task(id).await {
+            Ok(found) => Ok(found.is_none_or(|found| due(&found))),
+            // It is what an earlier deletion has left.
+            Err(Error::Hole { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Deletes everything about one task that has ended, its first record in the first batch: from then on there is no such task.
     async fn delete(&self, id: TaskId, agent: Option<AgentId>) -> Result<(), Error> {
-        // Nobody judges the task or has it retried meanwhile.
-        let _judging = self.judging().hold(id.as_bytes()).await;
-        if self.watch(id).is_some() {
-            // Somebody wanted it retried at this moment.
-            return Ok(());
-        }
         let mut first = true;
         loop {
             let keys = self

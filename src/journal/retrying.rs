@@ -10,7 +10,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::handle::{Inner, Journal, follow};
+use super::following::{self, Following};
+use super::handle::{Inner, Journal};
 use super::record::{RetryRequested, TaskRecord};
 use super::state::Task;
 use super::{Error, agents, notice, policy, reading, stats};
@@ -104,7 +105,7 @@ impl Inner {
     async fn open_again(&self, failed: &Task, request: RetryRequested, extra: Batch) -> Result<Arc<Task>, Error> {
         let id = failed.order.task;
         let record = TaskRecord::RetryRequested(request);
-        let (after, batch) = follow(failed, std::slice::from_ref(&record), extra)?;
+        let (after, _, batch) = following::after(failed, Following::all(vec![record.clone()]), extra)?;
         let mut batch = batch.and(reading::listed_open(id)).and(stats::of_reopened(failed));
         if let Some(agent) = failed.order.registered_agent() {
             batch = batch.and(agents::no_turn(agent, id));

@@ -52,6 +52,9 @@ pub(super) struct Snapshot {
     tried: Vec<Model>,
     #[n(12)]
     call: u32,
+    /// What was judged before the task was retried; of what is replayed the latest counts.
+    #[n(13)]
+    feedback_per_mille: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -81,6 +84,7 @@ impl Snapshot {
             cancel_requested_by: task.cancel_requested_by.clone(),
             tried: task.tried.iter().cloned().map(Model).collect(),
             call,
+            feedback_per_mille: task.feedback_per_mille,
         })
     }
 
@@ -100,6 +104,8 @@ impl Snapshot {
         task.tried = self.tried.into_iter().map(|model| model.0).collect();
         task.cancel_requested_by = self.cancel_requested_by;
         task.retried_from = self.retried_from;
+        // A snapshot of a release that did not write it says nothing.
+        task.feedback_per_mille = self.feedback_per_mille.or(task.feedback_per_mille);
         rest.iter().for_each(|record| task.evolve(record));
         Some(task)
     }

@@ -16,7 +16,7 @@ use super::record::{
     AttentionNeeded, Decided, Outcome, Signalled, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
     TaskRecord, Then,
 };
-pub use super::step::{AGENT_ENDED, Attention, Fault, IN_DOUBT, Step, StepStatus, Totals};
+pub use super::step::{AGENT_ENDED, Attention, Fault, IN_DOUBT, Step, StepStatus, TOOL_IN_DOUBT, Totals};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -54,6 +54,12 @@ impl State {
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether nothing will happen before a person says something.
+    #[must_use]
+    pub fn waits_for_person(self) -> bool {
+        matches!(self, Self::WaitingApproval | Self::NeedsAttention)
     }
 
     /// The word that the API and metrics use.
@@ -152,14 +158,16 @@ impl Task {
     }
 
     /// Whether a record may follow. A step starts under the next number and concludes once, and a task ends only when all its
-    /// steps have concluded, so that what a step cost is on record before the task is closed.
+    /// steps have concluded, so that what a step cost is on record before the task is closed. Nothing starts behind a request to
+    /// cancel: whoever was told that it is on record is not told of further calls.
     #[must_use]
     pub fn accepts(&self, record: &TaskRecord) -> bool {
         let goes_on = !self.state.has_ended();
         match record {
             TaskRecord::Submitted(_) => false,
             TaskRecord::StepStarted(started) => {
-                goes_on && self.attention.is_none() && started.step == self.totals.started
+                let is_wanted = self.attention.is_none() && self.cancel_requested_by.is_none();
+                goes_on && is_wanted && started.step == self.totals.started
             }
             TaskRecord::StepFinished(finished) => goes_on && self.open_step(finished.step).is_some(),
             TaskRecord::StepFailed(failed) => goes_on && self.open_step(failed.step).is_some(),
@@ -315,6 +323,8 @@ impl Task {
         self.retried_step = self.attention.take().and_then(|attention| attention.step);
         if self.state.has_ended() {
             (self.state, self.fault, self.finished_at) = (State::Running, None, None);
+            // Who wanted it to end before it failed has seen it end; who wants it retried does so since.
+            self.cancel_requested_by = None;
         }
         self.retried_from = self.totals.started;
         self.totals = Totals { in_doubt: 0, agent_ended: 0, attempts: 0, ..self.totals };

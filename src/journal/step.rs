@@ -11,6 +11,8 @@ use crate::domain::usage::Usage;
 pub const IN_DOUBT: &str = "in_doubt";
 /// The code of a step that its agent's end left open.
 pub const AGENT_ENDED: &str = "agent_ended";
+/// The code of a tool's call of which nobody knows whether it was made.
+pub const TOOL_IN_DOUBT: &str = "tool_in_doubt";
 
 /// A step and what became of it.
 #[derive(Debug, Clone, PartialEq)]

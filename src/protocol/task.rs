@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// `POST /factory/tasks`. Exactly one of `template_name` and `agent_id` is given.
+/// `POST /factory/tasks`. Exactly one of `template_name`, `agent_id` and `capability` is given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitTask {
@@ -62,14 +62,14 @@ pub enum TaskState {
     NeedsAttention,
     /// Done.
     Succeeded,
-    /// Given up, with an error.
+    /// Given up, with an error. Somebody may retry it; then it is open again.
     Failed,
     /// Cancelled on request.
     Cancelled,
 }
 
 impl TaskState {
-    /// Whether nothing more will happen to the task.
+    /// Whether nothing more will happen to the task, unless it failed and somebody retries it.
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
@@ -100,7 +100,7 @@ pub struct TaskError {
     pub message: String,
 }
 
-/// One step of a task: a model call, a tool call or a delegated subtask.
+/// One step of a task: a model call, a subtask, a tool's call, or a wait for a time, a person or a signal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TaskStep {
     /// Its number in the task, from 0.
@@ -217,7 +217,7 @@ pub struct Task {
     pub feedback: Option<f64>,
     /// When it was submitted.
     pub created_at: String,
-    /// When it ended.
+    /// When it ended; gone where it was retried since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<String>,
 }

@@ -111,6 +111,12 @@ impl<M: Message> Address<M> {
         current.as_ref().filter(|actor| is_living(actor)).cloned()
     }
 
+    /// Whether nobody is going to live here until somebody is published: what lived here is in quarantine.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.place.closed.load(Ordering::Acquire)
+    }
+
     /// The published incarnation, also one that is about to end.
     pub(super) fn current_or_ending(&self) -> Option<ActorRef<M>> {
         self.place.current.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -177,7 +183,7 @@ impl<M: Message> Address<M> {
                     Err(MessagingErr::ChannelClosed | MessagingErr::InvalidActorType) => return false,
                 };
             }
-            if self.place.closed.load(Ordering::Acquire) {
+            if self.is_closed() {
                 return false;
             }
             published.await;

@@ -80,6 +80,16 @@ impl SupervisorHandle {
         self.change(|reply| Message::DeleteChild(id.clone(), reply)).await
     }
 
+    /// Whether there is a child of that id, in whatever state: also one whose restart is put off.
+    ///
+    /// # Errors
+    /// The supervisor did not answer.
+    pub async fn has_child(&self, id: &ChildId) -> Result<bool, Error> {
+        let question = id.clone();
+        let found = self.address.call(ANSWER_WITHIN, move |reply| Message::Find(question, reply)).await?;
+        Ok(found.is_some_and(|found| found.child == *id))
+    }
+
     /// How many children there are. Counts them all: not for hot paths.
     ///
     /// # Errors

@@ -6,9 +6,12 @@
 //! incarnation therefore holds a [`Tie`], dropped after its state, and each child's tie holds its supervisor's: when a tie's
 //! `gone` resolves, the incarnation and all its descendants are gone.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
@@ -46,6 +49,22 @@ fn returned(error: ActorProcessingErr) -> ActorProcessingErr {
     Box::new(Returned(error))
 }
 
+/// What is told of a panic instead of a message that was formatted.
+const UNTOLD: &str = "a formatted message, not shown";
+
+/// Lets a panic of `work` pass with its message only where that is fixed text. One that was formatted may quote what a person
+/// wrote, and how an actor ended is told to logs, listeners, the tree and the ledger.
+async fn discreet<T>(work: impl Future<Output = T>) -> T {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(Box::new(fixed(&*panic))),
+    }
+}
+
+fn fixed(panic: &(dyn Any + Send)) -> &'static str {
+    panic.downcast_ref::<&'static str>().copied().unwrap_or(UNTOLD)
+}
+
 /// An actor under supervision.
 pub(super) struct Incarnation<A: Actor> {
     pub(super) actor: A,
@@ -76,16 +95,16 @@ impl<A: Actor> Actor for Incarnation<A> {
         myself: ActorRef<Self::Msg>,
         (arguments, tie): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let state = self.actor.pre_start(myself, arguments).await?;
+        let state = discreet(self.actor.pre_start(myself, arguments)).await?;
         Ok(Held { state: Some(state), _tie: tie })
     }
 
     async fn post_start(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
-        self.actor.post_start(myself, held.state()?).await.map_err(returned)
+        discreet(self.actor.post_start(myself, held.state()?)).await.map_err(returned)
     }
 
     async fn post_stop(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
-        self.actor.post_stop(myself, held.state()?).await.map_err(returned)?;
+        discreet(self.actor.post_stop(myself, held.state()?)).await.map_err(returned)?;
         held.state = None;
         Ok(())
     }
@@ -97,7 +116,7 @@ impl<A: Actor> Actor for Incarnation<A> {
         held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         self.address.taken();
-        let outcome = self.actor.handle(myself, message, held.state()?).await.map_err(returned);
+        let outcome = discreet(self.actor.handle(myself, message, held.state()?)).await.map_err(returned);
         self.address.idle();
         outcome
     }
@@ -109,7 +128,7 @@ impl<A: Actor> Actor for Incarnation<A> {
         held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         self.address.busy();
-        let outcome = self.actor.handle_supervisor_evt(myself, event, held.state()?).await.map_err(returned);
+        let outcome = discreet(self.actor.handle_supervisor_evt(myself, event, held.state()?)).await.map_err(returned);
         self.address.idle();
         outcome
     }

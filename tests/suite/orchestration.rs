@@ -171,4 +171,11 @@ async fn a_plan_spends_no_more_than_its_own_limit() {
     assert_eq!(task.error.as_ref().map(|error| error.code.as_str()), Some("budget_exceeded"), "{task:?}");
     assert_eq!((task.cost_usd.as_str(), provider.count()), (crate::harness::COST, 1));
     assert_eq!(daemon.settled("global").await.spent_usd, task.cost_usd);
+    let shown = daemon.ctl(&["tasks", "show", &task.task_id]).await;
+    assert!(
+        shown.out.contains("budget_exceeded"),
+        "a subtask that was never submitted is no reason not to show: {}{}",
+        shown.out,
+        shown.err
+    );
 }

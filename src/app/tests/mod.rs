@@ -31,7 +31,7 @@ fn metrics() -> Metrics {
     METRICS.get_or_init(|| Metrics::install().expect("the only recorder of this process")).clone()
 }
 
-async fn daemon_in(home: &Path) -> Daemon {
+async fn daemon_in(home: &Path, drain_grace: Duration) -> Daemon {
     let key =
         keys::generate(&"test".parse().expect("a key id"), Algorithm::Ed25519, &home.join("private")).expect("a key");
     std::fs::create_dir_all(home.join("keys")).expect("a directory");
@@ -43,13 +43,16 @@ async fn daemon_in(home: &Path) -> Daemon {
         std::fs::copy(&from, &to).expect("a copy");
         signing::sign_file(&to, &key.private).expect("a signature");
     }
-    begun_in(home).await
+    begun_in(home, drain_grace).await
 }
 
 /// A daemon over what is there.
-async fn begun_in(home: &Path) -> Daemon {
+async fn begun_in(home: &Path, drain_grace: Duration) -> Daemon {
     let file = home.join("factoryd.toml");
-    let settings = "data_dir = \"data\"\ntemplates_dir = \"templates\"\nsocket = \"c.sock\"\nmax_workers = 2\n[templates]\ntrusted_keys_dir = \"keys\"\n[api]\ndrain_grace = \"1s\"\n";
+    let grace = humantime::format_duration(drain_grace);
+    let settings = format!(
+        "data_dir = \"data\"\ntemplates_dir = \"templates\"\nsocket = \"c.sock\"\nmax_workers = 2\n[templates]\ntrusted_keys_dir = \"keys\"\n[api]\ndrain_grace = \"{grace}\"\n"
+    );
     std::fs::write(&file, settings).expect("settings");
     let sources = Sources { file: Some(file), environment: Vec::new(), flags: Overrides::default() };
     let settings = config::load(&sources).expect("good settings");
@@ -137,7 +140,7 @@ async fn acknowledged(client: &Client, wanted: &SubmitTask, key: &str) -> Task {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_actor_is_killed_under_load_the_tree_is_whole_again_and_every_task_succeeds() {
     let home = tempfile::tempdir().expect("a directory");
-    let daemon = daemon_in(home.path()).await;
+    let daemon = daemon_in(home.path(), Duration::from_secs(1)).await;
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {

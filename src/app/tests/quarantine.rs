@@ -81,7 +81,7 @@ fn code(error: &Error) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quarantines_outlive_the_daemon_until_they_are_released_and_what_waited_goes_on() {
     let home = tempfile::tempdir().expect("a directory");
-    let daemon = daemon_in(home.path()).await;
+    let daemon = daemon_in(home.path(), PATIENCE).await;
     add_fragile(home.path());
     let client = Client::new(home.path().join("c.sock"));
     let served = async {
@@ -117,9 +117,13 @@ async fn quarantines_outlive_the_daemon_until_they_are_released_and_what_waited_
     }
     let refused = client.submit(&wanted, None, Duration::ZERO).await.expect_err("a refusal");
     assert_eq!(code(&refused), "agent_quarantined");
-    daemon.stop(std::future::pending()).await.expect("a stop in good order");
+    let retried = client.retry(&tasks[0]).await.expect_err("a refusal");
+    assert_eq!(code(&retried), "agent_quarantined", "what is retried is a new task to it");
+    // What waits for a release does not keep the daemon from stopping.
+    let stopped = tokio::time::timeout(WHOLE_WITHIN, daemon.stop(std::future::pending())).await;
+    stopped.expect("at once").expect("a stop in good order");
 
-    let daemon = begun_in(home.path()).await;
+    let daemon = begun_in(home.path(), PATIENCE).await;
     assert!(is_quarantined(None).await, "also after a restart");
     let tree = daemon.root.snapshot().await;
     assert_eq!(find(&tree, "dlp/0").map(|(_, state)| state), Some(NodeState::Quarantined), "also after a restart");

@@ -10,6 +10,7 @@ use crate::cli::output::{Paint, Tone};
 use crate::cli::{run, words};
 use crate::client::Client;
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::{Class, Failure};
 use crate::protocol::task::{Task, TaskError, TaskStep};
 
 /// The most subtasks that are fetched; further ones are drawn without what is below them.
@@ -28,7 +29,8 @@ impl Family {
         Self { task, subtasks: HashMap::new() }
     }
 
-    /// With every subtask that it names, level by level.
+    /// With every subtask that it names, level by level. One that was never submitted, or that was deleted since, is left out:
+    /// its step says what became of it.
     pub(super) async fn gather(client: &Client, task: Task) -> Result<Self, Error> {
         let mut family = Self::alone(task);
         let mut wanted = delegated(&family.task);
@@ -37,9 +39,14 @@ impl Family {
                 break;
             }
             if let Entry::Vacant(place) = family.subtasks.entry(id) {
-                let subtask = client.task(place.key(), Duration::ZERO).await?;
-                wanted.extend(delegated(&subtask));
-                let _subtask = place.insert(subtask);
+                match client.task(place.key(), Duration::ZERO).await {
+                    Ok(subtask) => {
+                        wanted.extend(delegated(&subtask));
+                        let _subtask = place.insert(subtask);
+                    }
+                    Err(missing) if missing.class() == Class::NotFound => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(family)

@@ -116,7 +116,7 @@ impl Tasks {
             Self::Ls(List { state, paging }) => {
                 let mut page = client.tasks(Some(paging.limit), paging.after.as_deref()).await?;
                 page.items.retain(|task| state.is_none_or(|wanted| wanted == task.state));
-                output.show(&page, |paint| list(&page.items, Timestamp::now(), paint))?;
+                output.show(&page, |paint| list(&page.items, state, Timestamp::now(), paint))?;
                 Paging::remark_next(session, page.next.as_deref());
             }
             Self::Show { id } => show(session, &id).await?,
@@ -158,7 +158,7 @@ async fn show(session: &Session, id: &str) -> Result<(), Error> {
     session.output.show(&family.task, |paint| family.render(Timestamp::now(), paint))
 }
 
-fn list(tasks: &[Task], now: Timestamp, paint: Paint) -> String {
+fn list(tasks: &[Task], wanted: Option<TaskState>, now: Timestamp, paint: Paint) -> String {
     let mut table = Table::new(paint, &["TASK", "STATE", "TEMPLATE", "COST", "STEPS", "TIME", "CREATED"]);
     for task in tasks {
         let (tone, state) = words::task_state(task.state);
@@ -167,10 +167,13 @@ fn list(tasks: &[Task], now: Timestamp, paint: Paint) -> String {
             (tone, state.into()),
             plain(format!("{} {}", task.template_name, task.template_version)),
             plain(words::usd(&task.cost_usd)),
-            plain(task.steps.len().to_string()),
+            plain(task.steps_total.to_string()),
             plain(words::task_duration(task, now).map_or_else(|| "-".into(), words::duration)),
             plain(words::time(&task.created_at)),
         ]);
     }
-    table.render("no tasks; begin with `factoryctl run TEMPLATE TEXT`")
+    match wanted {
+        Some(state) => table.render(&format!("no task of this page is {}", words::task_state(state).1)),
+        None => table.render("no tasks; begin with `factoryctl run TEMPLATE TEXT`"),
+    }
 }

@@ -51,6 +51,9 @@ impl Admission {
             if !stays {
                 return Err(Refusal::StoppedAgent(agent));
             }
+            if (self.means.quarantined)(agent) {
+                return Err(Refusal::QuarantinedAgent(agent));
+            }
         }
         // What is no longer trusted or was withdrawn does not run again, also where its content is kept.
         self.means.templates.get(&order.template)?;

@@ -23,18 +23,15 @@ use super::declared::Declared;
 use super::durable;
 use super::error::Error;
 use super::limits::Source;
-use super::message::{Done, Message};
+use super::message::Message;
 use super::metrics::Metrics;
+use super::news::News;
 use super::payer::{Hold, Key, Payer, Reservation};
 use super::state::{Denied, Held, Standing};
 use super::unanswered::Unanswered;
 
 /// How long a question waits for the ledger, restarts included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How long news for the ledger waits for it to come back from a restart.
-const NEWS_WITHIN: Duration = Duration::from_secs(60);
-/// The most pieces of news that wait for the ledger at once; what is beyond it is told again by the records at its next start.
-const NEWS_WAITING_MAX: usize = 16_384;
 /// How often a question reads counters that turn out to be missing. Once is the rule.
 const READS_MAX: usize = 8;
 /// Counters that one question reads at once.
@@ -65,7 +62,7 @@ pub struct Budget {
     address: Address<Message>,
     store: Store,
     epoch: Arc<AtomicU64>,
-    waiting: Arc<Semaphore>,
+    news: News,
     declared: Arc<Declared>,
     /// Held by whoever sets a limit, from the question for room until the limit is known.
     setting: Arc<Semaphore>,
@@ -98,8 +95,8 @@ impl Budget {
             epoch: epoch.clone(),
         };
         let spec = ChildSpec::worker(&address, move || (Keeper, start.clone()));
-        let (waiting, setting) = (Arc::new(Semaphore::new(NEWS_WAITING_MAX)), Arc::new(Semaphore::new(1)));
-        (Self { address, store, epoch, waiting, declared, setting }, spec)
+        let (news, setting) = (News::new(address.clone()), Arc::new(Semaphore::new(1)));
+        (Self { address, store, epoch, news, declared, setting }, spec)
     }
 
     /// Holds `amount` on everything that `payer` names, or refuses. The same key holds money once; a second call with another
@@ -111,11 +108,35 @@ impl Budget {
     /// # Errors
     /// [`Error::Refused`] where a limit does not allow it; else the ledger or the store cannot answer.
     pub async fn reserve(&self, key: Key, payer: Payer, amount: Usd, at: Timestamp) -> Result<Reservation, Error> {
+        let make = |reply| Message::Reserve { key, payer: payer.clone(), amount, at, reply };
+        self.reserve_by(key, &payer, amount, make).await
+    }
+
+    /// As [`Self::reserve`], for a step whose predecessor has its result and still holds its money: where it is refused, there may
+    /// be room once that is settled, so a refusal is neither counted nor news. Ask again then.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub async fn reserve_ahead(
+        &self,
+        key: Key,
+        payer: Payer,
+        amount: Usd,
+        at: Timestamp,
+    ) -> Result<Reservation, Error> {
+        let make = |reply| Message::ReserveAhead { key, payer: payer.clone(), amount, at, reply };
+        self.reserve_by(key, &payer, amount, make).await
+    }
+
+    async fn reserve_by<F>(&self, key: Key, payer: &Payer, amount: Usd, make: F) -> Result<Reservation, Error>
+    where
+        F: Fn(RpcReplyPort<Result<u64, Denied>>) -> Message,
+    {
         if amount <= Usd::ZERO {
-            return Ok(Reservation { key, payer, amount: Usd::ZERO, hold: Hold::Free });
+            return Ok(Reservation { key, payer: payer.clone(), amount: Usd::ZERO, hold: Hold::Free });
         }
         let unanswered = Unanswered::new(&self.address, key);
-        let held = self.hold(key, payer, amount, at).await;
+        let held = self.ask(make).await;
         match held {
             // Dropped here, it takes back what may be held.
             Err(Error::Unavailable(CallError::TimedOut(_) | CallError::Interrupted(_))) => drop(unanswered),
@@ -129,7 +150,7 @@ impl Budget {
                 | Error::Store(_),
             ) => unanswered.answered(),
         }
-        held
+        Ok(Reservation { key, payer: payer.clone(), amount, hold: Hold::Held(held?) })
     }
 
     async fn hold(&self, key: Key, payer: Payer, amount: Usd, at: Timestamp) -> Result<Reservation, Error> {
@@ -165,20 +186,20 @@ impl Budget {
             return;
         }
         let cost = Cost { amount: cost, day: at.day(), position };
-        self.tell(move |done| Message::Settle { key, payer: payer.clone(), cost, done });
+        self.news.tell(move |done| Message::Settle { key, payer: payer.clone(), cost, done });
     }
 
     /// Ends a reservation that cost nothing.
     pub fn release(&self, reservation: &Reservation) {
         let key = reservation.key;
         if reservation.hold != Hold::Free {
-            self.tell(move |done| Message::Release { key, done });
+            self.news.tell(move |done| Message::Release { key, done });
         }
     }
 
     /// Forgets a task that has ended, and ends what it still holds. Its descendants must have ended before.
     pub fn close_task(&self, task: TaskId) {
-        self.tell(move |done| Message::CloseTask { task, done });
+        self.news.tell(move |done| Message::CloseTask { task, done });
     }
 
     /// Takes a task that had ended in again, with what it has spent, so that its limit binds what is to come. Call it before the
@@ -187,8 +208,8 @@ impl Budget {
     /// # Errors
     /// The ledger cannot answer, or news waits for it that may be of the task's end: nothing may be done for the task then.
     pub async fn reopen_task(&self, task: TaskId, spent: Usd) -> Result<(), Error> {
-        // INVARIANT: a task's end is told before it is reopened. News that waits for the ledger has no order.
-        if self.waiting.available_permits() < NEWS_WAITING_MAX {
+        // INVARIANT: a task's end is told before it is reopened. This question would overtake news that waits.
+        if self.news.waits() {
             return Err(CallError::NotRunning(self.address.name().clone()).into());
         }
         self.ask(|reply| Message::ReopenTask { task, spent, reply }).await
@@ -290,28 +311,6 @@ impl Budget {
         let (as_of, counters) = self.store.counters(&durable::counters_prefix(&scope)).await?;
         let days = durable::days(&scope, &counters)?;
         Ok(self.address.cast(Message::Read { scope, as_of, days })?)
-    }
-
-    /// Tells the ledger. While it is being restarted the news waits for it: what is sent after the records were read and
-    /// before the new incarnation is there would otherwise be lost, and a reservation would outlive its step.
-    fn tell<F>(&self, make: F)
-    where
-        F: Fn(Done) -> Message + Send + Sync + 'static,
-    {
-        if self.address.cast(make(None)).is_ok() {
-            return;
-        }
-        let Ok(permit) = self.waiting.clone().try_acquire_owned() else {
-            tracing::error!(waiting = NEWS_WAITING_MAX, "the ledger is away and too much news waits for it");
-            return;
-        };
-        let address = self.address.clone();
-        let _waiting = tokio::spawn(async move {
-            if let Err(reason) = address.call(NEWS_WITHIN, |reply| make(Some(reply))).await {
-                tracing::error!(%reason, "news for the ledger was not delivered; its next start reads it from the records");
-            }
-            drop(permit);
-        });
     }
 }
 

@@ -30,6 +30,7 @@ mod handle;
 mod limits;
 mod message;
 mod metrics;
+mod news;
 mod payer;
 pub mod price;
 mod refusal;

@@ -105,6 +105,15 @@ impl Ledger {
     /// Holds `amount` on everything that `payer` names, or on nothing. The same key and amount again change nothing; another
     /// amount takes the first one's place, or leaves it where it does not fit.
     pub(super) fn reserve(&mut self, key: Key, payer: &Payer, amount: Usd, at: Timestamp) -> Result<(), Denied> {
+        let mut reserved = self.reserve_ahead(key, payer, amount, at);
+        if let Err(Denied::Refused(refusal)) = &mut reserved {
+            refusal.first = self.tell(refusal, at.day());
+        }
+        reserved
+    }
+
+    /// The same for a step whose predecessor still holds its money: a refusal says nothing about the limit, and is no news.
+    pub(super) fn reserve_ahead(&mut self, key: Key, payer: &Payer, amount: Usd, at: Timestamp) -> Result<(), Denied> {
         if self.open.get(&key).is_some_and(|held| held.amount == amount) {
             return Ok(());
         }
@@ -116,7 +125,7 @@ impl Ledger {
             return Err(Denied::Unread(unread));
         }
         let previous = self.let_go(key);
-        match self.first_refusal(payer, amount, at.day()) {
+        match self.refusal(payer, amount, at.day()) {
             None => {
                 self.hold(key, Held { payer: payer.clone(), amount, since: at });
                 Ok(())
@@ -132,8 +141,7 @@ impl Ledger {
 
     /// Ends a reservation and books what it cost. The cost was committed to the counters at `cost.position` before.
     ///
-    /// INVARIANT: a cost counts whether or not anything is still held for it. News for a ledger that was away comes in any order:
-    /// the end of a task may be here before what its last step cost.
+    /// INVARIANT: a cost counts whether or not anything is still held for it: an earlier ledger may have held it, or nobody.
     pub(super) fn settle(&mut self, key: Key, payer: &Payer, cost: Cost) -> Option<Overrun> {
         let Some(held) = self.let_go(key) else {
             self.book_scopes(payer, cost);
@@ -381,21 +389,22 @@ impl Ledger {
         Overrun { held: held.amount, cost: cost.amount, stopped }
     }
 
-    fn first_refusal(&mut self, payer: &Payer, asked: Usd, today: Day) -> Option<Refusal> {
+    fn refusal(&self, payer: &Payer, asked: Usd, today: Day) -> Option<Refusal> {
         let scope = payer.scopes().iter().find_map(|scope| self.scope_refusal(scope, asked, today));
-        if let Some(mut refusal) = scope {
-            if let Subject::Scope(scope) = &refusal.subject {
-                refusal.first = self.limits.get_mut(scope).is_some_and(|limits| limits.tell(refusal.window, today));
+        scope.or_else(|| payer.limited_tasks().find_map(|(task, limit)| self.task_refusal(task, limit, asked)))
+    }
+
+    /// Notes that a refusal becomes news; says whether it is the first of its kind.
+    fn tell(&mut self, refusal: &Refusal, today: Day) -> bool {
+        match &refusal.subject {
+            Subject::Scope(scope) => {
+                self.limits.get_mut(scope).is_some_and(|limits| limits.tell(refusal.window, today))
             }
-            return Some(refusal);
+            Subject::Task(task) => {
+                let account = self.tasks.get_mut(task);
+                account.is_some_and(|account| !std::mem::replace(&mut account.told, true))
+            }
         }
-        let mut refusal = payer.limited_tasks().find_map(|(task, limit)| self.task_refusal(task, limit, asked))?;
-        if let Subject::Task(task) = refusal.subject
-            && let Some(account) = self.tasks.get_mut(&task)
-        {
-            refusal.first = !std::mem::replace(&mut account.told, true);
-        }
-        Some(refusal)
     }
 
     fn scope_refusal(&self, scope: &Scope, asked: Usd, today: Day) -> Option<Refusal> {

@@ -10,7 +10,7 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, TaskRecord, Then};
-use crate::journal::state::{Step, StepStatus};
+use crate::journal::state::{Step, StepStatus, TOOL_IN_DOUBT};
 
 /// Takes a task up only to end it: a call under way is booked in doubt, a subtask under way is left to be cancelled by the
 /// caller, and what was held is settled.
@@ -76,6 +76,8 @@ fn reserved(step: &Step) -> Usd {
 }
 
 fn cut_off(step: &Step, code: &str, message: &str, in_doubt: Usd, at: Timestamp) -> TaskRecord {
+    // A tool's call keeps its key when the task is retried only where its record says that nobody knows what became of it.
+    let code = if matches!(step.kind, StepKind::Tool { .. }) { TOOL_IN_DOUBT } else { code };
     TaskRecord::StepFailed(StepFailed {
         step: step.number,
         code: code.to_owned(),

@@ -39,6 +39,15 @@ struct Planned {
     model: ModelRef,
 }
 
+/// When a call is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// As what comes next.
+    Now,
+    /// While the result before it still waits to be written down, and the money of that is still held.
+    Ahead,
+}
+
 /// A call that can be made as soon as its step is durable as started.
 struct Ready {
     step: u32,
@@ -241,7 +250,7 @@ impl Turn {
             self.pause(pause).await;
             return Ok(());
         }
-        let ready = match self.prepare(order, memory, &self.custody.task(), planned).await {
+        let ready = match self.prepare(order, memory, &self.custody.task(), planned, When::Now).await {
             Ok(ready) => ready,
             Err(refusal) => return self.refused(refusal.as_ref()).await,
         };
@@ -261,6 +270,7 @@ impl Turn {
         memory: &Memory,
         task: &Task,
         planned: Planned,
+        when: When,
     ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
         let began = tokio::time::Instant::now();
         let Planned { step, model } = planned;
@@ -270,7 +280,7 @@ impl Turn {
             call: task.call_of(&model),
         };
         let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
-        let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
+        let reservation = self.reserve(order, step, prepared.worst, when).await.map_err(boxed)?;
         Ok(Ready { step, model, began, prepared, reservation })
     }
 
@@ -295,15 +305,24 @@ impl Turn {
     }
 
     /// Takes the reservation that admission made for the first step if it is enough, or raises or makes one.
-    async fn reserve(&self, order: &WorkOrder, step: u32, worst: Usd) -> Result<Reservation, budget::Error> {
+    async fn reserve(
+        &self,
+        order: &WorkOrder,
+        step: u32,
+        worst: Usd,
+        when: When,
+    ) -> Result<Reservation, budget::Error> {
         let held = if step == 0 { self.custody.task().reserved } else { Usd::ZERO };
         let at = Timestamp::now();
         if held > Usd::ZERO && held >= worst {
             let reservation = self.recorded(step, order.payer().clone(), held);
             return self.environment.budget.confirm(&reservation, at).await;
         }
-        let key = Key { task: self.custody.id(), step };
-        self.environment.budget.reserve(key, order.payer().clone(), worst, at).await
+        let (key, payer) = (Key { task: self.custody.id(), step }, order.payer().clone());
+        match when {
+            When::Now => self.environment.budget.reserve(key, payer, worst, at).await,
+            When::Ahead => self.environment.budget.reserve_ahead(key, payer, worst, at).await,
+        }
     }
 
     fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
@@ -327,7 +346,7 @@ impl Turn {
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];
-        let (mut ready, mut ends) = (None, false);
+        let (mut ready, mut ends): (Option<Ready>, bool) = (None, false);
         match state::next(&after, course(order, &self.route(order, &after)), at) {
             Next::End(outcome) => {
                 records.push(TaskRecord::Ended(Ended { outcome, at }));
@@ -335,7 +354,6 @@ impl Turn {
             }
             Next::Call { step, model, not_before } if not_before <= at => {
                 ready = self.prepare_ahead(order, memory, &after, Planned { step, model }).await;
-                records.extend(ready.as_ref().map(Ready::started));
             }
             Next::Call { .. } | Next::Doubt { .. } => {}
         }
@@ -347,10 +365,16 @@ impl Turn {
                 budget.close_task(task);
             }
         };
-        self.journal().append_then(&self.custody, records, booked, then).await?;
-        metrics::step(&self.custody.task(), step, began.elapsed(), provider_time);
+        let start = ready.as_ref().map(Ready::started);
+        self.journal().append_and_start(&self.custody, records, start, booked, then).await?;
+        let task = self.custody.task();
+        metrics::step(&task, step, began.elapsed(), provider_time);
         if ends {
-            metrics::task(&self.custody.task());
+            metrics::task(&task);
+        }
+        if let Some(unstarted) = ready.take_if(|ready| task.open_step(ready.step).is_none()) {
+            // Somebody wants the task to end, or it is full: nobody else knows what is held for the step.
+            self.environment.budget.release(&unstarted.reservation);
         }
         Ok(ready)
     }
@@ -358,7 +382,7 @@ impl Turn {
     /// The next call, if it can be prepared in no time: a result that is there does not wait long to be written down. What keeps
     /// it from being prepared is found again by deciding again.
     async fn prepare_ahead(&self, order: &WorkOrder, memory: &Memory, after: &Task, planned: Planned) -> Option<Ready> {
-        let prepared = self.prepare(order, memory, after, planned);
+        let prepared = self.prepare(order, memory, after, planned, When::Ahead);
         tokio::time::timeout(PREPARED_AHEAD_WITHIN, prepared).await.ok()?.ok()
     }
 

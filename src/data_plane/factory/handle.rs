@@ -113,8 +113,11 @@ impl Factory {
                         heard = hint => match heard {
                             // Whatever keeps a living agent from answering, it looks into the journal when it starts anew.
                             Ok(()) | Err(CallError::Interrupted(_) | CallError::TimedOut(_)) => return Ok(()),
+                            // Its restart is put off for longer than a hint waits; it finds the task when it starts. Another
+                            // actor for it would know neither its backoff nor how often it has failed.
+                            Err(CallError::NotRunning(_)) if self.is_supervised(agent, &address).await? => return Ok(()),
                             // It ended without a word, together with its supervisor. Of those who find that out one starts anew.
-                            Err(CallError::NotRunning(_)) => self.forget(wanted.agent, &address),
+                            Err(CallError::NotRunning(_)) => self.forget(agent, &address),
                         },
                         // The task was open before it left, so that `left` finds it.
                         () = leaves(pulse) => return Ok(()),
@@ -245,6 +248,12 @@ impl Factory {
             Err(_) => self.forget(agent, &address),
         }
         started
+    }
+
+    /// Whether the actor at this address is a child of its shard, which starts it again if it does not run.
+    async fn is_supervised(&self, agent: AgentId, address: &Address<Message>) -> Result<bool, Error> {
+        let supervisor = self.0.shards.get(spec::shard_of(agent, self.0.shards.len())).ok_or(Error::Unknown(agent))?;
+        supervisor.has_child(address.name()).await.map_err(|fault| Error::Activate { agent, fault })
     }
 
     pub(super) fn forget(&self, agent: AgentId, address: &Address<Message>) {

@@ -10,6 +10,7 @@ use metrics::counter;
 use super::handle::Factory;
 use crate::domain::id::AgentId;
 use crate::journal::events::Event;
+use crate::store::Health;
 use crate::supervision::{Exit, Micros, Note, QUARANTINED_TOTAL};
 
 /// How often a registered agent may be given up within [`GIVE_UPS_WITHIN`]; the last of them puts it into quarantine.
@@ -35,10 +36,16 @@ impl Factory {
         ledger.is_some_and(|ledger| ledger.history(&ledger_key(agent)).quarantine.is_some())
     }
 
-    /// Quarantines an agent that has just been given up, if that was once too often.
+    /// Quarantines an agent that has just been given up, if that was once too often. What happens while the store is unwell does
+    /// not count: every agent at work ends then, and none is to wait for a person when the store is well again.
     pub(super) fn quarantine_if_due(&self, agent: AgentId, exit: &Exit) -> bool {
         let Some(ledger) = &self.0.ledger else { return false };
         let key = ledger_key(agent);
+        if matches!(self.0.environment.journal.store().health(), Health::Unwell { .. }) {
+            // Whoever works ends where nothing can be written: that says nothing about the agent.
+            ledger.note(&key, Note::Forgiven);
+            return false;
+        }
         let is_due = is_due(&ledger.history(&key).given_up, ledger.now());
         if is_due {
             tracing::error!(%agent, %exit, give_ups = GIVE_UPS_MAX, "agent in quarantine until it is released");

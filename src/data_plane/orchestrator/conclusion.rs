@@ -5,10 +5,9 @@ use crate::domain::money::Usd;
 use crate::domain::private::Text;
 use crate::domain::usage::Usage;
 use crate::journal::record::{StepFailed, StepFinished, StepSkipped, TaskRecord, Then};
+pub use crate::journal::state::TOOL_IN_DOUBT;
 use crate::journal::state::{State, Task};
 
-/// The code of a tool's call of which nobody knows whether it was made.
-pub const TOOL_IN_DOUBT: &str = "tool_in_doubt";
 /// The code of a step that ended because its plan did.
 pub const CANCELLED: &str = "cancelled";
 

@@ -202,6 +202,10 @@ impl Orchestrator {
                 Claim::Vacant(address) => break address,
                 Claim::Served(address) => match address.call(PING_PATIENCE, PlanMessage::Ping).await {
                     Ok(()) | Err(CallError::Interrupted(_) | CallError::TimedOut(_)) => return Ok(()),
+                    // Its restart is put off for longer than a question waits.
+                    Err(CallError::NotRunning(_)) if self.0.supervisor.has_child(address.name()).await? => {
+                        return Ok(());
+                    }
                     // It ended without a word, together with its supervisor.
                     Err(CallError::NotRunning(_)) => drop(self.0.plans.remove(&task, &address)),
                 },

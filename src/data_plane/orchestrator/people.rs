@@ -125,6 +125,10 @@ impl Orchestrator {
         };
         let reopened = self.journal().reopen(id, request, with, told).await;
         readmitted.conclude();
+        if reopened.is_err() {
+            // The ledger may have been told of a task that stays ended.
+            self.journal().while_ended(id, || self.environment().budget.close_task(id)).await;
+        }
         reopened
     }
 

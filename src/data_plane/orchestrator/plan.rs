@@ -153,7 +153,8 @@ impl PlanRun {
                     self.gather(Waits { units, crowded, until, records }).await?;
                 }
             }
-            Next::Conclude(conclusions) => self.write(conclusions).await?,
+            // What somebody says at this moment may be what a step waits for: then its time is not over.
+            Next::Conclude(conclusions) => self.write_as_seen(conclusions, task.records).await?,
             Next::Ask(question) => self.ask(question).await?,
             Next::Stop(stop) => self.stop(stop).await?,
         }
@@ -360,15 +361,27 @@ impl PlanRun {
     }
 
     async fn write(&mut self, conclusions: Vec<Conclusion>) -> Result<(), Error> {
-        let (at, steps) = (Timestamp::now(), conclusions.iter().map(|conclusion| conclusion.step).collect::<Vec<_>>());
-        let records: Vec<TaskRecord> = conclusions.into_iter().flat_map(|end| end.into_records(at)).collect();
+        let (steps, records) = told(conclusions);
         if records.is_empty() {
             return Ok(());
         }
         self.journal().append(&self.custody, records, Batch::new()).await?;
-        let task = self.custody.task();
-        steps.into_iter().for_each(|step| metrics::step(&task, step, Duration::ZERO, None));
+        self.count(&steps);
         Ok(())
+    }
+
+    /// Writes conclusions down that follow from a task of so many records, and from no other: that nobody decided in time is not
+    /// written behind a decision.
+    async fn write_as_seen(&mut self, conclusions: Vec<Conclusion>, seen: u64) -> Result<(), Error> {
+        let (steps, records) = told(conclusions);
+        self.journal().append_to(&self.custody, seen, records, Batch::new()).await?;
+        self.count(&steps);
+        Ok(())
+    }
+
+    fn count(&mut self, steps: &[u32]) {
+        let task = self.custody.task();
+        steps.iter().for_each(|step| metrics::step(&task, *step, Duration::ZERO, None));
     }
 
     /// Has the task wait for a person.
@@ -402,6 +415,12 @@ async fn await_child<'a>(
         tokio::time::sleep(SUBMIT_AGAIN).await;
     }
     (unit, waited)
+}
+
+/// Which steps end, and the records of it.
+fn told(conclusions: Vec<Conclusion>) -> (Vec<u32>, Vec<TaskRecord>) {
+    let (at, steps) = (Timestamp::now(), conclusions.iter().map(|conclusion| conclusion.step).collect());
+    (steps, conclusions.into_iter().flat_map(|end| end.into_records(at)).collect())
 }
 
 /// What a step comes to whose plan ends.

@@ -8,6 +8,7 @@ use super::conclusion::{Conclusion, End, TOOL_IN_DOUBT};
 use super::state::{ATTEMPTS_MAX, Question, Rules, STEP_FAILED};
 use super::unit::{self, Open, Unit, UnitWork, attempt_name};
 use crate::control_plane::template::plan::{OnFailure, PlanStep, Unrendered, Work};
+use crate::data_plane::tool::policy::is_unknown;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::private::Text;
@@ -143,7 +144,8 @@ impl<'a> Round<'a> {
                     return Standing::Done(Value::String(finished.output.expose().to_owned()));
                 }
                 Some((known, StepStatus::Failed(failed))) => {
-                    key = if failed.code == TOOL_IN_DOUBT { key.or(Some(known.number)) } else { None };
+                    let is_unknown = failed.code == TOOL_IN_DOUBT || is_unknown(&failed.code);
+                    key = if is_unknown { key.or(Some(known.number)) } else { None };
                     if self.counts(known.number, step, &name) {
                         counted = counted.saturating_add(1);
                         last = Some(&**failed);

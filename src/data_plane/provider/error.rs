@@ -24,6 +24,9 @@ pub enum Error {
     /// The provider's actor is being restarted or stopped.
     #[error("hand the call to the provider's actor: it is not running")]
     NotRunning,
+    /// The provider's actor failed too often, and is not started until somebody releases it.
+    #[error("hand the call to the provider's actor: it is in quarantine")]
+    Quarantined,
     /// As many calls as the settings allow are running, and too many wait, or this one waited too long.
     #[error("wait for a free slot at the provider: none in time")]
     Overloaded,
@@ -117,6 +120,7 @@ impl Error {
             | Self::UnknownModel(_)
             | Self::MissingKey(_)
             | Self::NotRunning
+            | Self::Quarantined
             | Self::Overloaded
             | Self::Abandoned { begun: false }
             | Self::Unreachable(_)
@@ -145,6 +149,7 @@ impl Error {
             Self::UnknownProvider(_)
             | Self::UnknownModel(_)
             | Self::MissingKey(_)
+            | Self::Quarantined
             | Self::TimedOut
             | Self::ContextTooLarge
             | Self::Rejected { .. }
@@ -172,6 +177,7 @@ impl Failure for Error {
             Self::UnknownModel(_) => "provider_model_unknown",
             Self::MissingKey(_) => "provider_key_missing",
             Self::NotRunning => "provider_not_running",
+            Self::Quarantined => "provider_quarantined",
             Self::Overloaded => "provider_overloaded",
             Self::Abandoned { .. } => "provider_call_abandoned",
             Self::Unreachable(_) => "provider_unreachable",
@@ -188,9 +194,11 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::UnknownProvider(_) | Self::UnknownModel(_) | Self::MissingKey(_) | Self::NotRunning => {
-                Class::Unavailable
-            }
+            Self::UnknownProvider(_)
+            | Self::UnknownModel(_)
+            | Self::MissingKey(_)
+            | Self::NotRunning
+            | Self::Quarantined => Class::Unavailable,
             Self::Overloaded => Class::Overload,
             Self::ContextTooLarge => Class::TooLarge,
             Self::Refused | Self::Abandoned { .. } => Class::Refused,
@@ -213,6 +221,7 @@ impl Failure for Error {
             Self::UnknownProvider(_)
             | Self::UnknownModel(_)
             | Self::MissingKey(_)
+            | Self::Quarantined
             | Self::Abandoned { .. }
             | Self::Unreachable(_)
             | Self::TimedOut
@@ -230,6 +239,7 @@ impl Failure for Error {
             Self::UnknownModel(model) => format!("there is no model {model}"),
             Self::MissingKey(_) => "the provider's key is missing".to_owned(),
             Self::NotRunning => "the provider is being restarted".to_owned(),
+            Self::Quarantined => "the provider failed too often and waits for its release from quarantine".to_owned(),
             Self::Overloaded => "too many calls to the provider are running".to_owned(),
             Self::Abandoned { .. } => "the call was ended before there was an answer".to_owned(),
             Self::Unreachable(_) => "the provider cannot be reached".to_owned(),
@@ -264,6 +274,8 @@ mod tests {
             (Error::Failed { status: 503, retry_after: pause }, Charge::None, Next::Retry { after: pause }),
             (Error::Nonsense { what: "no choices" }, Charge::Unknown, Next::Failover),
             (Error::Overloaded, Charge::None, Next::Again { after: OVERLOAD_PAUSE }),
+            (Error::NotRunning, Charge::None, Next::Again { after: OVERLOAD_PAUSE }),
+            (Error::Quarantined, Charge::None, Next::Failover),
         ];
         for (error, charge, next) in table {
             assert_eq!((error.charge(), error.next()), (charge, next), "{error}");

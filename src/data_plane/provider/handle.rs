@@ -61,9 +61,10 @@ impl Providers {
     /// Whether a call to this model could be sent now. Cheap: looks at the settings and the key, sends nothing.
     ///
     /// # Errors
-    /// [`Error::UnknownProvider`], [`Error::UnknownModel`] or [`Error::MissingKey`].
+    /// [`Error::UnknownProvider`], [`Error::UnknownModel`], [`Error::MissingKey`] or [`Error::Quarantined`].
     pub fn usable(&self, model: &ModelRef) -> Result<(), Error> {
-        self.link(model)?.adapter.usable(model)
+        let link = self.link(model)?;
+        if link.address.is_closed() { Err(Error::Quarantined) } else { link.adapter.usable(model) }
     }
 
     /// Calls a model and waits `within` so long for its answer; the wait for a free slot counts. The provider's own time-out
@@ -188,7 +189,9 @@ impl Link {
         let deadline = call.deadline;
         let Err(back) = self.post(Command::Carry(call)) else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
-        self.address.call(left, Command::Ready).await.map_err(|_| Error::NotRunning)?;
+        if self.address.call(left, Command::Ready).await.is_err() {
+            return Err(if self.address.is_closed() { Error::Quarantined } else { Error::NotRunning });
+        }
         match back {
             Some(command) => self.post(*command).map_err(|_| Error::NotRunning),
             None => Err(Error::NotRunning),

@@ -6,6 +6,11 @@ use crate::data_plane::http;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::name::ToolName;
 
+/// The code of a call that was not answered in time.
+pub(super) const TIMED_OUT: &str = "tool_timed_out";
+/// The code of a call whose connection ended before its answer did.
+pub(super) const CUT: &str = "tool_cut";
+
 /// A tool's call without an output. No variant holds a key, an input or the tool's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -91,8 +96,8 @@ impl Failure for Error {
             Self::MissingKey(_) => "tool_key_missing",
             Self::Unreachable(_) => "tool_unreachable",
             Self::Busy { .. } => "tool_busy",
-            Self::TimedOut => "tool_timed_out",
-            Self::Cut(_) => "tool_cut",
+            Self::TimedOut => TIMED_OUT,
+            Self::Cut(_) => CUT,
             Self::Refused { .. } => "tool_refused",
             Self::Failed { .. } => "tool_failed",
             Self::Nonsense { .. } => "tool_nonsense",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{Error, Sent};
+use super::error::{CUT, Error, Sent, TIMED_OUT};
 
 /// Calls of one step, the first included, of which all but the last reached no tool, or a tool that is idempotent.
 pub const ATTEMPTS_MAX: u32 = 8;
@@ -34,6 +34,13 @@ pub fn after(error: &Error, attempt: u32, idempotent: bool) -> Then {
     if may_repeat && attempt < ATTEMPTS_MAX { Then::Again(pause(error, attempt)) } else { Then::Fail }
 }
 
+/// Whether a failure's code says that nobody knows whether the tool did its work: whatever calls it again does so under the same
+/// key.
+#[must_use]
+pub fn is_unknown(code: &str) -> bool {
+    [TIMED_OUT, CUT].contains(&code)
+}
+
 fn pause(error: &Error, attempt: u32) -> Duration {
     let asked = match error {
         Error::Busy { retry_after } => *retry_after,
@@ -53,6 +60,7 @@ fn pause(error: &Error, attempt: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::Failure;
 
     #[test]
     fn only_what_reached_no_tool_or_an_idempotent_one_is_called_again() {
@@ -72,6 +80,25 @@ mod tests {
         ];
         for (error, plain, idempotent) in table {
             assert_eq!((after(&error, 1, false), after(&error, 1, true)), (plain, idempotent), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_failure_tells_whether_the_call_may_have_been_made() {
+        let name = || "t".parse().expect("a name");
+        let errors = [
+            Error::Unknown(name()),
+            Error::MissingKey("gone".into()),
+            Error::Unreachable("refused".into()),
+            Error::Busy { retry_after: None },
+            Error::TimedOut,
+            Error::Cut("early".into()),
+            Error::Refused { status: 404 },
+            Error::Failed { status: 503 },
+            Error::Nonsense { what: "no text" },
+        ];
+        for error in errors {
+            assert_eq!(is_unknown(error.code()), error.sent() == Sent::Perhaps, "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod confirming;
 mod deciding;
+mod following;
 mod open;
 mod replay;
 mod retention;

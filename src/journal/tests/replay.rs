@@ -10,8 +10,8 @@ use crate::domain::usage::{Tokens, Usage};
 use crate::journal::order::{Order, Worker};
 use crate::journal::reading;
 use crate::journal::record::{
-    CancelRequested, Ended, Outcome, RetryRequested, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
-    TaskRecord, Then,
+    CancelRequested, Ended, FeedbackGiven, Outcome, RetryRequested, StepFailed, StepFinished, StepKind, StepStarted,
+    Submitted, TaskRecord, Then,
 };
 use crate::journal::snapshot::{RECORDS_BETWEEN, Snapshot};
 use crate::journal::state::{AGENT_ENDED, IN_DOUBT, STEPS_KEPT, State, Task};
@@ -27,6 +27,7 @@ enum Event {
     Cancel,
     End,
     Retry,
+    Judge(u8),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -37,6 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Retry),
         1 => Just(Event::Cancel),
         1 => Just(Event::End),
+        1 => any::<u8>().prop_map(Event::Judge),
     ]
 }
 
@@ -69,6 +71,12 @@ fn record(task: &Task, event: Event) -> TaskRecord {
         }
         Event::Cancel => TaskRecord::CancelRequested(CancelRequested { by: "root".to_owned(), at }),
         Event::End => TaskRecord::Ended(Ended { outcome: Outcome::failed("provider_failed", "it failed"), at }),
+        Event::Judge(score) => TaskRecord::FeedbackGiven(FeedbackGiven {
+            score_per_mille: score.into(),
+            comment: None,
+            by: "root".to_owned(),
+            at,
+        }),
         Event::Retry => TaskRecord::RetryRequested(RetryRequested { by: "root".to_owned(), at }),
     }
 }
@@ -126,6 +134,24 @@ proptest! {
         let started = records.iter().filter(|record| matches!(record, TaskRecord::StepStarted(_))).count();
         prop_assert_eq!(usize::try_from(task.next_step()).expect("few"), started);
     }
+}
+
+#[test]
+fn what_was_judged_before_a_retry_is_known_from_a_snapshot_that_begins_after_it() {
+    let opening = [Event::Start(0), Event::Fail(3), Event::End, Event::Judge(200), Event::Retry];
+    let events: Vec<Event> = opening.into_iter().chain([Event::Start(0), Event::Finish(1)].repeat(200)).collect();
+    let (submitted, records) = story(order(TaskId::generate(), "acme"), &events);
+    let (mut task, mut snapshot) = (Task::begin(&submitted), None);
+    for record in records.iter().skip(1) {
+        let before = task.records;
+        task.evolve(record);
+        snapshot = Snapshot::due(&task, before).or(snapshot);
+    }
+    assert_eq!(task.feedback_per_mille, Some(200));
+    let snapshot = snapshot.expect("one was due");
+    let first = usize::try_from(snapshot.first()).expect("few");
+    assert!(first > opening.len(), "the judgement is not replayed");
+    assert_eq!(snapshot.replay(&submitted, &records[first..]), Some(task));
 }
 
 /// A task of so many finished steps.

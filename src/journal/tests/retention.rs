@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::journal::order::{Ancestor, Registered};
-use crate::journal::record::{StepFinished, StepKind, StepStarted};
+use crate::journal::record::{RetryRequested, StepFinished, StepKind, StepStarted};
 use crate::journal::retention::{Round, is_due};
-use crate::journal::state::State;
+use crate::journal::state::{State, Task};
 use crate::store::{Direction, Keyspace};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -141,5 +141,31 @@ async fn what_a_deletion_left_that_was_cut_off_is_deleted_later() {
     let cut = Batch::new().delete(Keyspace::Task, first_of(child));
     desk.journal.store().commit(cut).await.expect("committed");
     desk.retire().await;
+    assert!(desk.stored().is_empty());
+}
+
+#[tokio::test]
+async fn a_task_that_is_retried_while_its_subtasks_are_deleted_stays_also_if_it_has_ended_anew() {
+    let desk = Desk::open();
+    let root = desk.open_task("acme").await;
+    let child = desk.delegated(root, "a").await;
+    desk.end(child, NOW).await;
+    let fail = async |at: Timestamp| {
+        let custody = desk.journal.take_up(root).expect("open");
+        let ended = TaskRecord::Ended(Ended { outcome: Outcome::failed("broken", "it broke"), at });
+        desk.journal.append(&custody, vec![ended], Batch::new()).await.expect("failed");
+    };
+    fail(NOW).await;
+    let now = NOW.after(DAY * 9);
+    let due = |task: &Task| is_due(task.state, task.finished_at, now, DAY);
+    let request = RetryRequested { by: "ann".to_owned(), at: now };
+    desk.journal.reopen(root, request, Batch::new(), async |_| Ok::<(), Error>(())).await.expect("reopened");
+    let found = || vec![(child, None), (root, None)];
+    assert_eq!(desk.journal.delete_family(root, found(), due).await.expect("looked"), 0, "it is open");
+    fail(now).await;
+    assert_eq!(desk.journal.delete_family(root, vec![(root, None)], due).await.expect("looked"), 0, "it is young");
+    assert_eq!(desk.stored(), BTreeSet::from([root, child]));
+    let later = |task: &Task| is_due(task.state, task.finished_at, now.after(DAY * 2), DAY);
+    assert_eq!(desk.journal.delete_family(root, found(), later).await.expect("deleted"), 2);
     assert!(desk.stored().is_empty());
 }

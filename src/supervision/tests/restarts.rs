@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::stage::{GENEROUS, Order, Stage, ping};
 use crate::supervision::{
-    Address, Backoff, ChildSpec, Exit, GiveUp, Intensity, NodeState, Restart, Shutdown, Strategy, SupervisorHandle,
-    SupervisorSpec, start_root,
+    Address, Backoff, ChildSpec, Exit, GiveUp, Intensity, NodeState, Restart, RestartNotice, Shutdown, Strategy,
+    SupervisorHandle, SupervisorSpec, start_root,
 };
 
 const MINUTE: Backoff = Backoff { initial: Duration::from_secs(60), max: Duration::from_secs(60) };
@@ -27,6 +27,17 @@ async fn until_waiting(handle: &SupervisorHandle, child: &str) {
         tokio::task::yield_now().await;
     }
     panic!("{child} is not waiting");
+}
+
+/// Waits until there are no children.
+async fn until_none(handle: &SupervisorHandle) {
+    for _ in 0..1_000 {
+        if handle.which_children().await.expect("children").is_empty() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("there are children");
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,6 +60,42 @@ async fn a_child_that_panics_fails_or_is_killed_is_started_again_and_the_reason_
     let node = tree.snapshot().await.children.remove(0);
     assert_eq!((node.restarts, node.last_exit, node.state), (4, Some(Exit::Normal), NodeState::Running));
     tree.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_whose_message_quotes_what_the_actor_had_in_hand_is_told_without_it() {
+    let stage = Stage::default();
+    let (address, worker) = stage.worker("a");
+    let told = stage.clone();
+    let observer = Arc::new(move |notice: &RestartNotice| told.write(notice.exit.to_string()));
+    let tree = start_root(root(Strategy::OneForOne).observer(observer).child(worker)).await.expect("a tree");
+    stage.read();
+    address.cast(Order::PanicOver("ann@example.org")).expect("sent");
+    assert_eq!(stage.read_after(3).await, "~a panic: a formatted message, not shown +a");
+    let exit = tree.snapshot().await.children.remove(0).last_exit.map(|exit| exit.to_string());
+    assert_eq!(exit.as_deref(), Some("panic: a formatted message, not shown"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_whose_restart_is_put_off_is_still_one_and_one_that_was_given_up_is_not() {
+    let stage = Stage::default();
+    let tree = start_root(root(Strategy::Dynamic)).await.expect("a tree");
+    let (address, worker) = stage.worker("a#1");
+    let once_more = Intensity { restarts: 2, period: Duration::from_secs(3_600) };
+    tree.start_child(worker.backoff(MINUTE).intensity(once_more)).await.expect("started");
+    for other in ["a", "a#1/b", "a#2"] {
+        assert_eq!(tree.has_child(&other.into()).await, Ok(false), "{other}");
+    }
+    stage.read();
+    address.cast(Order::Panic).expect("sent");
+    assert_eq!(stage.read_after(2).await, "~a#1 +a#1");
+    address.cast(Order::Panic).expect("sent");
+    until_waiting(&tree, "a#1").await;
+    assert_eq!(tree.has_child(address.name()).await, Ok(true));
+    assert_eq!(stage.read_after(2).await, "~a#1 +a#1");
+    address.cast(Order::Panic).expect("sent");
+    until_none(&tree).await;
+    assert_eq!(tree.has_child(address.name()).await, Ok(false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,8 @@ pub(super) const GENEROUS: Intensity = Intensity { restarts: 1_000, period: Dura
 /// What an actor is told.
 pub(super) enum Order {
     Panic,
+    /// Panic with a message that quotes this.
+    PanicOver(&'static str),
     Fail,
     End,
     Ping(RpcReplyPort<()>),
@@ -138,6 +140,7 @@ impl Actor for Player {
     async fn handle(&self, myself: ActorRef<Order>, order: Order, part: &mut Part) -> Result<(), ActorProcessingErr> {
         match order {
             Order::Panic => panic!("told to panic"),
+            Order::PanicOver(text) => panic!("cannot read {text}"),
             Order::Fail => return Err("told to fail".into()),
             Order::End => myself.stop(None),
             Order::Ping(reply) => reply.send(()).expect("a caller"),

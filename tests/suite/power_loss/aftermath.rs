@@ -50,23 +50,25 @@ pub(super) fn examine(root: &Path, claims: &[Claim], story: &Story) -> Result<()
     Ok(())
 }
 
-/// How long what was closed may take to be free: sled lets its file go on a thread of its own, and a process that another test
-/// starts at this moment has the locks of this one until it is another program.
+/// How long what was closed may take to be free: sled lets its file go on a thread of its own, and a program that another test
+/// starts holds every lock of this process for the moment between its fork and its exec.
 const FREE_WITHIN: Duration = Duration::from_secs(10);
-
-fn is_held(fault: &store::Error) -> bool {
-    matches!(fault, store::Error::InUse(_)) || fault.to_string().contains("could not acquire lock")
-}
 
 fn opened(data: &Path) -> Result<Store, Loss> {
     let begun = Instant::now();
     loop {
         match Store::open(data, OPTIONS) {
             Ok(store) => return Ok(store),
-            Err(fault) if is_held(&fault) && begun.elapsed() < FREE_WITHIN => std::thread::yield_now(),
+            Err(fault) if is_taken(&fault) && begun.elapsed() < FREE_WITHIN => {
+                std::thread::yield_now();
+            }
             Err(fault) => return Err(Loss::Unopenable(fault.to_string())),
         }
     }
+}
+
+fn is_taken(fault: &store::Error) -> bool {
+    matches!(fault, store::Error::InUse(_)) || fault.to_string().contains("could not acquire lock")
 }
 
 fn once(data: &Path, store: &Store, claims: &[Claim], story: &Story) -> Result<(), Loss> {

@@ -37,10 +37,6 @@ enum Deed {
     Settle {
         key: Key,
     },
-    /// What the step holds is taken back before that: the end of its task overtook it.
-    Overtake {
-        key: Key,
-    },
     /// The ledger dies. Its successor reads the records when so many commits more were made than it believes.
     Restart {
         behind: u64,
@@ -54,7 +50,6 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         5 => key.clone().prop_map(|key| Deed::Start { key }),
         4 => (key.clone(), 0_i64..=10).prop_map(|(key, tenths)| Deed::Conclude { key, tenths }),
         4 => key.clone().prop_map(|key| Deed::Settle { key }),
-        1 => key.clone().prop_map(|key| Deed::Overtake { key }),
         2 => (0_u64..3).prop_map(|behind| Deed::Restart { behind }),
     ];
     prop::collection::vec(deed, 1..150)
@@ -116,11 +111,6 @@ impl Books {
                 }
             }
             Deed::Settle { key } => self.settle(key),
-            Deed::Overtake { key } => {
-                if matches!(phase_of(&key), Some(Phase::Concluded { .. })) {
-                    self.ledger.release(key);
-                }
-            }
             Deed::Restart { behind } => self.restart(behind),
         }
         Ok(())

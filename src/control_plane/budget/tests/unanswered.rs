@@ -11,7 +11,7 @@ use crate::control_plane::budget::message::Message;
 use crate::control_plane::budget::state::Denied;
 use crate::control_plane::budget::{Budget, Error, Reservation};
 use crate::journal::events::Events;
-use crate::store::{Options, Store};
+use crate::store::{Options, Position, Store};
 use crate::supervision::CallError;
 
 /// What a ledger does with a question.
@@ -53,8 +53,15 @@ impl Actor for Deaf {
                 assert_eq!(released, key(1, 0));
                 self.1.send("release")?;
             }
-            Message::CloseTask { .. } => self.1.send("close")?,
-            Message::Settle { .. }
+            Message::CloseTask { done, .. } => {
+                self.1.send("close")?;
+                done.map_or(Ok(()), |done| done.send(()))?;
+            }
+            Message::Settle { done, .. } => {
+                self.1.send("settle")?;
+                done.map_or(Ok(()), |done| done.send(()))?;
+            }
+            Message::ReserveAhead { .. }
             | Message::Read { .. }
             | Message::Place { .. }
             | Message::Set { .. }
@@ -71,19 +78,30 @@ impl Actor for Deaf {
 struct Stage {
     budget: Budget,
     sent: mpsc::UnboundedReceiver<&'static str>,
+    actor: ActorRef<Message>,
     _directory: tempfile::TempDir,
 }
 
 impl Stage {
-    async fn new(manner: Manner) -> Self {
+    async fn empty(manner: Manner) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
         let (budget, _spec) =
             Budget::start(std::collections::BTreeMap::new(), store, Events::new(), Arc::new(Records::default()));
         let (sender, sent) = mpsc::unbounded_channel();
         let (actor, _ended) = Actor::spawn(None, Deaf(manner, sender), ()).await.expect("starts");
-        budget.address().publish(actor);
-        Self { budget, sent, _directory: directory }
+        Self { budget, sent, actor, _directory: directory }
+    }
+
+    async fn new(manner: Manner) -> Self {
+        let stage = Self::empty(manner).await;
+        stage.enter();
+        stage
+    }
+
+    /// The ledger is there from now on.
+    fn enter(&self) {
+        self.budget.address().publish(self.actor.clone());
     }
 
     /// All that was sent until now.
@@ -133,4 +151,26 @@ async fn a_confirmation_without_an_answer_takes_nothing_back() {
     let recorded = Reservation::recorded(key(1, 0), global(), usd(1));
     assert!(stage.budget.confirm(&recorded, now()).await.is_err());
     assert_eq!(stage.sent().await, ["reserve"]);
+}
+
+/// INVARIANT: the end of a task does not come before what its last step cost, also to a ledger that was away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_that_waits_for_the_ledger_comes_in_the_order_in_which_it_was_told() {
+    const TASKS: usize = 200;
+    let mut stage = Stage::empty(Manner::Refuses).await;
+    let held = Reservation::recorded(key(1, 0), global(), usd(1));
+    let position = Position(1);
+    for _ in 0..TASKS {
+        stage.budget.settle(&held, usd(1), now(), position);
+        stage.budget.close_task(key(1, 0).task);
+    }
+    stage.enter();
+    for _ in 0..TASKS {
+        stage.budget.settle(&held, usd(1), now(), position);
+        stage.budget.close_task(key(1, 0).task);
+    }
+    for turn in 0..2 * TASKS {
+        let pair = [stage.sent.recv().await, stage.sent.recv().await];
+        assert_eq!(pair, [Some("settle"), Some("close")], "pair {turn}");
+    }
 }

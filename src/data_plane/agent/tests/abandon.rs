@@ -64,6 +64,20 @@ async fn a_call_that_was_concluded_is_not_booked_again_and_a_delegated_step_cost
 }
 
 #[tokio::test]
+async fn a_tools_call_that_is_abandoned_is_on_record_as_one_of_which_nobody_knows() {
+    let office = Office::open().await;
+    let order = office.submit().await;
+    let kind = StepKind::Tool { name: "out".to_owned(), tool: "publish".parse().expect("a name"), idempotent: false };
+    let called = StepStarted { step: 0, kind, reserved: Usd::ZERO, at: Timestamp::now() };
+    office.write(order.task, vec![TaskRecord::StepStarted(called)]).await;
+    office.abandon(order.task).await;
+    let records = office.journal().records(order.task).await.expect("read");
+    let unknown =
+        |record: &&TaskRecord| matches!(record, TaskRecord::StepFailed(failed) if failed.code == "tool_in_doubt");
+    assert_eq!(records.iter().filter(unknown).count(), 1, "{records:?}");
+}
+
+#[tokio::test]
 async fn whoever_held_an_abandoned_task_writes_nothing_more() {
     let office = Office::open().await;
     let order = office.submit().await;

@@ -43,6 +43,17 @@ impl Office {
     pub(crate) async fn open() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
+        Self::over(directory, store).await
+    }
+
+    /// One whose records are made durable by `sync`.
+    pub(crate) async fn open_with_sync(sync: impl FnMut() -> std::io::Result<()> + Send + 'static) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open_with_sync(directory.path(), sync).expect("opens");
+        Self::over(directory, store).await
+    }
+
+    async fn over(directory: tempfile::TempDir, store: Store) -> Self {
         let committer = store.run_committer().expect("runs");
         let events = Events::new();
         let journal = Journal::open(store.clone(), events.clone()).expect("opens");

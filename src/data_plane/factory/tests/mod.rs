@@ -1,6 +1,7 @@
 //! The residency against a small model; passivation with real actors.
 
 mod passivation;
+mod quarantine;
 mod residency;
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use crate::data_plane::factory::{Census, Factory};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::AgentId;
 use crate::domain::name::Tenant;
-use crate::supervision::{Strategy, SupervisorHandle, SupervisorSpec, start_root};
+use crate::supervision::{Backoff, NodeState, Strategy, SupervisorHandle, SupervisorSpec, start_root};
 
 /// Less than a hint waits for an agent that is being restarted: whoever waits for one that has left would wait longer.
 const AT_ONCE: Duration = Duration::from_secs(4);
@@ -166,4 +166,46 @@ async fn more_agents_than_seats_are_all_served_and_no_more_are_in_memory_than_ma
     });
     join_all(clients).await;
     assert_eq!(house.factory.census().waiting, 0);
+}
+
+/// How the shards' children are: their names, and whether each runs.
+async fn supervised(house: &House) -> Vec<(Arc<str>, NodeState)> {
+    let children = house.factory.0.shards.iter().map(SupervisorHandle::which_children);
+    let children = join_all(children).await.into_iter().flat_map(|children| children.expect("an answer"));
+    children.map(|child| (child.id, child.state)).collect()
+}
+
+#[tokio::test]
+async fn an_agent_whose_restart_is_put_off_for_long_gets_no_second_actor_beside_it() {
+    let house = House::with_seats(10).await;
+    let agent = AgentId::generate();
+    let far = Duration::from_secs(600);
+    let backoff = Backoff { initial: far, max: far };
+    let supervision = Supervision { backoff, ..Supervision::default() };
+    let first = house.office.submit_to(agent).await;
+    house.factory.assign(&first, supervision).await.expect("activated");
+    house.office.journal().wait(first.task, SOON).await.expect("read").expect("a task");
+
+    // It is started again at once after its first crash, and put off after the second.
+    let address = house.factory.0.living.find(&agent).expect("it is in memory");
+    let put_off = async {
+        loop {
+            match supervised(&house).await.as_slice() {
+                [(_, NodeState::Running)] => address.current().into_iter().for_each(|actor| actor.kill()),
+                [(_, NodeState::Restarting)] if house.factory.restarts(agent) == 1 => return,
+                _ => {}
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, put_off).await.expect("its restart is put off");
+    let second = house.office.submit_to(agent).await;
+    tokio::time::pause();
+    house.factory.assign(&second, supervision).await.expect("the task is open");
+    assert_eq!(supervised(&house).await, [(address.name().clone(), NodeState::Restarting)]);
+    tokio::time::advance(far).await;
+    tokio::time::resume();
+    let ended = house.office.journal().wait(second.task, SOON).await.expect("read").expect("a task");
+    assert!(ended.state.has_ended(), "it finds the task when it starts");
+    assert_eq!((house.seated(), supervised(&house).await.len()), (1, 1));
 }

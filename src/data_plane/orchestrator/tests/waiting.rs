@@ -11,8 +11,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
 use crate::domain::private::Text;
 use crate::journal::record::{
-    AttentionNeeded, Decided, Outcome, RetryRequested, Signalled, StepFailed, StepKind, StepSkipped, StepStarted,
-    TaskRecord, Then, Verdict,
+    AttentionNeeded, Decided, Ended, Outcome, RetryRequested, Signalled, StepFailed, StepKind, StepSkipped,
+    StepStarted, TaskRecord, Then, Verdict,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -259,6 +259,17 @@ fn a_call_in_doubt_that_a_person_wants_again_has_the_same_key_and_is_asked_about
     assert_eq!(asks(cut_off.next(&plan)).step, Some(1), "no call is made twice for one decision");
     let third = cut_off.asked(&plan).retried().conclude_next(&plan);
     assert!(matches!(call(third.next(&plan)).work, UnitWork::Tool { key: Some(0), .. }));
+}
+
+#[test]
+fn a_call_that_was_given_up_without_an_answer_keeps_its_key_when_the_plan_is_retried() {
+    let plan = publish();
+    let ended = || TaskRecord::Ended(Ended { outcome: Outcome::failed("tool_failed", "it failed"), at: NOW });
+    for (code, kept) in [("tool_timed_out", Some(0)), ("tool_cut", Some(0)), ("tool_failed", None)] {
+        let given_up = Story::new().tool_started(0, "out", true).failed_with(0, code).then(ended());
+        let unit = call(given_up.retried().next(&plan));
+        assert!(matches!(unit.work, UnitWork::Tool { key, .. } if key == kept), "{code}: {unit:?}");
+    }
 }
 
 #[test]

@@ -9,14 +9,15 @@ use ractor::Actor;
 use tokio::sync::Notify;
 
 use super::server::{Act, Server, completion};
-use super::{LONG, local, model, providers, request, unstarted};
+use super::{BTreeMap, LONG, local, model, providers, request, unstarted};
 use crate::config::settings::BaseUrl;
 use crate::data_plane::provider::Providers;
 use crate::data_plane::provider::actor::ProviderActor;
-use crate::data_plane::provider::error::Error;
+use crate::data_plane::provider::error::{Error, Next};
 use crate::data_plane::provider::handle::Link;
 use crate::data_plane::provider::message::Command;
 use crate::data_plane::provider::scripted::{Script, answer_by};
+use crate::supervision::{Intensity, Strategy, SupervisorSpec, start_root};
 
 fn one_at_a_time(url: BaseUrl) -> crate::config::settings::Provider {
     crate::config::settings::Provider { max_concurrency: NonZeroUsize::MIN, ..local(url) }
@@ -90,6 +91,31 @@ async fn a_call_waits_for_an_actor_that_is_being_restarted() {
     let (actor, _) = Actor::spawn(None, ProviderActor, link.clone()).await.expect("started");
     link.address.publish(actor);
     assert_eq!(call.await.expect("no panic"), Ok("late".to_owned()));
+}
+
+#[tokio::test]
+async fn a_provider_in_quarantine_is_not_waited_for_and_the_next_model_is_tried_until_it_is_released() {
+    let (_server, url) = Server::tcp([Act::Answer(200, "", completion("released"))]).await;
+    let (providers, specs) = Providers::start(&BTreeMap::from([("local".parse().expect("a name"), local(url))]));
+    let once = Intensity { restarts: 0, period: LONG };
+    let root = SupervisorSpec::new("root", Strategy::OneForOne);
+    let root = specs.into_iter().fold(root, |root, spec| root.child(spec.intensity(once).quarantine()));
+    let tree = start_root(root).await.expect("a tree");
+    assert_eq!(providers.usable(&model()), Ok(()));
+    tree.kill(&["providers/local".into()]).await.expect("killed");
+    let quarantined = async {
+        while providers.usable(&model()).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, quarantined).await.expect("it bears no restart");
+    let refused = spawn(&providers, 2 * LONG);
+    let refused =
+        tokio::time::timeout(LONG, refused).await.expect("at once").expect("no panic").expect_err("nobody is there");
+    assert_eq!((&refused, refused.next()), (&Error::Quarantined, Next::Failover));
+    tree.release("providers/local").await.expect("released");
+    assert_eq!(providers.usable(&model()), Ok(()));
+    assert_eq!(spawn(&providers, LONG).await.expect("no panic"), Ok("released".to_owned()));
 }
 
 #[tokio::test]
