@@ -212,11 +212,11 @@ impl Daemon {
             tracing::warn!("connections were cut off");
         }
         self.root.shutdown().await;
-        self.store.close().await?;
+        let closed = self.store.close().await;
         if self.owns_socket {
             remove_socket(&self.settings.socket);
         }
-        Ok(())
+        Ok(closed?)
     }
 
     /// Ends what is left of a daemon whose tree has ended: whoever waits is answered or cut off, commits that wait are written, and

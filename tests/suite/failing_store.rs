@@ -48,6 +48,7 @@ async fn a_write_that_the_host_refuses_ends_acknowledgements_and_loses_nothing()
     let (status, problem) = daemon.post("/factory/backup", &json!({})).await;
     assert_eq!((status, &problem["code"]), (503, &json!("store_unwell")), "{problem}");
     assert_eq!(daemon.stop().await.code(), Some(1), "it says that it did not stop in good order");
+    assert!(!daemon.workshop.socket().exists(), "nobody listens there any more");
 
     daemon.start_again().await;
     for id in [&early.task_id, &acknowledged] {
