@@ -135,11 +135,6 @@ impl State {
                 self.measure(payer.scopes(), at.day());
                 answer(reply, outcome);
             }
-            Message::ReserveAhead { key, payer, amount, at, reply } => {
-                let outcome = self.ledger.reserve_ahead(key, &payer, amount, at).map(|()| self.epoch);
-                self.measure(payer.scopes(), at.day());
-                answer(reply, outcome);
-            }
             Message::Settle { key, payer, cost, done } => {
                 if let Some(overrun) = self.ledger.settle(key, &payer, cost) {
                     self.overran(&overrun);

@@ -108,34 +108,11 @@ impl Budget {
     /// # Errors
     /// [`Error::Refused`] where a limit does not allow it; else the ledger or the store cannot answer.
     pub async fn reserve(&self, key: Key, payer: Payer, amount: Usd, at: Timestamp) -> Result<Reservation, Error> {
-        let make = |reply| Message::Reserve { key, payer: payer.clone(), amount, at, reply };
-        self.reserve_by(key, &payer, amount, make).await
-    }
-
-    /// As [`Self::reserve`], for a step whose predecessor has its result and still holds its money: where it is refused, there may
-    /// be room once that is settled, so a refusal is neither counted nor news. Ask again then.
-    ///
-    /// # Errors
-    /// As [`Self::reserve`].
-    pub async fn reserve_ahead(
-        &self,
-        key: Key,
-        payer: Payer,
-        amount: Usd,
-        at: Timestamp,
-    ) -> Result<Reservation, Error> {
-        let make = |reply| Message::ReserveAhead { key, payer: payer.clone(), amount, at, reply };
-        self.reserve_by(key, &payer, amount, make).await
-    }
-
-    async fn reserve_by<F>(&self, key: Key, payer: &Payer, amount: Usd, make: F) -> Result<Reservation, Error>
-    where
-        F: Fn(RpcReplyPort<Result<u64, Denied>>) -> Message,
-    {
         if amount <= Usd::ZERO {
             return Ok(Reservation { key, payer: payer.clone(), amount: Usd::ZERO, hold: Hold::Free });
         }
         let unanswered = Unanswered::new(&self.address, key);
+        let make = |reply| Message::Reserve { key, payer: payer.clone(), amount, at, reply };
         let held = self.ask(make).await;
         match held {
             // Dropped here, it takes back what may be held.

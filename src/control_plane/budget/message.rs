@@ -18,8 +18,6 @@ pub(super) type Done = Option<RpcReplyPort<()>>;
 pub(super) enum Message {
     /// Agents and admission, before a step. Answers the epoch of the incarnation that holds the money.
     Reserve { key: Key, payer: Payer, amount: Usd, at: Timestamp, reply: RpcReplyPort<Result<u64, Denied>> },
-    /// Agents, before a step whose predecessor still holds its money. Answers as `Reserve`; a refusal is no news.
-    ReserveAhead { key: Key, payer: Payer, amount: Usd, at: Timestamp, reply: RpcReplyPort<Result<u64, Denied>> },
     /// Agents, after a step's cost was committed.
     Settle { key: Key, payer: Payer, cost: Cost, done: Done },
     /// Agents, when a step cost nothing.

@@ -105,15 +105,6 @@ impl Ledger {
     /// Holds `amount` on everything that `payer` names, or on nothing. The same key and amount again change nothing; another
     /// amount takes the first one's place, or leaves it where it does not fit.
     pub(super) fn reserve(&mut self, key: Key, payer: &Payer, amount: Usd, at: Timestamp) -> Result<(), Denied> {
-        let mut reserved = self.reserve_ahead(key, payer, amount, at);
-        if let Err(Denied::Refused(refusal)) = &mut reserved {
-            refusal.first = self.tell(refusal, at.day());
-        }
-        reserved
-    }
-
-    /// The same for a step whose predecessor still holds its money: a refusal says nothing about the limit, and is no news.
-    pub(super) fn reserve_ahead(&mut self, key: Key, payer: &Payer, amount: Usd, at: Timestamp) -> Result<(), Denied> {
         if self.open.get(&key).is_some_and(|held| held.amount == amount) {
             return Ok(());
         }
@@ -130,10 +121,11 @@ impl Ledger {
                 self.hold(key, Held { payer: payer.clone(), amount, since: at });
                 Ok(())
             }
-            Some(refusal) => {
+            Some(mut refusal) => {
                 if let Some(held) = previous {
                     self.hold(key, held);
                 }
+                refusal.first = self.tell(&refusal, at.day());
                 Err(Denied::Refused(refusal))
             }
         }

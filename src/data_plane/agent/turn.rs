@@ -39,15 +39,6 @@ struct Planned {
     model: ModelRef,
 }
 
-/// When a call is prepared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// As what comes next.
-    Now,
-    /// While the result before it still waits to be written down, and the money of that is still held.
-    Ahead,
-}
-
 /// A call that can be made as soon as its step is durable as started.
 struct Ready {
     step: u32,
@@ -250,7 +241,7 @@ impl Turn {
             self.pause(pause).await;
             return Ok(());
         }
-        let ready = match self.prepare(order, memory, &self.custody.task(), planned, When::Now).await {
+        let ready = match self.prepare(order, memory, &self.custody.task(), planned).await {
             Ok(ready) => ready,
             Err(refusal) => return self.refused(refusal.as_ref()).await,
         };
@@ -270,7 +261,6 @@ impl Turn {
         memory: &Memory,
         task: &Task,
         planned: Planned,
-        when: When,
     ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
         let began = tokio::time::Instant::now();
         let Planned { step, model } = planned;
@@ -280,7 +270,7 @@ impl Turn {
             call: task.call_of(&model),
         };
         let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
-        let reservation = self.reserve(order, step, prepared.worst, when).await.map_err(boxed)?;
+        let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
         Ok(Ready { step, model, began, prepared, reservation })
     }
 
@@ -305,24 +295,15 @@ impl Turn {
     }
 
     /// Takes the reservation that admission made for the first step if it is enough, or raises or makes one.
-    async fn reserve(
-        &self,
-        order: &WorkOrder,
-        step: u32,
-        worst: Usd,
-        when: When,
-    ) -> Result<Reservation, budget::Error> {
+    async fn reserve(&self, order: &WorkOrder, step: u32, worst: Usd) -> Result<Reservation, budget::Error> {
         let held = if step == 0 { self.custody.task().reserved } else { Usd::ZERO };
         let at = Timestamp::now();
         if held > Usd::ZERO && held >= worst {
             let reservation = self.recorded(step, order.payer().clone(), held);
             return self.environment.budget.confirm(&reservation, at).await;
         }
-        let (key, payer) = (Key { task: self.custody.id(), step }, order.payer().clone());
-        match when {
-            When::Now => self.environment.budget.reserve(key, payer, worst, at).await,
-            When::Ahead => self.environment.budget.reserve_ahead(key, payer, worst, at).await,
-        }
+        let key = Key { task: self.custody.id(), step };
+        self.environment.budget.reserve(key, order.payer().clone(), worst, at).await
     }
 
     fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
@@ -379,10 +360,14 @@ impl Turn {
         Ok(ready)
     }
 
-    /// The next call, if it can be prepared in no time: a result that is there does not wait long to be written down. What keeps
-    /// it from being prepared is found again by deciding again.
+    /// The next call, if it costs nothing and can be prepared in no time: a result that is there does not wait long to be written
+    /// down, and no money is held for two steps at once, which others could be refused for. What keeps it from being prepared is
+    /// found again by deciding again.
     async fn prepare_ahead(&self, order: &WorkOrder, memory: &Memory, after: &Task, planned: Planned) -> Option<Ready> {
-        let prepared = self.prepare(order, memory, after, planned, When::Ahead);
+        if !self.environment.prices.price(&planned.model).is_some_and(|price| price.is_free()) {
+            return None;
+        }
+        let prepared = self.prepare(order, memory, after, planned);
         tokio::time::timeout(PREPARED_AHEAD_WITHIN, prepared).await.ok()?.ok()
     }
 

@@ -130,21 +130,6 @@ async fn money_is_reserved_settled_and_refused() {
 }
 
 #[tokio::test]
-async fn what_finds_no_room_ahead_of_its_predecessors_settlement_is_no_news_and_finds_it_then() {
-    let house = House::new(&[(Scope::Global, 10)]).await;
-    let mut events = house.events.subscribe();
-    let held = house.budget.reserve(key(1, 0), global(), usd(6), now()).await.expect("fits");
-    let ahead = house.budget.reserve_ahead(key(1, 1), global(), usd(6), now()).await;
-    assert!(matches!(ahead, Err(Error::Refused(_))), "{ahead:?}");
-    house.finish(&held, 2).await;
-    house.budget.reserve_ahead(key(1, 1), global(), usd(6), now()).await.expect("there is room");
-    assert!(events.try_recv().is_err(), "no budget was exceeded");
-    let refused = house.budget.reserve(key(2, 0), global(), usd(6), now()).await;
-    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
-    assert_eq!(events.try_recv().expect("the first refusal is news").kind, "budget_exceeded");
-}
-
-#[tokio::test]
 async fn what_costs_nothing_asks_nobody() {
     let mut house = House::new(&[(Scope::Global, 0)]).await;
     house.kill().await;

@@ -61,8 +61,7 @@ impl Actor for Deaf {
                 self.1.send("settle")?;
                 done.map_or(Ok(()), |done| done.send(()))?;
             }
-            Message::ReserveAhead { .. }
-            | Message::Read { .. }
+            Message::Read { .. }
             | Message::Place { .. }
             | Message::Set { .. }
             | Message::Declared
