@@ -6,8 +6,8 @@
 //! ```
 //!
 //! What deciding and writing a step costs does not grow with the number of steps: sums are kept as steps conclude
-//! ([`Totals`]), and of an agent's task only the latest steps stay in memory. A snapshot lets a
-//! replay begin there. A plan's steps all stay: their outputs are needed, and the plan's size bounds them.
+//! ([`Totals`]), and of an agent's task only the latest steps stay in memory. A snapshot lets a replay begin there. A plan's steps
+//! all stay: their outputs are needed, and the plan's size bounds them.
 
 use std::sync::Arc;
 
