@@ -25,7 +25,7 @@ use crate::domain::private::Text;
 use crate::domain::usage::Usage;
 
 /// Concluded steps of an agent's task that stay in memory at least; up to twice as many do.
-pub const STEPS_KEPT: usize = 64;
+pub const STEPS_KEPT: usize = 16;
 
 /// Signals that one task holds which no step has taken yet.
 pub const SIGNALS_MAX: usize = 256;

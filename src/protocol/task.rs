@@ -189,7 +189,7 @@ pub struct Task {
     pub cost_usd: String,
     /// Tokens used so far, its subtasks included.
     pub usage: TaskUsage,
-    /// Its latest steps, in order: all of an orchestrator's; of a long task of an agent the last 64 at least. The task's
+    /// Its latest steps, in order: all of an orchestrator's; of a long task of an agent the last 16 at least. The task's
     /// events have them all.
     pub steps: Vec<TaskStep>,
     /// How many steps have started.
