@@ -52,12 +52,25 @@ fn returned(error: ActorProcessingErr) -> ActorProcessingErr {
 /// What is told of a panic instead of a message that was formatted.
 const UNTOLD: &str = "a formatted message, not shown";
 
-/// Lets a panic of `work` pass with its message only where that is fixed text. One that was formatted may quote what a person
-/// wrote, and how an actor ended is told to logs, listeners, the tree and the ledger.
-async fn discreet<T>(work: impl Future<Output = T>) -> T {
+/// A panic, told by its message only where that is fixed text. One that was formatted may quote what a person wrote, and how an
+/// actor ended is told to logs, listeners, the tree and the ledger.
+#[derive(Debug)]
+struct Panicked(&'static str);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+/// Ends an actor whose `work` panics by an error that stands for the panic: unwinding once costs a third of a restart, and it is
+/// not let go on only to be caught again.
+async fn discreet<T>(work: impl Future<Output = Result<T, ActorProcessingErr>>) -> Result<T, ActorProcessingErr> {
     match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(Box::new(fixed(&*panic))),
+        Ok(outcome) => outcome.map_err(returned),
+        Err(panic) => Err(Box::new(Panicked(fixed(&*panic)))),
     }
 }
 
@@ -100,11 +113,11 @@ impl<A: Actor> Actor for Incarnation<A> {
     }
 
     async fn post_start(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
-        discreet(self.actor.post_start(myself, held.state()?)).await.map_err(returned)
+        discreet(self.actor.post_start(myself, held.state()?)).await
     }
 
     async fn post_stop(&self, myself: ActorRef<Self::Msg>, held: &mut Self::State) -> Result<(), ActorProcessingErr> {
-        discreet(self.actor.post_stop(myself, held.state()?)).await.map_err(returned)?;
+        discreet(self.actor.post_stop(myself, held.state()?)).await?;
         held.state = None;
         Ok(())
     }
@@ -116,7 +129,7 @@ impl<A: Actor> Actor for Incarnation<A> {
         held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         self.address.taken();
-        let outcome = discreet(self.actor.handle(myself, message, held.state()?)).await.map_err(returned);
+        let outcome = discreet(self.actor.handle(myself, message, held.state()?)).await;
         self.address.idle();
         outcome
     }
@@ -128,7 +141,7 @@ impl<A: Actor> Actor for Incarnation<A> {
         held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         self.address.busy();
-        let outcome = discreet(self.actor.handle_supervisor_evt(myself, event, held.state()?)).await.map_err(returned);
+        let outcome = discreet(self.actor.handle_supervisor_evt(myself, event, held.state()?)).await;
         self.address.idle();
         outcome
     }
