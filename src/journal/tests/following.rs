@@ -1,29 +1,18 @@
 //! What may follow a story: no start behind a cancellation, no result refused for a start, no silence behind a word.
 
-use super::{Desk, NOW, order};
+use super::{Desk, NOW, finished, order, started};
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::private::Text;
-use crate::domain::usage::Usage;
 use crate::journal::following::{self, Following};
 use crate::journal::order::{Order, Worker};
 use crate::journal::record::{
-    CancelRequested, Ended, Outcome, RetryRequested, Signalled, StepFailed, StepFinished, StepKind, StepStarted,
-    Submitted, TaskRecord, Then,
+    CancelRequested, Ended, Outcome, RetryRequested, Signalled, StepFailed, StepKind, StepStarted, Submitted,
+    TaskRecord, Then,
 };
 use crate::journal::state::{State, Task};
 use crate::journal::{Error, RECORDS_MAX};
 use crate::store::Batch;
-
-fn started(step: u32) -> TaskRecord {
-    let kind = StepKind::Model { model: "mock/a".parse().expect("a model") };
-    TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::from_nanos(7), at: NOW })
-}
-
-fn finished(step: u32) -> TaskRecord {
-    let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
-}
 
 fn failed(step: u32) -> TaskRecord {
     let (code, message) = ("signal_timed_out".to_owned(), String::new());

@@ -15,7 +15,7 @@ use futures::future::join_all;
 use super::agents::{AgentRecord, CREATED_COUNTER, STOPPED_COUNTER};
 use super::events::Events;
 use super::order::{Order, Worker};
-use super::record::{Ended, FeedbackGiven, Outcome, TaskRecord};
+use super::record::{Ended, FeedbackGiven, Outcome, StepFinished, StepKind, StepStarted, TaskRecord};
 use super::{Error, FEEDBACK_RECORDS_MAX, Journal, stats};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
@@ -23,6 +23,7 @@ use crate::domain::money::Usd;
 use crate::domain::name::{Digest, Tenant};
 use crate::domain::private::Text;
 use crate::domain::protection::Protection;
+use crate::domain::usage::Usage;
 use crate::store::{Batch, Options, Running, Store};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
@@ -83,6 +84,18 @@ impl Desk {
         let (_, counters) = self.journal.store().counters(key).await.expect("read");
         counters.iter().map(|(_, count)| count).sum()
     }
+}
+
+/// A step that calls a model.
+fn started(step: u32) -> TaskRecord {
+    let kind = StepKind::Model { model: "mock/a".parse().expect("a model") };
+    TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::from_nanos(7), at: NOW })
+}
+
+/// The result of that step.
+fn finished(step: u32) -> TaskRecord {
+    let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
+    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
 }
 
 fn order(task: TaskId, tenant: &str) -> Order {

@@ -6,31 +6,20 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use proptest::prelude::*;
 
-use super::{Desk, NOW, order};
+use super::{Desk, NOW, finished, order, started};
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::TemplateName;
 use crate::domain::private::Text;
-use crate::domain::usage::Usage;
 use crate::journal::events::Events;
 use crate::journal::order::{Ancestor, Order, Registered, Worker};
-use crate::journal::record::{self, CancelRequested, Ended, Outcome, StepFinished, StepKind, StepStarted, TaskRecord};
+use crate::journal::record::{self, CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::State;
 use crate::journal::{Error, Journal, reading};
 use crate::store::{Batch, Keyspace, Record};
 
 /// How long something may take that must happen. What is measured is whether, not how fast.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn started(step: u32) -> TaskRecord {
-    let kind = StepKind::Model { model: "mock/a".parse().expect("a model") };
-    TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::from_nanos(7), at: NOW })
-}
-
-fn finished(step: u32) -> TaskRecord {
-    let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
-}
 
 fn ended() -> TaskRecord {
     TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at: NOW })

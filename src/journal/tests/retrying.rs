@@ -4,30 +4,16 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::{Desk, NOW, feedback, order};
+use super::{Desk, NOW, feedback, finished, order, started};
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
-use crate::domain::private::Text;
-use crate::domain::usage::Usage;
 use crate::journal::events::Events;
 use crate::journal::order::{Ancestor, Order, Registered, Worker};
 use crate::journal::policy::TASK_RETRIES_MAX;
-use crate::journal::record::{
-    Ended, Outcome, RetryRequested, StepFailed, StepFinished, StepKind, StepStarted, TaskRecord, Then,
-};
+use crate::journal::record::{Ended, Outcome, RetryRequested, StepFailed, TaskRecord, Then};
 use crate::journal::state::{State, Task};
 use crate::journal::{Custody, Error, Journal, Refusal, retrying, stats};
 use crate::store::Batch;
-
-fn started(step: u32) -> TaskRecord {
-    let kind = StepKind::Model { model: "mock/a".parse().expect("a model") };
-    TaskRecord::StepStarted(StepStarted { step, kind, reserved: Usd::from_nanos(7), at: NOW })
-}
-
-fn finished(step: u32) -> TaskRecord {
-    let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
-}
 
 fn failed(step: u32) -> TaskRecord {
     let (code, message) = ("provider_unreachable".to_owned(), String::new());
