@@ -13,10 +13,10 @@ use super::handle::Shared;
 use super::message::Message;
 use super::metrics::{self, Load};
 use super::refresh::{Known, Looked, Workshop, refresh};
-use super::scope::Scope;
 use super::snapshot::Snapshot;
+use super::source::scope::Scope;
+use super::source::watch::{Targets, Watch};
 use super::state::Change;
-use super::watch::{Targets, Watch};
 
 /// How long after a failure of the store everything is looked at again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::name::{Digest, TemplateName};
 use crate::store;
 
-use super::mistake::Mistake;
-use super::signature::Fault;
+use super::format::mistake::Mistake;
+use super::trust::signature::Fault;
 
 /// A failure or refusal of the template room.
 #[derive(Debug, Clone, thiserror::Error)]

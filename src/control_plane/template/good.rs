@@ -9,8 +9,8 @@ use crate::control_plane::policy::Policy;
 use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::model::{Signer, Template};
-use super::signature::Envelope;
 use super::trust::TrustStore;
+use super::trust::signature::Envelope;
 
 /// A template that was verified, resolved and checked.
 #[derive(Clone)]

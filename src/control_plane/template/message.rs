@@ -4,7 +4,7 @@ use crate::domain::name::TemplateName;
 
 use super::error::Error;
 use super::refresh::Looked;
-use super::scope::Scope;
+use super::source::scope::Scope;
 
 /// What the actor is told.
 pub(super) enum Message {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use metrics::{Counter, counter, describe_counter};
 
-use super::signature::Fault;
+use super::trust::signature::Fault;
 
 const LOADS: &str = "factory_template_loads_total";
 const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";

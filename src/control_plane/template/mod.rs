@@ -19,48 +19,35 @@
 
 mod actor;
 mod archive;
-mod document;
 mod error;
+mod format;
 mod good;
 mod handle;
-mod inherit;
-pub mod keys;
-mod look;
 mod message;
 mod metrics;
-mod mistake;
 mod model;
-pub mod plan;
-mod record;
 mod refresh;
-mod schema;
-mod scope;
-mod signature;
 pub mod signing;
 mod snapshot;
 mod source;
 mod state;
-mod strict;
 #[cfg(test)]
 mod tests;
 mod trust;
-mod watch;
-mod wire;
 
 pub use archive::VERSIONS_MAX;
-pub use document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
 pub use error::Error;
+pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
+pub use format::inherit::EXTENDS_MAX;
+pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
+pub use format::{NESTING_MAX, SCHEMA, plan};
 pub use handle::{OnPublish, PublishedVersion, Templates};
-pub use inherit::EXTENDS_MAX;
-pub use mistake::{MISTAKES_MAX, Mistake, Place};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Supervision, Template,
 };
-pub use schema::SCHEMA;
-pub use scope::{PATIENCE, QUIET};
-pub use signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
 pub use snapshot::{Listing, Status};
-pub use source::TEMPLATES_MAX;
-pub use strict::NESTING_MAX;
-pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore};
+pub use source::directory::TEMPLATES_MAX;
+pub use source::scope::{PATIENCE, QUIET};
+pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
+pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};

@@ -9,11 +9,11 @@ use crate::domain::private::Text;
 use crate::domain::protection::Protection;
 use crate::supervision::{Backoff, Intensity, Restart};
 
-use super::document::Document;
-use super::mistake::Mistake;
-use super::plan::Plan;
-use super::signature::Algorithm;
-use super::wire::{self, Facts};
+use super::format::document::Document;
+use super::format::mistake::Mistake;
+use super::format::plan::Plan;
+use super::format::wire::{self, Facts};
+use super::trust::signature::Algorithm;
 
 /// Tokens that an answer may have where the template does not say.
 pub const OUTPUT_TOKENS_DEFAULT: u32 = 1_024;

@@ -15,9 +15,9 @@ use crate::store::{self, Store};
 use super::archive;
 use super::error::Error;
 use super::good::{Good, Rules};
-use super::look::{self, Bytes};
-use super::scope::Scope;
-use super::source::{self, Listed};
+use super::source::directory::{self, Listed};
+use super::source::look::{self, Bytes};
+use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, Published, decide};
 use super::trust::TrustStore;
 
@@ -113,7 +113,7 @@ impl Workshop {
         trust: Option<&TrustStore>,
     ) -> News {
         let mut news = News::default();
-        let names = match source::list(&self.directory) {
+        let names = match directory::list(&self.directory) {
             Listed::Missing(reason) => {
                 // Whoever takes the whole directory away rather wants it back than every template stopped.
                 warn!(directory = %self.directory.display(), reason, "no templates can be read; those that serve go on");
@@ -129,7 +129,7 @@ impl Workshop {
             Listed::Found { .. } => scope.names.union(&scope.expired).cloned().collect(),
         };
         for name in names {
-            let Some(bytes) = source::read(&self.directory, &name) else {
+            let Some(bytes) = directory::read(&self.directory, &name) else {
                 if catalog.entries.contains_key(&name) {
                     news.gone.insert(name);
                 }

@@ -10,14 +10,14 @@ use crate::control_plane::policy::Policy;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, KeyId, TemplateName, Version};
 
-use super::document::{self, Document, TEMPLATE_BYTES_MAX};
 use super::error::Error;
-use super::inherit::{self, EXTENDS_MAX};
-use super::keys::{PrivateKey, file};
-use super::mistake::Mistake;
-use super::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message};
+use super::format::document::{self, Document, TEMPLATE_BYTES_MAX};
+use super::format::inherit::{self, EXTENDS_MAX};
+use super::format::mistake::Mistake;
+use super::format::wire::{self, Facts};
 use super::trust::TrustStore;
-use super::wire::{self, Facts};
+use super::trust::keys::{PrivateKey, file};
+use super::trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message};
 
 /// How template files end.
 pub const TEMPLATE_SUFFIX: &str = ".json";

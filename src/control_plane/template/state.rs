@@ -15,13 +15,13 @@ use std::sync::Arc;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
-use super::document;
+use super::format::document;
+use super::format::inherit::{self, EXTENDS_MAX};
+use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, seal};
-use super::inherit::{self, EXTENDS_MAX};
-use super::look::{Checked, Seen};
 use super::model::Signer;
-use super::signature::Fault;
-use super::wire::{self, Facts};
+use super::source::look::{Checked, Seen};
+use super::trust::signature::Fault;
 
 /// Everything that is known about the templates.
 #[derive(Debug, Clone, Default)]
@@ -251,8 +251,9 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<Good, Vec<String>> {
         let document = &checked.document;
-        let told =
-            |mistakes: Vec<super::mistake::Mistake>| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let told = |mistakes: Vec<super::format::mistake::Mistake>| {
+            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         let published = self.history.get(&(document.name().clone(), document.version().clone()));
         // INVARIANT: a published version number never changes its content.
         if let Some(earlier) = published.filter(|earlier| earlier.own != document.digest()) {

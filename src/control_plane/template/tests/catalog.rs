@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::good::Rules;
-use super::super::look::{Bytes, look};
+use super::super::source::look::{Bytes, look};
 use super::super::state::{Catalog, Change, Decision, Doubt, News, decide};
 use super::rig::{name, template};
 use crate::control_plane::policy::Policy;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::refresh::refresh;
-use super::super::scope::Scope;
 use super::super::signing::sign_file;
+use super::super::source::scope::Scope;
 use super::super::{Algorithm, Error, Status, keys};
 use super::rig::{Rig, name, template, write};
 use crate::domain::failure::Failure;

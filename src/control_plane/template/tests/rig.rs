@@ -10,10 +10,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 
 use super::super::actor::{Arguments, TemplatesActor};
-use super::super::keys::{self, KeyPaths};
 use super::super::message::Message;
 use super::super::refresh::Workshop;
 use super::super::signing::sign_file;
+use super::super::trust::keys::{self, KeyPaths};
 use super::super::{Algorithm, Listing, Templates};
 use crate::config::settings;
 use crate::control_plane::policy::Policies;

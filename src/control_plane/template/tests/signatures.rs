@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::super::keys::{self, KeyPaths};
 use super::super::signing::{sign_file, verify_file};
+use super::super::trust::keys::{self, KeyPaths};
 use super::super::{Algorithm, Envelope, Error, Fault, TrustStore, canonical_digest};
 use crate::domain::name::KeyId;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::super::archive::record;
+use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
-use super::super::record;
-use super::super::signature::{Algorithm, Envelope};
 use super::super::state::Published;
-use super::super::wire::{self, Facts};
+use super::super::trust::signature::{Algorithm, Envelope};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 

@@ -26,7 +26,7 @@ pub const PUBLIC_KEY_SUFFIX: &str = ".pub.pem";
 /// The smallest RSA key that is trusted, in bits.
 pub const RSA_BITS_MIN: usize = 2_048;
 /// The largest key file, in bytes.
-pub(super) const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+pub(in crate::control_plane::template) const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// The most keys that are read from a directory.
 const KEYS_MAX: usize = 1_024;
 
@@ -183,7 +183,7 @@ impl TrustStore {
     }
 
     /// Whether another reading found the same keys.
-    pub(super) fn same_as(&self, other: &Self) -> bool {
+    pub(in crate::control_plane::template) fn same_as(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint && self.keys.len() == other.keys.len()
     }
 

@@ -6,17 +6,17 @@ use std::path::Path;
 
 use crate::domain::name::TemplateName;
 
-use super::document::TEMPLATE_BYTES_MAX;
 use super::look::Bytes;
-use super::signature::SIGNATURE_BYTES_MAX;
-use super::signing::{self, TEMPLATE_SUFFIX};
+use crate::control_plane::template::format::document::TEMPLATE_BYTES_MAX;
+use crate::control_plane::template::signing::{self, TEMPLATE_SUFFIX};
+use crate::control_plane::template::trust::signature::SIGNATURE_BYTES_MAX;
 
 /// The most templates in a directory.
 pub const TEMPLATES_MAX: usize = 100_000;
 
 /// What the directory holds.
 #[derive(Debug)]
-pub(super) enum Listed {
+pub(in crate::control_plane::template) enum Listed {
     /// It is not there, or cannot be read.
     Missing(String),
     /// These templates, and files that are none for these reasons.
@@ -24,7 +24,7 @@ pub(super) enum Listed {
 }
 
 /// Lists the template files of a directory. Hidden files and files of other kinds are nobody's business.
-pub(super) fn list(directory: &Path) -> Listed {
+pub(in crate::control_plane::template) fn list(directory: &Path) -> Listed {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(fault) => return Listed::Missing(fault.to_string()),
@@ -49,7 +49,7 @@ pub(super) fn list(directory: &Path) -> Listed {
 }
 
 /// Reads a template and its signature; none if the template is not there.
-pub(super) fn read(directory: &Path, name: &TemplateName) -> Option<Bytes> {
+pub(in crate::control_plane::template) fn read(directory: &Path, name: &TemplateName) -> Option<Bytes> {
     let path = directory.join(format!("{name}{TEMPLATE_SUFFIX}"));
     let document = read_file(&path, TEMPLATE_BYTES_MAX).transpose()?;
     let signature = read_file(&signing::signature_path(&path), SIGNATURE_BYTES_MAX);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::control_plane::template::mistake::Mistake;
-use crate::control_plane::template::wire;
+use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::format::wire;
 
 use super::{Aggregate, Plan, PlanStep, STEPS_MAX, Work, step};
 

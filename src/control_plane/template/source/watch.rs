@@ -18,15 +18,15 @@ use tracing::warn;
 use crate::config::settings;
 
 use super::scope::{Debounce, Scope, Subject};
-use super::signing::{SIGNATURE_SUFFIX, TEMPLATE_SUFFIX};
-use super::trust::PUBLIC_KEY_SUFFIX;
+use crate::control_plane::template::signing::{SIGNATURE_SUFFIX, TEMPLATE_SUFFIX};
+use crate::control_plane::template::trust::PUBLIC_KEY_SUFFIX;
 
 /// Changes that may wait to be noted; beyond it, everything is looked at.
 const NOTES_MAX: usize = 1_024;
 
 /// What is watched.
 #[derive(Debug, Clone)]
-pub(super) struct Targets {
+pub(in crate::control_plane::template) struct Targets {
     templates: PathBuf,
     keys: Option<PathBuf>,
     key_file: Option<PathBuf>,
@@ -41,7 +41,7 @@ enum Note {
 }
 
 impl Targets {
-    pub(super) fn of(directory: &Path, settings: &settings::Templates) -> Self {
+    pub(in crate::control_plane::template) fn of(directory: &Path, settings: &settings::Templates) -> Self {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let validated = settings.enable_signature_validation;
         Self {
@@ -91,7 +91,7 @@ impl Targets {
 }
 
 /// A running watch; ends when dropped.
-pub(super) struct Watch(JoinHandle<()>);
+pub(in crate::control_plane::template) struct Watch(JoinHandle<()>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
@@ -101,7 +101,10 @@ impl Drop for Watch {
 
 impl Watch {
     /// Watches, and tells what is due once editors have left it alone.
-    pub(super) fn start(targets: Targets, tell: impl Fn(Scope) + Send + 'static) -> Result<Self, String> {
+    pub(in crate::control_plane::template) fn start(
+        targets: Targets,
+        tell: impl Fn(Scope) + Send + 'static,
+    ) -> Result<Self, String> {
         let (sender, notes) = mpsc::channel(NOTES_MAX);
         let lost = Arc::new(AtomicBool::new(false));
         let (of_event, overflow) = (targets.clone(), lost.clone());

@@ -123,9 +123,9 @@ impl Fault {
 /// A signature as read from its file; nothing is verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    pub(super) key_id: KeyId,
-    pub(super) algorithm: Algorithm,
-    pub(super) signature: Vec<u8>,
+    pub(in crate::control_plane::template) key_id: KeyId,
+    pub(in crate::control_plane::template) algorithm: Algorithm,
+    pub(in crate::control_plane::template) signature: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -17,11 +17,11 @@ pub const TEMPLATE_BYTES_MAX: usize = 1024 * 1024;
 /// A template file that keeps the schema, as written: nothing is inherited yet.
 #[derive(Clone, PartialEq)]
 pub struct Document {
-    pub(super) value: Value,
-    pub(super) name: TemplateName,
-    pub(super) version: Version,
-    pub(super) extends: Option<TemplateName>,
-    pub(super) digest: Digest,
+    pub(in crate::control_plane::template) value: Value,
+    pub(in crate::control_plane::template) name: TemplateName,
+    pub(in crate::control_plane::template) version: Version,
+    pub(in crate::control_plane::template) extends: Option<TemplateName>,
+    pub(in crate::control_plane::template) digest: Digest,
 }
 
 impl Document {
@@ -97,13 +97,13 @@ pub fn canonical_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
 }
 
 /// The version that a file names, where so much of it can be read: said beside a refusal.
-pub(super) fn claimed_version(bytes: &[u8]) -> Option<Version> {
+pub(in crate::control_plane::template) fn claimed_version(bytes: &[u8]) -> Option<Version> {
     let (_, value, _) = read(bytes).ok()?;
     value.get("version")?.as_str()?.parse().ok()
 }
 
 /// The digest of a resolved template, which is no larger than a file may be.
-pub(super) fn resolved_digest(resolved: &Value) -> Result<Digest, Mistake> {
+pub(in crate::control_plane::template) fn resolved_digest(resolved: &Value) -> Result<Digest, Mistake> {
     let canonical = canonical(resolved)?;
     if canonical.len() > TEMPLATE_BYTES_MAX {
         return Err(Mistake::at(

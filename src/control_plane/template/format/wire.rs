@@ -14,8 +14,8 @@ use crate::domain::protection::{Action, Protection};
 use crate::supervision::{Backoff, Intensity, Restart, SpecError};
 
 use super::mistake::Mistake;
-use super::model::{self, Kind, Limits, Pool, Signer, Supervision, Template};
 use super::plan;
+use crate::control_plane::template::model::{self, Kind, Limits, Pool, Signer, Supervision, Template};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,51 +120,51 @@ struct LimitsWire {
 /// A plan as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Plan {
-    pub(super) by: Option<String>,
-    pub(super) route: Option<String>,
-    pub(super) workers: Option<Vec<String>>,
+pub(in crate::control_plane::template) struct Plan {
+    pub(in crate::control_plane::template) by: Option<String>,
+    pub(in crate::control_plane::template) route: Option<String>,
+    pub(in crate::control_plane::template) workers: Option<Vec<String>>,
     #[serde(default)]
-    pub(super) steps: Vec<Step>,
-    pub(super) aggregate: Option<Aggregate>,
+    pub(in crate::control_plane::template) steps: Vec<Step>,
+    pub(in crate::control_plane::template) aggregate: Option<Aggregate>,
 }
 
 /// A step as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Step {
-    pub(super) id: String,
-    pub(super) template: Option<String>,
-    pub(super) capability: Option<String>,
-    pub(super) tool: Option<String>,
-    pub(super) wait: Option<String>,
-    pub(super) approve: Option<String>,
-    pub(super) signal: Option<String>,
-    pub(super) timeout: Option<String>,
-    pub(super) input: Option<String>,
+pub(in crate::control_plane::template) struct Step {
+    pub(in crate::control_plane::template) id: String,
+    pub(in crate::control_plane::template) template: Option<String>,
+    pub(in crate::control_plane::template) capability: Option<String>,
+    pub(in crate::control_plane::template) tool: Option<String>,
+    pub(in crate::control_plane::template) wait: Option<String>,
+    pub(in crate::control_plane::template) approve: Option<String>,
+    pub(in crate::control_plane::template) signal: Option<String>,
+    pub(in crate::control_plane::template) timeout: Option<String>,
+    pub(in crate::control_plane::template) input: Option<String>,
     #[serde(default)]
-    pub(super) needs: Vec<String>,
-    pub(super) map: Option<String>,
-    pub(super) on_failure: Option<String>,
+    pub(in crate::control_plane::template) needs: Vec<String>,
+    pub(in crate::control_plane::template) map: Option<String>,
+    pub(in crate::control_plane::template) on_failure: Option<String>,
 }
 
 /// An aggregate as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Aggregate {
-    pub(super) mode: String,
-    pub(super) step: Option<String>,
+pub(in crate::control_plane::template) struct Aggregate {
+    pub(in crate::control_plane::template) mode: String,
+    pub(in crate::control_plane::template) step: Option<String>,
 }
 
 /// What a template's own JSON does not say.
-pub(super) struct Facts {
-    pub(super) digest: Digest,
-    pub(super) signer: Option<Signer>,
-    pub(super) published_at: Timestamp,
+pub(in crate::control_plane::template) struct Facts {
+    pub(in crate::control_plane::template) digest: Digest,
+    pub(in crate::control_plane::template) signer: Option<Signer>,
+    pub(in crate::control_plane::template) published_at: Timestamp,
 }
 
 /// Gives a resolved template its typed form; all mistakes are told at once.
-pub(super) fn typed(resolved: &Value, facts: Facts) -> Result<Template, Vec<Mistake>> {
+pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) -> Result<Template, Vec<Mistake>> {
     let wire = Wire::deserialize(resolved).map_err(|fault| vec![Mistake::at("", fault.to_string())])?;
     let mut reader = Reader::default();
     let limits = reader.limits(&wire.limits);

@@ -14,12 +14,12 @@ const INTEGER_MAX: u64 = 1 << 53;
 const DECIMAL_DIGITS_MAX: usize = 15;
 
 /// What is refused in a text that a JSON parser has accepted.
-pub(super) fn check(text: &str) -> Vec<Mistake> {
+pub(in crate::control_plane::template) fn check(text: &str) -> Vec<Mistake> {
     walk(text, &BTreeSet::new()).0
 }
 
 /// The byte offsets of the values at these JSON pointers.
-pub(super) fn locate(text: &str, wanted: &BTreeSet<&str>) -> BTreeMap<String, usize> {
+pub(in crate::control_plane::template) fn locate(text: &str, wanted: &BTreeSet<&str>) -> BTreeMap<String, usize> {
     walk(text, wanted).1
 }
 

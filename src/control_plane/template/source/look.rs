@@ -4,23 +4,23 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::name::{TemplateName, Version};
 
-use super::document::{self, Document};
-use super::mistake::Mistake;
-use super::signature::{Envelope, Fault};
-use super::trust::TrustStore;
+use crate::control_plane::template::format::document::{self, Document};
+use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::trust::TrustStore;
+use crate::control_plane::template::trust::signature::{Envelope, Fault};
 
 /// What was read from the directory for one name.
 #[derive(Clone)]
-pub(super) struct Bytes {
+pub(in crate::control_plane::template) struct Bytes {
     /// The template file, or why it cannot be read.
-    pub(super) document: Result<Vec<u8>, String>,
+    pub(in crate::control_plane::template) document: Result<Vec<u8>, String>,
     /// The file beside it, if there is one, or why it cannot be read.
-    pub(super) signature: Result<Option<Vec<u8>>, String>,
+    pub(in crate::control_plane::template) signature: Result<Option<Vec<u8>>, String>,
 }
 
 impl Bytes {
     /// Tells one content of the two files from another.
-    pub(super) fn fingerprint(&self) -> [u8; 32] {
+    pub(in crate::control_plane::template) fn fingerprint(&self) -> [u8; 32] {
         let part = |hash: &mut Sha256, tag: &str, bytes: &[u8]| {
             hash.update(tag);
             hash.update(bytes.len().to_be_bytes());
@@ -42,31 +42,31 @@ impl Bytes {
 
 /// One file as it was when it was last looked at.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) fingerprint: [u8; 32],
+pub(in crate::control_plane::template) struct Seen {
+    pub(in crate::control_plane::template) fingerprint: [u8; 32],
     /// The version that the file names, also where it is refused.
-    pub(super) version: Option<Version>,
-    pub(super) outcome: Result<Checked, Refusal>,
+    pub(in crate::control_plane::template) version: Option<Version>,
+    pub(in crate::control_plane::template) outcome: Result<Checked, Refusal>,
 }
 
 /// A file that is good by itself.
 #[derive(Debug, Clone)]
-pub(super) struct Checked {
-    pub(super) document: Document,
+pub(in crate::control_plane::template) struct Checked {
+    pub(in crate::control_plane::template) document: Document,
     /// The signature that fits; none where signatures are not required.
-    pub(super) signature: Option<Envelope>,
+    pub(in crate::control_plane::template) signature: Option<Envelope>,
 }
 
 /// Why a file is refused, whatever stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reasons: Vec<String>,
+pub(in crate::control_plane::template) struct Refusal {
+    pub(in crate::control_plane::template) reasons: Vec<String>,
     /// What is wrong with its signature.
-    pub(super) fault: Option<Fault>,
+    pub(in crate::control_plane::template) fault: Option<Fault>,
 }
 
 /// Looks at one file; without `trust`, signatures are not required and not read.
-pub(super) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
+pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
     let fingerprint = bytes.fingerprint();
     let refused = |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }) };
     let content = match &bytes.document {

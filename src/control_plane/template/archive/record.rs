@@ -16,11 +16,11 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::Record;
 
-use super::good::{Good, Link};
-use super::model::Signer;
-use super::signature::{Algorithm, Envelope};
-use super::state::Published;
-use super::wire::{self, Facts};
+use crate::control_plane::template::format::wire::{self, Facts};
+use crate::control_plane::template::good::{Good, Link};
+use crate::control_plane::template::model::Signer;
+use crate::control_plane::template::state::Published;
+use crate::control_plane::template::trust::signature::{Algorithm, Envelope};
 
 const KIND_VERSION: u8 = 1;
 const KIND_CONTENT: u8 = 2;
@@ -83,25 +83,25 @@ struct CurrentBody {
 }
 
 /// The key of a version; without one, the prefix of all versions of a template.
-pub(super) fn version_key(name: &TemplateName, version: Option<&Version>) -> Vec<u8> {
+pub(in crate::control_plane::template) fn version_key(name: &TemplateName, version: Option<&Version>) -> Vec<u8> {
     [b"v", name.as_str().as_bytes(), &[0], version.map_or("", Version::as_str).as_bytes()].concat()
 }
 
 /// The version that a key of [`version_key`] names.
-pub(super) fn version_of_key(name: &TemplateName, key: &[u8]) -> Option<Version> {
+pub(in crate::control_plane::template) fn version_of_key(name: &TemplateName, key: &[u8]) -> Option<Version> {
     let version = key.strip_prefix(version_key(name, None).as_slice())?;
     std::str::from_utf8(version).ok()?.parse().ok()
 }
 
-pub(super) fn content_key(name: &TemplateName, digest: &Digest) -> Vec<u8> {
+pub(in crate::control_plane::template) fn content_key(name: &TemplateName, digest: &Digest) -> Vec<u8> {
     [b"d", name.as_str().as_bytes(), &[0], digest.as_bytes()].concat()
 }
 
-pub(super) fn current_key(name: &TemplateName) -> Vec<u8> {
+pub(in crate::control_plane::template) fn current_key(name: &TemplateName) -> Vec<u8> {
     [b"c", name.as_str().as_bytes()].concat()
 }
 
-pub(super) fn version_record(published: &Published) -> Result<Record, String> {
+pub(in crate::control_plane::template) fn version_record(published: &Published) -> Result<Record, String> {
     let signer = published.signer.as_ref();
     let body = VersionBody {
         own: (*published.own.as_bytes()).into(),
@@ -114,7 +114,7 @@ pub(super) fn version_record(published: &Published) -> Result<Record, String> {
     encode(KIND_VERSION, &body)
 }
 
-pub(super) fn read_version(record: &Record) -> Result<Published, String> {
+pub(in crate::control_plane::template) fn read_version(record: &Record) -> Result<Published, String> {
     let body: VersionBody = decode(KIND_VERSION, record)?;
     let signer = match (body.key_id, body.algorithm) {
         (Some(key_id), Some(word)) => Some(Signer { key_id: parse(&key_id)?, algorithm: algorithm(&word)? }),
@@ -129,7 +129,7 @@ pub(super) fn read_version(record: &Record) -> Result<Published, String> {
     })
 }
 
-pub(super) fn content_record(good: &Good) -> Result<Record, String> {
+pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<Record, String> {
     let link = |link: &Link| LinkBody {
         name: link.name.to_string(),
         version: link.version.to_string(),
@@ -148,7 +148,7 @@ pub(super) fn content_record(good: &Good) -> Result<Record, String> {
     encode(KIND_CONTENT, &body)
 }
 
-pub(super) fn read_content(digest: Digest, record: &Record) -> Result<Good, String> {
+pub(in crate::control_plane::template) fn read_content(digest: Digest, record: &Record) -> Result<Good, String> {
     let body: ContentBody = decode(KIND_CONTENT, record)?;
     let lineage = body.lineage.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
     let resolved: Value = serde_json::from_slice(&body.resolved).map_err(|fault| fault.to_string())?;
@@ -160,11 +160,11 @@ pub(super) fn read_content(digest: Digest, record: &Record) -> Result<Good, Stri
     Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage })
 }
 
-pub(super) fn current_record(digest: &Digest) -> Result<Record, String> {
+pub(in crate::control_plane::template) fn current_record(digest: &Digest) -> Result<Record, String> {
     encode(KIND_CURRENT, &CurrentBody { digest: (*digest.as_bytes()).into() })
 }
 
-pub(super) fn read_current(record: &Record) -> Result<Digest, String> {
+pub(in crate::control_plane::template) fn read_current(record: &Record) -> Result<Digest, String> {
     decode::<CurrentBody>(KIND_CURRENT, record).map(|body| Digest::from_bytes(body.digest.into()))
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::control_plane::template::mistake::Mistake;
-use crate::control_plane::template::wire;
+use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::format::wire;
 
 use super::{InputTemplate, MapSource, OnFailure, PlanStep, SIGNAL_NAME_BYTES_MAX, WAIT_MAX, Work, Worker};
 

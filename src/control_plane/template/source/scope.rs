@@ -14,29 +14,29 @@ const WAITING_MAX: usize = 4_096;
 
 /// What is to be looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Scope {
+pub(in crate::control_plane::template) struct Scope {
     /// The whole directory.
-    pub(super) everything: bool,
+    pub(in crate::control_plane::template) everything: bool,
     /// The trusted keys.
-    pub(super) keys: bool,
+    pub(in crate::control_plane::template) keys: bool,
     /// These files.
-    pub(super) names: BTreeSet<TemplateName>,
+    pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
     /// These published versions, whose verification has expired.
-    pub(super) expired: BTreeSet<TemplateName>,
+    pub(in crate::control_plane::template) expired: BTreeSet<TemplateName>,
 }
 
 impl Scope {
     /// Everything there is.
-    pub(super) fn all() -> Self {
+    pub(in crate::control_plane::template) fn all() -> Self {
         Self { everything: true, keys: true, ..Self::default() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::control_plane::template) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Adds another scope.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(in crate::control_plane::template) fn add(&mut self, other: Self) {
         self.everything |= other.everything;
         self.keys |= other.keys;
         self.names.extend(other.names);
@@ -46,7 +46,7 @@ impl Scope {
 
 /// Something in the watched directories that changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
+pub(in crate::control_plane::template) enum Subject {
     /// No one knows what: events were lost, or a directory was replaced.
     Everything,
     /// A key.
@@ -57,14 +57,14 @@ pub(super) enum Subject {
 
 /// Changes that wait until editors are done.
 #[derive(Debug, Default)]
-pub(super) struct Debounce {
+pub(in crate::control_plane::template) struct Debounce {
     /// When each was first and last changed.
     waiting: BTreeMap<Subject, (Duration, Duration)>,
 }
 
 impl Debounce {
     /// Notes a change.
-    pub(super) fn note(&mut self, subject: Subject, now: Duration) {
+    pub(in crate::control_plane::template) fn note(&mut self, subject: Subject, now: Duration) {
         if self.waiting.len() >= WAITING_MAX && !self.waiting.contains_key(&subject) {
             let first = self.waiting.values().map(|(first, _)| *first).min().unwrap_or(now);
             self.waiting = BTreeMap::from([(Subject::Everything, (first, now)), (Subject::Keys, (first, now))]);
@@ -74,12 +74,12 @@ impl Debounce {
     }
 
     /// When the next change is due.
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub(in crate::control_plane::template) fn next(&self) -> Option<Duration> {
         self.waiting.values().map(due_at).min()
     }
 
     /// Takes what is due.
-    pub(super) fn due(&mut self, now: Duration) -> Scope {
+    pub(in crate::control_plane::template) fn due(&mut self, now: Duration) -> Scope {
         let mut scope = Scope::default();
         self.waiting.retain(|subject, times| {
             let waits = due_at(times) > now;

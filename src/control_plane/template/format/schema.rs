@@ -16,7 +16,7 @@ static VALIDATOR: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
 });
 
 /// All ways in which a value breaks the schema. A schema that does not compile refuses everything.
-pub(super) fn check(value: &Value) -> Vec<Mistake> {
+pub(in crate::control_plane::template) fn check(value: &Value) -> Vec<Mistake> {
     match &*VALIDATOR {
         Ok(validator) => validator.iter_errors(value).take(MISTAKES_MAX).map(|error| told(&error)).collect(),
         Err(fault) => vec![Mistake::at("", format!("the embedded schema does not compile: {fault}"))],

@@ -1,12 +1,14 @@
 //! Published versions in the store.
 
+pub(super) mod record;
+
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::{Batch, Direction, Keyspace, Record, Store};
 
-use super::error::Error;
-use super::good::Good;
-use super::record;
-use super::state::{Change, Published};
+use crate::control_plane::template::error::Error;
+use crate::control_plane::template::good::Good;
+
+use crate::control_plane::template::state::{Change, Published};
 
 /// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
 /// largest commit has half of what the store takes in one batch.
@@ -30,22 +32,33 @@ fn get<T>(
 }
 
 /// What is known about a version. Blocks.
-pub(super) fn published(store: &Store, name: &TemplateName, version: &Version) -> Result<Option<Published>, Error> {
+pub(in crate::control_plane::template) fn published(
+    store: &Store,
+    name: &TemplateName,
+    version: &Version,
+) -> Result<Option<Published>, Error> {
     get(store, name, &record::version_key(name, Some(version)), record::read_version)
 }
 
 /// The digest in force. Blocks.
-pub(super) fn current(store: &Store, name: &TemplateName) -> Result<Option<Digest>, Error> {
+pub(in crate::control_plane::template) fn current(store: &Store, name: &TemplateName) -> Result<Option<Digest>, Error> {
     get(store, name, &record::current_key(name), record::read_current)
 }
 
 /// A published content. Blocks.
-pub(super) fn content(store: &Store, name: &TemplateName, digest: Digest) -> Result<Option<Good>, Error> {
+pub(in crate::control_plane::template) fn content(
+    store: &Store,
+    name: &TemplateName,
+    digest: Digest,
+) -> Result<Option<Good>, Error> {
     get(store, name, &record::content_key(name, &digest), |found| record::read_content(digest, found))
 }
 
 /// All published versions of a template, the latest publication first. Blocks.
-pub(super) fn versions(store: &Store, name: &TemplateName) -> Result<Vec<(Version, Published)>, Error> {
+pub(in crate::control_plane::template) fn versions(
+    store: &Store,
+    name: &TemplateName,
+) -> Result<Vec<(Version, Published)>, Error> {
     let prefix = record::version_key(name, None);
     let found = store.range(Keyspace::Template, &prefix, None, Direction::Ascending, VERSIONS_MAX)?;
     let read = |(key, found): &(Vec<u8>, Record)| {
@@ -58,7 +71,7 @@ pub(super) fn versions(store: &Store, name: &TemplateName) -> Result<Vec<(Versio
 }
 
 /// What must be durable before the changes are seen by anyone.
-pub(super) fn batches(changes: &[Change]) -> Result<Vec<Batch>, Error> {
+pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<Vec<Batch>, Error> {
     let groups = changes.chunks(COMMIT_TEMPLATES_MAX);
     let batches: Vec<(Batch, usize)> = groups
         .map(|group| {

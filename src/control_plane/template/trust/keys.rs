@@ -17,9 +17,9 @@ use sha2::Sha256;
 
 use crate::domain::name::KeyId;
 
-use super::error::Error;
 use super::signature::Algorithm;
-use super::trust::{PUBLIC_KEY_SUFFIX, RSA_BITS_MIN};
+use crate::control_plane::template::error::Error;
+use crate::control_plane::template::trust::{PUBLIC_KEY_SUFFIX, RSA_BITS_MIN};
 
 /// The size of RSA keys that are made here, in bits. Larger ones are verified as well, at a price in time.
 pub const RSA_BITS: usize = 2_048;
@@ -75,8 +75,8 @@ pub fn generate(id: &KeyId, algorithm: Algorithm, directory: &Path) -> Result<Ke
 }
 
 /// A private key with the id that its file's name gives it.
-pub(super) struct PrivateKey {
-    pub(super) id: KeyId,
+pub(in crate::control_plane::template) struct PrivateKey {
+    pub(in crate::control_plane::template) id: KeyId,
     secret: Secret,
 }
 
@@ -87,7 +87,7 @@ enum Secret {
 
 impl PrivateKey {
     /// Reads `ID.pem`.
-    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+    pub(in crate::control_plane::template) fn read(path: &Path) -> Result<Self, Error> {
         let unusable = |reason: &str| Error::KeyUnusable { path: path.to_owned(), reason: reason.to_owned() };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         if name.ends_with(PUBLIC_KEY_SUFFIX) {
@@ -108,7 +108,7 @@ impl PrivateKey {
     }
 
     /// Its one algorithm.
-    pub(super) fn algorithm(&self) -> Algorithm {
+    pub(in crate::control_plane::template) fn algorithm(&self) -> Algorithm {
         match &self.secret {
             Secret::Ed25519(_) => Algorithm::Ed25519,
             Secret::Rsa(_) => Algorithm::RsaPssSha256,
@@ -116,7 +116,7 @@ impl PrivateKey {
     }
 
     /// Signs a message.
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(in crate::control_plane::template) fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.secret {
             Secret::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
             Secret::Rsa(key) => key.sign_with_rng(&mut OsRng, message).to_vec(),
@@ -136,6 +136,6 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     created.write_all(content).and_then(|()| created.sync_all()).map_err(|fault| file("write the key", path, &fault))
 }
 
-pub(super) fn file(action: &'static str, path: &Path, fault: &std::io::Error) -> Error {
+pub(in crate::control_plane::template) fn file(action: &'static str, path: &Path, fault: &std::io::Error) -> Error {
     Error::File { action, path: path.to_owned(), reason: fault.to_string() }
 }

@@ -1,0 +1,12 @@
+//! What a template file may say: parsed strictly, held against the schema, inherited, and given its typed form. Pure.
+
+pub(super) mod document;
+pub(super) mod inherit;
+pub(super) mod mistake;
+pub mod plan;
+mod schema;
+mod strict;
+pub(super) mod wire;
+
+pub use schema::SCHEMA;
+pub use strict::NESTING_MAX;
