@@ -193,7 +193,15 @@ mod tests {
         "agent_quarantined",
         "audit_broken",
     ];
-    const OF_ALL: [&str; 4] = ["template_published", "template_refused", "template_withdrawn", MISSED];
+    const OF_ALL: [&str; 7] = [
+        "template_published",
+        "template_refused",
+        "template_withdrawn",
+        "template_rolled_back",
+        "template_rollback_lifted",
+        "template_edit_held",
+        MISSED,
+    ];
 
     fn listener(desk: &Desk, tenant: Option<&str>) -> Listener {
         Listener { journal: desk.journal.clone(), caller: caller(tenant), known: HashMap::new() }

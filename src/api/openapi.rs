@@ -41,6 +41,7 @@ use crate::protocol::problem::Problem;
         templates::list,
         templates::show,
         versions::list,
+        versions::diff,
         versions::roll_back,
         versions::lift,
         budgets::list,

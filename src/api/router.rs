@@ -59,6 +59,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/templates", templates::list).needs(P::ReadTemplates),
         get("/factory/templates/{name}", templates::show).needs(P::ReadTemplates),
         get("/factory/templates/{name}/versions", versions::list).needs(P::ReadTemplates),
+        get("/factory/templates/{name}/diff", versions::diff).needs(P::ReadTemplates),
         post("/factory/templates/{name}/rollback", versions::roll_back).needs(P::ManageTemplates),
         delete("/factory/templates/{name}/rollback", versions::lift).needs(P::ManageTemplates),
         get("/factory/budgets", budgets::list).needs(P::ReadBudgets),

@@ -3,7 +3,8 @@
 use super::call::{Call, segment};
 use super::{Client, Error};
 use crate::protocol::page::Page;
-use crate::protocol::template::{RollBack, Template, TemplateVersion};
+use crate::protocol::page::PAGE_ITEMS_MAX;
+use crate::protocol::template::{RollBack, Template, TemplateDiff, TemplateVersion};
 
 /// Templates. Every method fails as [`Error`] says.
 impl Client {
@@ -19,7 +20,25 @@ impl Client {
 
     /// The published versions of a template.
     pub async fn versions(&self, name: &str) -> Result<Page<TemplateVersion>, Error> {
-        self.ask(Call::get(format!("/factory/templates/{}/versions", segment(name)))).await
+        self.ask(Call::get(format!("/factory/templates/{}/versions", segment(name))).page(Some(PAGE_ITEMS_MAX), None)).await
+    }
+
+    /// A template as it was published with this version's number, or with a digest that begins so.
+    pub async fn template_as(&self, name: &str, wanted: &RollBack) -> Result<Template, Error> {
+        let query = match (&wanted.version, &wanted.digest) {
+            (Some(version), _) => format!("?version={}", segment(version)),
+            (None, Some(digest)) => format!("?digest={}", segment(digest)),
+            (None, None) => String::new(),
+        };
+        self.ask(Call::get(format!("/factory/templates/{}{query}", segment(name)))).await
+    }
+
+    /// What is different between two contents of a template; see the route for what they may be and are when left out.
+    pub async fn template_diff(&self, name: &str, from: Option<&str>, to: Option<&str>) -> Result<TemplateDiff, Error> {
+        let pairs = [("from", from), ("to", to)];
+        let given: Vec<String> =
+            pairs.iter().filter_map(|(key, value)| Some(format!("{key}={}", segment((*value)?)))).collect();
+        self.ask(Call::get(format!("/factory/templates/{}/diff?{}", segment(name), given.join("&")))).await
     }
 
     /// Goes back to an earlier version, until it is lifted.

@@ -13,7 +13,7 @@ impl Catalog {
     /// Notes what somebody decided about a template that is there.
     pub(super) fn obey(&mut self, order: &Order) -> Option<Change> {
         let name = order.name().clone();
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         match order {
             Order::RollBack { mark, good, .. } => {
                 past.pin = Some(Pin { mark: Some(RolledBack::clone(mark)), good: Ok(good.clone()) });
@@ -87,7 +87,7 @@ impl Catalog {
             return None;
         }
         let record = self.record(name, good, moment);
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         if let Some(pin) = &mut past.pin {
             pin.good = Ok(good.clone());
         }

@@ -32,7 +32,7 @@ pub(super) struct Catalog {
     /// Versions that were ever published, as far as they were asked for.
     pub(super) history: BTreeMap<(TemplateName, Version), Published>,
     /// What the store keeps about each of the entries.
-    pub(super) past: BTreeMap<TemplateName, Past>,
+    pub(super) past: BTreeMap<TemplateName, Arc<Past>>,
 }
 
 /// One template.
@@ -123,7 +123,7 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     let mut catalog = before.clone();
     let mut changes = Vec::new();
     catalog.history.extend(news.history);
-    catalog.past.extend(news.past);
+    catalog.past.extend(news.past.into_iter().map(|(name, past)| (name, Arc::new(past))));
     for name in news.gone {
         if catalog.entries.remove(&name).is_some() {
             // What the store keeps is read again when the file is back: above all that somebody went back, and how far.
@@ -384,7 +384,7 @@ impl Catalog {
             published_at: good.template.published_at,
         };
         let (cause, by) = self.cause(name, good, &published, moment);
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         past.raise(BASE_LAYER, &good.template.version);
         let in_force = past.current.replace(digest);
         let earlier = self.history.insert((name.clone(), good.template.version.clone()), published.clone());
@@ -440,7 +440,7 @@ impl Catalog {
 
     /// Who made a template what it is: who went back, else who owns its file.
     fn owner(&self, name: &TemplateName) -> By {
-        match self.past.get(name).and_then(Past::rolled_back) {
+        match self.past.get(name).and_then(|past| past.rolled_back()) {
             Some(mark) => By::principal(&mark.by),
             None => By::owner(self.entries.get(name).and_then(|entry| entry.seen.as_ref()).and_then(|seen| seen.owner)),
         }

@@ -16,7 +16,7 @@ use crate::supervision::{Address, ChildSpec};
 
 mod versions;
 
-pub use self::versions::{Event, PublishedVersion};
+pub use self::versions::{Compared, Event, PublishedVersion, Side};
 
 use crate::control_plane::template::actor::{Arguments, TemplatesActor};
 use crate::control_plane::template::archive;
