@@ -2,8 +2,8 @@
 
 use super::call::{Call, segment};
 use super::{Client, Error};
-use crate::protocol::page::Page;
 use crate::protocol::page::PAGE_ITEMS_MAX;
+use crate::protocol::page::Page;
 use crate::protocol::template::{RollBack, Template, TemplateDiff, TemplateVersion};
 
 /// Templates. Every method fails as [`Error`] says.
@@ -20,7 +20,8 @@ impl Client {
 
     /// The published versions of a template.
     pub async fn versions(&self, name: &str) -> Result<Page<TemplateVersion>, Error> {
-        self.ask(Call::get(format!("/factory/templates/{}/versions", segment(name))).page(Some(PAGE_ITEMS_MAX), None)).await
+        self.ask(Call::get(format!("/factory/templates/{}/versions", segment(name))).page(Some(PAGE_ITEMS_MAX), None))
+            .await
     }
 
     /// A template as it was published with this version's number, or with a digest that begins so.

@@ -49,5 +49,6 @@ mod systemd_units;
 mod task_events;
 mod tcp_tokens;
 mod template_reload;
+mod template_versions;
 mod tidy;
 mod tools;

@@ -32,7 +32,8 @@ impl Diff {
 
 fn told(diff: &TemplateDiff, paint: Paint) -> String {
     let side = |side: &TemplateSide| format!("{} {}", side.version, side.digest.get(..12).unwrap_or(&side.digest));
-    let mut text = vec![format!("{}  {} -> {}", paint.text(Tone::Strong, &diff.name), side(&diff.from), side(&diff.to))];
+    let mut text =
+        vec![format!("{}  {} -> {}", paint.text(Tone::Strong, &diff.name), side(&diff.from), side(&diff.to))];
     if diff.changes.is_empty() {
         text.push(paint.text(Tone::Faint, "no difference"));
     }

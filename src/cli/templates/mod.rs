@@ -39,7 +39,9 @@ pub(super) enum Templates {
     },
     /// Shows what is different between two versions, with all that they inherit: a version, a digest, `current`, `file` or
     /// `previous`.
-    #[command(after_help = "Examples:\n  factoryctl templates diff documentaliste\n  factoryctl templates diff documentaliste 1.0.0 1.1.0\n  factoryctl templates diff documentaliste current file")]
+    #[command(
+        after_help = "Examples:\n  factoryctl templates diff documentaliste\n  factoryctl templates diff documentaliste 1.0.0 1.1.0\n  factoryctl templates diff documentaliste current file"
+    )]
     Diff(Diff),
     /// Shows the versions of a template that were published.
     #[command(after_help = "Example:\n  factoryctl templates history documentaliste")]

@@ -17,7 +17,12 @@ impl Catalog {
         match order {
             Order::RollBack { mark, good, .. } => {
                 past.pin = Some(Pin { mark: Some(RolledBack::clone(mark)), good: Ok(good.clone()) });
-                Some(Change::RolledBack { name, mark: mark.clone(), standing: Box::new(past.standing()) })
+                let standing = Box::new(past.standing());
+                if let Some(entry) = self.entries.get_mut(&name) {
+                    // What was served from the file waits from now on.
+                    entry.pending = entry.good.take();
+                }
+                Some(Change::RolledBack { name, mark: mark.clone(), standing })
             }
             Order::Lift { by, .. } => {
                 let _pin = past.pin.take()?;

@@ -255,7 +255,8 @@ impl Catalog {
             },
         };
         let lineage = lineage(checked, parent.map(Arc::as_ref));
-        if entry.good.as_ref().is_some_and(|good| good.lineage == lineage) {
+        let chosen = self.past.get(name).and_then(|past| past.pin.as_ref()).and_then(|pin| pin.good.as_ref().ok());
+        if entry.good.iter().chain(chosen).any(|good| good.lineage == lineage) {
             return Verdict::Same;
         }
         if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.lineage == lineage) {

@@ -72,11 +72,16 @@ mod tests {
     }
 
     fn value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![any::<bool>().prop_map(Value::from), (0..9_u8).prop_map(Value::from), "[a~/]{0,3}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            (0..9_u8).prop_map(Value::from),
+            "[a~/]{0,3}".prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::btree_map("[ab~/]{1,2}", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+                proptest::collection::btree_map("[ab~/]{1,2}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

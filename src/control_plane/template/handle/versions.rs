@@ -119,7 +119,9 @@ impl Templates {
         .await?
         .ok_or_else(unknown)?;
         let served = self.listing(name);
-        if let Some(served) = served.filter(|it| it.template.as_ref().is_some_and(|it| it.digest == good.template.digest)) {
+        if let Some(served) =
+            served.filter(|it| it.template.as_ref().is_some_and(|it| it.digest == good.template.digest))
+        {
             return Ok(served);
         }
         Ok(Listing {
@@ -160,7 +162,8 @@ impl Templates {
             Side::Previous => {
                 let current = listing.and_then(|listing| listing.template).map(|template| template.digest);
                 let versions = self.versions(name).await?;
-                let latest = |version: &PublishedVersion| version.events.first().map_or(version.published_at, |event| event.at);
+                let latest =
+                    |version: &PublishedVersion| version.events.first().map_or(version.published_at, |event| event.at);
                 let others = versions.iter().filter(|version| Some(version.digest) != current);
                 let previous = others.max_by_key(|version| latest(version));
                 let digest = previous.ok_or_else(|| Error::NothingBefore(name.clone()))?.digest;
