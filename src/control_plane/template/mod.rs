@@ -28,6 +28,7 @@ mod message;
 mod metrics;
 mod model;
 mod orders;
+mod publication;
 mod refresh;
 mod rollback;
 pub mod signing;

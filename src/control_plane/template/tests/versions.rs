@@ -132,6 +132,10 @@ fn descendants_follow_a_parent_that_goes_back_and_one_that_went_back_itself_stay
     assert_eq!(desk.serves("child").as_deref(), Some("1.0.0 one"));
     assert_eq!(desk.lift("child"), ["lifted child", "published child 1.0.0"]);
     assert_eq!(desk.serves("child").as_deref(), Some("1.0.0 two"));
+    desk.roll_back("base", "1.0.0");
+    desk.lift("base");
+    let last = causes(&desk, "child").pop().expect("a publication");
+    assert_eq!(last, ("1.0.0".to_owned(), Cause::ParentChanged, Some("ann".to_owned())), "who lifted it");
 }
 
 /// One step of a random story.
