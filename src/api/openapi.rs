@@ -9,7 +9,9 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree};
+use super::{
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, status, tasks, templates, tree,
+};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -39,6 +41,9 @@ use crate::protocol::problem::Problem;
         templates::list,
         templates::show,
         templates::versions,
+        experiments::start,
+        experiments::show,
+        experiments::end,
         budgets::list,
         budgets::show,
         budgets::set,

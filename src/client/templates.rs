@@ -2,6 +2,7 @@
 
 use super::call::{Call, segment};
 use super::{Client, Error};
+use crate::protocol::experiment::{Experiment, StartExperiment};
 use crate::protocol::page::Page;
 use crate::protocol::template::{Template, TemplateVersion};
 
@@ -21,4 +22,23 @@ impl Client {
     pub async fn versions(&self, name: &str) -> Result<Page<TemplateVersion>, Error> {
         self.ask(Call::get(format!("/factory/templates/{}/versions", segment(name)))).await
     }
+
+    /// The experiment that runs with a template, or the last one that did.
+    pub async fn experiment(&self, name: &str) -> Result<Experiment, Error> {
+        self.ask(Call::get(experiment_of(name))).await
+    }
+
+    /// Starts an experiment.
+    pub async fn start_experiment(&self, name: &str, wanted: &StartExperiment) -> Result<Experiment, Error> {
+        self.ask(Call::post(experiment_of(name)).json(wanted)?).await
+    }
+
+    /// Ends the experiment that runs with a template.
+    pub async fn end_experiment(&self, name: &str) -> Result<Experiment, Error> {
+        self.ask(Call::delete(experiment_of(name))).await
+    }
+}
+
+fn experiment_of(name: &str) -> String {
+    format!("/factory/templates/{}/experiment", segment(name))
 }

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use self::experiment::Experimenting;
 use self::files::{Files, Sign, Verify};
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
@@ -10,6 +11,7 @@ use super::table::{Table, plain};
 use super::words;
 use crate::protocol::template::{Template, TemplateSignature, TemplateVersion};
 
+mod experiment;
 mod files;
 
 pub(super) use files::remark_unusable;
@@ -32,6 +34,11 @@ pub(super) enum Templates {
         /// The template's name.
         name: String,
     },
+    /// Shares tasks out among published versions of a template and compares them; without --set and --stop, shows how they do.
+    #[command(
+        after_help = "Example:\n  factoryctl templates experiment documentaliste --set 1.1.0=0.9 --set 1.2.0=0.1"
+    )]
+    Experiment(Experimenting),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
     Validate(Files),
@@ -59,6 +66,7 @@ impl Templates {
                 let page = client.versions(&name).await?;
                 output.show(&page, |paint| history(&page.items, paint))?;
             }
+            Self::Experiment(experimenting) => return experimenting.perform(session).await,
             Self::Validate(files) => return files.validate(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),

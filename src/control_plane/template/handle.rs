@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
@@ -17,6 +17,7 @@ use crate::supervision::{Address, ChildSpec};
 use super::actor::{Arguments, TemplatesActor};
 use super::archive;
 use super::error::Error;
+use super::judges::Judges;
 use super::message::Message;
 use super::metrics::{self, LookUps};
 use super::model::{Signer, Template};
@@ -44,15 +45,17 @@ pub struct PublishedVersion {
 /// The templates. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
 pub struct Templates {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) on_publish: ArcSwap<Vec<OnPublish>>,
+    /// By what the latest look judged; none before the first.
+    pub(super) judges: ArcSwapOption<Judges>,
     look_ups: LookUps,
     address: Address<Message>,
-    store: Option<Store>,
+    pub(super) store: Option<Store>,
     /// How long a verification is believed; for ever where signatures are not required.
     believed: Duration,
 }
@@ -102,6 +105,7 @@ impl Templates {
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             on_publish: ArcSwap::default(),
+            judges: ArcSwapOption::empty(),
             look_ups: LookUps::register(),
             address: Address::new("templates"),
             store,
@@ -229,6 +233,8 @@ impl std::fmt::Debug for Templates {
     }
 }
 
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(read).await.map_err(|fault| Error::Interrupted(fault.to_string()))?
 }

@@ -116,6 +116,7 @@ fn order(task: TaskId, tenant: &str) -> Order {
         protection: Protection::default(),
         metadata: BTreeMap::new(),
         levels: 0,
+        experiment: None,
     }
 }
 
