@@ -7,6 +7,7 @@ mod open;
 mod replay;
 mod retention;
 mod retrying;
+mod tallying;
 
 use std::collections::{BTreeMap, BTreeSet};
 
