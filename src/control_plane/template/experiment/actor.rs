@@ -73,11 +73,12 @@ impl Actor for Watcher {
         experiments: Experiments,
     ) -> Result<State, ActorProcessingErr> {
         experiments.load().await?;
-        for id in experiments.all_running() {
-            let _first = experiments.note_growth(id);
+        let running = experiments.all_running();
+        for id in &running {
+            let _first = experiments.note_growth(*id);
         }
         let _timer = myself.send_after(LOOK_AFTER, || Message::Look);
-        Ok(State { experiments, counted: Some(Counted::default()) })
+        Ok(State { experiments, counted: Some(Counted::after(&running)) })
     }
 
     async fn handle(
@@ -95,7 +96,13 @@ impl Actor for Watcher {
                 if let Some(counted) = state.counted.take() {
                     let experiments = state.experiments.clone();
                     let _task = tokio::spawn(async move {
-                        let (counted, failed) = experiments.look(counted).await;
+                        let look = experiments.clone();
+                        let looked = tokio::spawn(async move { look.look(counted).await }).await;
+                        // A look that panicked has told so; everything is looked at again.
+                        let (counted, failed) = looked.unwrap_or_else(|_| {
+                            let running = experiments.all_running();
+                            (Counted::after(&running), running.into_iter().collect())
+                        });
                         // An actor that has ended looks again when it is started again.
                         let _ended = myself.cast(Message::Looked(counted, failed)).is_err();
                     });

@@ -21,10 +21,7 @@ use crate::journal::Journal;
 use crate::journal::events::Event;
 use crate::journal::order::Assignment;
 use crate::journal::tally::{self, Tally};
-use crate::store::{self, Batch, Direction, Keyspace, Store};
-
-/// Counters of an experiment that another one takes the place of are deleted up to this number; no experiment has more.
-const COUNTERS_MAX: usize = 4_096;
+use crate::store::{self, Batch, Keyspace, Store};
 
 /// The experiments. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
@@ -35,9 +32,9 @@ pub struct Experiments {
 pub(super) struct Shared {
     pub(super) templates: Templates,
     pub(super) journal: Journal,
-    picture: ArcSwap<Picture>,
+    pub(super) picture: ArcSwap<Picture>,
     /// Held while an experiment is changed, from reading it until the change is seen.
-    writing: Mutex<()>,
+    pub(super) writing: Mutex<()>,
     /// Experiments whose counters have grown since they were last looked at.
     pub(super) grown: std::sync::Mutex<HashSet<ExperimentId>>,
 }
@@ -54,7 +51,7 @@ impl Experiments {
         Self { shared: Arc::new(shared) }
     }
 
-    fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         self.shared.journal.store()
     }
 
@@ -100,7 +97,11 @@ impl Experiments {
             return Err(Refusal::Full.into());
         }
         let experiment = self.experiment(&served.name, plan, by).await?;
-        let batch = self.forget(earlier.map(|earlier| earlier.id)).await?.and(entry.into_batch());
+        let forget = match earlier {
+            Some(earlier) => self.forget(earlier.id).await?,
+            None => Batch::new(),
+        };
+        let batch = forget.and(entry.into_batch());
         self.write(experiment.clone(), batch).await?;
         tracing::info!(template = %name, experiment = %experiment.id, "experiment started");
         let event = Event::new("experiment_started").with("template_name", name).with("experiment", experiment.id);
@@ -213,29 +214,6 @@ impl Experiments {
         }
     }
 
-    /// Reads the experiments that run back from the store, after a start. One that cannot be read runs no more.
-    pub(super) async fn load(&self) -> Result<(), store::Error> {
-        let _writing = self.shared.writing.lock().await;
-        let survey =
-            |store: &Store| store.survey(Keyspace::Template, record::PREFIX, None, Direction::Ascending, usize::MAX);
-        let mut picture = Picture::default();
-        for (key, found) in self.store().read(survey).await? {
-            let Some(name) = record::template(&key) else { continue };
-            let read = found.map_err(|fault| fault.to_string()).and_then(|found| record::read(name.clone(), &found));
-            match read {
-                Ok(experiment) if experiment.ended.is_none() => {
-                    picture.by_template.insert(name, Arc::new(Live::new(experiment)));
-                }
-                Ok(_) => {}
-                Err(reason) => {
-                    tracing::error!(template = %name, reason, "an experiment cannot be read back and runs no more");
-                }
-            }
-        }
-        self.shared.picture.store(Arc::new(picture));
-        Ok(())
-    }
-
     /// Remembers that an experiment's counters have grown; whether nobody had to look before.
     pub(super) fn note_growth(&self, id: ExperimentId) -> bool {
         let mut grown = self.shared.grown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,17 +237,6 @@ impl Experiments {
         let found = self.store().read(move |store| store.get(Keyspace::Template, &key)).await?;
         let stored = |reason| Error::Stored { template: name.clone(), reason };
         found.map(|found| record::read(name.clone(), &found)).transpose().map_err(stored)
-    }
-
-    /// What takes the counters of an earlier experiment away.
-    async fn forget(&self, earlier: Option<ExperimentId>) -> Result<Batch, Error> {
-        let Some(id) = earlier else { return Ok(Batch::new()) };
-        let prefix = tally::prefix(id);
-        let keys = move |store: &Store| {
-            store.keys(Keyspace::Counter, prefix.as_bytes(), None, Direction::Ascending, COUNTERS_MAX)
-        };
-        let keys = self.store().read(keys).await?;
-        Ok(keys.into_iter().fold(Batch::new(), |batch, key| batch.delete(Keyspace::Counter, key)))
     }
 
     /// INVARIANT I80: an experiment is durable before a task is assigned by it.

@@ -7,9 +7,9 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 use super::state::{self, Experiment, Unit};
-use crate::control_plane::template::handle::Templates;
 use crate::control_plane::template::judges::Judges;
 use crate::control_plane::template::model::Template;
+use crate::control_plane::template::{self, handle::Templates};
 use crate::domain::id::ExperimentId;
 use crate::domain::name::TemplateName;
 use crate::journal::order::Assignment;
@@ -72,13 +72,20 @@ impl Live {
             return verdicts;
         }
         let mut variants = Vec::with_capacity(self.experiment.variants.len());
+        let mut is_known = true;
         for variant in &self.experiment.variants {
             let judged = templates.judged(&by, &self.experiment.template, &variant.digest).await;
-            variants.push(judged.unwrap_or_else(|fault| Err(vec![fault.to_string()])));
+            variants.push(judged.unwrap_or_else(|fault| {
+                // A store that cannot be read now is asked again; what is not there, or damaged, stays so.
+                is_known &= matches!(fault, template::Error::VersionNotFound { .. } | template::Error::Stored { .. });
+                Err(vec![fault.to_string()])
+            }));
         }
         let verdicts = Arc::new(Verdicts { by, variants });
-        self.tell_changes(&verdicts);
-        self.verdicts.store(Some(Arc::clone(&verdicts)));
+        if is_known {
+            self.tell_changes(&verdicts);
+            self.verdicts.store(Some(Arc::clone(&verdicts)));
+        }
         verdicts
     }
 

@@ -11,7 +11,7 @@
 //! | `state`, `stats`, `report` | pure: shares, assignment, who is worse; intervals; what is told |
 //! | `record` | the stored form |
 //! | `live` | running experiments as look-ups see them |
-//! | `handle`, `actor` | the only way in; the automatic halt |
+//! | `handle`, `keeping`, `actor` | the only way in; what a start finds; the automatic halt |
 //!
 //! Invariants:
 //! - I80: an experiment is durable, and on record in the audit log, before a task is assigned by it; it outlives the daemon.
@@ -21,6 +21,7 @@
 
 mod actor;
 mod handle;
+mod keeping;
 mod live;
 mod metrics;
 mod record;
