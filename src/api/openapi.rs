@@ -11,6 +11,7 @@ use utoipa::{Modify, OpenApi};
 use super::error::PROBLEM_JSON;
 use super::{
     agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, status, tasks, templates, tree,
+    versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -40,7 +41,9 @@ use crate::protocol::problem::Problem;
         tasks::feedback,
         templates::list,
         templates::show,
-        templates::versions,
+        versions::list,
+        versions::roll_back,
+        versions::lift,
         experiments::start,
         experiments::show,
         experiments::end,

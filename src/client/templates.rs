@@ -4,7 +4,7 @@ use super::call::{Call, segment};
 use super::{Client, Error};
 use crate::protocol::experiment::{Experiment, StartExperiment};
 use crate::protocol::page::Page;
-use crate::protocol::template::{Template, TemplateVersion};
+use crate::protocol::template::{RollBack, Template, TemplateVersion};
 
 /// Templates. Every method fails as [`Error`] says.
 impl Client {
@@ -36,6 +36,16 @@ impl Client {
     /// Ends the experiment that runs with a template.
     pub async fn end_experiment(&self, name: &str) -> Result<Experiment, Error> {
         self.ask(Call::delete(experiment_of(name))).await
+    }
+
+    /// Goes back to an earlier version, until it is lifted.
+    pub async fn roll_back(&self, name: &str, wanted: &RollBack) -> Result<Template, Error> {
+        self.ask(Call::post(format!("/factory/templates/{}/rollback", segment(name))).json(wanted)?).await
+    }
+
+    /// Lets the file speak again.
+    pub async fn lift_rollback(&self, name: &str) -> Result<Template, Error> {
+        self.ask(Call::delete(format!("/factory/templates/{}/rollback", segment(name)))).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agent_factory::client::Call;
 use agent_factory::protocol::experiment::{Experiment, StartExperiment, Variant};
 use agent_factory::protocol::task::{SubmitTask, Task};
+use agent_factory::protocol::template::RollBack;
 use serde_json::json;
 
 use crate::harness::{Daemon, Provider, Reply, Workshop, code, until};
@@ -229,6 +230,56 @@ async fn a_version_whose_key_is_no_longer_trusted_gets_no_more_tasks() {
     })
     .await;
     assert!(versions_of(&daemon, 0..12).await.values().all(|version| version == "1.2.0"), "the one that is served");
+}
+
+#[tokio::test]
+async fn going_back_wins_over_an_experiment_and_ends_it() {
+    let provider = provider().await;
+    let daemon = daemon(&provider, GOOD).await;
+    start(&daemon, &[("1.0.0", 0.5), ("1.1.0", 0.5)]).await;
+    let before = versions_of(&daemon, 0..8).await;
+    assert!(before.values().any(|version| version == "1.1.0"));
+    let back = RollBack { version: Some("1.0.0".into()), ..RollBack::default() };
+    daemon.client.roll_back("worker", &back).await.expect("rolled back");
+    assert!(versions_of(&daemon, 0..8).await.values().all(|version| version == "1.0.0"));
+    let ended = report(&daemon).await;
+    assert_eq!((ended.state.as_str(), ended.ended_because.as_deref()), ("ended", Some("rolled_back")));
+    let again = daemon.client.start_experiment("worker", &shares(&[("1.0.0", 0.5), ("1.1.0", 0.5)])).await;
+    assert_eq!(code(again), (409, "experiment_while_rolled_back".into()));
+    daemon.client.lift_rollback("worker").await.expect("lifted");
+    start(&daemon, &[("1.0.0", 0.5), ("1.1.0", 0.5)]).await;
+}
+
+#[tokio::test]
+async fn subtasks_of_one_task_get_one_version() {
+    let provider = provider().await;
+    let daemon = daemon(&provider, GOOD).await;
+    let step = |id: &str| json!({"id": id, "template": "worker", "input": "{{input}}"});
+    let plan = json!({"steps": [step("a"), step("b"), step("c")], "aggregate": {"mode": "concat"}});
+    let file = daemon.workshop.write(
+        "templates/chief.json",
+        &json!({"name": "chief", "version": "1.0.0", "kind": "orchestrator", "description": "x", "plan": plan,
+            "limits": {"depth": 2, "fan_out": 4}})
+        .to_string(),
+    );
+    daemon.workshop.sign(&file);
+    until("the plan is live", async || daemon.client.template("chief").await.ok()).await;
+    start(&daemon, &[("1.0.0", 0.5), ("1.1.0", 0.5)]).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _task in 0..8 {
+        let task = daemon.run("chief", "x").await;
+        let mut versions = std::collections::BTreeSet::new();
+        for step in &task.steps {
+            let child = daemon.finished(step.task_id.as_deref().expect("a subtask")).await;
+            versions.insert(child.template_version);
+        }
+        assert_eq!(versions.len(), 1, "{versions:?}");
+        seen.append(&mut versions);
+    }
+    let report = report(&daemon).await;
+    assert_eq!(report.variants.iter().map(|variant| variant.succeeded).sum::<u64>(), 24);
+    let of_user = |report: &Experiment| report.variants.iter().map(|variant| variant.tasks).collect::<Vec<_>>();
+    assert_eq!(of_user(&report).iter().filter(|tasks| **tasks > 0).count(), seen.len());
 }
 
 #[tokio::test]

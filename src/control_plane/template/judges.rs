@@ -47,6 +47,11 @@ impl Templates {
         self.shared.judges.load().as_deref().cloned().unwrap_or_else(Judges::nobody)
     }
 
+    /// Whether somebody went back to an earlier version of a template, and it was not lifted.
+    pub(super) fn is_rolled_back(&self, name: &TemplateName) -> bool {
+        self.shared.snapshot.load().find(name).is_some_and(|served| served.listing.rolled_back.is_some())
+    }
+
     /// The digest of the latest resolved content of a version; none if it was never published.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::handle::Experiments;
 use super::live::Live;
 use super::metrics::{self, Counted};
 use super::refusal::Error;
-use super::state::{Experiment, Halt, Worse};
+use super::state::{EndReason, Experiment, Halt, Worse};
 use crate::control_plane::audit::{Entry, Who};
 use crate::control_plane::template::handle::Templates;
 use crate::domain::clock::Timestamp;
@@ -140,7 +140,13 @@ impl Experiments {
 
     /// Counts what one experiment came to, and halts what is clearly worse.
     async fn judge(&self, live: &Live, counted: &mut Counted) -> Result<(), Error> {
-        let tallies = self.sums(live.experiment.id).await?;
+        let Experiment { id, template, .. } = &live.experiment;
+        if self.shared.templates.is_rolled_back(template) {
+            let entry = Entry::allowed(Timestamp::now(), daemon(), "end_experiment").on(template);
+            self.end(template, EndReason::RolledBack, daemon().name.to_string(), entry).await?;
+            return Ok(());
+        }
+        let tallies = self.sums(*id).await?;
         counted.count(&live.experiment, &tallies);
         let verdicts = live.verdicts(&self.shared.templates).await;
         let worse = live.experiment.worse(&tallies, &live.takes(&verdicts));
@@ -180,4 +186,9 @@ impl Experiments {
         self.shared.journal.events().publish(event);
         Ok(())
     }
+}
+
+/// The daemon itself, in the audit log.
+fn daemon() -> Who {
+    Who { name: "factoryd".into(), role: "daemon".into(), tenant: None, uid: None }
 }

@@ -64,6 +64,10 @@ impl Experiments {
         let live = self.shared.picture.load().by_template.get(&served.name).cloned();
         // The hot path: no experiment runs with it.
         let Some(live) = live else { return (served, None) };
+        // INVARIANT I80: going back wins from the moment that it is answered, also before the experiment's end is on record.
+        if self.shared.templates.is_rolled_back(&served.name) {
+            return (served, None);
+        }
         let verdicts = live.verdicts(&self.shared.templates).await;
         match live.assign(&verdicts, &unit()) {
             Some((template, assigned)) => (template, Some(assigned)),
@@ -90,6 +94,9 @@ impl Experiments {
         let _writing = self.shared.writing.lock().await;
         // It is there and may run at all.
         let served = self.shared.templates.get(name)?;
+        if self.shared.templates.is_rolled_back(name) {
+            return Err(Refusal::RolledBack(name.clone()).into());
+        }
         let plan = wanted.plan()?;
         let earlier = self.stored(name).await?;
         let running = self.shared.picture.load_full();
@@ -155,6 +162,20 @@ impl Experiments {
             this.report_of(experiment).await
         };
         self.detached(asked, change).await
+    }
+
+    /// Ends the experiment that runs with a template, if one does, because the template was rolled back. Its tasks get the version
+    /// that was gone back to already; where this fails, the actor does it later.
+    pub async fn yield_to_rollback(&self, name: &TemplateName, by: String, entry: Entry) {
+        match self.end(name, EndReason::RolledBack, by, entry).await {
+            Ok(_) | Err(Error::Refused(Refusal::NoneRuns(_))) => {}
+            Err(error) => {
+                tracing::warn!(template = %name, %error, "the experiment with a template that was rolled back is not ended yet");
+                if let Some(live) = self.running(name) {
+                    let _first = self.note_growth(live.experiment.id);
+                }
+            }
+        }
     }
 
     /// The experiment that runs with a template, or the last one that did, with what it came to.

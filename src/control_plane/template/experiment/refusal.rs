@@ -44,6 +44,9 @@ pub enum Refusal {
         /// Why.
         reasons: Vec<String>,
     },
+    /// Somebody went back to an earlier version, which all tasks get.
+    #[error("template {0} is rolled back: lift that first, then start an experiment")]
+    RolledBack(TemplateName),
     /// No experiment runs.
     #[error("no experiment runs with template {0}")]
     NoneRuns(TemplateName),
@@ -87,6 +90,7 @@ impl Failure for Refusal {
             Self::UnknownVersion { .. } => "experiment_version_not_found",
             Self::NotAllowed { .. } => "experiment_version_refused",
             Self::NoneRuns(_) | Self::NeverRan(_) => "experiment_not_found",
+            Self::RolledBack(_) => "experiment_while_rolled_back",
             Self::Full => "experiments_full",
         }
     }
@@ -96,7 +100,7 @@ impl Failure for Refusal {
             Self::Variants(_) | Self::Share(_) | Self::Shares(_) | Self::Control(_) => Class::Malformed,
             Self::UnknownVersion { .. } | Self::NoneRuns(_) | Self::NeverRan(_) => Class::NotFound,
             Self::NotAllowed { .. } => Class::Refused,
-            Self::Full => Class::Conflict,
+            Self::RolledBack(_) | Self::Full => Class::Conflict,
         }
     }
 
