@@ -11,6 +11,8 @@ use crate::journal::tally::Tally;
 
 /// Tasks after which a variant whose success rate is 30 points worse is halted, with two variants of equal shares.
 const TASKS_TO_HALT_30_POINTS: u64 = 1_000;
+/// The same where it is 10 points worse.
+const TASKS_TO_HALT_10_POINTS: u64 = 6_000;
 
 struct Run {
     tallies: BTreeMap<u8, Tally>,
@@ -77,6 +79,14 @@ fn a_version_that_is_30_points_worse_is_halted_soon_and_never_the_better_one() {
             let halted = run(seed, &rates, &[0.5, 0.5], TASKS_TO_HALT_30_POINTS);
             assert!(matches!(halted, Some((1, Metric::Success, _))), "seed {seed}, {rates:?}: {halted:?}");
         }
+    }
+}
+
+#[test]
+fn a_version_that_is_10_points_worse_is_halted_later() {
+    for seed in 0..20 {
+        let halted = run(seed, &[(0.9, 0.5), (0.8, 0.5)], &[0.5, 0.5], TASKS_TO_HALT_10_POINTS);
+        assert!(matches!(halted, Some((1, Metric::Success, _))), "seed {seed}: {halted:?}");
     }
 }
 
