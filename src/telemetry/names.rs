@@ -44,6 +44,10 @@ pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
 /// Template look-ups, by `outcome` (`hit`, `miss`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
+/// Tasks in experiments that ended for the first time, by `template`, `variant` (its number, from 1) and `outcome`.
+pub const EXPERIMENT_TASKS_TOTAL: &str = "factory_experiment_tasks_total";
+/// Variants of experiments that were halted because they were clearly worse.
+pub const EXPERIMENT_HALTS_TOTAL: &str = "factory_experiment_halts_total";
 /// Time of a group commit, with its sync.
 pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 /// Records in a group commit.
@@ -193,6 +197,11 @@ pub const FAMILIES: &[Family] = &[
             "Template look-ups that did and did not need a new verification.",
         )
     },
+    Family {
+        open: &["template", "variant", "outcome"],
+        ..family(EXPERIMENT_TASKS_TOTAL, Kind::Counter, "Tasks in experiments that ended for the first time.")
+    },
+    family(EXPERIMENT_HALTS_TOTAL, Kind::Counter, "Variants of experiments that were halted as clearly worse."),
     family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),
     family(STORE_COMMIT_RECORDS, Kind::Histogram(RECORDS), "Records in a group commit."),
     Family {

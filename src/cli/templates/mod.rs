@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use self::diff::Diff;
+use self::experiment::Experimenting;
 use self::files::{Files, Sign, Verify};
 use self::rollback::Rollback;
 use super::exit::{Error, Exit};
@@ -13,6 +14,7 @@ use super::words;
 use crate::protocol::template::{RollBack, Template, TemplateSignature, TemplateVersion};
 
 mod diff;
+mod experiment;
 mod files;
 mod lines;
 mod rollback;
@@ -54,6 +56,11 @@ pub(super) enum Templates {
         after_help = "Examples:\n  factoryctl templates rollback documentaliste 1.0.0\n  factoryctl templates rollback documentaliste --digest 3f2a9c01\n  factoryctl templates rollback documentaliste --lift"
     )]
     Rollback(Rollback),
+    /// Shares tasks out among published versions of a template and compares them; without --set and --stop, shows how they do.
+    #[command(
+        after_help = "Example:\n  factoryctl templates experiment documentaliste --set 1.1.0=0.9 --set 1.2.0=0.1"
+    )]
+    Experiment(Experimenting),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
     Validate(Files),
@@ -83,6 +90,7 @@ impl Templates {
             }
             Self::Diff(diff) => diff.perform(session).await?,
             Self::Rollback(rollback) => rollback.perform(session).await?,
+            Self::Experiment(experimenting) => return experimenting.perform(session).await,
             Self::Validate(files) => return files.validate(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),

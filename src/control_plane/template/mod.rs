@@ -21,9 +21,11 @@
 mod actor;
 mod archive;
 mod error;
+pub mod experiment;
 mod format;
 mod good;
 mod handle;
+mod judges;
 mod message;
 mod metrics;
 mod model;
