@@ -226,6 +226,7 @@ impl Admission {
             protection: placement.template.protection,
             metadata: submission.metadata,
             levels: placement.template.limits.depth,
+            hooks: placement.template.hooks.clone(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
@@ -272,6 +273,7 @@ impl Admission {
             protection: placement.template.protection,
             metadata: BTreeMap::new(),
             levels: levels.min(placement.template.limits.depth),
+            hooks: placement.template.hooks.clone(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let who = Who {
