@@ -4,6 +4,7 @@ mod confirming;
 mod deciding;
 mod following;
 mod open;
+mod outbox;
 mod replay;
 mod retention;
 mod retrying;
