@@ -208,3 +208,26 @@ async fn a_plan_and_its_subtasks_each_tell_their_own_and_a_deadline_is_a_failure
     pager.was_asked(5).await;
     assert_eq!(hooks_of(&pager, &late), ["on_failure", "on_start"]);
 }
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_tool_and_a_backup_holds_what_it_is_still_to_be_told() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let model = Provider::echo().await;
+    let pager = Provider::start(move |_| Reply::Held(held.clone(), Box::new(Reply::Return))).await;
+    let mut daemon = Daemon::start(told(&model, &pager, "")).await;
+    let task = daemon.run("worker", PROMPT).await;
+    pager.was_asked(2).await;
+    let archive = daemon.workshop.path("b.zst").display().to_string();
+    let taken = daemon.ctl(&["backup", &archive]).await;
+    assert_eq!(taken.code, Some(0), "{}", taken.err);
+    assert_eq!(daemon.stop().await.code(), Some(0), "the tool never answered");
+    let settings = daemon.workshop.settings().display().to_string();
+    let restored = daemon.ctl(&["restore", &archive, "--config", &settings]).await;
+    assert_eq!(restored.code, Some(0), "{}", restored.err);
+    gate.open();
+    daemon.start_again().await;
+    shows(&daemon, "factory_hooks_total{hook=\"on_success\",outcome=\"delivered\"} 1").await;
+    shows(&daemon, "factory_hook_outbox_entries{tool=\"pager\"} 0").await;
+    assert_eq!(hooks_of(&pager, &task), ["on_start", "on_start", "on_success", "on_success"]);
+}
