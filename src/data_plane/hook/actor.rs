@@ -46,7 +46,9 @@ impl Actor for Courier {
         let deliveries = state::State::new(start.rules);
         let (began, under_way) = (Instant::now(), JoinSet::new());
         let mut state = State { start, began, deliveries, under_way, timer: None, draining: Vec::new() };
-        // The watch before the read, so that no entry falls between them.
+        // Taken first, or what a former incarnation has not taken would not be announced again; and the watch before the read, so
+        // that no entry falls between them.
+        state.take_fresh();
         state.watch(&myself);
         state.read_tools(&myself);
         Ok(state)
@@ -61,9 +63,7 @@ impl Actor for Courier {
         let now = state.now();
         match message {
             Message::Due => {}
-            Message::Announced => {
-                state.start.outbox.take_fresh().into_iter().for_each(|tool| state.deliveries.placed(tool));
-            }
+            Message::Announced => state.take_fresh(),
             Message::Began(Some(tools)) => tools.into_iter().for_each(|tool| state.deliveries.placed(tool)),
             Message::Began(None) => state.read_tools(&myself),
             Message::Found(tool, Some(page)) => {
@@ -82,8 +82,7 @@ impl Actor for Courier {
                 state.draining.push(reply);
             }
         }
-        state.go_on(&myself);
-        Ok(())
+        state.go_on(&myself)
     }
 }
 
@@ -93,8 +92,11 @@ impl State {
     }
 
     /// Does what is due and sets the timer for what will be.
-    fn go_on(&mut self, myself: &ActorRef<Message>) {
-        while self.under_way.try_join_next().is_some() {}
+    fn go_on(&mut self, myself: &ActorRef<Message>) -> Result<(), ActorProcessingErr> {
+        while let Some(ended) = self.under_way.try_join_next() {
+            // It has told nothing of its end: the next incarnation takes it up.
+            ended.map_err(|fault| format!("what was begun for a hook broke: {fault}"))?;
+        }
         let now = self.now();
         for effect in self.deliveries.due(now) {
             match effect {
@@ -113,6 +115,11 @@ impl State {
         if self.deliveries.is_still() {
             self.draining.drain(..).for_each(answer);
         }
+        Ok(())
+    }
+
+    fn take_fresh(&mut self) {
+        self.start.outbox.take_fresh().into_iter().for_each(|tool| self.deliveries.placed(tool));
     }
 
     fn spawn<F>(&mut self, myself: &ActorRef<Message>, work: F)

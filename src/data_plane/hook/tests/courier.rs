@@ -89,6 +89,8 @@ async fn what_was_placed_before_and_after_the_start_is_delivered_and_told() {
     let desk = Desk::open();
     let mut news = desk.journal.events().subscribe();
     let before = cancelled(&desk).await;
+    // A former incarnation heard of it, and ended before it could look.
+    desk.journal.outbox().announced().await;
     let scripted = Scripted::new(|_| Some(Ok(())));
     let _courier = courier(&desk, &scripted).await;
     let event = next(&mut news).await;
