@@ -27,6 +27,7 @@ mod documents;
 mod exit_codes;
 mod failing_store;
 mod harness;
+mod hooks;
 mod idempotency;
 mod licences;
 mod main_job;
