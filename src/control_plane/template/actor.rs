@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::domain::clock::Timestamp;
@@ -17,9 +18,13 @@ use super::snapshot::Snapshot;
 use super::source::scope::Scope;
 use super::source::watch::{Targets, Watch};
 use super::state::Change;
+use super::trust::news::TrustNews;
 
 /// How long after a failure of the store everything is looked at again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The longest wait for the instant at which a key begins or ceases to be trusted. The wait follows a clock that nobody sets;
+/// the instant is one of the host's clock, so that it is compared anew from time to time.
+const TURNING_WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) struct TemplatesActor;
 
@@ -39,6 +44,16 @@ pub(super) struct State {
     next: Scope,
     looking: bool,
     _watch: Option<Watch>,
+    /// Waits for a key to begin or cease to be trusted.
+    turning: Option<JoinHandle<()>>,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(turning) = self.turning.take() {
+            turning.abort();
+        }
+    }
 }
 
 impl Actor for TemplatesActor {
@@ -53,9 +68,10 @@ impl Actor for TemplatesActor {
             warn!("signature validation is off: UNSIGNED templates run; only for development");
         }
         let targets = Targets::of(&workshop.directory, &workshop.settings);
+        let told = myself.clone();
         let watch = Watch::start(targets, move |scope| {
             // An actor that has ended watches nothing any more.
-            let _ended = myself.cast(Message::Due(scope)).is_err();
+            let _ended = told.cast(Message::Due(scope)).is_err();
         });
         let watch = match watch {
             Ok(watch) => Some(watch),
@@ -70,8 +86,9 @@ impl Actor for TemplatesActor {
         let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await?;
         let known = Arc::default();
         let mut state =
-            State { workshop, shared, events, known, next: Scope::default(), looking: false, _watch: watch };
+            State { workshop, shared, events, known, next: Scope::default(), looking: false, _watch: watch, turning: None };
         state.show(looked);
+        state.await_turning(&myself);
         Ok(state)
     }
 
@@ -86,10 +103,21 @@ impl Actor for TemplatesActor {
             Message::Expired(name) => {
                 state.next.expired.insert(name);
             }
+            Message::Turning => {
+                let now = Timestamp::now();
+                if state.known.judged_at.is_some_and(|judged_at| state.known.trust.turned(judged_at, now)) {
+                    state.next.keys = true;
+                } else {
+                    state.await_turning(&myself);
+                }
+            }
             Message::Looked(looked) => {
                 state.looking = false;
                 match *looked {
-                    Ok(looked) => state.show(looked),
+                    Ok(looked) => {
+                        state.show(looked);
+                        state.await_turning(&myself);
+                    }
                     Err(fault) => {
                         error!(%fault, "templates are as they were; looking again soon");
                         let _timer = myself.send_after(RETRY_AFTER, || Message::Due(Scope::all()));
@@ -119,9 +147,29 @@ impl State {
         });
     }
 
+    /// Waits for the next instant at which a key begins or ceases to be trusted.
+    fn await_turning(&mut self, myself: &ActorRef<Message>) {
+        if let Some(turning) = self.turning.take() {
+            turning.abort();
+        }
+        let now = Timestamp::now();
+        self.turning = self.known.trust.next_boundary(now).map(|at| {
+            let (wait, myself) = (at.since(now).min(TURNING_WAIT_MAX), myself.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                // An actor that has ended looks again when it is started again.
+                let _ended = myself.cast(Message::Turning).is_err();
+            })
+        });
+    }
+
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, verified } = looked;
+        let Looked { known, changes, verified, trust_news } = looked;
+        metrics::trusted(&known.trust, Timestamp::now());
+        for news in &trust_news {
+            self.tell_trust(news);
+        }
         let listeners = self.shared.on_publish.load();
         for change in &changes {
             if let Change::Published { good, .. } = change {
@@ -135,6 +183,22 @@ impl State {
         self.known = Arc::new(known);
         for change in &changes {
             self.tell(change);
+        }
+    }
+
+    fn tell_trust(&self, news: &TrustNews) {
+        match news {
+            TrustNews::Revoked { version, keys } => {
+                warn!(version, ?keys, "keys are revoked");
+                let event = Event::new("template_keys_revoked").with("version", version).with("keys", keys.join(" "));
+                self.events.publish(event);
+            }
+            TrustNews::Keys { added, removed } => info!(?added, ?removed, "the keys of templates changed"),
+            TrustNews::Unusable { path, reason } => {
+                error!(path = %path.display(), reason, "a file among the keys of templates is not believed");
+                let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                self.events.publish(Event::new("template_trust_refused").with("file", file).with("reason", reason));
+            }
         }
     }
 

@@ -49,5 +49,11 @@ pub use model::{
 pub use snapshot::{Listing, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
-pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
-pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};
+pub use trust::fault::Fault;
+pub use trust::signature::{
+    Algorithm, Digests, Envelope, SIGNATURE_BYTES_MAX, Scheme, message as signed_message,
+};
+pub use trust::{
+    KeyView, PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, Standing, TRUST_FILE, Trust, TrustStore, Trusted,
+    grants, keys, pattern, revocations, revoking,
+};

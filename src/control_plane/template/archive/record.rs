@@ -5,6 +5,7 @@
 //! | `v` name 0 version | the version: its digests, signer and date |
 //! | `d` name 0 digest | the content: the resolved template and the files that made it |
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
+//! | `keys/revoked` | the list of revocations that was accepted last, as its file was |
 
 use std::sync::Arc;
 
@@ -20,11 +21,16 @@ use crate::control_plane::template::format::wire::{self, Facts};
 use crate::control_plane::template::good::{Good, Link};
 use crate::control_plane::template::model::Signer;
 use crate::control_plane::template::state::Published;
-use crate::control_plane::template::trust::signature::{Algorithm, Envelope};
+use crate::control_plane::template::trust::revocations::Revocations;
+use crate::control_plane::template::trust::signature::{Algorithm, Scheme, Signed};
 
 const KIND_VERSION: u8 = 1;
 const KIND_CONTENT: u8 = 2;
 const KIND_CURRENT: u8 = 3;
+/// The number says what it is, far from the kinds of templates.
+const KIND_REVOCATIONS: u8 = 64;
+/// The key of the list of revocations.
+pub(in crate::control_plane::template) const REVOCATIONS_KEY: &[u8] = b"keys/revoked";
 /// The first encoding of all three kinds.
 const ENCODING: u8 = 1;
 
@@ -42,6 +48,9 @@ struct VersionBody {
     algorithm: Option<String>,
     #[n(5)]
     published_micros: i64,
+    /// The form of the signature; none in records from before there was a second form.
+    #[n(6)]
+    scheme: Option<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -74,6 +83,12 @@ struct SignatureBody {
     algorithm: String,
     #[n(2)]
     signature: ByteVec,
+    /// The form; none in records from before there was a second one.
+    #[n(3)]
+    scheme: Option<String>,
+    /// The digest that a legacy signature is about.
+    #[n(4)]
+    legacy: Option<ByteArray<32>>,
 }
 
 #[derive(Encode, Decode)]
@@ -110,6 +125,7 @@ pub(in crate::control_plane::template) fn version_record(published: &Published) 
         key_id: signer.map(|signer| signer.key_id.to_string()),
         algorithm: signer.map(|signer| signer.algorithm.to_string()),
         published_micros: published.published_at.micros(),
+        scheme: signer.map(|signer| signer.scheme.to_string()),
     };
     encode(KIND_VERSION, &body)
 }
@@ -117,7 +133,7 @@ pub(in crate::control_plane::template) fn version_record(published: &Published) 
 pub(in crate::control_plane::template) fn read_version(record: &Record) -> Result<Published, String> {
     let body: VersionBody = decode(KIND_VERSION, record)?;
     let signer = match (body.key_id, body.algorithm) {
-        (Some(key_id), Some(word)) => Some(Signer { key_id: parse(&key_id)?, algorithm: algorithm(&word)? }),
+        (Some(key_id), Some(word)) => Some(read_signer(&key_id, &word, body.scheme.as_deref())?),
         (None, None) | (Some(_), None) | (None, Some(_)) => None,
     };
     Ok(Published {
@@ -134,10 +150,12 @@ pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<
         name: link.name.to_string(),
         version: link.version.to_string(),
         own: (*link.own.as_bytes()).into(),
-        signature: link.signature.as_ref().map(|envelope| SignatureBody {
-            key_id: envelope.key_id.to_string(),
-            algorithm: envelope.algorithm.to_string(),
-            signature: envelope.signature.clone().into(),
+        signature: link.signature.as_ref().map(|signed| SignatureBody {
+            key_id: signed.signer.key_id.to_string(),
+            algorithm: signed.signer.algorithm.to_string(),
+            signature: signed.signature.clone().into(),
+            scheme: Some(signed.signer.scheme.to_string()),
+            legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
         }),
     };
     let body = ContentBody {
@@ -153,11 +171,12 @@ pub(in crate::control_plane::template) fn read_content(digest: Digest, record: &
     let lineage = body.lineage.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
     let resolved: Value = serde_json::from_slice(&body.resolved).map_err(|fault| fault.to_string())?;
     let own = lineage.first().ok_or("it was made from nothing")?;
-    let signer = own.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
+    let signer = own.signature.as_ref().map(|signed| signed.signer.clone());
     let facts = Facts { digest, signer, published_at: Timestamp::from_micros(body.published_micros) };
     let template = wire::typed(&resolved, facts)
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage })
+    // Until when it is trusted is for the keys of the present to say: whoever reads it verifies it again.
+    Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage, until: None })
 }
 
 pub(in crate::control_plane::template) fn current_record(digest: &Digest) -> Result<Record, String> {
@@ -168,13 +187,23 @@ pub(in crate::control_plane::template) fn read_current(record: &Record) -> Resul
     decode::<CurrentBody>(KIND_CURRENT, record).map(|body| Digest::from_bytes(body.digest.into()))
 }
 
+pub(in crate::control_plane::template) fn revocations_record(bytes: &[u8]) -> Record {
+    Record { kind: KIND_REVOCATIONS, version: ENCODING, body: bytes.to_vec() }
+}
+
+pub(in crate::control_plane::template) fn read_revocations(record: &Record) -> Result<Revocations, String> {
+    if (record.kind, record.version) != (KIND_REVOCATIONS, ENCODING) {
+        return Err(format!("unknown kind {} version {}", record.kind, record.version));
+    }
+    Revocations::parse(&record.body)
+}
+
 fn read_link(body: LinkBody) -> Result<Link, String> {
     let signature = body.signature.map(|written| {
-        let signature = written.signature.into();
-        Ok::<_, String>(Envelope {
-            key_id: parse(&written.key_id)?,
-            algorithm: algorithm(&written.algorithm)?,
-            signature,
+        Ok::<_, String>(Signed {
+            signer: read_signer(&written.key_id, &written.algorithm, written.scheme.as_deref())?,
+            signature: written.signature.into(),
+            legacy: written.legacy.map(|digest| Digest::from_bytes(digest.into())),
         })
     });
     Ok(Link {
@@ -183,6 +212,13 @@ fn read_link(body: LinkBody) -> Result<Link, String> {
         own: Digest::from_bytes(body.own.into()),
         signature: signature.transpose()?,
     })
+}
+
+fn read_signer(key_id: &str, algorithm_word: &str, scheme_word: Option<&str>) -> Result<Signer, String> {
+    let scheme = scheme_word.map_or(Ok(Scheme::V1), |word| {
+        Scheme::from_word(word).ok_or_else(|| format!("unknown scheme {word:?}"))
+    })?;
+    Ok(Signer { key_id: parse(key_id)?, algorithm: algorithm(algorithm_word)?, scheme })
 }
 
 fn algorithm(word: &str) -> Result<Algorithm, String> {

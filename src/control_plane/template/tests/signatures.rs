@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::super::signing::{sign_file, verify_file};
 use super::super::trust::keys::{self, KeyPaths};
-use super::super::{Algorithm, Envelope, Error, Fault, TrustStore, canonical_digest};
-use crate::domain::name::KeyId;
+use super::super::{Algorithm, Digests, Envelope, Error, Fault, TrustStore, canonical_digest};
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{KeyId, TemplateName};
 
 /// Public keys and signatures that `make.sh` beside them made with OpenSSL and Python.
 fn fixtures() -> PathBuf {
@@ -20,9 +21,10 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn outcome(signature: &str) -> Result<(), &'static str> {
     let trust = TrustStore::read(Some(&fixtures()), None);
-    let digest = canonical_digest(&fixture("template.json")).expect("canonical");
+    let own = canonical_digest(&fixture("template.json")).expect("canonical");
     let envelope = Envelope::parse(&fixture(signature)).map_err(|fault| fault.reason())?;
-    trust.verify(&envelope, &digest).map_err(|fault| fault.reason())
+    let verified = trust.verify(&name(), &envelope, &Digests { own, legacy: None }, Timestamp::now());
+    verified.map(|_| ()).map_err(|fault| fault.reason())
 }
 
 #[test]
@@ -74,6 +76,10 @@ impl Desk {
 const TEMPLATE: &str =
     r#"{"name": "a", "version": "1.0.0", "system_prompt": "p", "tools": ["x"], "model": {"temperature": 0.2}}"#;
 
+fn name() -> TemplateName {
+    "a".parse().expect("a name")
+}
+
 fn id(name: &str) -> KeyId {
     name.parse().expect("a key id")
 }
@@ -84,12 +90,12 @@ fn what_is_signed_here_verifies_here() {
         let desk = Desk::new(algorithm);
         sign_file(&desk.template(), &desk.keys.private).expect("signed");
         sign_file(&desk.template(), &desk.keys.private).expect("signed again, in place of the first");
-        let verified = verify_file(&desk.template(), &desk.trust()).expect("verified");
-        assert_eq!((verified.key_id.as_str(), verified.algorithm), ("ops", algorithm));
+        let verified = verify_file(&desk.template(), &desk.trust(), Timestamp::now()).expect("verified");
+        assert_eq!((verified.signer.key_id.as_str(), verified.signer.algorithm), ("ops", algorithm));
         // Layout is not content.
         let value: serde_json::Value = serde_json::from_str(TEMPLATE).expect("JSON");
         std::fs::write(desk.template(), serde_json::to_string_pretty(&value).expect("text")).expect("written");
-        assert!(verify_file(&desk.template(), &desk.trust()).is_ok());
+        assert!(verify_file(&desk.template(), &desk.trust(), Timestamp::now()).is_ok());
     }
 }
 
@@ -128,17 +134,8 @@ fn what_cannot_sign_is_refused_by_name() {
     assert!(matches!(sign_file(&desk.template(), &desk.keys.private), Err(Error::Invalid { .. })));
 }
 
-#[test]
-fn restrictions_that_cannot_be_kept_trust_nobody() {
-    let desk = Desk::new(Algorithm::Ed25519);
-    std::fs::write(desk.directory.path().join("trust.toml"), "").expect("written");
-    let trust = desk.trust();
-    assert_eq!(trust.keys().count(), 0);
-    assert!(trust.unusable()[0].1.contains("this version cannot"));
-}
-
 fn fault(desk: &Desk) -> Fault {
-    match verify_file(&desk.template(), &desk.trust()) {
+    match verify_file(&desk.template(), &desk.trust(), Timestamp::now()) {
         Err(Error::Signature { fault, .. }) => fault,
         other => panic!("{other:?}"),
     }
@@ -188,7 +185,9 @@ fn a_changed_byte_never_verifies() {
     let written = std::fs::read(desk.directory.path().join("a.json.sig")).expect("a signature");
     let envelope = Envelope::parse(&written).expect("an envelope");
     let content: serde_json::Value = serde_json::from_str(TEMPLATE).expect("JSON");
-    let verifies = |bytes: &[u8]| canonical_digest(bytes).is_ok_and(|digest| trust.verify(&envelope, &digest).is_ok());
+    let at = Timestamp::now();
+    let holds = |envelope: &Envelope, own| trust.verify(&name(), envelope, &Digests { own, legacy: None }, at).is_ok();
+    let verifies = |bytes: &[u8]| canonical_digest(bytes).is_ok_and(|digest| holds(&envelope, digest));
     assert!(verifies(TEMPLATE.as_bytes()));
     proptest!(|(at in 0_usize..TEMPLATE.len(), to in 0x20_u8..0x7f)| {
         let mut bytes = TEMPLATE.as_bytes().to_vec();
@@ -197,10 +196,12 @@ fn a_changed_byte_never_verifies() {
         prop_assert_eq!(verifies(&bytes), same);
     });
     // The signature's own bytes, one by one.
-    for at in 0..envelope.signature.len() {
-        let mut forged = envelope.clone();
-        forged.signature[at] ^= 1;
-        let digest = canonical_digest(TEMPLATE.as_bytes()).expect("canonical");
-        assert!(trust.verify(&forged, &digest).is_err(), "byte {at}");
+    let digest = canonical_digest(TEMPLATE.as_bytes()).expect("canonical");
+    let Envelope::V1 { key_id, algorithm, signature } = &envelope else { panic!("not v1") };
+    for at in 0..signature.len() {
+        let mut forged = signature.clone();
+        forged[at] ^= 1;
+        let forged = Envelope::V1 { key_id: key_id.clone(), algorithm: *algorithm, signature: forged };
+        assert!(!holds(&forged, digest), "byte {at}");
     }
 }

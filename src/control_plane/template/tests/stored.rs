@@ -9,15 +9,17 @@ use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
 use super::super::state::Published;
-use super::super::trust::signature::{Algorithm, Envelope};
+use super::super::trust::signature::{Algorithm, Scheme, Signed};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 
 fn good() -> Good {
     let resolved = json!({"name": "a", "version": "1.0.0", "extends": "b", "system_prompt": "é"});
-    let envelope =
-        Envelope { key_id: "ops".parse().expect("id"), algorithm: Algorithm::Ed25519, signature: vec![1, 2, 3] };
-    let signer = Some(Signer { key_id: envelope.key_id.clone(), algorithm: envelope.algorithm });
+    let signer =
+        Signer { key_id: "ops".parse().expect("id"), algorithm: Algorithm::RsaPssSha256, scheme: Scheme::Legacy };
+    let legacy = Some(Digest::from_bytes([5; 32]));
+    let signed = Signed { signer: signer.clone(), signature: vec![1, 2, 3], legacy };
+    let signer = Some(signer);
     let link = |name: &str, byte: u8, signature| Link {
         name: name.parse().expect("a name"),
         version: "1.0.0".parse().expect("a version"),
@@ -28,7 +30,8 @@ fn good() -> Good {
     Good {
         template: Arc::new(wire::typed(&resolved, facts).expect("typed")),
         resolved: Arc::new(resolved),
-        lineage: vec![link("a", 1, Some(envelope)), link("b", 2, None)],
+        lineage: vec![link("a", 1, Some(signed)), link("b", 2, None)],
+        until: None,
     }
 }
 
