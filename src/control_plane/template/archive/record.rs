@@ -48,7 +48,7 @@ struct VersionBody {
     algorithm: Option<String>,
     #[n(5)]
     published_micros: i64,
-    /// The form of the signature; none in records from before there was a second form.
+    /// The form of the signature; none is v1, the only one of earlier releases.
     #[n(6)]
     scheme: Option<String>,
 }
@@ -83,7 +83,7 @@ struct SignatureBody {
     algorithm: String,
     #[n(2)]
     signature: ByteVec,
-    /// The form; none in records from before there was a second one.
+    /// The form; none is v1, the only one of earlier releases.
     #[n(3)]
     scheme: Option<String>,
     /// The digest that a legacy signature is about.
@@ -125,7 +125,7 @@ pub(in crate::control_plane::template) fn version_record(published: &Published) 
         key_id: signer.map(|signer| signer.key_id.to_string()),
         algorithm: signer.map(|signer| signer.algorithm.to_string()),
         published_micros: published.published_at.micros(),
-        scheme: signer.map(|signer| signer.scheme.to_string()),
+        scheme: signer.and_then(|signer| scheme_word(signer.scheme)),
     };
     encode(KIND_VERSION, &body)
 }
@@ -154,7 +154,7 @@ pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<
             key_id: signed.signer.key_id.to_string(),
             algorithm: signed.signer.algorithm.to_string(),
             signature: signed.signature.clone().into(),
-            scheme: Some(signed.signer.scheme.to_string()),
+            scheme: scheme_word(signed.signer.scheme),
             legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
         }),
     };
@@ -212,6 +212,14 @@ fn read_link(body: LinkBody) -> Result<Link, String> {
         own: Digest::from_bytes(body.own.into()),
         signature: signature.transpose()?,
     })
+}
+
+/// The word for a form; nothing for v1, so that its records stay as they were before there was a second form.
+fn scheme_word(scheme: Scheme) -> Option<String> {
+    match scheme {
+        Scheme::V1 => None,
+        Scheme::Legacy => Some(scheme.to_string()),
+    }
 }
 
 fn read_signer(key_id: &str, algorithm_word: &str, scheme_word: Option<&str>) -> Result<Signer, String> {

@@ -1,8 +1,10 @@
 //! The room as a whole: real signatures, the pure decisions, and the actor over a real directory and store.
 
 mod catalog;
+mod mutations;
 mod publishing;
 mod rig;
 mod shipped;
 mod signatures;
 mod stored;
+mod trust;

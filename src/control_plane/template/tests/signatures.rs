@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
+use super::super::format::document;
 use super::super::signing::{sign_file, verify_file};
+use super::super::trust::python;
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::{Algorithm, Digests, Envelope, Error, Fault, TrustStore, canonical_digest};
 use crate::domain::clock::Timestamp;
@@ -19,32 +21,77 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(fixtures().join(name)).expect("a fixture")
 }
 
-fn outcome(signature: &str) -> Result<(), &'static str> {
-    let trust = TrustStore::read(Some(&fixtures()), None);
-    let own = canonical_digest(&fixture("template.json")).expect("canonical");
-    let envelope = Envelope::parse(&fixture(signature)).map_err(|fault| fault.reason())?;
-    let verified = trust.verify(&name(), &envelope, &Digests { own, legacy: None }, Timestamp::now());
+fn outcome(template: &str, signature: &str, legacy_key: Option<&str>) -> Result<(), &'static str> {
+    let legacy_key = legacy_key.map(|key| fixtures().join(format!("{key}.pub.pem")));
+    let trust = TrustStore::read(Some(&fixtures()), legacy_key.as_deref());
+    let bytes = fixture(&format!("{template}.json"));
+    let own = canonical_digest(&bytes).expect("canonical");
+    let legacy = document::legacy_digest(&bytes).ok();
+    let envelope = Envelope::parse(&fixture(&format!("{template}.{signature}"))).map_err(|fault| fault.reason())?;
+    let verified = trust.verify(&name(), &envelope, &Digests { own, legacy }, Timestamp::now());
     verified.map(|_| ()).map_err(|fault| fault.reason())
 }
 
+const TEMPLATES: [&str; 3] = ["signed", "other", "odd"];
+
 #[test]
-fn signatures_that_openssl_made_verify() {
-    assert_eq!(outcome("ed25519.sig"), Ok(()));
-    assert_eq!(outcome("rsa-pss-salt32.sig"), Ok(()));
+fn signatures_that_openssl_and_python_made_verify() {
+    for template in TEMPLATES {
+        for signature in [
+            "openssl-ed25519.sig",
+            "openssl-rsa-salt32.sig",
+            "python-ed25519.sig",
+            "python-rsa2048.sig",
+            "python-rsa2049.sig",
+            "python-rsa3072.sig",
+        ] {
+            assert_eq!(outcome(template, signature, None), Ok(()), "{template} {signature}");
+        }
+    }
+}
+
+#[test]
+fn signatures_of_the_predecessor_verify_by_the_key_of_the_settings_only() {
+    for template in TEMPLATES {
+        for key in ["python-rsa2048", "python-rsa2049", "python-rsa3072"] {
+            let outcome = |salt: &str, by| outcome(template, &format!("{key}.legacy{salt}.sig"), by);
+            assert_eq!(outcome("", Some(key)), Ok(()), "{template} {key}: the longest salt");
+            assert_eq!(outcome("-salt32", Some(key)), Ok(()), "{template} {key}: a salt of 32 bytes");
+            assert_eq!(outcome("-salt64", Some(key)), Err("wrong_signature"), "{template} {key}: another salt");
+            assert_eq!(outcome("", Some("openssl-rsa")), Err("wrong_signature"), "{template} {key}: another key's");
+            assert_eq!(outcome("", None), Err("legacy"), "{template} {key}: no key for this form");
+        }
+    }
 }
 
 #[test]
 fn signatures_of_other_forms_are_refused_by_name() {
-    assert_eq!(outcome("rsa-pss-salt222.sig"), Err("wrong_signature"), "v1 has a salt of 32 bytes");
-    assert_eq!(outcome("rsa-pkcs1.sig"), Err("wrong_signature"), "v1 is PSS");
-    assert_eq!(outcome("legacy.sig"), Err("legacy"));
+    for template in TEMPLATES {
+        assert_eq!(outcome(template, "openssl-rsa-salt222.sig", None), Err("wrong_signature"), "v1 has a salt of 32 bytes");
+        assert_eq!(outcome(template, "openssl-rsa-pkcs1.sig", None), Err("wrong_signature"), "v1 is PSS");
+    }
+}
+
+/// What Python wrote of each line; a live test in tests/suite makes it anew.
+#[test]
+fn the_form_of_the_predecessor_is_python_s_to_the_byte() {
+    let (lines, dumps) = (fixture("corpus.jsonl"), fixture("corpus.dumps"));
+    let lines = std::str::from_utf8(&lines).expect("UTF-8").lines();
+    let dumps = std::str::from_utf8(&dumps).expect("UTF-8").lines();
+    let mut compared = 0;
+    for (line, dumped) in lines.zip(dumps) {
+        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(python::canonical(&value), dumped, "{line}");
+        assert!(canonical_digest(line.as_bytes()).is_ok(), "{line}");
+        compared += 1;
+    }
+    assert_eq!(compared, 300);
 }
 
 #[test]
 fn a_key_that_is_too_short_is_refused_by_name_and_the_others_go_on() {
     let trust = TrustStore::read(Some(&fixtures()), None);
-    let names: Vec<&str> = trust.keys().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(names, ["openssl-ed25519", "openssl-rsa"]);
+    assert_eq!(trust.keys().count(), 6);
     let [(path, reason)] = trust.unusable() else { panic!("one unusable key: {:?}", trust.unusable()) };
     assert!(path.ends_with("short-rsa.pub.pem") && reason.contains("1024 bits"), "{reason}");
 }

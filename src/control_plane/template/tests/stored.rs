@@ -13,11 +13,13 @@ use super::super::trust::signature::{Algorithm, Scheme, Signed};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 
-fn good() -> Good {
+fn good(scheme: Scheme) -> Good {
     let resolved = json!({"name": "a", "version": "1.0.0", "extends": "b", "system_prompt": "é"});
-    let signer =
-        Signer { key_id: "ops".parse().expect("id"), algorithm: Algorithm::RsaPssSha256, scheme: Scheme::Legacy };
-    let legacy = Some(Digest::from_bytes([5; 32]));
+    let (algorithm, legacy) = match scheme {
+        Scheme::V1 => (Algorithm::Ed25519, None),
+        Scheme::Legacy => (Algorithm::RsaPssSha256, Some(Digest::from_bytes([5; 32]))),
+    };
+    let signer = Signer { key_id: "ops".parse().expect("id"), algorithm, scheme };
     let signed = Signed { signer: signer.clone(), signature: vec![1, 2, 3], legacy };
     let signer = Some(signer);
     let link = |name: &str, byte: u8, signature| Link {
@@ -35,8 +37,8 @@ fn good() -> Good {
     }
 }
 
-fn published() -> Published {
-    let good = good();
+fn published(scheme: Scheme) -> Published {
+    let good = good(scheme);
     Published {
         own: Digest::from_bytes([1; 32]),
         resolved: good.template.digest,
@@ -48,22 +50,25 @@ fn published() -> Published {
 
 #[test]
 fn what_is_stored_reads_back() {
-    let good = good();
-    let record = record::content_record(&good).expect("encoded");
-    let back = record::read_content(good.template.digest, &record).expect("decoded");
-    assert_eq!(
-        (back.template, back.resolved, back.lineage),
-        (good.template.clone(), good.resolved.clone(), good.lineage)
-    );
-    let record = record::version_record(&published()).expect("encoded");
-    assert_eq!(record::read_version(&record), Ok(published()));
+    for scheme in [Scheme::V1, Scheme::Legacy] {
+        let good = good(scheme);
+        let record = record::content_record(&good).expect("encoded");
+        let back = record::read_content(good.template.digest, &record).expect("decoded");
+        assert_eq!(
+            (back.template, back.resolved, back.lineage),
+            (good.template.clone(), good.resolved.clone(), good.lineage)
+        );
+        let record = record::version_record(&published(scheme)).expect("encoded");
+        assert_eq!(record::read_version(&record), Ok(published(scheme)));
+    }
+    let good = good(Scheme::V1);
     let record = record::current_record(&good.template.digest).expect("encoded");
     assert_eq!(record::read_current(&record), Ok(good.template.digest));
 }
 
 #[test]
 fn records_of_other_kinds_and_versions_are_refused() {
-    let mut record = record::version_record(&published()).expect("encoded");
+    let mut record = record::version_record(&published(Scheme::V1)).expect("encoded");
     assert!(record::read_current(&record).is_err());
     record.version = 2;
     assert!(record::read_version(&record).is_err());
@@ -79,7 +84,7 @@ fn the_first_encoding_never_changes() {
         hex(record::current_record(&Digest::from_bytes([9; 32])).expect("encoded")),
         format!("815820{}", "09".repeat(32))
     );
-    let version = hex(record::version_record(&published()).expect("encoded"));
+    let version = hex(record::version_record(&published(Scheme::V1)).expect("encoded"));
     assert!(version.starts_with(&format!("865820{}5820{}", "01".repeat(32), "09".repeat(32))), "{version}");
     assert!(version.ends_with("636f70736765643235353139184d"), "{version}");
 }

@@ -39,7 +39,13 @@ impl TrustStore {
     /// revocations is believed as it lies there, because nobody remembers an earlier one.
     #[must_use]
     pub fn read(directory: Option<&Path>, one_more: Option<&Path>) -> Self {
-        Self::gather(directory, one_more, None, Timestamp::now())
+        Self::read_at(directory, one_more, Timestamp::now())
+    }
+
+    /// The same, for an instant: a list of revocations must have been signed by a key that is trusted then.
+    #[must_use]
+    pub fn read_at(directory: Option<&Path>, one_more: Option<&Path>, now: Timestamp) -> Self {
+        Self::gather(directory, one_more, None, now)
     }
 
     fn gather(

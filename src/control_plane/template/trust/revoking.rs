@@ -50,7 +50,7 @@ pub fn revoke(
 ) -> Result<Raised, Error> {
     let path = directory.join(REVOCATIONS_FILE);
     let refuse = |reason: String| Error::Revocations { path: path.clone(), reason };
-    let trust = TrustStore::read(Some(directory), None);
+    let trust = TrustStore::read_at(Some(directory), None, now);
     let in_force = trust.revocations().ok_or_else(|| {
         let about_list = trust.unusable().iter().find(|(unusable, _)| *unusable == path);
         refuse(about_list.map_or_else(|| "cannot be read".to_owned(), |(_, reason)| reason.clone()))
