@@ -10,7 +10,7 @@ use super::output::{Output, Paint, Tone};
 use super::table::{Table, plain};
 use super::templates::TrustFiles;
 use crate::control_plane::template::revoking::{self, Subject};
-use crate::control_plane::template::{Algorithm, KeyView, PUBLIC_KEY_SUFFIX, Standing, TrustStore, keys};
+use crate::control_plane::template::{Algorithm, KeyView, PUBLIC_KEY_SUFFIX, KeyStatus, TrustStore, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::KeyId;
 
@@ -181,9 +181,9 @@ fn table(keys: &[KeyView<'_>], paint: Paint) -> String {
     let mut table = Table::new(paint, &head);
     for key in keys {
         let tone = match key.standing {
-            Standing::Trusted => Tone::Good,
-            Standing::NotYetValid => Tone::Warning,
-            Standing::Expired | Standing::Revoked | Standing::NotListed => Tone::Bad,
+            KeyStatus::Trusted => Tone::Good,
+            KeyStatus::NotYetValid => Tone::Warning,
+            KeyStatus::Expired | KeyStatus::Revoked | KeyStatus::NotListed => Tone::Bad,
         };
         let joined = |texts: Option<Vec<String>>| plain(texts.map_or_else(|| "-".to_owned(), |texts| texts.join(" ")));
         let time = |at: Option<Timestamp>| plain(at.map_or_else(|| "-".to_owned(), |at| at.to_string()));

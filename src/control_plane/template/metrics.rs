@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
 use super::trust::fault::Fault;
-use super::trust::{Standing, TrustStore};
+use super::trust::{KeyStatus, TrustStore};
 use crate::domain::clock::Timestamp;
 
 const LOADS: &str = "factory_template_loads_total";
@@ -40,7 +40,7 @@ pub(super) fn register() {
     describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (served, and verified again).");
     describe_gauge!(KEYS, "Keys for templates, by how they stand: trusted, expired, not_yet_valid, revoked, not_listed.");
     describe_gauge!(REVOCATIONS_VERSION, "Version of the list of revoked keys in force; 0 before the first.");
-    for standing in Standing::ALL {
+    for standing in KeyStatus::ALL {
         gauge!(KEYS, "status" => standing.as_str()).increment(0.0);
     }
     gauge!(REVOCATIONS_VERSION).increment(0.0);
@@ -59,7 +59,7 @@ pub(super) fn loaded(load: Load) {
 /// Tells how the keys stand.
 #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 52 bits")]
 pub(super) fn trusted(trust: &TrustStore, now: Timestamp) {
-    for standing in Standing::ALL {
+    for standing in KeyStatus::ALL {
         let count = trust.views(now).filter(|key| key.standing == standing).count();
         gauge!(KEYS, "status" => standing.as_str()).set(count as f64);
     }

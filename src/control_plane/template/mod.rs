@@ -26,7 +26,9 @@ mod handle;
 mod message;
 mod metrics;
 mod model;
+mod orders;
 mod refresh;
+mod rollback;
 pub mod signing;
 mod snapshot;
 mod source;
@@ -34,6 +36,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod version;
 
 pub use archive::VERSIONS_MAX;
 pub use error::Error;
@@ -41,11 +44,12 @@ pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
 pub use format::inherit::EXTENDS_MAX;
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
-pub use handle::{OnPublish, PublishedVersion, Templates};
+pub use handle::{Event, OnPublish, PublishedVersion, Templates};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Supervision, Template,
 };
+pub use orders::{DIGEST_DIGITS_MIN, Target};
 pub use snapshot::{Listing, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
@@ -54,6 +58,7 @@ pub use trust::signature::{
     Algorithm, Digests, Envelope, SIGNATURE_BYTES_MAX, Scheme, message as signed_message,
 };
 pub use trust::{
-    KeyView, PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, Standing, TRUST_FILE, Trust, TrustStore, Trusted,
+    KeyStatus, KeyView, PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, TRUST_FILE, Trust, TrustStore, Trusted,
     grants, keys, pattern, revocations, revoking,
 };
+pub use version::{By, Cause, PUBLICATIONS_MAX, RolledBack};

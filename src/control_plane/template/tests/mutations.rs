@@ -84,7 +84,7 @@ impl Court {
     /// What is served when a file appears.
     fn serves(&self, template: &str, document: &[u8], signature: &[u8]) -> Option<Arc<Good>> {
         let name = name(template);
-        let bytes = Bytes { document: Ok(document.to_vec()), signature: Ok(Some(signature.to_vec())) };
+        let bytes = Bytes { document: Ok(document.to_vec()), signature: Ok(Some(signature.to_vec())), owner: None };
         let seen = look(&name, &bytes, Some(self.trust.at(at(NOW))));
         let news = News { seen: [(name.clone(), Arc::new(seen))].into(), ..News::default() };
         let rules = Rules { trust: Some(self.trust.at(at(NOW))), policy: &self.policy };

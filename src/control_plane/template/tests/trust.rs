@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::revoking::{self, Raised, Subject};
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::trust::revocations::{REVOCATIONS_FILE, Revocations};
-use super::super::{Algorithm, Digests, Envelope, Error, Fault, Scheme, Standing, TrustStore, canonical_digest, signing};
+use super::super::{Algorithm, Digests, Envelope, Error, Fault, Scheme, KeyStatus, TrustStore, canonical_digest, signing};
 use crate::config::settings;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{KeyId, TemplateName};
@@ -181,8 +181,8 @@ fn a_revoked_key_is_refused_by_its_name_and_by_its_fingerprint() {
     let trust = ring.load(None);
     assert_eq!(ring.outcome(&trust, "leaked", "a", NOW), Ok(None));
     assert_eq!(trust.revocations().map(|list| list.version()), Some(2));
-    let standings: Vec<Standing> = trust.views(at(NOW)).map(|key| key.standing).collect();
-    assert_eq!(standings, [Standing::Trusted, Standing::Revoked, Standing::Trusted, Standing::Revoked]);
+    let standings: Vec<KeyStatus> = trust.views(at(NOW)).map(|key| key.standing).collect();
+    assert_eq!(standings, [KeyStatus::Trusted, KeyStatus::Revoked, KeyStatus::Trusted, KeyStatus::Revoked]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub struct Trusted {
 
 /// How a key stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum KeyStatus {
     /// It may sign what its entry says.
     Trusted,
     /// Its `not_after` has passed.
@@ -64,7 +64,7 @@ pub enum Standing {
     NotListed,
 }
 
-impl Standing {
+impl KeyStatus {
     /// Every standing.
     pub const ALL: [Self; 5] = [Self::Trusted, Self::Expired, Self::NotYetValid, Self::Revoked, Self::NotListed];
 
@@ -95,7 +95,7 @@ pub struct KeyView<'a> {
     /// Why it is revoked.
     pub revocation: Option<&'a Revocation>,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: KeyStatus,
 }
 
 impl TrustStore {
@@ -266,25 +266,25 @@ impl TrustStore {
     fn may(&self, key_id: &KeyId, key: &Key, grant: &Grant, now: Timestamp) -> Result<(), Fault> {
         let key_id = || key_id.clone();
         match self.standing(&key_id(), key, now) {
-            Standing::Trusted => Ok(()),
-            Standing::Revoked => Err(Fault::Revoked(key_id())),
-            Standing::NotListed => Err(Fault::NotListed(key_id())),
-            Standing::Expired => Err(Fault::Expired { key_id: key_id(), until: grant.not_after.unwrap_or(now) }),
-            Standing::NotYetValid => Err(Fault::NotYetValid { key_id: key_id(), from: grant.not_before.unwrap_or(now) }),
+            KeyStatus::Trusted => Ok(()),
+            KeyStatus::Revoked => Err(Fault::Revoked(key_id())),
+            KeyStatus::NotListed => Err(Fault::NotListed(key_id())),
+            KeyStatus::Expired => Err(Fault::Expired { key_id: key_id(), until: grant.not_after.unwrap_or(now) }),
+            KeyStatus::NotYetValid => Err(Fault::NotYetValid { key_id: key_id(), from: grant.not_before.unwrap_or(now) }),
         }
     }
 
-    fn standing(&self, id: &KeyId, key: &Key, now: Timestamp) -> Standing {
+    fn standing(&self, id: &KeyId, key: &Key, now: Timestamp) -> KeyStatus {
         // INVARIANT I61: without a list that can be believed nobody knows who is revoked, and nobody is trusted.
-        let (Some(grant), Some(_)) = (&key.grant, &self.revocations) else { return Standing::NotListed };
+        let (Some(grant), Some(_)) = (&key.grant, &self.revocations) else { return KeyStatus::NotListed };
         if self.revocation(id, key).is_some() {
-            Standing::Revoked
+            KeyStatus::Revoked
         } else if grant.not_after.is_some_and(|until| now >= until) {
-            Standing::Expired
+            KeyStatus::Expired
         } else if grant.not_before.is_some_and(|from| now < from) {
-            Standing::NotYetValid
+            KeyStatus::NotYetValid
         } else {
-            Standing::Trusted
+            KeyStatus::Trusted
         }
     }
 
