@@ -8,3 +8,4 @@ mod shipped;
 mod signatures;
 mod stored;
 mod trust;
+mod trusted_times;
