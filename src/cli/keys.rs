@@ -10,7 +10,7 @@ use super::output::{Output, Paint, Tone};
 use super::table::{Table, plain};
 use super::templates::TrustFiles;
 use crate::control_plane::template::revoking::{self, Subject};
-use crate::control_plane::template::{Algorithm, KeyView, PUBLIC_KEY_SUFFIX, KeyStatus, TrustStore, keys};
+use crate::control_plane::template::{Algorithm, KeyStatus, KeyView, PUBLIC_KEY_SUFFIX, TrustStore, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::KeyId;
 
@@ -143,7 +143,9 @@ impl Revoke {
         if revoked.spki_sha256.is_none() {
             output.remark(|paint| {
                 let note = paint.text(Tone::Warning, "note:");
-                format!("{note} its file is not here, so that it is revoked by its name only; name its .pub.pem as well")
+                format!(
+                    "{note} its file is not here, so that it is revoked by its name only; name its .pub.pem as well"
+                )
             });
         }
         Ok(Exit::Done)
@@ -154,7 +156,9 @@ fn list(output: &Output, trust: &TrustStore) -> Result<Exit, Error> {
     let keys: Vec<KeyView<'_>> = trust.views(Timestamp::now()).collect();
     let items: Vec<Value> = keys.iter().map(told).collect();
     let revocations = trust.revocations().map(|list| list.version());
-    output.show(&json!({"items": items, "next": null, "revocations_version": revocations}), |paint| table(&keys, paint))?;
+    output.show(&json!({"items": items, "next": null, "revocations_version": revocations}), |paint| {
+        table(&keys, paint)
+    })?;
     Ok(Exit::Done)
 }
 

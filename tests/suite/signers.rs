@@ -76,7 +76,8 @@ async fn the_daemon_publishes_what_openssl_signed() {
         let digest = openssl(&private, &format!("dgst -sha256 -r ../templates/{id}.json"));
         let digest = String::from_utf8(digest).expect("text");
         let digest = digest.split_whitespace().next().expect("a digest");
-        fs::write(private.join("message"), format!("agent-factory/template/v1\n{id}\n{algorithm}\n{digest}")).expect("written");
+        fs::write(private.join("message"), format!("agent-factory/template/v1\n{id}\n{algorithm}\n{digest}"))
+            .expect("written");
         let sign = match algorithm {
             "ed25519" => format!("pkeyutl -sign -rawin -inkey {id}.pem -in message -out raw"),
             _ => format!(
@@ -85,7 +86,8 @@ async fn the_daemon_publishes_what_openssl_signed() {
         };
         openssl(&private, &sign);
         let base64 = String::from_utf8(openssl(&private, "base64 -A -in raw")).expect("text");
-        let signature = json!({"scheme": "factory-v1", "key_id": id, "algorithm": algorithm, "signature": base64.trim()});
+        let signature =
+            json!({"scheme": "factory-v1", "key_id": id, "algorithm": algorithm, "signature": base64.trim()});
         fs::write(file.with_extension("json.sig"), signature.to_string()).expect("written");
     }
     let daemon = Daemon::start(workshop).await;
@@ -108,7 +110,8 @@ async fn the_daemon_publishes_what_the_predecessor_signed_where_that_is_allowed(
         "[keys.old-2048]\nschemes = [\"legacy\"]\ntemplates = [\"old-*\"]\n[keys.old-3072]\nschemes = [\"legacy\", \"factory-v1\"]\n[keys.py-ed]\n",
     );
     let sign = |form: &str, template: &str, key: &str| {
-        let over = json!({"description": "Schöne \"Grüße\" \u{1f600} \u{7f}", "model": {"route": "free", "temperature": 1.0}});
+        let over =
+            json!({"description": "Schöne \"Grüße\" \u{1f600} \u{7f}", "model": {"route": "free", "temperature": 1.0}});
         let file = workshop.unsigned_template(template, over);
         let signature = python(&private, &[form, file.to_str().expect("text"), &format!("{key}.pem")]);
         fs::write(file.with_extension("json.sig"), signature).expect("written");
@@ -158,7 +161,8 @@ async fn what_python_makes_of_odd_values_is_what_is_verified() {
     for (index, some) in lines.chunks(30).enumerate() {
         let members: Vec<String> = some.iter().enumerate().map(|(n, line)| format!("\"{n}\": {line}")).collect();
         for form in ["v1", "legacy"] {
-            let file = workshop.write(&format!("templates/odd-{index}-{form}.json"), &format!("{{{}}}", members.join(", ")));
+            let file =
+                workshop.write(&format!("templates/odd-{index}-{form}.json"), &format!("{{{}}}", members.join(", ")));
             let path = file.to_str().expect("text").to_owned();
             fs::write(file.with_extension("json.sig"), python(&private, &[form, &path, "odd.pem"])).expect("written");
             files.push(path);
@@ -170,7 +174,8 @@ async fn what_python_makes_of_odd_values_is_what_is_verified() {
     verify.extend(files.iter().map(String::as_str));
     let verified = factoryctl(&none, &verify, "").await;
     assert_eq!(verified.code, Some(0), "{} {}", verified.out, verified.err);
-    let schemes: Vec<Value> = verified.json()["items"].as_array().expect("items").iter().map(|item| item["scheme"].clone()).collect();
+    let schemes: Vec<Value> =
+        verified.json()["items"].as_array().expect("items").iter().map(|item| item["scheme"].clone()).collect();
     assert_eq!(schemes, ["factory-v1", "legacy"].repeat(10).into_iter().map(Value::from).collect::<Vec<_>>());
 }
 
@@ -181,12 +186,16 @@ async fn a_key_is_listed_revoked_and_stops_what_it_signed() {
     let made = factoryctl(&none, &["keys", "generate", "admin", "--out", "private"], "").await;
     assert_eq!(made.code, Some(0), "{}", made.err);
     fs::copy(workshop.path("private/admin.pub.pem"), workshop.path("keys/admin.pub.pem")).expect("copied");
-    workshop.write("keys/trust.toml", "[keys.admin]\nrevokes = true\n[keys.suite]\ntemplates = [\"work*\"]\nnot_after = \"2099-01-01T00:00:00Z\"\n");
+    workshop.write(
+        "keys/trust.toml",
+        "[keys.admin]\nrevokes = true\n[keys.suite]\ntemplates = [\"work*\"]\nnot_after = \"2099-01-01T00:00:00Z\"\n",
+    );
     let daemon = Daemon::start(workshop).await;
     published(&daemon, "worker").await;
 
     let listed = factoryctl(&none, &["keys", "ls", "--dir", "keys", "--json"], "").await.json();
-    let suite = listed["items"].as_array().expect("items").iter().find(|key| key["key_id"] == "suite").expect("listed").clone();
+    let suite =
+        listed["items"].as_array().expect("items").iter().find(|key| key["key_id"] == "suite").expect("listed").clone();
     for (field, value) in [
         ("status", json!("trusted")),
         ("algorithm", json!("ed25519")),
@@ -205,7 +214,8 @@ async fn a_key_is_listed_revoked_and_stops_what_it_signed() {
         assert!(digest.starts_with(suite["spki_sha256"].as_str().expect("hex")), "{digest}");
     }
 
-    let revoke = ["keys", "revoke", "suite", "--key", "private/admin.pem", "--dir", "keys", "--reason", "a test", "--json"];
+    let revoke =
+        ["keys", "revoke", "suite", "--key", "private/admin.pem", "--dir", "keys", "--reason", "a test", "--json"];
     let revoked = factoryctl(&none, &revoke, "").await;
     assert_eq!(revoked.code, Some(0), "{}", revoked.err);
     assert_eq!(revoked.json()["version"], 1);

@@ -203,9 +203,7 @@ impl Outcome {
 /// Says which files among the keys are not believed, and why.
 pub(in crate::cli) fn remark_unusable(output: &Output, trust: &TrustStore) {
     for (path, reason) in trust.unusable() {
-        output.remark(|paint| {
-            format!("{} {}: {reason}", paint.text(Tone::Warning, "not believed:"), path.display())
-        });
+        output.remark(|paint| format!("{} {}: {reason}", paint.text(Tone::Warning, "not believed:"), path.display()));
     }
 }
 

@@ -171,9 +171,7 @@ impl Failure for Error {
             | Self::RollbackRefused { .. }
             | Self::Invalid { .. }
             | Self::Revocations { .. }
-            | Self::Signature { .. } => {
-                Class::Refused
-            }
+            | Self::Signature { .. } => Class::Refused,
             Self::NotReady => Class::Unavailable,
             Self::Store(error) => error.class(),
             Self::Stored { .. } | Self::StoredRevocations(_) | Self::Interrupted(_) | Self::File { .. } => {

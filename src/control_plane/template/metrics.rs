@@ -38,7 +38,10 @@ pub(super) fn register() {
     describe_counter!(LOADS, "Template files looked at, by what came of it.");
     describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
     describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (served, and verified again).");
-    describe_gauge!(KEYS, "Keys for templates, by how they stand: trusted, expired, not_yet_valid, revoked, not_listed.");
+    describe_gauge!(
+        KEYS,
+        "Keys for templates, by how they stand: trusted, expired, not_yet_valid, revoked, not_listed."
+    );
     describe_gauge!(REVOCATIONS_VERSION, "Version of the list of revoked keys in force; 0 before the first.");
     for standing in KeyStatus::ALL {
         gauge!(KEYS, "status" => standing.as_str()).increment(0.0);

@@ -279,7 +279,9 @@ fn unchanged(catalog: &Catalog, name: &TemplateName, bytes: &Bytes) -> bool {
 /// publication writes it anew.
 fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. }))) => {
+        Err(
+            fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),
+        ) => {
             error!(%fault, "a template's history has a damaged record");
             Ok(None)
         }

@@ -70,7 +70,8 @@ pub fn verify_file(path: &Path, trust: &TrustStore, now: Timestamp) -> Result<Ve
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
     let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
     let digest = document::canonical_digest(&bytes).map_err(invalid)?;
-    let stem = path.file_name().and_then(|name| name.to_str()).map(|name| name.strip_suffix(TEMPLATE_SUFFIX).unwrap_or(name));
+    let stem =
+        path.file_name().and_then(|name| name.to_str()).map(|name| name.strip_suffix(TEMPLATE_SUFFIX).unwrap_or(name));
     let name: TemplateName = stem
         .and_then(|stem| stem.parse().ok())
         .ok_or_else(|| invalid(vec![Mistake::at("", "the file's name is not the name of a template")]))?;

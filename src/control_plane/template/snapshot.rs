@@ -102,7 +102,6 @@ impl Served {
         self.until.filter(|until| now >= *until)
     }
 
-
     /// Whether the verification is older than `ttl`, and nobody has asked for another yet. Whoever is told so must ask.
     pub(super) fn has_expired(&self, now: Timestamp, ttl: Duration) -> bool {
         let verified = Timestamp::from_micros(self.verified_micros.load(Ordering::Relaxed));

@@ -101,7 +101,7 @@ pub fn canonical_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
 ///
 /// # Errors
 /// The file is not JSON that every reader reads alike.
-pub(in crate::control_plane::template) fn legacy_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
+pub fn legacy_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
     let (_, value, mistakes) = read(bytes)?;
     if mistakes.is_empty() { Ok(python::digest(&value)) } else { Err(mistakes) }
 }

@@ -167,7 +167,9 @@ fn unsafe_number(token: &str) -> Option<String> {
     }
     let places = unsigned.split_once('.').map_or(0, |(_, places)| places.len());
     if places > DECIMAL_PLACES_MAX {
-        return Some(format!("a decimal number with more than {DECIMAL_PLACES_MAX} places is not read alike everywhere"));
+        return Some(format!(
+            "a decimal number with more than {DECIMAL_PLACES_MAX} places is not read alike everywhere"
+        ));
     }
     let digits: String = unsigned.chars().filter(char::is_ascii_digit).collect();
     (digits.trim_start_matches('0').len() > DECIMAL_DIGITS_MAX)

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use super::super::format::document;
 use super::super::good::{Good, Rules};
+use super::super::signing::sign_file;
 use super::super::source::look::{Bytes, look};
 use super::super::state::{Catalog, Change, Decision, News, decide};
-use super::super::{Envelope, TrustStore, canonical_digest};
+use super::super::trust::keys;
+use super::super::{Algorithm, Envelope, TrustStore, canonical_digest};
 use super::rig::name;
 use super::trust::{NOW, at};
 use crate::control_plane::policy::Policy;
@@ -46,7 +48,8 @@ struct Original {
 
 impl Original {
     fn new(template: &'static str, signature: &str) -> Self {
-        let (document, signature) = (fixture(&format!("{template}.json")), fixture(&format!("{template}.{signature}.sig")));
+        let (document, signature) =
+            (fixture(&format!("{template}.json")), fixture(&format!("{template}.{signature}.sig")));
         Self { template, document, signature }
     }
 
@@ -105,6 +108,14 @@ impl Court {
         assert_eq!(original.digest(document), original.digest(&original.document), "{}", told());
         assert_eq!(Envelope::parse(signature), Envelope::parse(&original.signature), "{}", told());
         self.same += 1;
+    }
+
+    /// Why the signature of a file makes it not trusted.
+    fn fault(&self, original: &Original) -> Option<&'static str> {
+        let Original { template, document, signature } = original;
+        let bytes = Bytes { document: Ok(document.clone()), signature: Ok(Some(signature.clone())), owner: None };
+        let seen = look(&name(template), &bytes, Some(self.trust.at(at(NOW))));
+        seen.outcome.err()?.fault.map(|fault| fault.reason())
     }
 
     fn refuses(&mut self, original: &Original, document: &[u8], signature: &[u8], what: &str) {
@@ -210,7 +221,8 @@ fn signed_templates_changed_in_one_place_are_never_accepted() {
     // Layout: spaces, escapes of the same character, line ends.
     for original in originals() {
         let text = String::from_utf8(original.document.clone()).expect("text");
-        for (from, to) in [("\n", "\r\n"), (": ", ":\t"), ("é", "\\u00e9"), ("\\u20ac", "€"), ("\\u20ac", "\\u20AC")] {
+        for (from, to) in [("\n", "\r\n"), (": ", ":\t"), ("é", "\\u00e9"), ("\\u20ac", "€"), ("\\u20ac", "\\u20AC")]
+        {
             let before = court.same;
             court.try_one(&original, text.replace(from, to).as_bytes(), &original.signature);
             assert_eq!(court.same, before + 1, "{from:?} -> {to:?} is layout");
@@ -251,14 +263,16 @@ fn raw_changes(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn envelope(scheme: &str, key_id: &str, algorithm: &str, signature: &[u8]) -> Vec<u8> {
-    let written = json!({"scheme": scheme, "key_id": key_id, "algorithm": algorithm, "signature": BASE64.encode(signature)});
+    let written =
+        json!({"scheme": scheme, "key_id": key_id, "algorithm": algorithm, "signature": BASE64.encode(signature)});
     written.to_string().into_bytes()
 }
 
 #[test]
 fn a_signature_is_moved_to_no_other_key_algorithm_form_or_template() {
     let mut court = Court::new();
-    let keys = ["openssl-ed25519", "openssl-rsa", "python-ed25519", "python-rsa2048", "python-rsa3072", "nobody", "../x", ""];
+    let keys =
+        ["openssl-ed25519", "openssl-rsa", "python-ed25519", "python-rsa2048", "python-rsa3072", "nobody", "../x", ""];
     for original in originals() {
         let parsed = Envelope::parse(&original.signature).expect("an envelope");
         let (own, signature) = match &parsed {
@@ -333,17 +347,23 @@ fn a_good_signature_by_a_key_that_is_not_trusted_with_it_is_refused() {
     for (trust_toml, what) in [
         (all(&format!("{both}not_after = 2026-11-20T12:00:00Z")), "expired"),
         (all(&format!("{both}not_before = 2026-11-20T12:00:00.000001Z")), "not_yet_valid"),
-        (all(&format!("{both}templates = [\"sign\", \"*e\", \"Signed\", \"s?gned\"]").replace("\"s?gned\"", "\"s*x\"")), "template_not_allowed"),
+        (
+            all(&format!("{both}templates = [\"sign\", \"*e\", \"Signed\", \"s?gned\"]")
+                .replace("\"s?gned\"", "\"s*x\"")),
+            "template_not_allowed",
+        ),
         ("[keys.somebody-else]\n".to_owned(), "not_listed"),
     ] {
         let mut court = Court::with(&trust_toml);
         for original in originals() {
-            let by_setting = what == "not_listed" && original.signature.len() < 400 && !original.signature.starts_with(b"{");
+            let by_setting =
+                what == "not_listed" && original.signature.len() < 400 && !original.signature.starts_with(b"{");
             if by_setting {
                 // The key that the settings name is trusted without an entry.
                 continue;
             }
             court.refuses(&original, &original.document, &original.signature, what);
+            assert_eq!(court.fault(&original), Some(what), "{}", String::from_utf8_lossy(&original.signature));
         }
     }
     // The form: v1 keys do not sign in the legacy form, nor the other way round.
@@ -352,13 +372,55 @@ fn a_good_signature_by_a_key_that_is_not_trusted_with_it_is_refused() {
         let original = Original::new("signed", form);
         court.refuses(&original, &original.document, &original.signature, "legacy by a v1 key");
     }
-    let mut court = Court::with("[keys.openssl-rsa]\nschemes = [\"legacy\"]\n[keys.python-rsa3072]\nschemes = [\"legacy\"]\n");
+    let mut court =
+        Court::with("[keys.openssl-rsa]\nschemes = [\"legacy\"]\n[keys.python-rsa3072]\nschemes = [\"legacy\"]\n");
     for form in ["openssl-rsa-salt32", "python-rsa3072"] {
         let original = Original::new("signed", form);
         court.refuses(&original, &original.document, &original.signature, "v1 by a legacy key");
+        assert_eq!(court.fault(&original), Some("scheme_not_allowed"));
     }
     // And a legacy signature by a key that may not use that form.
     let mut court = Court::new();
     let original = Original::new("signed", "python-rsa3072.legacy");
     court.refuses(&original, &original.document, &original.signature, "legacy by another key");
+}
+
+/// An old version with its good old signature, put back in the place of a newer one.
+#[test]
+fn an_old_version_is_not_replayed() {
+    let (mut catalog, policy) =
+        (Catalog::default(), Policy::new("package factory.template\n\ndeny contains x if { x := input.never; false }"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let id = "ops".parse().expect("an id");
+    let keys = keys::generate(&id, Algorithm::Ed25519, directory.path()).expect("keys");
+    let trust = TrustStore::read_at(Some(directory.path()), None, at(NOW));
+    let file = directory.path().join("a.json");
+    let signed = |version: &str| {
+        std::fs::write(&file, format!(r#"{{"name": "a", "version": "{version}", "system_prompt": "{version}"}}"#))
+            .expect("written");
+        sign_file(&file, &keys.private).expect("signed");
+        let read = |path: &Path| std::fs::read(path).expect("a file");
+        Bytes {
+            document: Ok(read(&file)),
+            signature: Ok(Some(read(&directory.path().join("a.json.sig")))),
+            owner: None,
+        }
+    };
+    let old: Vec<Bytes> = ["0.9.0", "1.0.0", "1.9.0", "2.0.0-rc.1"].map(signed).into();
+    let newest = signed("2.0.0");
+    let mut put = |bytes: &Bytes| {
+        let seen = look(&name("a"), bytes, Some(trust.at(at(NOW))));
+        assert!(seen.outcome.is_ok(), "its signature is good");
+        let news = News { seen: [(name("a"), Arc::new(seen))].into(), ..News::default() };
+        let rules = Rules { trust: Some(trust.at(at(NOW))), policy: &policy };
+        catalog = decide(&catalog, news, &rules, at(NOW)).catalog;
+        let entry = catalog.entries.get(&name("a")).expect("an entry");
+        let served = entry.good.as_ref().expect("served").template.version.to_string();
+        (served, entry.reasons.is_empty())
+    };
+    assert_eq!(put(&newest), ("2.0.0".to_owned(), true));
+    for replayed in &old {
+        assert_eq!(put(replayed), ("2.0.0".to_owned(), false));
+    }
+    assert_eq!(put(&newest), ("2.0.0".to_owned(), true));
 }

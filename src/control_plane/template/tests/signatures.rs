@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::super::format::document;
 use super::super::signing::{sign_file, verify_file};
-use super::super::trust::python;
 use super::super::trust::keys::{self, KeyPaths};
+use super::super::trust::python;
 use super::super::{Algorithm, Digests, Envelope, Error, Fault, TrustStore, canonical_digest};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{KeyId, TemplateName};
@@ -67,7 +67,11 @@ fn signatures_of_the_predecessor_verify_by_the_key_of_the_settings_only() {
 #[test]
 fn signatures_of_other_forms_are_refused_by_name() {
     for template in TEMPLATES {
-        assert_eq!(outcome(template, "openssl-rsa-salt222.sig", None), Err("wrong_signature"), "v1 has a salt of 32 bytes");
+        assert_eq!(
+            outcome(template, "openssl-rsa-salt222.sig", None),
+            Err("wrong_signature"),
+            "v1 has a salt of 32 bytes"
+        );
         assert_eq!(outcome(template, "openssl-rsa-pkcs1.sig", None), Err("wrong_signature"), "v1 is PSS");
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::super::revoking::{self, Raised, Subject};
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::trust::revocations::{REVOCATIONS_FILE, Revocations};
-use super::super::{Algorithm, Digests, Envelope, Error, Fault, Scheme, KeyStatus, TrustStore, canonical_digest, signing};
+use super::super::{
+    Algorithm, Digests, Envelope, Error, Fault, KeyStatus, Scheme, TrustStore, canonical_digest, signing,
+};
 use crate::config::settings;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{KeyId, TemplateName};
@@ -78,7 +80,13 @@ impl Keyring {
     }
 
     /// What comes of a signature by a key under a template of this name, at a time.
-    fn outcome(&self, trust: &TrustStore, key: &str, template: &str, now: &str) -> Result<Option<Timestamp>, &'static str> {
+    fn outcome(
+        &self,
+        trust: &TrustStore,
+        key: &str,
+        template: &str,
+        now: &str,
+    ) -> Result<Option<Timestamp>, &'static str> {
         let text = format!(r#"{{"name": "{template}", "version": "1.0.0"}}"#);
         let file = self.private.path().join(format!("{template}.json"));
         std::fs::write(&file, &text).expect("written");
@@ -137,7 +145,11 @@ fn a_trust_file_with_a_mistake_trusts_nobody_and_tells_every_mistake() {
     assert_eq!(ring.outcome(&ring.load(None), "ops", "a", NOW), Err("not_listed"));
     std::fs::remove_file(ring.path().join("trust.toml")).expect("removed");
     std::os::unix::fs::symlink("/nonexistent/trust.toml", ring.path().join("trust.toml")).expect("linked");
-    assert_eq!(ring.outcome(&ring.load(None), "ops", "a", NOW), Err("not_listed"), "a link to nowhere is no permission");
+    assert_eq!(
+        ring.outcome(&ring.load(None), "ops", "a", NOW),
+        Err("not_listed"),
+        "a link to nowhere is no permission"
+    );
 }
 
 #[test]
@@ -188,7 +200,9 @@ fn a_revoked_key_is_refused_by_its_name_and_by_its_fingerprint() {
 #[test]
 fn who_may_not_revoke_does_not() {
     let ring = Keyring::new(&["admin", "ops", "late"]);
-    ring.trust_toml("[keys.admin]\nrevokes = true\n[keys.ops]\n[keys.late]\nrevokes = true\nnot_before = 2027-01-01T00:00:00Z");
+    ring.trust_toml(
+        "[keys.admin]\nrevokes = true\n[keys.ops]\n[keys.late]\nrevokes = true\nnot_before = 2027-01-01T00:00:00Z",
+    );
     let refused = |key: &str, by: &str| match ring.revoke(key, by) {
         Err(Error::Revocations { reason, .. }) => reason,
         other => panic!("{other:?}"),
@@ -251,6 +265,26 @@ fn the_list_in_force_survives_its_file() {
     assert_eq!(ring.outcome(&ring.load(None), "admin", "a", NOW), Ok(None));
 }
 
+/// A list only takes away: where nobody remembers one, it counts although its signer's time is over.
+#[test]
+fn a_list_by_a_key_whose_time_is_over_still_revokes() {
+    let ring = Keyring::new(&["admin", "ops", "next"]);
+    ring.revoke("ops", "admin").expect("revoked");
+    ring.trust_toml(
+        "[keys.admin]\nrevokes = true\nnot_after = 2026-01-01T00:00:00Z\n[keys.ops]\n[keys.next]\nrevokes = true\n",
+    );
+    let trust = ring.load(None);
+    assert_eq!(trust.revocations().map(|list| list.version()), Some(1));
+    assert_eq!(ring.outcome(&trust, "ops", "a", NOW), Err("revoked"));
+    assert_eq!(ring.outcome(&trust, "next", "a", NOW), Ok(None));
+    // A newer one it does not sign, neither for the command line nor for a daemon that remembers.
+    assert!(ring.revoke("next", "admin").is_err());
+    let in_force = Some(Arc::new(Revocations::none()));
+    let remembering = ring.load(in_force);
+    assert!(remembering.unusable()[0].1.contains("was trusted until"), "{:?}", remembering.unusable());
+    ring.revoke("admin", "next").expect("revoked by the key that took its place");
+}
+
 #[test]
 fn a_template_s_signature_is_none_for_a_list_and_the_other_way_round() {
     let ring = Keyring::new(&["admin", "ops"]);
@@ -293,4 +327,15 @@ fn the_key_of_the_settings_signs_both_forms_unless_its_entry_says_otherwise() {
     // The same key in the directory, under the same name, is one key.
     std::fs::copy(&fixture, ring.public("python-rsa2048")).expect("copied");
     assert_eq!(schemes(), [Scheme::V1, Scheme::Legacy]);
+}
+
+/// INVARIANT I63: no private key enters the daemon.
+#[test]
+fn a_private_key_among_the_trusted_ones_is_refused() {
+    let ring = Keyring::new(&["ops"]);
+    std::fs::copy(ring.private("ops"), ring.public("mislaid")).expect("copied");
+    let trust = ring.load(None);
+    assert_eq!(trust.keys().count(), 1);
+    let [(path, reason)] = trust.unusable() else { panic!("one file: {:?}", trust.unusable()) };
+    assert!(path.ends_with("mislaid.pub.pem") && reason.contains("private key"), "{reason}");
 }

@@ -94,7 +94,9 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<KeyId, Entry>, Vec<Mistake>> 
     let mut entries = BTreeMap::new();
     for (key, value) in document.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("keys", DeValue::Table(keys)) => entries.extend(keys.iter().filter_map(|(id, entry)| reading.key(id, entry))),
+            ("keys", DeValue::Table(keys)) => {
+                entries.extend(keys.iter().filter_map(|(id, entry)| reading.key(id, entry)))
+            }
             ("keys", _) => reading.refuse("keys", value.span().start, "must be tables, [keys.ID]"),
             (other, _) => reading.refuse(other, key.span().start, "is unknown; expected [keys.ID]"),
         }
@@ -279,7 +281,8 @@ mod tests {
 
     #[test]
     fn legacy_keys_are_bounded() {
-        let keys = |count: usize| (0..count).map(|n| format!("[keys.k{n}]\nschemes = [\"legacy\"]\n")).collect::<String>();
+        let keys =
+            |count: usize| (0..count).map(|n| format!("[keys.k{n}]\nschemes = [\"legacy\"]\n")).collect::<String>();
         assert!(parse(&keys(LEGACY_KEYS_MAX)).is_ok());
         assert!(parse(&keys(LEGACY_KEYS_MAX + 1)).is_err());
     }

@@ -26,7 +26,7 @@ mod store;
 
 pub use public::{PublicKey, RSA_BITS_MAX, RSA_BITS_MIN};
 pub use reading::TRUST_FILE;
-pub use store::{KeyView, KeyStatus, Trust, TrustStore, Trusted};
+pub use store::{KeyStatus, KeyView, Trust, TrustStore, Trusted};
 
 /// How public key files end.
 pub const PUBLIC_KEY_SUFFIX: &str = ".pub.pem";

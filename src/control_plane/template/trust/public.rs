@@ -123,9 +123,9 @@ impl PublicKey {
     pub(super) fn fits_legacy(&self, digest: &Digest, signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(_) => false,
-            Self::Rsa(key) => [&key.longest_salt, &key.short_salt]
-                .into_iter()
-                .any(|key| fits_pss(key, digest.as_bytes(), signature)),
+            Self::Rsa(key) => {
+                [&key.longest_salt, &key.short_salt].into_iter().any(|key| fits_pss(key, digest.as_bytes(), signature))
+            }
         }
     }
 }

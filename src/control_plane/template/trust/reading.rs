@@ -102,7 +102,9 @@ impl TrustStore {
             refuse("not UTF-8".to_owned());
             return Err(());
         };
-        grants::parse(text).map(Some).map_err(|mistakes| mistakes.iter().for_each(|mistake| refuse(mistake.to_string())))
+        grants::parse(text)
+            .map(Some)
+            .map_err(|mistakes| mistakes.iter().for_each(|mistake| refuse(mistake.to_string())))
     }
 
     fn key_files(&mut self, directory: &Path) -> Vec<PathBuf> {
@@ -161,7 +163,8 @@ impl TrustStore {
             return;
         };
         self.revocations = Some(earlier.clone());
-        match self.candidate(&path, &earlier, now) {
+        // A list takes trust away and gives none: where none is remembered, one by a key whose time is over is better than none.
+        match self.candidate(&path, &earlier, in_force.as_ref().map(|_| now)) {
             Ok(None) => {}
             Ok(Some((list, bytes))) => {
                 self.revocations = Some(Arc::new(list));
@@ -186,7 +189,7 @@ impl TrustStore {
         &self,
         path: &Path,
         earlier: &Revocations,
-        now: Timestamp,
+        now: Option<Timestamp>,
     ) -> Result<Option<(Revocations, Vec<u8>)>, String> {
         let told = |fault: crate::control_plane::template::Error| fault.to_string();
         let bytes = read_bounded(path, REVOCATIONS_BYTES_MAX).map_err(told)?;

@@ -126,9 +126,9 @@ impl Revocations {
     /// Why a key is revoked, if it is: by its name or by its fingerprint.
     #[must_use]
     pub fn of(&self, key_id: &KeyId, spki_sha256: &Digest) -> Option<&Revocation> {
-        self.revoked.iter().find(|entry| {
-            entry.key_id.as_ref() == Some(key_id) || entry.spki_sha256.as_ref() == Some(spki_sha256)
-        })
+        self.revoked
+            .iter()
+            .find(|entry| entry.key_id.as_ref() == Some(key_id) || entry.spki_sha256.as_ref() == Some(spki_sha256))
     }
 
     /// How this list stands to the one in force; an error says why it can never take its place.
@@ -142,7 +142,9 @@ impl Revocations {
         }
         let forgotten = in_force.revoked.iter().filter(|entry| !self.revoked.contains(entry)).count();
         if forgotten > 0 {
-            return Err(format!("it leaves out {forgotten} of the revocations of version {other}; they cannot be taken back"));
+            return Err(format!(
+                "it leaves out {forgotten} of the revocations of version {other}; they cannot be taken back"
+            ));
         }
         Ok(Step::Newer)
     }
@@ -157,7 +159,8 @@ impl Revocations {
         if revoked.len() > REVOCATIONS_MAX {
             return Err(format!("more than {REVOCATIONS_MAX} keys would be revoked"));
         }
-        let mut text = serde_json::to_string_pretty(&Written { version, revoked }).map_err(|fault| fault.to_string())?;
+        let mut text =
+            serde_json::to_string_pretty(&Written { version, revoked }).map_err(|fault| fault.to_string())?;
         text.push('\n');
         Ok(text)
     }
@@ -247,7 +250,9 @@ mod tests {
     #[test]
     fn whatever_is_not_exactly_a_list_is_refused() {
         let at = r#""revoked_at": "2026-11-20T10:00:00Z""#;
-        assert!(Revocations::parse(format!(r#"{{"version": 1, "revoked": [{{"key_id": "a", {at}}}]}}"#).as_bytes()).is_ok());
+        assert!(
+            Revocations::parse(format!(r#"{{"version": 1, "revoked": [{{"key_id": "a", {at}}}]}}"#).as_bytes()).is_ok()
+        );
         for bad in [
             String::new(),
             "[]".to_owned(),

@@ -69,7 +69,7 @@ pub fn revoke(
     let signature = key.sign(&list.message(&key_id, algorithm));
     let envelope = Envelope::V1 { key_id: key_id.clone(), algorithm, signature };
     // Nothing is written that the daemon would not accept.
-    trust.verify_list(&list, &envelope, now).map_err(refuse)?;
+    trust.verify_list(&list, &envelope, Some(now)).map_err(refuse)?;
     if text.len() > REVOCATIONS_BYTES_MAX {
         return Err(refuse(format!("would be larger than {REVOCATIONS_BYTES_MAX} bytes")));
     }

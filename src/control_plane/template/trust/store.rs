@@ -235,12 +235,11 @@ impl TrustStore {
         // One key may have several names; the first that is trusted with this template is the signer.
         let mut refused = None;
         for (id, key, grant) in candidates {
-            let allowed = self
-                .may(id, key, grant, now)
-                .and_then(|()| entrusted(id, grant, name, Scheme::Legacy));
+            let allowed = self.may(id, key, grant, now).and_then(|()| entrusted(id, grant, name, Scheme::Legacy));
             match allowed {
                 Ok(()) if fits(key) => {
-                    let signer = Signer { key_id: id.clone(), algorithm: key.public.algorithm(), scheme: Scheme::Legacy };
+                    let signer =
+                        Signer { key_id: id.clone(), algorithm: key.public.algorithm(), scheme: Scheme::Legacy };
                     return Ok(Trusted { signer, until: grant.not_after });
                 }
                 Ok(()) => {}
@@ -270,7 +269,9 @@ impl TrustStore {
             KeyStatus::Revoked => Err(Fault::Revoked(key_id())),
             KeyStatus::NotListed => Err(Fault::NotListed(key_id())),
             KeyStatus::Expired => Err(Fault::Expired { key_id: key_id(), until: grant.not_after.unwrap_or(now) }),
-            KeyStatus::NotYetValid => Err(Fault::NotYetValid { key_id: key_id(), from: grant.not_before.unwrap_or(now) }),
+            KeyStatus::NotYetValid => {
+                Err(Fault::NotYetValid { key_id: key_id(), from: grant.not_before.unwrap_or(now) })
+            }
         }
     }
 
@@ -292,8 +293,13 @@ impl TrustStore {
         self.revocations.as_ref()?.of(id, &key.spki_sha256)
     }
 
-    /// Whether a signature over a list of revocations holds.
-    pub(super) fn verify_list(&self, list: &Revocations, envelope: &Envelope, now: Timestamp) -> Result<(), String> {
+    /// Whether a signature over a list of revocations holds at an instant; without one, the key's time does not count.
+    pub(super) fn verify_list(
+        &self,
+        list: &Revocations,
+        envelope: &Envelope,
+        now: Option<Timestamp>,
+    ) -> Result<(), String> {
         let Envelope::V1 { key_id, algorithm, signature } = envelope else {
             return Err("its signature has the legacy form; a list is signed in form v1".to_owned());
         };
@@ -302,9 +308,15 @@ impl TrustStore {
         if list.of(key_id, &key.spki_sha256).is_some() {
             return Err(format!("the key {key_id} revokes itself; sign the list with another"));
         }
-        self.may(key_id, key, grant, now).map_err(told)?;
+        if let Some(revoked) = self.revocation(key_id, key) {
+            let version = self.revocations.as_ref().map_or(0, |list| list.version());
+            return Err(format!("the key {key_id} is revoked by version {version}, since {}", revoked.revoked_at));
+        }
+        now.map_or(Ok(()), |now| self.may(key_id, key, grant, now)).map_err(told)?;
         if !grant.revokes {
-            return Err(format!("the key {key_id} may not revoke keys: its entry in trust.toml lacks \"revokes = true\""));
+            return Err(format!(
+                "the key {key_id} may not revoke keys: its entry in trust.toml lacks \"revokes = true\""
+            ));
         }
         let fits = key.public.fits(&list.message(key_id, *algorithm), signature);
         fits.then_some(()).ok_or_else(|| format!("its signature by the key {key_id} does not fit it"))
