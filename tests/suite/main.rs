@@ -44,6 +44,7 @@ mod provider_key;
 mod quickstart;
 mod resources;
 mod restart_rules;
+mod signers;
 mod stopping;
 mod systemd_notice;
 mod systemd_units;

@@ -14,7 +14,7 @@ use super::format::document::Document;
 use super::format::mistake::Mistake;
 use super::format::plan::Plan;
 use super::format::wire::{self, Facts};
-use super::trust::signature::Algorithm;
+use super::trust::signature::{Algorithm, Scheme};
 
 /// Tokens that an answer may have where the template does not say.
 pub const OUTPUT_TOKENS_DEFAULT: u32 = 1_024;
@@ -121,6 +121,8 @@ pub struct Signer {
     pub key_id: KeyId,
     /// Its algorithm.
     pub algorithm: Algorithm,
+    /// The form of the signature.
+    pub scheme: Scheme,
 }
 
 /// Which model answers, and how.

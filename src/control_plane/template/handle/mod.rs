@@ -132,7 +132,18 @@ impl Templates {
             self.shared.look_ups.miss();
             return Err(Error::Refused { name: name.clone(), reasons: served.listing.reasons.clone() });
         };
-        if self.shared.believed == Duration::MAX || !served.has_expired(Timestamp::now(), self.shared.believed) {
+        if self.shared.believed == Duration::MAX {
+            self.shared.look_ups.hit();
+            return Ok(template.clone());
+        }
+        let now = Timestamp::now();
+        // INVARIANT I60: trust ends at its instant, not at the look that follows it.
+        if let Some(until) = served.lapsed(now) {
+            self.shared.look_ups.miss();
+            let reason = format!("a key that signed it, or one of its parents, was trusted until {until}");
+            return Err(Error::Refused { name: name.clone(), reasons: vec![reason] });
+        }
+        if !served.has_expired(now, self.shared.believed) {
             self.shared.look_ups.hit();
         } else {
             self.shared.look_ups.expired();
@@ -147,7 +158,7 @@ impl Templates {
     /// The templates whose agents can do something, by name.
     #[must_use]
     pub fn by_capability(&self, capability: &Capability) -> Vec<Arc<Template>> {
-        self.shared.snapshot.load().with_capability(capability)
+        self.shared.snapshot.load().with_capability(capability, Timestamp::now())
     }
 
     /// A template as it was published with this digest, for a task that began with it. It need not be served any more.
