@@ -23,6 +23,7 @@ mod events;
 mod gate;
 mod listener;
 mod openapi;
+mod policy;
 mod render;
 mod rooms;
 mod router;

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree};
+use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, policy, status, tasks, templates, tree};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -39,6 +39,7 @@ use crate::protocol::problem::Problem;
         templates::list,
         templates::show,
         templates::versions,
+        policy::show,
         budgets::list,
         budgets::show,
         budgets::set,

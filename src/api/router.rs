@@ -13,7 +13,7 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, gate, openapi, status, tasks,
+    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, gate, openapi, policy, status, tasks,
     templates, tree,
 };
 use crate::control_plane::access::Permission as P;
@@ -59,6 +59,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/templates", templates::list).needs(P::ReadTemplates),
         get("/factory/templates/{name}", templates::show).needs(P::ReadTemplates),
         get("/factory/templates/{name}/versions", templates::versions).needs(P::ReadTemplates),
+        get("/factory/policy", policy::show).needs(P::ReadPolicy),
         get("/factory/budgets", budgets::list).needs(P::ReadBudgets),
         get("/factory/budgets/{scope}", budgets::show).needs(P::ReadBudgets),
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),

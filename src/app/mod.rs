@@ -78,6 +78,7 @@ pub struct Daemon {
 struct ControlPlane {
     audit: Audit,
     access: Access,
+    policies: Policies,
     templates: Templates,
     budget: Budget,
     admission: Admission,
@@ -150,6 +151,7 @@ impl Daemon {
             orchestrator: data.orchestrator,
             factory: data.factory.clone(),
             journal: journal.clone(),
+            policies: control.policies.clone(),
             templates: control.templates.clone(),
             budget: control.budget.clone(),
             dlp: data.dlp,
@@ -292,14 +294,16 @@ fn control_plane(
     let store = journal.store();
     let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
     let (access, access_spec) = Access::start(rules(settings));
-    let (policies, policy_spec) = Policies::start();
+    let (policies, policy_spec) = Policies::start(settings.policy.dir.clone(), None, store.clone(), events.clone());
+    let under = audit.clone();
+    policies.on_change(Arc::new(move |policy| under.decide_under(policy.digest())));
     let recover = Arc::new(journal.clone());
     let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
     let (templates, templates_spec) = Templates::start(
         settings.templates.clone(),
         settings.templates_dir.clone(),
         store.clone(),
-        policies,
+        policies.clone(),
         events.clone(),
     );
     declare_daily_limits(&templates, &budget);
@@ -307,6 +311,7 @@ fn control_plane(
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
+        policies: policies.clone(),
         budget: budget.clone(),
         prices: PriceList::new(&settings.models),
         audit: audit.clone(),
@@ -318,7 +323,7 @@ fn control_plane(
         agent_queue_max: settings.agents.queue_max,
     });
     let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
-    ControlPlane { audit, access, templates, budget, admission, children }
+    ControlPlane { audit, access, policies, templates, budget, admission, children }
 }
 
 fn data_plane(
@@ -421,6 +426,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             store,
             retention,
             templates,
+            policy,
             providers,
             tools,
             models,
@@ -428,7 +434,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{providers:?}{tools:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

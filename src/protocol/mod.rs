@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod dlp;
 pub mod event;
 pub mod page;
+pub mod policy;
 pub mod problem;
 pub mod status;
 pub mod task;

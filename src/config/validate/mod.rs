@@ -8,6 +8,7 @@ mod chaos;
 mod log;
 mod providers;
 mod retention;
+mod policy;
 mod templates;
 mod tools;
 
@@ -39,6 +40,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let retention = retention::read(root.section(report, "retention"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
+    let policy = policy::read(root.section(report, "policy"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
     let tools = tools::read(root.section(report, "tools"), report);
     let models = providers::models(root.section(report, "models"), &providers, report);
@@ -58,6 +60,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         retention,
         log,
         templates,
+        policy,
         providers,
         tools,
         models,

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::repeat::{Claim, Keys};
 use super::room::{Entrance, Most, Place, Wanted};
 use super::submission::{Submission, Target};
+use super::usage::DELEGATING;
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
 use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::control_plane::budget::price::{PriceList, worst_case};
 use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
+use crate::control_plane::policy::Policies;
 use crate::control_plane::template::{Kind, Template, Templates};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -41,6 +43,8 @@ pub struct Means {
     pub journal: Journal,
     /// Published templates.
     pub templates: Templates,
+    /// Who may use which.
+    pub policies: Policies,
     /// Money.
     pub budget: Budget,
     /// Prices.
@@ -208,6 +212,7 @@ impl Admission {
             Some(agent) => return Err(Refusal::UnknownAgent(agent.agent)),
             None => self.place(&submission.target, &tenant, user.as_ref()).await?,
         };
+        self.may_use(&placement.template, principal, &tenant, user.as_ref()).await?;
         let place = self.enter(&placement, submission.input.len())?;
         let order = Order {
             task,
@@ -228,7 +233,7 @@ impl Admission {
             levels: placement.template.limits.depth,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
+        let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
@@ -254,6 +259,13 @@ impl Admission {
             .chain(above.ancestors.iter().cloned())
             .collect();
         let placement = self.place(target, &above.tenant, above.user.as_ref()).await?;
+        let who = Who {
+            name: above.principal.as_str().into(),
+            role: DELEGATING.into(),
+            tenant: Some(above.tenant.clone()),
+            uid: None,
+        };
+        self.task_may_use(&placement.template, above, &who, child, now).await?;
         let place = self.enter_delegated(&placement, input.len())?;
         let order = Order {
             task: child,
@@ -274,14 +286,9 @@ impl Admission {
             levels: levels.min(placement.template.limits.depth),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let who = Who {
-            name: above.principal.as_str().into(),
-            role: "task".into(),
-            tenant: Some(above.tenant.clone()),
-            uid: None,
-        };
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
-        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None, place: Some(place) })
+        let with = self.means.audit.batch(entry);
+        Ok(Ticket { order, reservation, with, claim: None, place: Some(place) })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -305,11 +312,11 @@ impl Admission {
         now: Timestamp,
     ) -> Result<(AgentRecord, Batch), Refusal> {
         let subject = wanted.template.to_string();
-        let decided = self.decide_agent(principal, wanted, now);
+        let decided = self.decide_agent(principal, wanted, now).await;
         match decided {
             Ok(agent) => {
                 let entry = Entry::allowed(now, principal.into(), "create_agent").on(agent.agent);
-                Ok((agent, entry.into_batch()))
+                Ok((agent, self.means.audit.batch(entry)))
             }
             Err(refusal) => {
                 self.put_on_record(principal, "create_agent", &subject, &refusal, now).await?;
@@ -318,7 +325,12 @@ impl Admission {
         }
     }
 
-    fn decide_agent(&self, principal: &Principal, wanted: NewAgent, now: Timestamp) -> Result<AgentRecord, Refusal> {
+    async fn decide_agent(
+        &self,
+        principal: &Principal,
+        wanted: NewAgent,
+        now: Timestamp,
+    ) -> Result<AgentRecord, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
@@ -328,6 +340,7 @@ impl Admission {
         if matches!(template.kind, Kind::Orchestrator(_)) {
             return Err(Refusal::NotAnAgent(template.name.to_string()));
         }
+        self.may_use(&template, principal, &tenant, user.as_ref()).await?;
         Ok(AgentRecord {
             agent: AgentId::generate(),
             template: template.name.clone(),
@@ -349,7 +362,7 @@ impl Admission {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let entry = Entry::refused(now, principal.into(), action, refusal.code(), &refusal.detail()).on(subject);
-        self.means.audit.record(entry).await?;
+        self.means.audit.record(refusal.under(entry)).await?;
         Ok(())
     }
 

@@ -31,14 +31,19 @@ impl Admission {
         order: &Arc<Order>,
         now: Timestamp,
     ) -> Result<Readmitted, Refusal> {
-        let decided = self.decide_again(order, now).await;
+        let decided = self.decide_again(principal, order, now).await;
         if let Err(refusal) = &decided {
             self.put_on_record(principal, "retry_task", &order.task.to_string(), refusal, now).await?;
         }
         decided
     }
 
-    async fn decide_again(&self, order: &Arc<Order>, now: Timestamp) -> Result<Readmitted, Refusal> {
+    async fn decide_again(
+        &self,
+        principal: &Principal,
+        order: &Arc<Order>,
+        now: Timestamp,
+    ) -> Result<Readmitted, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
@@ -59,6 +64,7 @@ impl Admission {
         self.means.templates.get(&order.template)?;
         let restored = self.restore(Arc::clone(order)).await?;
         let placement = Placement { template: Arc::clone(restored.template()), worker: order.worker };
+        self.may_use(&placement.template, principal, &order.tenant, order.user.as_ref()).await?;
         let place = self.enter(&placement, order.input.len())?;
         Ok(Readmitted(place))
     }

@@ -111,9 +111,9 @@ impl Entry {
         self
     }
 
-    /// The change that appends it to the log. Commit it together with what was decided.
+    /// The change that appends it to the log.
     #[must_use]
-    pub fn into_batch(self) -> Batch {
+    pub(super) fn into_batch(self) -> Batch {
         Batch::new().chain(Keyspace::Audit, self.encode())
     }
 

@@ -44,7 +44,7 @@ pub struct PublishedVersion {
 /// The templates. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
 pub struct Templates {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     pub(super) on_publish: ArcSwap<Vec<OnPublish>>,
     look_ups: LookUps,
     address: Address<Message>,
-    store: Option<Store>,
+    pub(super) store: Option<Store>,
     /// How long a verification is believed; for ever where signatures are not required.
     believed: Duration,
 }
@@ -82,6 +82,11 @@ impl Templates {
     ) -> (Self, impl Fn() -> (TemplatesActor, Arguments) + Send + Sync + use<>) {
         let believed = if settings.enable_signature_validation { settings.cache_ttl } else { Duration::MAX };
         let templates = Self::over(Snapshot::default(), Some(store.clone()), believed);
+        let address = templates.shared.address.clone();
+        policies.on_change(Arc::new(move |_policy| {
+            // While the actor is not there, nobody hears this; its start looks at everything anyway.
+            let _absent = address.cast(Message::PolicyChanged).is_err();
+        }));
         let workshop = Arc::new(Workshop { settings, directory, store, policies });
         let shared = templates.shared.clone();
         let make = move || {
@@ -229,6 +234,6 @@ impl std::fmt::Debug for Templates {
     }
 }
 
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(read).await.map_err(|fault| Error::Interrupted(fault.to_string()))?
 }

@@ -12,6 +12,8 @@ pub(super) enum Message {
     Due(Scope),
     /// From a look-up, once for each verification: it is older than the settings allow.
     Expired(TemplateName),
+    /// From the policy's actor: another policy is in force.
+    PolicyChanged,
     /// From the actor's own task: a look is over.
     Looked(Box<Result<Looked, Error>>),
 }

@@ -27,6 +27,7 @@ mod message;
 mod metrics;
 mod model;
 mod refresh;
+mod resolved;
 pub mod signing;
 mod snapshot;
 mod source;

@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{TemplateName, Version};
+use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::{self, Store};
 
 use super::archive;
@@ -34,6 +34,8 @@ pub(super) struct Workshop {
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) trust: TrustStore,
+    /// The policy by which the good versions were judged.
+    pub(super) policy: Option<Digest>,
 }
 
 /// What a look came to; the store knows it already.
@@ -77,7 +79,9 @@ impl Workshop {
         let rules = Rules { trust: required, policy: &policy };
         let everything = scope.everything || keys_changed;
         let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
-        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        // Another policy judges every good version anew; files that it would let in are judged in every look.
+        let doubts_all = keys_changed || known.policy != Some(policy.digest());
+        news.doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
         self.ask_archive(&known.catalog, &mut news)?;
         let verified = if keys_changed {
             Verified::All
@@ -90,7 +94,7 @@ impl Workshop {
             recalled if recalled.is_empty() => decision,
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
-        Ok(Looked { known: Known { catalog, trust }, changes, verified })
+        Ok(Looked { known: Known { catalog, trust, policy: Some(policy.digest()) }, changes, verified })
     }
 
     fn load_keys(&self, before: &TrustStore) -> TrustStore {

@@ -1,0 +1,4 @@
+//! The rules, and the actor over a directory.
+
+mod loading;
+mod shipped;
