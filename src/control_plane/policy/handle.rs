@@ -138,6 +138,17 @@ impl Policies {
     }
 }
 
+#[cfg(test)]
+impl Policies {
+    /// Puts another policy in the place of a fixed one.
+    pub(crate) fn replace(&self, policy: Policy) {
+        let policy = Arc::new(policy);
+        let in_force = InForce { policy: policy.clone(), ..InForce::clone(&self.in_force()) };
+        self.0.in_force.store(Arc::new(in_force));
+        self.0.listeners.load().iter().for_each(|tell| tell(&policy));
+    }
+}
+
 impl std::fmt::Debug for Policies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}", self.current())

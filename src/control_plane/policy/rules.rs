@@ -258,6 +258,15 @@ impl Policy {
     }
 }
 
+#[cfg(test)]
+impl Policy {
+    /// The shipped rules and one good module.
+    pub(crate) fn written(module: &str) -> Self {
+        let file = File { name: "a.rego".to_owned(), text: module.to_owned() };
+        Self::load(Source::of(vec![file]).expect("small"), None).expect("a good policy")
+    }
+}
+
 impl Operators {
     fn of(source: &Source, data: &Data) -> Result<Option<Self>, Vec<String>> {
         if source.modules().next().is_none() {

@@ -20,6 +20,7 @@ fn denied(policy: &Policy, template: &Value) -> Vec<String> {
     policy.check(template, None).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
+// INVARIANT I29: whatever goes wrong denies.
 #[test]
 fn a_policy_that_cannot_be_used_is_refused_with_its_place() {
     for (text, part) in [

@@ -22,8 +22,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let policy = Policy::new(
-            "package factory.template\n\ndeny contains {\"rule\": \"x\", \"message\": \"no\"} if { input.template.system_prompt == \"denied\" }",
+        let policy = Policy::written(
+            "package operator.template\n\ndeny contains {\"rule\": \"x\", \"message\": \"no\"} if { input.template.system_prompt == \"denied\" }",
         );
         Self { catalog: Catalog::default(), policy, clock: 0 }
     }
