@@ -34,6 +34,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod versions;
 
 pub use listener::{Listener, Sockets};
 pub use rooms::{Readiness, Rooms};

@@ -66,7 +66,7 @@ impl Audit {
     }
 
     /// The change that appends an entry to the log. Commit it together with what was decided.
-    // INVARIANT I67: this is the only way from an entry to the log, so that every entry names the policy in force.
+    // INVARIANT I67: no entry becomes a batch without a policy, so that every entry names the one in force.
     #[must_use]
     pub fn batch(&self, entry: Entry) -> Batch {
         let policy = entry.policy.or_else(|| self.policy.load().as_deref().copied());
