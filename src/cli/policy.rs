@@ -167,7 +167,7 @@ fn asker(written: &str) -> Result<Asker, Error> {
 
 fn judged(file: &Path, policy: &Policy, asker: Option<&Asker>) -> Result<TemplateReport, Error> {
     let beside = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let reasons = match signing::validate_file(file, beside, policy) {
+    let reasons: Vec<String> = match signing::validate_file(file, beside, policy) {
         Ok(validated) => asker
             .and_then(|asker| policy.check_use(&validated.resolved, validated.digest, asker).err())
             .unwrap_or_default()

@@ -66,7 +66,9 @@ async fn an_edited_policy_takes_templates_away_and_brings_them_back() {
     assert_ne!(second.digest, first.digest);
     daemon.run("worker", "goes on").await;
 
-    daemon.workshop.write("policy/gossip.rego", "package operator.template\n\ndeny contains x if { x := nothing(1) }\n");
+    daemon
+        .workshop
+        .write("policy/gossip.rego", "package operator.template\n\ndeny contains x if { x := nothing(1) }\n");
     let bad = policy(&daemon, "the refusal", |policy| !policy.reasons.is_empty()).await;
     assert_eq!((bad.status.as_str(), &bad.digest), ("published_with_refused_edit", &second.digest));
     assert_eq!(bad.reasons, ["gossip.rego:3:27: there is no function nothing"]);
@@ -135,7 +137,8 @@ async fn who_may_use_a_template_is_decided_at_admission_and_on_record() {
     }
     let (status, _) = daemon.post("/factory/tasks?wait=20s", &ask("finance")).await;
     assert_eq!(status, 200);
-    let (status, problem) = daemon.post("/factory/agents", &json!({"template_name": "worker", "tenant": "sales"})).await;
+    let (status, problem) =
+        daemon.post("/factory/agents", &json!({"template_name": "worker", "tenant": "sales"})).await;
     assert_eq!((status, &problem["code"]), (403, &json!("template_use_denied")));
     let (_, audit) = daemon.get("/factory/audit").await;
     let codes: Vec<&Value> = audit["items"].as_array().expect("a list").iter().map(|entry| &entry["code"]).collect();
@@ -152,7 +155,8 @@ async fn every_decision_of_every_route_names_its_policy() {
     let agent = agent["agent_id"].as_str().expect("an id").to_owned();
     let (_, described) = daemon.get("/openapi.json").await;
     for (path, methods) in described["paths"].as_object().expect("paths") {
-        let path = path.replace("{id}", if path.contains("agents") { &agent } else { &task }).replace("{name}", "worker");
+        let path =
+            path.replace("{id}", if path.contains("agents") { &agent } else { &task }).replace("{name}", "worker");
         let path = path.replace("{scope}", "tenant:a");
         for method in methods.as_object().expect("methods").keys() {
             if method == "post" {
@@ -163,7 +167,14 @@ async fn every_decision_of_every_route_names_its_policy() {
     let set = daemon.ctl(&["budgets", "set", "tenant:a", "1.00", "--window", "day"]).await;
     let stopped = daemon.ctl(&["agents", "stop", &agent]).await;
     let backup = daemon.ctl(&["backup", "copy"]).await;
-    assert_eq!((set.code, stopped.code, backup.code), (Some(0), Some(0), Some(0)), "{}{}{}", set.err, stopped.err, backup.err);
+    assert_eq!(
+        (set.code, stopped.code, backup.code),
+        (Some(0), Some(0), Some(0)),
+        "{}{}{}",
+        set.err,
+        stopped.err,
+        backup.err
+    );
     let digest = daemon.client.policy().await.expect("a policy").digest;
     let (_, audit) = daemon.get("/factory/audit?limit=1000").await;
     let entries = audit["items"].as_array().expect("a list");
@@ -200,20 +211,19 @@ async fn operators_try_their_rules_without_a_daemon() {
         .collect();
     assert_eq!(
         outcomes,
-        [
-            (json!("gossip_test.rego:5:1"), json!("passed")),
-            (json!("gossip_test.rego:9:1"), json!("failed")),
-        ]
+        [(json!("gossip_test.rego:5:1"), json!("passed")), (json!("gossip_test.rego:9:1"), json!("failed")),]
     );
     fs::remove_file(workshop.path("policy/gossip_test.rego")).expect("removed");
     let denied = run(&["--template", "templates/worker.json"]).await;
     assert_eq!(denied.code, Some(3));
     assert!(denied.out.contains("no template may gossip"), "{}", denied.out);
     workshop.template("worker", json!({}));
-    let used = run(&["--template", "templates/worker.json", "--principal", r#"{"name": "ann", "tenant": "sales"}"#]).await;
+    let used =
+        run(&["--template", "templates/worker.json", "--principal", r#"{"name": "ann", "tenant": "sales"}"#]).await;
     assert_eq!(used.code, Some(3), "{}", used.err);
     assert!(used.out.contains("sales is not in finance"), "{}", used.out);
-    let validated = factoryctl(&workshop.socket(), &["templates", "validate", "templates/worker.json", "--policy", "policy"], "");
+    let validated =
+        factoryctl(&workshop.socket(), &["templates", "validate", "templates/worker.json", "--policy", "policy"], "");
     assert_eq!(validated.await.code, Some(0));
     workshop.write("policy/bad.rego", "package somewhere.else\n\ndeny contains 1 if true\n");
     let bad = run(&[]).await;

@@ -6,9 +6,9 @@ mod api;
 mod budgets;
 mod chaos;
 mod log;
+mod policy;
 mod providers;
 mod retention;
-mod policy;
 mod templates;
 mod tools;
 

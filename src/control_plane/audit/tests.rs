@@ -108,5 +108,9 @@ async fn every_entry_names_the_policy_in_force() {
     log.store.commit(log.audit.batch(entry(2))).await.expect("committed");
     log.audit.record(entry(3).under(own)).await.expect("recorded");
     let told: Vec<_> = log.audit.tail(0, 10).await.expect("read").into_iter().map(|one| one.entry.policy).collect();
-    assert_eq!(told, [Some(first), Some(second), Some(own)], "one that says which policy it was decided under keeps it");
+    assert_eq!(
+        told,
+        [Some(first), Some(second), Some(own)],
+        "one that says which policy it was decided under keeps it"
+    );
 }

@@ -200,9 +200,7 @@ fn read(directory: &Path, environment: Option<String>, known: Option<Digest>) ->
 /// A policy that cannot be kept is in force all the same: only a restart with bad files would miss it.
 async fn keep(store: Store, directory: PathBuf, policy: Arc<Policy>) {
     let at = store.clone();
-    let batch = tokio::task::spawn_blocking(move || {
-        archive::keep(&at, &directory, policy.source(), Timestamp::now())
-    });
+    let batch = tokio::task::spawn_blocking(move || archive::keep(&at, &directory, policy.source(), Timestamp::now()));
     let kept = match batch.await.map_err(|fault| fault.to_string()).and_then(|batch| batch) {
         Ok(batch) => store.commit(batch).await.map(|_position| ()).map_err(|fault| fault.to_string()),
         Err(fault) => Err(fault),

@@ -58,11 +58,12 @@ pub(super) fn keep(store: &Store, directory: &Path, source: &Source, now: Timest
     let digest = source.digest();
     let files = source.files.iter().map(|file| FileBody { name: file.name.clone(), text: file.text.clone() });
     let content = ContentBody { files: files.collect(), since_micros: now.micros() };
-    let current =
-        CurrentBody { digest: (*digest.as_bytes()).into(), directory: directory.display().to_string() };
-    let batch = Batch::new()
-        .put(Keyspace::Policy, content_key(&digest), encode(KIND_CONTENT, &content)?)
-        .put(Keyspace::Policy, CURRENT, encode(KIND_CURRENT, &current)?);
+    let current = CurrentBody { digest: (*digest.as_bytes()).into(), directory: directory.display().to_string() };
+    let batch = Batch::new().put(Keyspace::Policy, content_key(&digest), encode(KIND_CONTENT, &content)?).put(
+        Keyspace::Policy,
+        CURRENT,
+        encode(KIND_CURRENT, &current)?,
+    );
     let kept = store
         .range(Keyspace::Policy, CONTENT, None, Direction::Ascending, POLICIES_MAX.saturating_mul(2))
         .map_err(|fault| fault.to_string())?;

@@ -131,8 +131,9 @@ mod tests {
 
     #[test]
     fn true_grants_to_every_template_and_a_list_to_those_named() {
-        let data = Data::parse(r#"{"grants": {"tools": {"http_get": true, "run_shell": ["ops-*", "root"]}}, "teams": ["a"]}"#)
-            .expect("good");
+        let data =
+            Data::parse(r#"{"grants": {"tools": {"http_get": true, "run_shell": ["ops-*", "root"]}}, "teams": ["a"]}"#)
+                .expect("good");
         let told = json!({"tools": {"http_get": ["*"], "run_shell": ["ops-*", "root"]}});
         assert_eq!(data.shipped, json!({"grants": told}));
         assert_eq!(data.operators, json!({"grants": told, "teams": ["a"]}));

@@ -108,8 +108,7 @@ impl Policies {
 
     fn over(policy: Policy, directory: Option<PathBuf>, environment: Option<String>) -> Self {
         let status = if policy.is_closed() { Status::Refused } else { Status::Published };
-        let in_force =
-            InForce { policy: Arc::new(policy), status, reasons: Vec::new(), since: Timestamp::now() };
+        let in_force = InForce { policy: Arc::new(policy), status, reasons: Vec::new(), since: Timestamp::now() };
         let in_force = ArcSwap::from_pointee(in_force);
         Self(Arc::new(Shared { in_force, listeners: ArcSwap::default(), directory, environment }))
     }

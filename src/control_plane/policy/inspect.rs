@@ -108,17 +108,17 @@ fn aliases(module: &Module) -> BTreeMap<String, String> {
 
 /// `a.b.c`, as far as it is written with fixed names.
 fn path(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Var { span, .. } => Some(span.text().to_owned()),
-        Expr::RefDot { refr, field, .. } => Some(format!("{}.{}", path(refr)?, field.0.text())),
-        Expr::RefBrack { refr, index, .. } => match &**index {
-            Expr::String { value, .. } | Expr::RawString { value, .. } => {
-                Some(format!("{}.{}", path(refr)?, value.as_string().ok()?))
-            }
-            _ => path(refr),
-        },
-        _ => None,
+    if let Expr::Var { span, .. } = expr {
+        return Some(span.text().to_owned());
     }
+    if let Expr::RefDot { refr, field, .. } = expr {
+        return Some(format!("{}.{}", path(refr)?, field.0.text()));
+    }
+    let Expr::RefBrack { refr, index, .. } = expr else { return None };
+    if let Expr::String { value, .. } | Expr::RawString { value, .. } = &**index {
+        return Some(format!("{}.{}", path(refr)?, value.as_string().ok()?));
+    }
+    path(refr)
 }
 
 /// One way round, where rules need themselves.
@@ -134,6 +134,7 @@ fn cycle(uses: &BTreeMap<String, (String, BTreeSet<String>)>) -> Option<String> 
         }
         way.push((start, next(start)));
         while let Some((name, open)) = way.last_mut() {
+            let name = *name;
             let Some(to) = open.pop() else {
                 let _new = done.insert(name);
                 let _done = way.pop();
@@ -217,7 +218,11 @@ impl Walk<'_> {
         }
         let depth = depth.saturating_add(1);
         match expr {
-            Expr::String { .. } | Expr::RawString { .. } | Expr::Number { .. } | Expr::Bool { .. } | Expr::Null { .. } => {}
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. } => {}
             Expr::Var { .. } => self.mention(expr),
             Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| self.expr(item, depth)),
             Expr::Object { fields, .. } => {
@@ -252,14 +257,14 @@ impl Walk<'_> {
 
     /// What is asked for by a value that is worked out.
     fn indices(&mut self, expr: &Expr, depth: usize) {
-        match expr {
-            Expr::RefDot { refr, .. } => self.indices(refr, depth),
-            Expr::RefBrack { refr, index, .. } => {
-                self.indices(refr, depth);
-                self.expr(index, depth);
-            }
-            Expr::Var { .. } => {}
-            other => self.expr(other, depth),
+        let depth = depth.saturating_add(1);
+        if let Expr::RefDot { refr, .. } = expr {
+            self.indices(refr, depth);
+        } else if let Expr::RefBrack { refr, index, .. } = expr {
+            self.indices(refr, depth);
+            self.expr(index, depth);
+        } else if !matches!(expr, Expr::Var { .. }) {
+            self.expr(expr, depth);
         }
     }
 

@@ -5,7 +5,7 @@
 pub const NESTING_MAX: usize = 12;
 /// The most `(` inside one another.
 const ROUND_MAX: usize = 32;
-/// The most signs (`+ - * / % & |`) of one rule, so that no expression is deeper.
+/// The most signs (`+ - * / % & | .`) of one rule, so that no expression is deeper.
 const SIGNS_MAX: usize = 512;
 /// The most minus signs one behind the other.
 const MINUS_MAX: usize = 4;
@@ -53,7 +53,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
             ']' | '}' => square = square.saturating_sub(1),
             '(' => round = round.saturating_add(1),
             ')' => round = round.saturating_sub(1),
-            '+' | '-' | '*' | '/' | '%' | '&' | '|' => signs = signs.saturating_add(1),
+            '+' | '-' | '*' | '/' | '%' | '&' | '|' | '.' => signs = signs.saturating_add(1),
             _ => {}
         }
         minus = match c {

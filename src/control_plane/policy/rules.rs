@@ -183,8 +183,7 @@ impl Policy {
         }
         let Some(operators) = self.operators.as_ref().filter(|operators| operators.denies_use) else { return Ok(()) };
         let input = json!({"template": resolved, "principal": told(asker), "environment": self.environment});
-        let denials =
-            operators.rules.denials(DENY_USE, &input).map_err(|fault| vec![Denial::unanswered(fault)])?;
+        let denials = operators.rules.denials(DENY_USE, &input).map_err(|fault| vec![Denial::unanswered(fault)])?;
         let verdict = if denials.is_empty() { Ok(()) } else { Err(denials) };
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         if uses.len() >= USES_MAX {
@@ -197,14 +196,15 @@ impl Policy {
     /// The shipped rules see only the name, the tools and one number of a template, so that templates that inherit these share
     /// a verdict.
     fn ask_shipped(&self, resolved: &Value) -> Vec<Denial> {
-        let nothing = Value::Null;
-        let part = |name: &str| resolved.get(name).unwrap_or(&nothing);
-        let name = if self.grants.tell_names_apart() { part("name").clone() } else { json!("any") };
+        let name = resolved.get("name").filter(|_| self.grants.tell_names_apart()).cloned();
+        let name = name.unwrap_or_else(|| json!("any"));
         let mut seen = json!({"name": name});
         if let Some(fields) = seen.as_object_mut() {
             for (field, value) in [("tools", resolved.get("tools")), ("model", resolved.get("model"))] {
                 let value = match (field, value) {
-                    ("model", Some(model)) => model.get("max_output_tokens").map(|max| json!({"max_output_tokens": max})),
+                    ("model", Some(model)) => {
+                        model.get("max_output_tokens").map(|max| json!({"max_output_tokens": max}))
+                    }
                     (_, value) => value.cloned(),
                 };
                 fields.extend(value.map(|value| (field.to_owned(), value)));
@@ -240,13 +240,15 @@ impl Policy {
         let Some(operators) = &self.operators else { return Ok(()) };
         let mut mistakes = Vec::new();
         for (template, signer, principal) in probes() {
-            for (rule, is_there) in [(DENY, operators.denies), (DENY_USE, operators.denies_use)] {
-                let (signer, principal) = if rule == DENY { (&signer, &Value::Null) } else { (&Value::Null, &principal) };
-                let mut input = json!({"template": template, "environment": self.environment});
-                if let Some(input) = input.as_object_mut() {
-                    let told = if rule == DENY { ("signer", signer) } else { ("principal", principal) };
-                    let _new = input.insert(told.0.to_owned(), told.1.clone());
-                }
+            let environment = &self.environment;
+            for (rule, is_there, input) in [
+                (DENY, operators.denies, json!({"template": template, "signer": signer, "environment": environment})),
+                (
+                    DENY_USE,
+                    operators.denies_use,
+                    json!({"template": template, "principal": principal, "environment": environment}),
+                ),
+            ] {
                 if is_there && let Err(fault) = operators.rules.denials(rule, &input) {
                     mistakes.push(fault);
                 }
@@ -276,7 +278,9 @@ impl Operators {
         let found = inspect::inspect(rules.first())?;
         let (denies, denies_use) = (found.has(PACKAGE, "deny"), found.has(PACKAGE, "deny_use"));
         if !denies && !denies_use {
-            return Err(vec![format!("no module has a rule deny or deny_use in package {PACKAGE}: nothing would be denied")]);
+            return Err(vec![format!(
+                "no module has a rule deny or deny_use in package {PACKAGE}: nothing would be denied"
+            )]);
         }
         Ok(Some(Self { rules, denies, denies_use }))
     }

@@ -108,7 +108,8 @@ impl Workshop {
             Err(refused) => (Err(refused), None),
         };
         news.order = order;
-        let entry = request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().into_batch_under(policy.digest()));
+        let entry =
+            request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().into_batch_under(policy.digest()));
         let verified = if keys_changed {
             Verified::All
         } else {

@@ -27,16 +27,37 @@ fn a_policy_that_cannot_be_used_is_refused_with_its_place() {
         ("this is not rego", "a.rego:1:"),
         ("package other\n\ndeny contains 1 if true", "a.rego:1:1: package other is not looked at"),
         ("package operator.template\n\ndeny[x] { x := 1 }", "a.rego:3:9: `if` keyword"),
-        ("package operator.template\n\ndeny contains d if {\n  input.template.nothing\n  d := no_such(input)\n}", "a.rego:5:8: there is no function no_such"),
-        ("package operator.template\n\ndeny contains d if { d := count(1, 2, 3) }", "a.rego:3:27: count takes 1 arguments"),
-        ("package operator.template\n\nf(x) := f(x)\n\ndeny contains d if { d := f(1) }", "rules must not need themselves"),
-        ("package operator.template\n\nf(x) := g(x)\n\ng(x) := [y | y := f(x)]\n\ndeny contains d if { d := f(1) }", "data.operator.template.f -> data.operator.template.g"),
-        ("package operator.template\n\na := b\n\nb := a\n\ndeny contains d if { d := a }", "rules must not need themselves"),
-        ("package operator.template\n\ndeny contains d if { d := numbers.range(0, 9) }", "numbers.range is not allowed"),
+        (
+            "package operator.template\n\ndeny contains d if {\n  input.template.nothing\n  d := no_such(input)\n}",
+            "a.rego:5:8: there is no function no_such",
+        ),
+        (
+            "package operator.template\n\ndeny contains d if { d := count(1, 2, 3) }",
+            "a.rego:3:27: count takes 1 arguments",
+        ),
+        (
+            "package operator.template\n\nf(x) := f(x)\n\ndeny contains d if { d := f(1) }",
+            "rules must not need themselves",
+        ),
+        (
+            "package operator.template\n\nf(x) := g(x)\n\ng(x) := [y | y := f(x)]\n\ndeny contains d if { d := f(1) }",
+            "data.operator.template.f -> data.operator.template.g",
+        ),
+        (
+            "package operator.template\n\na := b\n\nb := a\n\ndeny contains d if { d := a }",
+            "rules must not need themselves",
+        ),
+        (
+            "package operator.template\n\ndeny contains d if { d := numbers.range(0, 9) }",
+            "numbers.range is not allowed",
+        ),
         ("package operator.template\n\ndeny := true", "is not a set of {rule, message}"),
         ("package operator.template\n\ndeny contains \"x\" if true", "is not a set of {rule, message}"),
         ("package operator.template\n\ndenies contains \"x\" if true", "no module has a rule deny"),
-        ("package operator.template\n\ndeny contains d if { d := to_number(input.template.name) }", "cannot be evaluated: a.rego:3:"),
+        (
+            "package operator.template\n\ndeny contains d if { d := to_number(input.template.name) }",
+            "cannot be evaluated: a.rego:3:",
+        ),
         ("package operator.template\n\ndeny contains d if { d := unheard_of }", "a.rego:3:"),
     ] {
         let told = load(&[("a.rego", text)]).expect_err(text);
@@ -81,7 +102,11 @@ fn operators_cannot_weaken_the_shipped_rules_but_by_grants() {
     assert_eq!(denied(&granted, &json!({"name": "mail", "tools": ["run_shell"]})).len(), 1);
     let all = load(&[("data.json", r#"{"grants": {"tools": {"run_shell": true}}}"#)]).expect("good");
     assert_eq!(denied(&all, &json!({"name": "mail", "tools": ["run_shell"]})), Vec::<String>::new());
-    assert_eq!(denied(&all, &json!({"name": "mail", "tools": ["run_shell", "bash"]})).len(), 1, "the other is not granted");
+    assert_eq!(
+        denied(&all, &json!({"name": "mail", "tools": ["run_shell", "bash"]})).len(),
+        1,
+        "the other is not granted"
+    );
 }
 
 #[test]

@@ -72,4 +72,3 @@ fn sizes_have_a_cap() {
     let many: Vec<String> = (0..65).map(|n| format!("t{n}")).collect();
     assert!(denied(json!({ "tools": many }))[0].contains("tool_count"));
 }
-

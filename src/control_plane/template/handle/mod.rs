@@ -204,6 +204,8 @@ impl std::fmt::Debug for Templates {
     }
 }
 
-pub(super) async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(read).await.map_err(|fault| Error::Interrupted(fault.to_string()))?
 }
