@@ -222,9 +222,9 @@ async fn operators_try_their_rules_without_a_daemon() {
         run(&["--template", "templates/worker.json", "--principal", r#"{"name": "ann", "tenant": "sales"}"#]).await;
     assert_eq!(used.code, Some(3), "{}", used.err);
     assert!(used.out.contains("sales is not in finance"), "{}", used.out);
-    let validated =
-        factoryctl(&workshop.socket(), &["templates", "validate", "templates/worker.json", "--policy", "policy"], "");
-    assert_eq!(validated.await.code, Some(0));
+    let arguments = ["templates", "validate", "templates/worker.json", "--policy", "policy"];
+    let validated = factoryctl(&workshop.socket(), &arguments, "").await;
+    assert_eq!(validated.code, Some(0));
     workshop.write("policy/bad.rego", "package somewhere.else\n\ndeny contains 1 if true\n");
     let bad = run(&[]).await;
     assert_eq!(bad.code, Some(3));

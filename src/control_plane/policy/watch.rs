@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use tracing::{debug, error};
 
 /// How long the directory must have been left alone: the debounce.
-pub const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(100);
 /// The longest wait for files that are written to without pause.
-pub const PATIENCE: Duration = Duration::from_millis(600);
+const PATIENCE: Duration = Duration::from_millis(600);
 /// How often the directory is read even if nothing was noticed.
-pub const RESCAN_EVERY: Duration = Duration::from_secs(10);
+const RESCAN_EVERY: Duration = Duration::from_secs(10);
 /// Notes that may wait; they all say the same.
 const NOTES_MAX: usize = 1;
 
