@@ -84,6 +84,14 @@ fn place(span: &Span) -> String {
     format!("{}:{}:{}", span.source.file(), span.line, span.col)
 }
 
+/// Where a name begins.
+fn begin(expr: &Expr) -> Option<&Span> {
+    if let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = expr {
+        return begin(refr);
+    }
+    if let Expr::Var { span, .. } = expr { Some(span) } else { None }
+}
+
 /// The name that a rule defines, its arguments where it is a function, and where it begins.
 fn head(rule: &Rule) -> (String, Option<usize>, &Span) {
     let first = |refr: &Expr| path(refr).unwrap_or_default().split('.').next().unwrap_or_default().to_owned();
@@ -237,7 +245,7 @@ impl Walk<'_> {
                 self.query(query, depth);
             }
             Expr::Call { span, fcn, params, .. } => {
-                self.call(span, fcn, params.len());
+                self.call(begin(fcn).unwrap_or(span), fcn, params.len());
                 params.iter().for_each(|part| self.expr(part, depth));
             }
             Expr::UnaryExpr { expr, .. } => self.expr(expr, depth),
