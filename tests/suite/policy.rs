@@ -179,7 +179,7 @@ async fn every_decision_of_every_route_names_its_policy() {
     let (_, audit) = daemon.get("/factory/audit?limit=1000").await;
     let entries = audit["items"].as_array().expect("a list");
     let actions: BTreeSet<&str> = entries.iter().filter_map(|entry| entry["action"].as_str()).collect();
-    for wanted in ["submit_task", "create_agent", "set_budgets", "take_backup"] {
+    for wanted in ["submit_task", "create_agent", "set_budget", "stop_agent", "take_backup"] {
         assert!(actions.contains(wanted), "{wanted} is not among {actions:?}");
     }
     for entry in entries {
