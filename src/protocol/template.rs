@@ -26,6 +26,9 @@ pub struct Template {
     pub kind: String,
     /// `published`; `refused` where no version was ever good; `published_with_refused_edit` where the last good version serves.
     pub status: String,
+    /// The environment whose file serves, or is refused where none serves; left out where that is the base directory's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -75,12 +75,13 @@ fn signer(signature: Option<&TemplateSignature>) -> (Tone, String) {
 }
 
 fn list(templates: &[Template], paint: Paint) -> String {
-    let mut table = Table::new(paint, &["TEMPLATE", "VERSION", "KIND", "STATUS", "SIGNED BY", "FOR"]);
+    let mut table = Table::new(paint, &["TEMPLATE", "VERSION", "KIND", "FROM", "STATUS", "SIGNED BY", "FOR"]);
     for template in templates {
         table.row([
             plain(&template.name),
             plain(&template.version),
             plain(&template.kind),
+            plain(template.environment.as_deref().unwrap_or("-")),
             (words::tone_of(&template.status), template.status.clone()),
             signer(template.signature.as_ref()),
             plain(template.description.clone().unwrap_or_default()),
@@ -99,6 +100,7 @@ fn detail(template: &Template, paint: Paint) -> String {
         signer(template.signature.as_ref()).1
     )];
     lines.extend(template.description.clone());
+    lines.extend(template.environment.as_ref().map(|name| format!("from the environment {name}")));
     lines.push(paint.text(Tone::Faint, &format!("sha256 {}", template.digest)));
     lines.extend(template.reasons.iter().map(|reason| format!("{} {reason}", paint.text(Tone::Bad, "refused:"))));
     lines.extend(template.resolved.as_ref().map(|resolved| format!("\n{resolved:#}")));

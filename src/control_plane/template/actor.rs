@@ -14,6 +14,7 @@ use super::message::Message;
 use super::metrics::{self, Load};
 use super::refresh::{Known, Looked, Workshop, refresh};
 use super::snapshot::Snapshot;
+use super::source::reading::SETTLE;
 use super::source::scope::Scope;
 use super::source::watch::{Targets, Watch};
 use super::state::Change;
@@ -38,7 +39,9 @@ pub(super) struct State {
     /// What is to be looked at when the present look is over.
     next: Scope,
     looking: bool,
-    _watch: Option<Watch>,
+    /// Whether a look at what is being changed is due already.
+    settling: bool,
+    _watch: Watch,
 }
 
 impl Actor for TemplatesActor {
@@ -52,25 +55,16 @@ impl Actor for TemplatesActor {
         if !workshop.settings.enable_signature_validation {
             warn!("signature validation is off: UNSIGNED templates run; only for development");
         }
-        let targets = Targets::of(&workshop.directory, &workshop.settings);
-        let watch = Watch::start(targets, move |scope| {
+        let targets = workshop.source.targets(&workshop.settings);
+        let watch = Watch::start(targets, workshop.settings.rescan_every, move |scope| {
             // An actor that has ended watches nothing any more.
             let _ended = myself.cast(Message::Due(scope)).is_err();
         });
-        let watch = match watch {
-            Ok(watch) => Some(watch),
-            Err(reason) => {
-                error!(
-                    reason,
-                    "cannot watch the templates; edits are seen only when verifications expire or at a restart"
-                );
-                None
-            }
-        };
         let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await?;
         let known = Arc::default();
         let mut state =
-            State { workshop, shared, events, known, next: Scope::default(), looking: false, _watch: watch };
+            State { workshop, shared, events, known, next: Scope::default(), looking: false, settling: false, _watch: watch };
+        state.settle_soon(&myself, &looked);
         state.show(looked);
         Ok(state)
     }
@@ -86,10 +80,17 @@ impl Actor for TemplatesActor {
             Message::Expired(name) => {
                 state.next.expired.insert(name);
             }
+            Message::Settle => {
+                state.settling = false;
+                state.next.add(Scope::swept());
+            }
             Message::Looked(looked) => {
                 state.looking = false;
                 match *looked {
-                    Ok(looked) => state.show(looked),
+                    Ok(looked) => {
+                        state.settle_soon(&myself, &looked);
+                        state.show(looked);
+                    }
                     Err(fault) => {
                         error!(%fault, "templates are as they were; looking again soon");
                         let _timer = myself.send_after(RETRY_AFTER, || Message::Due(Scope::all()));
@@ -103,6 +104,14 @@ impl Actor for TemplatesActor {
 }
 
 impl State {
+    /// Has everything looked at again where something is being changed.
+    fn settle_soon(&mut self, myself: &ActorRef<Message>, looked: &Looked) {
+        if looked.unsettled && !self.settling {
+            self.settling = true;
+            let _timer = myself.send_after(SETTLE, || Message::Settle);
+        }
+    }
+
     /// Begins the next look, unless one is under way.
     fn look(&mut self, myself: &ActorRef<Message>) {
         if self.looking || self.next.is_empty() {
@@ -121,7 +130,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, verified } = looked;
+        let Looked { known, changes, verified, unsettled: _ } = looked;
         let listeners = self.shared.on_publish.load();
         for change in &changes {
             if let Change::Published { good, .. } = change {

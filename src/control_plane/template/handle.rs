@@ -22,6 +22,7 @@ use super::metrics::{self, LookUps};
 use super::model::{Signer, Template};
 use super::refresh::Workshop;
 use super::snapshot::{Listing, Snapshot};
+use super::source::reading::Source;
 
 /// Is told of each version before it is served, and again after a restart of the actor.
 pub type OnPublish = Arc<dyn Fn(&Template) + Send + Sync>;
@@ -82,7 +83,8 @@ impl Templates {
     ) -> (Self, impl Fn() -> (TemplatesActor, Arguments) + Send + Sync + use<>) {
         let believed = if settings.enable_signature_validation { settings.cache_ttl } else { Duration::MAX };
         let templates = Self::over(Snapshot::default(), Some(store.clone()), believed);
-        let workshop = Arc::new(Workshop { settings, directory, store, policies });
+        let source = Source::of(&directory, &settings);
+        let workshop = Arc::new(Workshop { settings, source, store, policies });
         let shared = templates.shared.clone();
         let make = move || {
             let arguments = Arguments { workshop: workshop.clone(), shared: shared.clone(), events: events.clone() };

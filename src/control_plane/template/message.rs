@@ -12,6 +12,8 @@ pub(super) enum Message {
     Due(Scope),
     /// From a look-up, once for each verification: it is older than the settings allow.
     Expired(TemplateName),
+    /// From the actor's own timer: what was being changed may be done.
+    Settle,
     /// From the actor's own task: a look is over.
     Looked(Box<Result<Looked, Error>>),
 }

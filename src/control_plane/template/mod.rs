@@ -26,6 +26,7 @@ mod handle;
 mod message;
 mod metrics;
 mod model;
+mod parallel;
 mod refresh;
 pub mod signing;
 mod snapshot;
@@ -47,7 +48,7 @@ pub use model::{
     Supervision, Template,
 };
 pub use snapshot::{Listing, Status};
-pub use source::directory::TEMPLATES_MAX;
+pub use source::layers::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
 pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
 pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};

@@ -1,9 +1,9 @@
 //! One look at the world: read what changed, decide, make it durable. The actor then shows the outcome to everybody.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use tracing::{error, warn};
 
 use crate::config::settings;
@@ -15,16 +15,19 @@ use crate::store::{self, Store};
 use super::archive;
 use super::error::Error;
 use super::good::{Good, Rules};
-use super::source::directory::{self, Listed};
-use super::source::look::{self, Bytes};
+use super::metrics;
+use super::source::reading::{Ask, Reading, Source};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, Published, decide};
 use super::trust::TrustStore;
 
+/// Commits that wait side by side.
+const COMMITS_MAX: usize = 16;
+
 /// Where everything comes from and goes to.
 pub(super) struct Workshop {
     pub(super) settings: settings::Templates,
-    pub(super) directory: PathBuf,
+    pub(super) source: Source,
     pub(super) store: Store,
     pub(super) policies: Policies,
 }
@@ -42,6 +45,8 @@ pub(super) struct Looked {
     pub(super) changes: Vec<Change>,
     /// Good versions whose signatures were verified again.
     pub(super) verified: Verified,
+    /// Something is being changed: everything is to be looked at again soon.
+    pub(super) unsettled: bool,
 }
 
 /// Whose signatures were verified in a look.
@@ -56,28 +61,41 @@ pub(super) enum Verified {
 /// The store failed: nothing of the look may be shown.
 pub(super) async fn refresh(workshop: Arc<Workshop>, known: Arc<Known>, scope: Scope) -> Result<Looked, Error> {
     let store = workshop.store.clone();
-    let looked = tokio::task::spawn_blocking(move || workshop.look(&known, &scope))
+    let (looking, of_scope) = (workshop.clone(), scope);
+    let looked = tokio::task::spawn_blocking(move || looking.look(&known, &of_scope))
         .await
-        .map_err(|fault| Error::Interrupted(fault.to_string()))??;
-    // INVARIANT: a version is durable before anyone is served it.
-    for batch in archive::batches(&looked.changes)? {
-        store.commit(batch).await?;
+        .map_err(|fault| Error::Interrupted(fault.to_string()))
+        .flatten();
+    let kept = match looked {
+        Ok(looked) => keep(&store, &looked.changes).await.map(|()| looked),
+        Err(fault) => Err(fault),
+    };
+    if kept.is_err() {
+        workshop.source.forget();
     }
-    Ok(looked)
+    kept
+}
+
+/// Makes changes durable. Commits wait side by side, so that one reaching of the disk serves many of them.
+async fn keep(store: &Store, changes: &[Change]) -> Result<(), Error> {
+    // INVARIANT: a version is durable before anyone is served it.
+    let commits = archive::batches(changes)?.into_iter().map(|batch| store.commit(batch));
+    stream::iter(commits).buffer_unordered(COMMITS_MAX).try_for_each(|_| future::ready(Ok(()))).await?;
+    Ok(())
 }
 
 impl Workshop {
     fn look(&self, known: &Known, scope: &Scope) -> Result<Looked, Error> {
-        let reload = scope.keys || !scope.expired.is_empty();
+        let reload = scope.keys || scope.sweep || !scope.expired.is_empty();
         let trust = if reload { self.load_keys(&known.trust) } else { known.trust.clone() };
         let keys_changed = !trust.same_as(&known.trust);
         let now = Timestamp::now();
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then_some(&trust);
         let rules = Rules { trust: required, policy: &policy };
-        let everything = scope.everything || keys_changed;
-        let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
-        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        let mut news = News { seen: reading.seen, gone: reading.gone, doubt, ..News::default() };
         self.ask_archive(&known.catalog, &mut news)?;
         let verified = if keys_changed {
             Verified::All
@@ -90,7 +108,19 @@ impl Workshop {
             recalled if recalled.is_empty() => decision,
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
-        Ok(Looked { known: Known { catalog, trust }, changes, verified })
+        Ok(Looked { known: Known { catalog, trust }, changes, verified, unsettled: reading.unsettled })
+    }
+
+    fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {
+        let known = |name: &TemplateName| catalog.entries.get(name).and_then(|entry| entry.seen.as_deref());
+        let reading = self.source.read(ask, &known, catalog.entries.keys());
+        if ask.scope.sweep {
+            metrics::swept(reading.unheard);
+        }
+        if reading.unheard > 0 {
+            warn!(templates = reading.unheard, "changes that no event has told were found by a sweep");
+        }
+        reading
     }
 
     fn load_keys(&self, before: &TrustStore) -> TrustStore {
@@ -101,46 +131,6 @@ impl Workshop {
             }
         }
         trust
-    }
-
-    /// Reads what the scope asks for. Files whose bytes are the same are not parsed and verified again.
-    fn read(
-        &self,
-        catalog: &Catalog,
-        scope: &Scope,
-        everything: bool,
-        keys_changed: bool,
-        trust: Option<&TrustStore>,
-    ) -> News {
-        let mut news = News::default();
-        let names = match directory::list(&self.directory) {
-            Listed::Missing(reason) => {
-                // Whoever takes the whole directory away rather wants it back than every template stopped.
-                warn!(directory = %self.directory.display(), reason, "no templates can be read; those that serve go on");
-                return news;
-            }
-            Listed::Found { names, ignored } if everything => {
-                for reason in ignored {
-                    warn!(reason, "ignored in the templates directory");
-                }
-                news.gone = catalog.entries.keys().filter(|name| !names.contains(*name)).cloned().collect();
-                names
-            }
-            Listed::Found { .. } => scope.names.union(&scope.expired).cloned().collect(),
-        };
-        for name in names {
-            let Some(bytes) = directory::read(&self.directory, &name) else {
-                if catalog.entries.contains_key(&name) {
-                    news.gone.insert(name);
-                }
-                continue;
-            };
-            if keys_changed || scope.expired.contains(&name) || !unchanged(catalog, &name, &bytes) {
-                let seen = Arc::new(look::look(&name, &bytes, trust));
-                news.seen.insert(name, seen);
-            }
-        }
-        news
     }
 
     /// Asks the store about versions that the catalog does not know.
@@ -188,11 +178,6 @@ impl Workshop {
         }
         Ok(recalled)
     }
-}
-
-fn unchanged(catalog: &Catalog, name: &TemplateName, bytes: &Bytes) -> bool {
-    let seen = catalog.entries.get(name).and_then(|entry| entry.seen.as_ref());
-    seen.is_some_and(|seen| seen.fingerprint == bytes.fingerprint())
 }
 
 /// A damaged record is told and taken for none, so that it stops neither the other templates nor the start; the next

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, TemplateName, Version};
+use crate::domain::name::{Capability, Environment, TemplateName, Version};
 
 use super::model::Template;
 use super::refresh::Verified;
@@ -52,6 +52,8 @@ pub struct Listing {
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+    /// The environment whose file serves, or of which one is refused where none serves; none of the base.
+    pub environment: Option<Environment>,
 }
 
 impl std::fmt::Debug for Listing {
@@ -128,6 +130,7 @@ impl Snapshot {
                 template: Some(Arc::new(template)),
                 resolved: None,
                 reasons: Vec::new(),
+                environment: None,
             };
             let verified_micros = AtomicI64::new(i64::MAX);
             snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false) }));
@@ -181,5 +184,9 @@ fn listing(name: &TemplateName, entry: &Entry) -> Listing {
         resolved: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
+        environment: match &entry.good {
+            Some(good) => good.environment().cloned(),
+            None => entry.seen.as_ref().and_then(|seen| seen.environment.clone()),
+        },
     }
 }

@@ -12,15 +12,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, TemplateName, Version};
+use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use super::format::document;
 use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, seal};
 use super::model::Signer;
-use super::source::look::{Checked, Seen};
+use super::parallel;
+use super::source::look::{Beneath, Checked, Refusal, Seen};
 use super::trust::signature::Fault;
 
 /// Everything that is known about the templates.
@@ -31,6 +34,8 @@ pub(super) struct Catalog {
     pub(super) history: BTreeMap<(TemplateName, Version), Published>,
     /// The digest that the store names as the one in force.
     pub(super) current: BTreeMap<TemplateName, Digest>,
+    /// Who inherits from whom directly: by the parent's name, also of one that is not there.
+    children: BTreeMap<TemplateName, BTreeSet<TemplateName>>,
 }
 
 /// One template.
@@ -119,10 +124,11 @@ pub(super) struct Decision {
 }
 
 /// Decides what news about files change. Parents come before their children, so that a changed parent carries its descendants
-/// along in the same decision.
+/// along in the same decision; whoever neither changed nor inherits from what changed is left alone.
 pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Timestamp) -> Decision {
     let mut catalog = before.clone();
     let mut changes = Vec::new();
+    let touched = news.touches(before);
     catalog.history.extend(news.history);
     catalog.current.extend(news.current);
     for name in news.gone {
@@ -139,13 +145,28 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
         changes.push(Change::Published { good, record: None });
     }
     let distrusted = drop_distrusted(&mut catalog, &news.doubt, rules);
-    for name in catalog.parents_first() {
-        let verdict = catalog.judge(&name, rules, now);
-        if let Some(change) = catalog.apply(&name, verdict, before, &distrusted) {
-            changes.push(change);
+    catalog.relink(before, &touched);
+    for generation in catalog.generations(touched) {
+        // INVARIANT: a judgment reads only what earlier generations came to, so that their order among themselves is no matter.
+        let verdicts = parallel::map(&generation, |name| catalog.judge(name, rules, now));
+        for (name, verdict) in generation.iter().zip(verdicts) {
+            changes.extend(catalog.apply(name, verdict, before, &distrusted));
         }
     }
     Decision { catalog, changes }
+}
+
+impl News {
+    /// The templates that the news are about.
+    fn touches(&self, before: &Catalog) -> BTreeSet<TemplateName> {
+        let recalled = self.recalled.iter().map(|good| &good.template.name);
+        let named = self.seen.keys().chain(&self.gone).chain(recalled).cloned();
+        match &self.doubt {
+            Doubt::None => named.collect(),
+            Doubt::Some(doubted) => named.chain(doubted.iter().cloned()).collect(),
+            Doubt::All => named.chain(before.entries.keys().cloned()).collect(),
+        }
+    }
 }
 
 /// Takes away good versions that keys or policy no longer allow; returns why.
@@ -169,15 +190,11 @@ enum Verdict {
 }
 
 impl Entry {
-    fn checked(&self) -> Option<&Checked> {
-        self.seen.as_ref().and_then(|seen| seen.outcome.as_ref().ok())
-    }
-
     /// The parent that the file names, or that the last good version had where the file says nothing.
     fn parent(&self) -> Option<&TemplateName> {
-        match self.checked() {
-            Some(checked) => checked.document.extends(),
-            None => self.good.as_ref().and_then(|good| good.lineage.get(1)).map(|link| &link.name),
+        match self.seen.as_ref().filter(|seen| seen.outcome.is_ok()) {
+            Some(seen) => seen.parent(),
+            None => self.good.as_ref().and_then(|good| good.parent()),
         }
     }
 }
@@ -207,36 +224,67 @@ impl Catalog {
         Ok(chain)
     }
 
-    /// All names, those with fewer parents first.
-    fn parents_first(&self) -> Vec<TemplateName> {
-        let depth = |name: &TemplateName| self.chain(name).map_or(usize::MAX, |chain| chain.len());
-        let mut names: Vec<(usize, &TemplateName)> = self.entries.keys().map(|name| (depth(name), name)).collect();
-        names.sort();
-        names.into_iter().map(|(_, name)| name.clone()).collect()
+    /// Notes who inherits from whom now, for these templates.
+    fn relink(&mut self, before: &Self, names: &BTreeSet<TemplateName>) {
+        for name in names {
+            let (earlier, now) = (before.entries.get(name), self.entries.get(name));
+            let (earlier, now) = (earlier.and_then(Entry::parent), now.and_then(Entry::parent));
+            if earlier == now {
+                continue;
+            }
+            if let Some(parent) = earlier
+                && let Some(children) = self.children.get_mut(parent)
+            {
+                children.remove(name);
+                if children.is_empty() {
+                    self.children.remove(parent);
+                }
+            }
+            if let Some(parent) = now.cloned() {
+                self.children.entry(parent).or_default().insert(name.clone());
+            }
+        }
+    }
+
+    /// These templates and all that inherit from them, parents in an earlier generation than their children.
+    fn generations(&self, names: BTreeSet<TemplateName>) -> Vec<Vec<TemplateName>> {
+        let mut ahead: Vec<TemplateName> = names.iter().cloned().collect();
+        let mut all = names;
+        while let Some(name) = ahead.pop() {
+            let children = self.children.get(&name).into_iter().flatten();
+            let fresh: Vec<TemplateName> = children.filter(|child| all.insert((*child).clone())).cloned().collect();
+            ahead.extend(fresh);
+        }
+        let mut generations: BTreeMap<usize, Vec<TemplateName>> = BTreeMap::new();
+        for name in all {
+            let depth = self.chain(&name).map_or(usize::MAX, |chain| chain.len());
+            generations.entry(depth).or_default().push(name);
+        }
+        generations.into_values().collect()
     }
 
     fn judge(&self, name: &TemplateName, rules: &Rules<'_>, now: Timestamp) -> Verdict {
         let Some(entry) = self.entries.get(name) else { return Verdict::Same };
-        let checked = match entry.seen.as_ref().map(|seen| &seen.outcome) {
-            None => return Verdict::Same,
-            Some(Err(refusal)) => return Verdict::Refuse(refusal.reasons.clone(), refusal.fault.clone()),
-            Some(Ok(checked)) => checked,
+        let Some(seen) = entry.seen.as_ref() else { return Verdict::Same };
+        let made_of = match made_of(seen) {
+            Ok(made_of) => made_of,
+            Err(refusal) => return Verdict::Refuse(refusal.reasons, refusal.fault),
         };
         if let Err(reason) = self.chain(name) {
             return Verdict::Refuse(vec![reason], None);
         }
-        let parent = match checked.document.extends() {
+        let parent = match seen.parent() {
             None => None,
             Some(parent) => match self.entries.get(parent).and_then(|entry| entry.good.as_ref()) {
                 Some(good) => Some(good),
                 None => return Verdict::Refuse(vec![format!("/extends: the parent {parent} is refused")], None),
             },
         };
-        let lineage = lineage(checked, parent.map(Arc::as_ref));
+        let lineage = made_of.lineage(parent.map(Arc::as_ref));
         if entry.good.as_ref().is_some_and(|good| good.lineage == lineage) {
             return Verdict::Same;
         }
-        match self.build(checked, parent.map(Arc::as_ref), lineage, rules, now) {
+        match self.build(made_of, parent.map(Arc::as_ref), lineage, rules, now) {
             Ok(good) => Verdict::Publish(good),
             Err(reasons) => Verdict::Refuse(reasons, None),
         }
@@ -244,12 +292,13 @@ impl Catalog {
 
     fn build(
         &self,
-        checked: &Checked,
+        made_of: MadeOf<'_>,
         parent: Option<&Good>,
         lineage: Vec<Link>,
         rules: &Rules<'_>,
         now: Timestamp,
     ) -> Result<Good, Vec<String>> {
+        let checked = made_of.own;
         let document = &checked.document;
         let told = |mistakes: Vec<super::format::mistake::Mistake>| {
             mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -262,10 +311,7 @@ impl Catalog {
                 "/version: {version} was published on {at} with other content; a published version never changes, raise the number"
             )]);
         }
-        let resolved = match parent {
-            None => document.value.clone(),
-            Some(parent) => inherit::resolve(&parent.resolved, &document.value),
-        };
+        let resolved = made_of.resolved(parent);
         let digest = document::resolved_digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
         let published_at =
@@ -341,14 +387,61 @@ impl Catalog {
     }
 }
 
-/// The files that a template is made from.
-fn lineage(checked: &Checked, parent: Option<&Good>) -> Vec<Link> {
-    let document = &checked.document;
-    let own = Link {
-        name: document.name().clone(),
-        version: document.version().clone(),
-        own: document.digest(),
-        signature: checked.signature.clone(),
+/// The files of its own name that a template is made from.
+#[derive(Clone, Copy)]
+struct MadeOf<'a> {
+    own: &'a Checked,
+    /// The base file that the environment's own inherits from.
+    beneath: Option<&'a Checked>,
+    environment: Option<&'a Environment>,
+}
+
+/// The files of its own name, if all of them are good by themselves.
+fn made_of(seen: &Seen) -> Result<MadeOf<'_>, Refusal> {
+    let own = seen.outcome.as_ref().map_err(Clone::clone)?;
+    let environment = seen.environment.as_ref();
+    let name = own.document.name();
+    let beneath = match &seen.beneath {
+        None => None,
+        Some(Beneath::Missing) => {
+            let reason = format!("/extends: {name} is to inherit from the base file beneath it, and there is no {name}.json");
+            return Err(Refusal { reasons: vec![reason], fault: None });
+        }
+        Some(Beneath::There(outcome)) => match outcome.as_ref() {
+            Ok(beneath) => Some(beneath),
+            Err(refusal) => {
+                let told = |reason: &String| format!("/extends: the base file {name}.json: {reason}");
+                let reasons = refusal.reasons.iter().map(told).collect();
+                return Err(Refusal { reasons, fault: refusal.fault.clone() });
+            }
+        },
     };
-    std::iter::once(own).chain(parent.into_iter().flat_map(|parent| parent.lineage.iter().cloned())).collect()
+    Ok(MadeOf { own, beneath, environment })
+}
+
+impl MadeOf<'_> {
+    /// The files, its own first, and those of its parents.
+    fn lineage(self, parent: Option<&Good>) -> Vec<Link> {
+        let link = |checked: &Checked, environment: Option<&Environment>| Link {
+            name: checked.document.name().clone(),
+            version: checked.document.version().clone(),
+            own: checked.document.digest(),
+            signature: checked.signature.clone(),
+            environment: environment.cloned(),
+        };
+        let own = std::iter::once(link(self.own, self.environment));
+        let beneath = self.beneath.map(|beneath| link(beneath, None));
+        own.chain(beneath).chain(parent.into_iter().flat_map(|parent| parent.lineage.iter().cloned())).collect()
+    }
+
+    /// The file with everything that it inherits.
+    fn resolved(self, parent: Option<&Good>) -> Value {
+        let onto = |parent: Option<&Value>, checked: &Checked| match parent {
+            None => checked.document.value.clone(),
+            Some(parent) => inherit::resolve(parent, &checked.document.value),
+        };
+        let parent = parent.map(|parent| parent.resolved.as_ref());
+        let beneath = self.beneath.map(|beneath| onto(parent, beneath));
+        onto(beneath.as_ref().or(parent), self.own)
+    }
 }

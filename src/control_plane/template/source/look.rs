@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::name::{TemplateName, Version};
+use crate::domain::name::{Environment, TemplateName, Version};
 
 use crate::control_plane::template::format::document::{self, Document};
 use crate::control_plane::template::format::mistake::Mistake;
@@ -16,6 +16,13 @@ pub(in crate::control_plane::template) struct Bytes {
     pub(in crate::control_plane::template) document: Result<Vec<u8>, String>,
     /// The file beside it, if there is one, or why it cannot be read.
     pub(in crate::control_plane::template) signature: Result<Option<Vec<u8>>, String>,
+}
+
+impl std::fmt::Debug for Bytes {
+    /// Leaves out the content, which holds prompts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a template's bytes")
+    }
 }
 
 impl Bytes {
@@ -47,6 +54,31 @@ pub(in crate::control_plane::template) struct Seen {
     /// The version that the file names, also where it is refused.
     pub(in crate::control_plane::template) version: Option<Version>,
     pub(in crate::control_plane::template) outcome: Result<Checked, Refusal>,
+    /// The environment whose file it is; none of the base.
+    pub(in crate::control_plane::template) environment: Option<Environment>,
+    /// The base file of the same name, where this one inherits from it.
+    pub(in crate::control_plane::template) beneath: Option<Beneath>,
+}
+
+/// The base file that an environment's file of the same name inherits from.
+#[derive(Debug, Clone)]
+pub(in crate::control_plane::template) enum Beneath {
+    /// There is none.
+    Missing,
+    /// What it turned out to be by itself.
+    There(Box<Result<Checked, Refusal>>),
+}
+
+impl Seen {
+    /// The other template that the file inherits from, itself or through the file beneath it.
+    pub(in crate::control_plane::template) fn parent(&self) -> Option<&TemplateName> {
+        let checked = self.outcome.as_ref().ok()?;
+        match &self.beneath {
+            None => checked.document.extends(),
+            Some(Beneath::Missing) => None,
+            Some(Beneath::There(beneath)) => beneath.as_ref().as_ref().ok()?.document.extends(),
+        }
+    }
 }
 
 /// A file that is good by itself.
@@ -68,7 +100,8 @@ pub(in crate::control_plane::template) struct Refusal {
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
     let fingerprint = bytes.fingerprint();
-    let refused = |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }) };
+    let seen = |version, outcome| Seen { fingerprint, version, outcome, environment: None, beneath: None };
+    let refused = |version, reasons, fault| seen(version, Err(Refusal { reasons, fault }));
     let content = match &bytes.document {
         Ok(content) => content,
         Err(reason) => return refused(None, vec![reason.clone()], None),
@@ -85,11 +118,9 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
         (Some(_), None) | (None, _) => Ok(None),
     };
     match (parsed, signature) {
-        (Ok(document), Ok(signature)) => Seen {
-            fingerprint,
-            version: Some(document.version().clone()),
-            outcome: Ok(Checked { document, signature }),
-        },
+        (Ok(document), Ok(signature)) => {
+            seen(Some(document.version().clone()), Ok(Checked { document, signature }))
+        }
         (parsed, signature) => {
             let fault = signature.err();
             let mistakes = parsed.err().unwrap_or_default();
