@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use self::files::{Files, Sign, Verify};
+use self::files::{Sign, Validate, Verify};
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::session::Session;
@@ -33,8 +33,8 @@ pub(super) enum Templates {
         name: String,
     },
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
-    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
-    Validate(Files),
+    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json\n  factoryctl templates validate --environment production templates/production/*.json")]
+    Validate(Validate),
     /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
     Sign(Sign),
@@ -59,7 +59,7 @@ impl Templates {
                 let page = client.versions(&name).await?;
                 output.show(&page, |paint| history(&page.items, paint))?;
             }
-            Self::Validate(files) => return files.validate(output),
+            Self::Validate(validate) => return validate.perform(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),
         }

@@ -16,7 +16,7 @@ use super::refresh::{Known, Looked, Workshop, refresh};
 use super::snapshot::Snapshot;
 use super::source::reading::SETTLE;
 use super::source::scope::Scope;
-use super::source::watch::{Targets, Watch};
+use super::source::watch::Watch;
 use super::state::Change;
 
 /// How long after a failure of the store everything is looked at again.
@@ -56,9 +56,10 @@ impl Actor for TemplatesActor {
             warn!("signature validation is off: UNSIGNED templates run; only for development");
         }
         let targets = workshop.source.targets(&workshop.settings);
+        let told = myself.clone();
         let watch = Watch::start(targets, workshop.settings.rescan_every, move |scope| {
             // An actor that has ended watches nothing any more.
-            let _ended = myself.cast(Message::Due(scope)).is_err();
+            let _ended = told.cast(Message::Due(scope)).is_err();
         });
         let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await?;
         let known = Arc::default();

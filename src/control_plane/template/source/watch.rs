@@ -221,10 +221,11 @@ impl Watching {
 
     /// Whether a sweep is due: at every check while events do not come, else now and then.
     fn sweep_is_due(&mut self, now: Duration) -> bool {
-        if self.deaf.is_some() {
+        let was_deaf = self.deaf.is_some();
+        if was_deaf {
             self.renew();
         }
-        let every = if self.deaf.is_some() { CHECK_EVERY } else { self.rescan_every };
+        let every = if was_deaf { CHECK_EVERY } else { self.rescan_every };
         let due = now.saturating_sub(self.swept) >= every;
         if due {
             self.swept = now;

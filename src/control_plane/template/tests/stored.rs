@@ -23,6 +23,7 @@ fn good() -> Good {
         version: "1.0.0".parse().expect("a version"),
         own: Digest::from_bytes([byte; 32]),
         signature,
+        environment: None,
     };
     let facts = Facts { digest: Digest::from_bytes([9; 32]), signer, published_at: Timestamp::from_micros(77) };
     Good {
