@@ -73,10 +73,6 @@ impl Stamps {
     pub(in crate::control_plane::template) fn changed_micros(&self) -> Option<i64> {
         self.0.iter().flatten().map(Stamp::changed_micros).max()
     }
-
-    pub(in crate::control_plane::template) fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
-    }
 }
 
 impl Layers {

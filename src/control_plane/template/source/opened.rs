@@ -192,7 +192,7 @@ fn irregular() -> Astray {
 /// One byte more than the limit is read, because a file may grow between the look at its size and the reading.
 fn content(file: OwnedFd, facts: &Stat, bytes_max: usize) -> Result<Vec<u8>, String> {
     let size = usize::try_from(facts.st_size).unwrap_or(usize::MAX);
-    let too_large = |size: String| format!("{size} bytes; at most {bytes_max} are read");
+    let too_large = |size: String| format!("larger than {bytes_max} bytes: it has {size}");
     if size > bytes_max {
         return Err(too_large(size.to_string()));
     }

@@ -45,6 +45,8 @@ struct Memory {
     directories: Option<Directories>,
     /// When the directories took the place of others.
     replaced_at: Option<Timestamp>,
+    /// What the audit had against the directories: then every file in them is refused, whatever its stamp.
+    faults: Vec<String>,
     /// What was said of the directories last, so that a sweep does not say it again.
     said: Vec<String>,
 }
@@ -206,8 +208,13 @@ impl Memory {
         news
     }
 
-    /// Notes which directories these are.
+    /// Notes which directories these are, and what the audit has against them.
     fn meet(&mut self, opened: &OpenLayers, now: Timestamp) {
+        let faults = opened.faults();
+        if self.faults != faults {
+            self.stamps.clear();
+            self.faults = faults;
+        }
         let (base, over) = opened.stamps();
         let directories = Some((base.identity(), over.map(|stamp| stamp.identity())));
         if self.directories.is_some() && self.directories != directories {

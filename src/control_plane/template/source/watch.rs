@@ -345,4 +345,64 @@ mod tests {
         assert!(notes_of(&targets, &event(EventKind::Access(AccessKind::Open(AccessMode::Any)))).is_empty());
         assert_eq!(notes_of(&targets, &event(EventKind::Access(AccessKind::Close(AccessMode::Write)))).len(), 1);
     }
+
+    /// What a watch tells, one after the other.
+    fn watch(make: Make, directory: &Path) -> (Watch, mpsc::UnboundedReceiver<Scope>) {
+        let targets = Targets { templates: directory.to_owned(), overlay: None, keys: None, key_file: None };
+        let (told, scopes) = mpsc::unbounded_channel();
+        let watch = Watch::start_with(make, targets, Duration::from_secs(60), move |scope| {
+            told.send(scope).expect("the test listens");
+        });
+        (watch, scopes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_refused_becomes_a_sweep_every_second() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let refused: Make = Box::new(|_| Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
+        let (_watch, mut scopes) = watch(refused, directory.path());
+        let mut last = Instant::now();
+        for _ in 0..5 {
+            assert_eq!(scopes.recv().await, Some(Scope::swept()));
+            assert!(last.elapsed() <= CHECK_EVERY, "{:?}", last.elapsed());
+            last = Instant::now();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kernel_that_tells_nothing_is_swept_after_when_it_is_due() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let silent: Make = Box::new(|_| Ok(Box::new(notify::NullWatcher)));
+        let began = Instant::now();
+        let (_watch, mut scopes) = watch(silent, directory.path());
+        for number in 1..=3 {
+            assert_eq!(scopes.recv().await, Some(Scope::swept()));
+            let due = Duration::from_secs(60).saturating_mul(number);
+            assert!(began.elapsed() >= due && began.elapsed() < due + CHECK_EVERY * 2, "{:?}", began.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn notes_that_are_lost_lead_to_a_look_at_everything() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let flood: Make = Box::new(|mut on_event| {
+            for number in 0..=NOTES_MAX {
+                let path = PathBuf::from(format!("/none/t{number}.json"));
+                on_event(Ok(Event::new(EventKind::Create(notify::event::CreateKind::File)).add_path(path)));
+            }
+            on_event(Ok(Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)));
+            Ok(Box::new(notify::NullWatcher))
+        });
+        let targets = Targets { templates: "/none".into(), overlay: None, keys: None, key_file: None };
+        drop(directory);
+        let (told, mut scopes) = mpsc::unbounded_channel();
+        let _watch = Watch::start_with(flood, targets, Duration::from_secs(60), move |scope| {
+            told.send(scope).expect("the test listens");
+        });
+        let mut all = Scope::default();
+        while !all.everything {
+            all.add(scopes.recv().await.expect("told"));
+        }
+        assert!(all.keys);
+    }
 }
