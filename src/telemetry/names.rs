@@ -42,6 +42,8 @@ pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 /// Templates refused for their signature, by `reason`.
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
+/// Sweeps of the template directories, by `outcome` (`quiet`, `found`).
+pub const TEMPLATE_SWEEPS_TOTAL: &str = "factory_template_sweeps_total";
 /// Template look-ups, by `outcome` (`hit`, `miss`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
 /// Time of a group commit, with its sync.

@@ -9,7 +9,7 @@ use agent_factory::protocol::template::Template;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Provider, Workshop, until};
+use crate::harness::{Daemon, Workshop, until};
 
 /// How often a test that is about sweeps has them.
 const SWEEPS: &str = "[templates]\nrescan_every = \"1s\"";
