@@ -188,6 +188,10 @@ pub const FAMILIES: &[Family] = &[
         ..family(TEMPLATE_SIGNATURE_FAILURES_TOTAL, Kind::Counter, "Templates refused for their signature.")
     },
     Family {
+        known: Some(("outcome", &["quiet", "found"])),
+        ..family(TEMPLATE_SWEEPS_TOTAL, Kind::Counter, "Sweeps of the template directories.")
+    },
+    Family {
         known: Some(("outcome", &["hit", "miss"])),
         ..family(
             TEMPLATE_CACHE_REQUESTS_TOTAL,
