@@ -1,7 +1,7 @@
 //! Whatever happens to the directories and to the kernel's events, what lies there is what is served, or the last good is.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -145,6 +145,35 @@ async fn a_change_that_no_event_tells_is_found_by_a_sweep_and_counted() {
     daemon.workshop.sign(&daemon.workshop.path("behind/worker.json"));
     serves(&daemon, "worker", "1.1.0").await;
     assert!(found_by_sweeps(&daemon.metrics().await));
+}
+
+/// Root may read everything, so that a daemon of root's must be without that.
+fn bound_by_modes() -> Vec<String> {
+    let under = ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+    if rustix::process::geteuid().is_root() { under.map(str::to_owned).to_vec() } else { vec!["/usr/bin/env".to_owned()] }
+}
+
+#[tokio::test]
+async fn permissions_that_are_lost_and_come_back_stop_nothing() {
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("changed");
+    let daemon = Daemon::start_under(Workshop::new("").worker(json!({})), bound_by_modes()).await;
+    let (file, directory) = (daemon.workshop.path("templates/worker.json"), daemon.workshop.path("templates"));
+    mode(&file, 0);
+    refused(&daemon, "worker", "Permission denied").await;
+    serves_last_good(&daemon).await;
+    mode(&file, 0o644);
+    serves(&daemon, "worker", "1.0.0").await;
+
+    mode(&directory, 0);
+    until("the loss is told", async || daemon.workshop.log().contains("no templates can be read").then_some(())).await;
+    serves_last_good(&daemon).await;
+    mode(&directory, 0o755);
+    daemon.workshop.template("worker", json!({"version": "1.1.0"}));
+    serves(&daemon, "worker", "1.1.0").await;
+}
+
+async fn serves_last_good(daemon: &Daemon) {
+    assert_eq!(daemon.client.template("worker").await.expect("a template").version, "1.0.0");
 }
 
 /// A daemon of its own user namespace may be refused what others have.

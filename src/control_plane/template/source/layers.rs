@@ -200,9 +200,9 @@ fn names(name: &TemplateName) -> (String, String) {
 /// Reads a template and its signature from one directory.
 fn pair(directory: &Opened, name: &TemplateName) -> Option<(Bytes, [Option<Stamp>; 2])> {
     let (document, signature) = names(name);
-    let ReadFile { content, stamp } = directory.read(&document, TEMPLATE_BYTES_MAX)?;
+    let ReadFile { content, stamp, owner } = directory.read(&document, TEMPLATE_BYTES_MAX)?;
     let beside = directory.read(&signature, SIGNATURE_BYTES_MAX);
     let stamps = [stamp, beside.as_ref().and_then(|read| read.stamp)];
     let signature = beside.map(|read| read.content).transpose();
-    Some((Bytes { document: content, signature }, stamps))
+    Some((Bytes { document: content, signature, owner }, stamps))
 }

@@ -16,6 +16,8 @@ pub(in crate::control_plane::template) struct Bytes {
     pub(in crate::control_plane::template) document: Result<Vec<u8>, String>,
     /// The file beside it, if there is one, or why it cannot be read.
     pub(in crate::control_plane::template) signature: Result<Option<Vec<u8>>, String>,
+    /// Whose the template file is, by number.
+    pub(in crate::control_plane::template) owner: Option<u32>,
 }
 
 impl std::fmt::Debug for Bytes {
@@ -54,6 +56,8 @@ pub(in crate::control_plane::template) struct Seen {
     /// The version that the file names, also where it is refused.
     pub(in crate::control_plane::template) version: Option<Version>,
     pub(in crate::control_plane::template) outcome: Result<Checked, Refusal>,
+    /// Whose the file is, by number.
+    pub(in crate::control_plane::template) owner: Option<u32>,
     /// The environment whose file it is; none of the base.
     pub(in crate::control_plane::template) environment: Option<Environment>,
     /// The base file of the same name, where this one inherits from it.
@@ -99,8 +103,8 @@ pub(in crate::control_plane::template) struct Refusal {
 
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
-    let fingerprint = bytes.fingerprint();
-    let seen = |version, outcome| Seen { fingerprint, version, outcome, environment: None, beneath: None };
+    let (fingerprint, owner) = (bytes.fingerprint(), bytes.owner);
+    let seen = |version, outcome| Seen { fingerprint, version, outcome, owner, environment: None, beneath: None };
     let refused = |version, reasons, fault| seen(version, Err(Refusal { reasons, fault }));
     let content = match &bytes.document {
         Ok(content) => content,

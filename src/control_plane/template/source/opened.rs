@@ -65,11 +65,13 @@ pub(in crate::control_plane::template) struct ReadFile {
     pub(in crate::control_plane::template) content: Result<Vec<u8>, String>,
     /// None where the file could not even be opened.
     pub(in crate::control_plane::template) stamp: Option<Stamp>,
+    /// Whose it is, by number.
+    pub(in crate::control_plane::template) owner: Option<u32>,
 }
 
 impl ReadFile {
     fn refused(reason: impl Into<String>) -> Self {
-        Self { content: Err(reason.into()), stamp: None }
+        Self { content: Err(reason.into()), stamp: None, owner: None }
     }
 }
 
@@ -173,13 +175,13 @@ impl Opened {
             Ok(_) => return ReadFile::refused(NOT_REGULAR),
             Err(fault) => return ReadFile::refused(format!("cannot be read: {fault}")),
         };
-        let stamp = Some(Stamp::of(&facts));
+        let (stamp, owner) = (Some(Stamp::of(&facts)), Some(facts.st_uid));
         let fault = self.audit.and_then(|audit| audit.fault(Part::File, &facts));
         faults.extend(fault.map(|fault| format!("source audit: {name} is {fault}")));
         if !faults.is_empty() {
-            return ReadFile { content: Err(faults.join("; ")), stamp };
+            return ReadFile { content: Err(faults.join("; ")), stamp, owner };
         }
-        ReadFile { content: content(file, &facts, bytes_max), stamp }
+        ReadFile { content: content(file, &facts, bytes_max), stamp, owner }
     }
 }
 
