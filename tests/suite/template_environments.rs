@@ -84,7 +84,10 @@ async fn a_file_that_extends_its_own_name_inherits_from_the_one_beneath_it_and_f
     for _ in 0..2 {
         let refused = becomes(&daemon, "worker", "the refusal", |template| !template.reasons.is_empty()).await;
         assert!(refused.reasons[0].contains("/extends: the base file worker.json"), "{:?}", refused.reasons);
-        assert_eq!((refused.status.as_str(), refused.environment.as_deref()), ("published_with_refused_edit", Some("production")));
+        assert_eq!(
+            (refused.status.as_str(), refused.environment.as_deref()),
+            ("published_with_refused_edit", Some("production"))
+        );
         assert_eq!(told(&daemon, &provider, "worker").await, "Anew.");
         daemon.stop().await;
         daemon.start_again().await;
@@ -96,7 +99,12 @@ async fn an_environment_whose_directory_goes_away_keeps_what_serves_and_comes_ba
     let provider = Provider::echo().await;
     let workshop = workshop(&provider, "production").worker(json!({}));
     let model = json!({"route": "free", "max_output_tokens": 64});
-    over(&workshop, "production", "worker", json!({"version": "2.0.0", "system_prompt": "Of production.", "model": model}));
+    over(
+        &workshop,
+        "production",
+        "worker",
+        json!({"version": "2.0.0", "system_prompt": "Of production.", "model": model}),
+    );
     workshop.template("marker", json!({}));
     let daemon = Daemon::start(workshop).await;
     let (there, aside) = (daemon.workshop.path("templates/production"), daemon.workshop.path("aside"));
@@ -107,7 +115,12 @@ async fn an_environment_whose_directory_goes_away_keeps_what_serves_and_comes_ba
     assert_eq!(told(&daemon, &provider, "worker").await, "Of production.");
 
     std::fs::rename(&aside, &there).expect("moved back");
-    over(&daemon.workshop, "production", "worker", json!({"version": "2.1.0", "system_prompt": "Back.", "model": model}));
+    over(
+        &daemon.workshop,
+        "production",
+        "worker",
+        json!({"version": "2.1.0", "system_prompt": "Back.", "model": model}),
+    );
     becomes(&daemon, "worker", "an edit in the directory that came back", |template| template.version == "2.1.0").await;
     assert_eq!(told(&daemon, &provider, "worker").await, "Back.");
 }

@@ -36,16 +36,17 @@ fn edit(daemon: &Daemon, number: u32) {
         // By turns unsigned, dangerous, torn, and an orphan.
         bad if bad % BAD == 0 && bad / BAD % 4 == 0 => drop(daemon.workshop.unsigned_template("worker", over)),
         bad if bad % BAD == 0 && bad / BAD % 4 == 1 => {
-            daemon.workshop.template("worker", json!({"version": version, "system_prompt": prompt, "tools": ["shell"]}));
+            daemon
+                .workshop
+                .template("worker", json!({"version": version, "system_prompt": prompt, "tools": ["shell"]}));
         }
         bad if bad % BAD == 0 && bad / BAD % 4 == 2 => {
             drop(daemon.workshop.write("templates/worker.json", &format!("{{\"version\": \"{version}\", ")));
         }
         bad if bad % BAD == 0 => {
-            daemon.workshop.template(
-                "worker",
-                json!({"version": version, "system_prompt": prompt, "extends": "nobody"}),
-            );
+            daemon
+                .workshop
+                .template("worker", json!({"version": version, "system_prompt": prompt, "extends": "nobody"}));
         }
         _ => daemon.workshop.template("worker", over),
     }
@@ -149,10 +150,15 @@ fn check(provider: &Provider, versions: &BTreeMap<String, String>) {
     for (task, (own, parents)) in &told {
         assert_eq!((own.len(), parents.len()), (1, 1), "{task} mixes {own:?} and {parents:?}");
         assert_eq!(own.first(), versions.get(task), "{task}");
-        let number: u32 = own.first().and_then(|own| own.strip_prefix("1.0.")).expect("a version").parse().expect("one");
+        let number: u32 =
+            own.first().and_then(|own| own.strip_prefix("1.0.")).expect("a version").parse().expect("one");
         assert!(number == 0 || number % BAD != 0, "{task} was told {own:?}, which was refused");
         if task.starts_with("held-") {
-            assert_eq!((own.first(), parents.first()), (Some(&"1.0.0".to_owned()), Some(&"1.0.0".to_owned())), "{task}");
+            assert_eq!(
+                (own.first(), parents.first()),
+                (Some(&"1.0.0".to_owned()), Some(&"1.0.0".to_owned())),
+                "{task}"
+            );
         }
     }
 }

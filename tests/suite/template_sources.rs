@@ -98,7 +98,8 @@ async fn a_directory_that_others_may_write_to_gives_and_takes_nothing() {
     assert_eq!(daemon.client.template("other").await.expect("a template").version, "1.0.0");
 
     mode(&templates, 0o755);
-    becomes(&daemon, "worker", "the edit, once the directory is in order", |template| template.version == "1.1.0").await;
+    becomes(&daemon, "worker", "the edit, once the directory is in order", |template| template.version == "1.1.0")
+        .await;
     until("what was removed goes", async || daemon.client.template("other").await.err()).await;
 }
 

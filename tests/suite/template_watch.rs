@@ -101,7 +101,8 @@ async fn a_directory_that_vanishes_with_the_one_above_it_comes_back() {
     serves(&daemon, "worker", "1.0.0").await;
     for (round, version) in ["1.1.0", "1.2.0"].into_iter().enumerate() {
         fs::rename(daemon.workshop.path("etc"), daemon.workshop.path(&format!("aside-{round}"))).expect("moved");
-        until("the loss is told", async || daemon.workshop.log().contains("no templates can be read").then_some(())).await;
+        until("the loss is told", async || daemon.workshop.log().contains("no templates can be read").then_some(()))
+            .await;
         serves(&daemon, "worker", &daemon.client.template("worker").await.expect("serves on").version).await;
         release(&daemon.workshop, "etc/factory/templates", "worker", json!({"version": version}));
         serves(&daemon, "worker", version).await;
@@ -150,7 +151,11 @@ async fn a_change_that_no_event_tells_is_found_by_a_sweep_and_counted() {
 /// Root may read everything, so that a daemon of root's must be without that.
 fn bound_by_modes() -> Vec<String> {
     let under = ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"];
-    if rustix::process::geteuid().is_root() { under.map(str::to_owned).to_vec() } else { vec!["/usr/bin/env".to_owned()] }
+    if rustix::process::geteuid().is_root() {
+        under.map(str::to_owned).to_vec()
+    } else {
+        vec!["/usr/bin/env".to_owned()]
+    }
 }
 
 #[tokio::test]

@@ -40,7 +40,9 @@ pub(super) enum Templates {
     )]
     Rollback(Rollback),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
-    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json\n  factoryctl templates validate --environment production templates/production/*.json")]
+    #[command(
+        after_help = "Example:\n  factoryctl templates validate templates/*.json\n  factoryctl templates validate --environment production templates/production/*.json"
+    )]
     Validate(Validate),
     /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]

@@ -11,7 +11,7 @@ use crate::config::settings;
 use crate::control_plane::audit;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{TemplateName, Version};
+use crate::domain::name::TemplateName;
 use crate::store::{self, Store};
 
 use super::archive;
@@ -20,12 +20,12 @@ use super::good::{Good, Rules};
 use super::metrics;
 use super::orders::Request;
 use super::parallel;
-use super::source::reading::{Ask, Reading, Source};
 use super::source::look::Seen;
+use super::source::reading::{Ask, Reading, Source};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, decide};
 use super::trust::TrustStore;
-use super::version::{BASE_LAYER, Past, Pin, Published, Standing};
+use super::version::{BASE_LAYER, Past, Pin, Standing};
 
 /// Commits that wait side by side.
 const COMMITS_MAX: usize = 16;

@@ -175,7 +175,8 @@ fn resolve(path: &Path, document: &Document, layout: &Layout) -> Result<Value, E
             return Err(told(&chain, &parent, "more parents than are allowed"));
         }
         if !next.exists() {
-            let where_else = if layout.over.is_none() { " (--environment NAME looks into the directory above as well)" } else { "" };
+            let where_else =
+                if layout.over.is_none() { " (--environment NAME looks into the directory above as well)" } else { "" };
             return Err(told(&chain, &parent, &format!("the parent is missing{where_else}")));
         }
         let document = read_document(&next)?;

@@ -524,7 +524,8 @@ fn made_of(seen: &Seen) -> Result<MadeOf<'_>, Refusal> {
     let beneath = match &seen.beneath {
         None => None,
         Some(Beneath::Missing) => {
-            let reason = format!("/extends: {name} is to inherit from the base file beneath it, and there is no {name}.json");
+            let reason =
+                format!("/extends: {name} is to inherit from the base file beneath it, and there is no {name}.json");
             return Err(Refusal { reasons: vec![reason], fault: None });
         }
         Some(Beneath::There(outcome)) => match outcome.as_ref() {

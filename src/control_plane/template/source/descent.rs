@@ -93,7 +93,8 @@ impl Descent {
                 }
                 _ if ahead.is_empty() => return self.end(part),
                 _ => {
-                    let opened = rustix::fs::openat(here, &part, directory_flags(), Mode::empty()).map_err(Astray::of)?;
+                    let opened =
+                        rustix::fs::openat(here, &part, directory_flags(), Mode::empty()).map_err(Astray::of)?;
                     let kind = if self.confined { Part::Directory } else { Part::Above };
                     self.enter(path, opened, kind)?;
                 }

@@ -151,7 +151,12 @@ impl OpenLayers {
             Some((overlay.environment.clone(), pair(opened, name)?))
         }) else {
             let (bytes, [document, signature]) = base?;
-            return Some(Files { environment: None, bytes, beneath: None, stamps: Stamps([None, None, document, signature]) });
+            return Some(Files {
+                environment: None,
+                bytes,
+                beneath: None,
+                stamps: Stamps([None, None, document, signature]),
+            });
         };
         let (bytes, [document, signature]) = over;
         let (beneath, [of_base, of_its_signature]) = base.map_or((None, [None, None]), |(b, stamps)| (Some(b), stamps));

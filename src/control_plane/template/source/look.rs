@@ -122,9 +122,7 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
         (Some(_), None) | (None, _) => Ok(None),
     };
     match (parsed, signature) {
-        (Ok(document), Ok(signature)) => {
-            seen(Some(document.version().clone()), Ok(Checked { document, signature }))
-        }
+        (Ok(document), Ok(signature)) => seen(Some(document.version().clone()), Ok(Checked { document, signature })),
         (parsed, signature) => {
             let fault = signature.err();
             let mistakes = parsed.err().unwrap_or_default();

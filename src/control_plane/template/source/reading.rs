@@ -255,7 +255,8 @@ impl Memory {
             return;
         }
         for name in absent {
-            let kept = opened.overlay_missing().is_some() && known(&name).is_some_and(|seen| seen.environment.is_some());
+            let kept =
+                opened.overlay_missing().is_some() && known(&name).is_some_and(|seen| seen.environment.is_some());
             if !kept {
                 self.stamps.remove(&name);
                 reading.gone.insert(name);
