@@ -20,9 +20,11 @@
 mod actor;
 mod archive;
 mod error;
+mod family;
 mod format;
 mod good;
 mod handle;
+mod made_of;
 mod message;
 mod metrics;
 mod model;

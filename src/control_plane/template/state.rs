@@ -13,18 +13,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Environment, TemplateName, Version};
+use crate::domain::name::{TemplateName, Version};
 
 use super::format::document;
-use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, seal};
+use super::made_of::{MadeOf, made_of};
 use super::model::Signer;
 use super::parallel;
-use super::source::look::{Beneath, Checked, Refusal, Seen};
+use super::source::look::Seen;
 use super::trust::signature::Fault;
 use super::version::{self, By, Cause, Order, Past, Publication, Published, RolledBack, Standing};
 
@@ -37,7 +35,7 @@ pub(super) struct Catalog {
     /// What the store keeps about each of the entries.
     pub(super) past: BTreeMap<TemplateName, Past>,
     /// Who inherits from whom directly: by the parent's name, also of one that is not there.
-    children: BTreeMap<TemplateName, BTreeSet<TemplateName>>,
+    pub(super) children: BTreeMap<TemplateName, BTreeSet<TemplateName>>,
 }
 
 /// One template.
@@ -214,80 +212,7 @@ pub(super) enum Verdict {
     Refuse(Vec<String>, Option<Fault>),
 }
 
-impl Entry {
-    /// The parent that the file names, or that the last good version had where the file says nothing.
-    fn parent(&self) -> Option<&TemplateName> {
-        match self.seen.as_ref().filter(|seen| seen.outcome.is_ok()) {
-            Some(seen) => seen.parent(),
-            None => self.good.as_ref().and_then(|good| good.parent()),
-        }
-    }
-}
-
 impl Catalog {
-    /// The names from a template up to its eldest parent.
-    fn chain(&self, name: &TemplateName) -> Result<Vec<TemplateName>, String> {
-        let mut chain = vec![name.clone()];
-        while let Some(parent) = chain.last().and_then(|last| self.entries.get(last)).and_then(Entry::parent) {
-            let known = chain.contains(parent);
-            let parent = parent.clone();
-            chain.push(parent.clone());
-            let told = |what: &str| {
-                let names: Vec<&str> = chain.iter().map(TemplateName::as_str).collect();
-                Err(format!("/extends: {what}: {}", names.join(" -> ")))
-            };
-            if known {
-                return told("templates extend one another");
-            }
-            if !self.entries.contains_key(&parent) {
-                return told("the parent is missing");
-            }
-            if chain.len() > EXTENDS_MAX.saturating_add(1) {
-                return told(&format!("more than {EXTENDS_MAX} parents"));
-            }
-        }
-        Ok(chain)
-    }
-
-    /// Notes who inherits from whom now, for these templates.
-    fn relink(&mut self, before: &Self, names: &BTreeSet<TemplateName>) {
-        for name in names {
-            let (earlier, now) = (before.entries.get(name), self.entries.get(name));
-            let (earlier, now) = (earlier.and_then(Entry::parent), now.and_then(Entry::parent));
-            if earlier == now {
-                continue;
-            }
-            if let Some(parent) = earlier
-                && let Some(children) = self.children.get_mut(parent)
-            {
-                children.remove(name);
-                if children.is_empty() {
-                    self.children.remove(parent);
-                }
-            }
-            if let Some(parent) = now.cloned() {
-                self.children.entry(parent).or_default().insert(name.clone());
-            }
-        }
-    }
-
-    /// These templates and all that inherit from them, parents in an earlier generation than their children.
-    fn generations(&self, names: BTreeSet<TemplateName>) -> Vec<Vec<TemplateName>> {
-        let mut ahead: Vec<TemplateName> = names.iter().cloned().collect();
-        let mut all = names;
-        while let Some(name) = ahead.pop() {
-            let children = self.children.get(&name).into_iter().flatten();
-            let fresh: Vec<TemplateName> = children.filter(|child| all.insert((*child).clone())).cloned().collect();
-            ahead.extend(fresh);
-        }
-        let mut generations: BTreeMap<usize, Vec<TemplateName>> = BTreeMap::new();
-        for name in all {
-            let depth = self.chain(&name).map_or(usize::MAX, |chain| chain.len());
-            generations.entry(depth).or_default().push(name);
-        }
-        generations.into_values().collect()
-    }
-
     fn judge(&self, name: &TemplateName, rules: &Rules<'_>, now: Timestamp) -> Verdict {
         let Some(entry) = self.entries.get(name) else { return Verdict::Same };
         let Some(seen) = entry.seen.as_ref() else { return Verdict::Same };
@@ -505,64 +430,4 @@ pub(super) fn distrust_too(mut reasons: Vec<String>, distrusted: Option<&Vec<Str
         }
     }
     reasons
-}
-
-/// The files of its own name that a template is made from.
-#[derive(Clone, Copy)]
-struct MadeOf<'a> {
-    own: &'a Checked,
-    /// The base file that the environment's own inherits from.
-    beneath: Option<&'a Checked>,
-    environment: Option<&'a Environment>,
-}
-
-/// The files of its own name, if all of them are good by themselves.
-fn made_of(seen: &Seen) -> Result<MadeOf<'_>, Refusal> {
-    let own = seen.outcome.as_ref().map_err(Clone::clone)?;
-    let environment = seen.environment.as_ref();
-    let name = own.document.name();
-    let beneath = match &seen.beneath {
-        None => None,
-        Some(Beneath::Missing) => {
-            let reason =
-                format!("/extends: {name} is to inherit from the base file beneath it, and there is no {name}.json");
-            return Err(Refusal { reasons: vec![reason], fault: None });
-        }
-        Some(Beneath::There(outcome)) => match outcome.as_ref() {
-            Ok(beneath) => Some(beneath),
-            Err(refusal) => {
-                let told = |reason: &String| format!("/extends: the base file {name}.json: {reason}");
-                let reasons = refusal.reasons.iter().map(told).collect();
-                return Err(Refusal { reasons, fault: refusal.fault.clone() });
-            }
-        },
-    };
-    Ok(MadeOf { own, beneath, environment })
-}
-
-impl MadeOf<'_> {
-    /// The files, its own first, and those of its parents.
-    fn lineage(self, parent: Option<&Good>) -> Vec<Link> {
-        let link = |checked: &Checked, environment: Option<&Environment>| Link {
-            name: checked.document.name().clone(),
-            version: checked.document.version().clone(),
-            own: checked.document.digest(),
-            signature: checked.signature.clone(),
-            environment: environment.cloned(),
-        };
-        let own = std::iter::once(link(self.own, self.environment));
-        let beneath = self.beneath.map(|beneath| link(beneath, None));
-        own.chain(beneath).chain(parent.into_iter().flat_map(|parent| parent.lineage.iter().cloned())).collect()
-    }
-
-    /// The file with everything that it inherits.
-    fn resolved(self, parent: Option<&Good>) -> Value {
-        let onto = |parent: Option<&Value>, checked: &Checked| match parent {
-            None => checked.document.value.clone(),
-            Some(parent) => inherit::resolve(parent, &checked.document.value),
-        };
-        let parent = parent.map(|parent| parent.resolved.as_ref());
-        let beneath = self.beneath.map(|beneath| onto(parent, beneath));
-        onto(beneath.as_ref().or(parent), self.own)
-    }
 }

@@ -81,23 +81,20 @@ impl Descent {
             let (place, here) = self.stack.last().ok_or(Astray::Missing)?;
             let facts = rustix::fs::statat(here, &part, AtFlags::SYMLINK_NOFOLLOW).map_err(Astray::of)?;
             let path = place.join(&part);
-            match FileType::from_raw_mode(facts.st_mode) {
-                FileType::Symlink => {
-                    let target = rustix::fs::readlinkat(here, &part, Vec::new()).map_err(Astray::of)?;
-                    self.note(Part::Link, &path, &facts);
-                    let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-                    self.follow(&path, &target)?;
-                    let mut next = parts(&target);
-                    next.append(&mut ahead);
-                    ahead = next;
-                }
-                _ if ahead.is_empty() => return self.end(part),
-                _ => {
-                    let opened =
-                        rustix::fs::openat(here, &part, directory_flags(), Mode::empty()).map_err(Astray::of)?;
-                    let kind = if self.confined { Part::Directory } else { Part::Above };
-                    self.enter(path, opened, kind)?;
-                }
+            if FileType::from_raw_mode(facts.st_mode) == FileType::Symlink {
+                let target = rustix::fs::readlinkat(here, &part, Vec::new()).map_err(Astray::of)?;
+                self.note(Part::Link, &path, &facts);
+                let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                self.follow(&path, &target)?;
+                let mut next = parts(&target);
+                next.append(&mut ahead);
+                ahead = next;
+            } else if ahead.is_empty() {
+                return self.end(part);
+            } else {
+                let opened = rustix::fs::openat(here, &part, directory_flags(), Mode::empty()).map_err(Astray::of)?;
+                let kind = if self.confined { Part::Directory } else { Part::Above };
+                self.enter(path, opened, kind)?;
             }
         }
     }

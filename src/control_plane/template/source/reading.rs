@@ -81,7 +81,7 @@ enum Found {
     Same,
     Changing,
     Absent,
-    Read { stamps: Stamps, seen: Option<Seen> },
+    Read { stamps: Box<Stamps>, seen: Option<Arc<Seen>> },
 }
 
 impl Source {
@@ -131,10 +131,10 @@ impl Source {
                 }
                 Found::Absent => {}
                 Found::Read { stamps, seen } => {
-                    memory.keep(&name, stamps, ask.now);
+                    memory.keep(&name, *stamps, ask.now);
                     if let Some(seen) = seen {
                         reading.unheard = reading.unheard.saturating_add(usize::from(ask.unheard(&name)));
-                        reading.seen.insert(name, Arc::new(seen));
+                        reading.seen.insert(name, seen);
                     }
                 }
             }
@@ -303,8 +303,8 @@ impl OneByOne<'_> {
         let Some(files) = self.opened.read(name) else { return Found::Absent };
         let (stamps, fingerprint) = (files.stamps, fingerprint(&files));
         let same = known.is_some_and(|seen| seen.fingerprint == fingerprint);
-        let seen = (again || !same).then(|| Seen { fingerprint, ..seen(name, &files, trust) });
-        Found::Read { stamps, seen }
+        let seen = (again || !same).then(|| Arc::new(Seen { fingerprint, ..seen(name, &files, trust) }));
+        Found::Read { stamps: Box::new(stamps), seen }
     }
 }
 
