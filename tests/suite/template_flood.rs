@@ -32,23 +32,22 @@ struct Call {
 fn edit(daemon: &Daemon, number: u32) {
     let (version, prompt) = (format!("1.0.{number}"), format!("own=1.0.{number}"));
     let over = json!({"version": version, "extends": "parent", "system_prompt": prompt});
-    match number {
-        // By turns unsigned, dangerous, torn, and an orphan.
-        bad if bad % BAD == 0 && bad / BAD % 4 == 0 => drop(daemon.workshop.unsigned_template("worker", over)),
-        bad if bad % BAD == 0 && bad / BAD % 4 == 1 => {
+    if !number.is_multiple_of(BAD) {
+        daemon.workshop.template("worker", over);
+        return;
+    }
+    match number / BAD % 4 {
+        0 => drop(daemon.workshop.unsigned_template("worker", over)),
+        1 => {
             daemon
                 .workshop
                 .template("worker", json!({"version": version, "system_prompt": prompt, "tools": ["shell"]}));
         }
-        bad if bad % BAD == 0 && bad / BAD % 4 == 2 => {
-            drop(daemon.workshop.write("templates/worker.json", &format!("{{\"version\": \"{version}\", ")));
+        2 => drop(daemon.workshop.write("templates/worker.json", &format!("{{\"version\": \"{version}\", "))),
+        _ => {
+            let orphan = json!({"version": version, "system_prompt": prompt, "extends": "nobody"});
+            daemon.workshop.template("worker", orphan);
         }
-        bad if bad % BAD == 0 => {
-            daemon
-                .workshop
-                .template("worker", json!({"version": version, "system_prompt": prompt, "extends": "nobody"}));
-        }
-        _ => daemon.workshop.template("worker", over),
     }
 }
 
@@ -112,14 +111,14 @@ async fn under_a_flood_of_edits_no_request_fails_no_task_mixes_versions_and_noth
         .collect();
     for number in 1..=EDITS {
         edit(&daemon, number);
-        let (version, bad) = (format!("1.0.{number}"), number % BAD == 0);
+        let (version, bad) = (format!("1.0.{number}"), number.is_multiple_of(BAD));
         until(&format!("edit {number} is live, or refused"), async || {
             let template = daemon.client.template("worker").await.expect("it serves");
             assert!(!bad || template.version != version, "edit {number} is served");
             (if bad { !template.reasons.is_empty() } else { template.version == version }).then_some(())
         })
         .await;
-        if number % 7 == 0 {
+        if number.is_multiple_of(7) {
             daemon.workshop.template("parent", parent(&version));
         }
     }
@@ -152,7 +151,7 @@ fn check(provider: &Provider, versions: &BTreeMap<String, String>) {
         assert_eq!(own.first(), versions.get(task), "{task}");
         let number: u32 =
             own.first().and_then(|own| own.strip_prefix("1.0.")).expect("a version").parse().expect("one");
-        assert!(number == 0 || number % BAD != 0, "{task} was told {own:?}, which was refused");
+        assert!(number == 0 || !number.is_multiple_of(BAD), "{task} was told {own:?}, which was refused");
         if task.starts_with("held-") {
             assert_eq!(
                 (own.first(), parents.first()),

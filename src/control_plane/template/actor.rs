@@ -163,7 +163,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, verified, .. } = looked;
+        let Looked { known, changes, touched, verified, .. } = looked;
         let listeners = self.shared.on_publish.load();
         for change in &changes {
             if let Change::Published { good, .. } = change {
@@ -171,7 +171,7 @@ impl State {
             }
         }
         let before = self.shared.snapshot.load();
-        let snapshot = Snapshot::of(&known.catalog, &before, &verified, Timestamp::now());
+        let snapshot = Snapshot::of(&known.catalog, &before, touched, &verified, Timestamp::now());
         drop(before);
         self.shared.snapshot.store(Arc::new(snapshot));
         self.known = Arc::new(known);

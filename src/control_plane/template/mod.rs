@@ -32,6 +32,7 @@ mod orders;
 mod parallel;
 mod refresh;
 mod rollback;
+mod shards;
 pub mod signing;
 mod snapshot;
 mod source;

@@ -49,6 +49,8 @@ pub(super) struct Known {
 pub(super) struct Looked {
     pub(super) known: Known,
     pub(super) changes: Vec<Change>,
+    /// The templates that may be others than before; none in the first look, which knows nothing of what was before.
+    pub(super) touched: Option<BTreeSet<TemplateName>>,
     /// Good versions whose signatures were verified again.
     pub(super) verified: Verified,
     /// Something is being changed: everything is to be looked at again soon.
@@ -133,12 +135,21 @@ impl Workshop {
         };
         let (first_seen, repeat) = (unknown(&known.catalog, &news), news.clone());
         let decision = decide(&known.catalog, news, &rules, now);
-        let Decision { catalog, mut changes } = match self.recall(&decision, first_seen, &rules)? {
+        let Decision { catalog, mut changes, touched } = match self.recall(&decision, first_seen, &rules)? {
             recalled if recalled.is_empty() => decision,
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
         name_owners(&mut changes);
-        Ok(Looked { known: Known { catalog, trust }, changes, verified, unsettled: reading.unsettled, answer, entry })
+        let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
+        Ok(Looked {
+            known: Known { catalog, trust },
+            changes,
+            touched,
+            verified,
+            unsettled: reading.unsettled,
+            answer,
+            entry,
+        })
     }
 
     fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {

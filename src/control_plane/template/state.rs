@@ -22,6 +22,7 @@ use super::good::{Good, Link, Rules, seal};
 use super::made_of::{MadeOf, made_of};
 use super::model::Signer;
 use super::parallel;
+use super::shards::Shards;
 use super::source::look::Seen;
 use super::trust::signature::Fault;
 use super::version::{self, By, Cause, Order, Past, Publication, Published, RolledBack, Standing};
@@ -29,13 +30,13 @@ use super::version::{self, By, Cause, Order, Past, Publication, Published, Rolle
 /// Everything that is known about the templates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalog {
-    pub(super) entries: BTreeMap<TemplateName, Entry>,
+    pub(super) entries: Shards<TemplateName, Entry>,
     /// Versions that were ever published, as far as they were asked for.
-    pub(super) history: BTreeMap<(TemplateName, Version), Published>,
+    pub(super) history: Shards<(TemplateName, Version), Published>,
     /// What the store keeps about each of the entries.
-    pub(super) past: BTreeMap<TemplateName, Past>,
+    pub(super) past: Shards<TemplateName, Past>,
     /// Who inherits from whom directly: by the parent's name, also of one that is not there.
-    pub(super) children: BTreeMap<TemplateName, BTreeSet<TemplateName>>,
+    pub(super) children: Shards<TemplateName, BTreeSet<TemplateName>>,
 }
 
 /// One template.
@@ -82,16 +83,6 @@ pub(super) enum Doubt {
     All,
 }
 
-impl Doubt {
-    pub(super) fn concerns(&self, name: &TemplateName) -> bool {
-        match self {
-            Self::None => false,
-            Self::Some(names) => names.contains(name),
-            Self::All => true,
-        }
-    }
-}
-
 /// What a decision changes.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
@@ -118,6 +109,8 @@ pub(super) enum Change {
 pub(super) struct Decision {
     pub(super) catalog: Catalog,
     pub(super) changes: Vec<Change>,
+    /// The templates that were judged anew, and those that are gone: all others are as they were.
+    pub(super) touched: BTreeSet<TemplateName>,
 }
 
 /// Decides what news about files change. Parents come before their children, so that a changed parent carries its descendants
@@ -125,7 +118,7 @@ pub(super) struct Decision {
 pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Timestamp) -> Decision {
     let mut catalog = before.clone();
     let mut changes = Vec::new();
-    let touched = news.touches(before);
+    let mut touched = news.touches(before);
     catalog.history.extend(news.history);
     catalog.past.extend(news.past);
     for name in news.gone {
@@ -146,7 +139,9 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     changes.extend(news.order.as_ref().and_then(|order| catalog.obey(order)));
     let moment = Moment { before, rules, now, distrusted, order: news.order };
     catalog.relink(before, &touched);
-    for generation in catalog.generations(touched) {
+    let generations = catalog.generations(touched.clone());
+    touched.extend(generations.iter().flatten().cloned());
+    for generation in generations {
         // INVARIANT: a judgment reads only what earlier generations came to, so that their order among themselves is no matter.
         let verdicts = parallel::map(&generation, |name| catalog.judge(name, rules, now));
         for (name, verdict) in generation.iter().zip(verdicts) {
@@ -157,7 +152,7 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
             }
         }
     }
-    Decision { catalog, changes }
+    Decision { catalog, changes, touched }
 }
 
 impl News {
@@ -193,12 +188,22 @@ impl Moment<'_> {
 
 /// Takes away good versions that keys or policy no longer allow; returns why.
 fn drop_distrusted(catalog: &mut Catalog, doubt: &Doubt, rules: &Rules<'_>) -> BTreeMap<TemplateName, Vec<String>> {
+    let doubted: Vec<TemplateName> = match doubt {
+        Doubt::None => Vec::new(),
+        Doubt::Some(names) => names.iter().cloned().collect(),
+        Doubt::All => catalog.entries.keys().cloned().collect(),
+    };
+    let faults = parallel::map(&doubted, |name| {
+        let good = catalog.entries.get(name).and_then(|entry| entry.good.as_ref());
+        good.and_then(|good| rules.recheck(good).err())
+    });
     let mut distrusted = BTreeMap::new();
-    for (name, entry) in catalog.entries.iter_mut().filter(|(name, _)| doubt.concerns(name)) {
+    for (name, reasons) in doubted.into_iter().zip(faults) {
+        let Some(entry) = catalog.entries.get_mut(&name) else { continue };
         entry.pending = None;
-        if let Some(reasons) = entry.good.as_ref().and_then(|good| rules.recheck(good).err()) {
+        if let Some(reasons) = reasons {
             entry.good = None;
-            distrusted.insert(name.clone(), reasons);
+            distrusted.insert(name, reasons);
         }
     }
     distrusted

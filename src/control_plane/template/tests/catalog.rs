@@ -46,7 +46,7 @@ impl Desk {
         }
         self.clock += 1;
         let rules = Rules { trust: None, policy: &self.policy };
-        let Decision { catalog, changes } = decide(&self.catalog, news, &rules, Timestamp::from_micros(self.clock));
+        let Decision { catalog, changes, .. } = decide(&self.catalog, news, &rules, Timestamp::from_micros(self.clock));
         self.catalog = catalog;
         changes.iter().map(told).collect()
     }
