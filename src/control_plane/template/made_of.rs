@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::name::Environment;
 
 use super::format::inherit;
-use super::good::{Good, Link};
+use super::good::{Good, Link, earlier};
 use super::source::look::{Beneath, Checked, Refusal, Seen};
 
 /// The files of its own name that a template is made from.
@@ -54,6 +55,11 @@ impl MadeOf<'_> {
         let own = std::iter::once(link(self.own, self.environment));
         let beneath = self.beneath.map(|beneath| link(beneath, None));
         own.chain(beneath).chain(parent.into_iter().flat_map(|parent| parent.lineage.iter().cloned())).collect()
+    }
+
+    /// The first instant at which a signature of theirs holds no longer.
+    pub(super) fn until(self) -> Option<Timestamp> {
+        earlier(self.own.until, self.beneath.and_then(|beneath| beneath.until))
     }
 
     /// The file with everything that it inherits.

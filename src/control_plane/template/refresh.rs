@@ -25,6 +25,7 @@ use super::source::reading::{Ask, Reading, Source};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, decide};
 use super::trust::TrustStore;
+use super::trust::news::{self, TrustNews};
 use super::version::{BASE_LAYER, Past, Pin, Standing};
 
 /// Commits that wait side by side.
@@ -43,6 +44,8 @@ pub(super) struct Workshop {
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) trust: TrustStore,
+    /// When the good versions were judged by those keys.
+    pub(super) judged_at: Option<Timestamp>,
 }
 
 /// What a look came to; the store knows it already.
@@ -55,6 +58,8 @@ pub(super) struct Looked {
     pub(super) verified: Verified,
     /// Something is being changed: everything is to be looked at again soon.
     pub(super) unsettled: bool,
+    /// What became different with the keys, for people.
+    pub(super) trust_news: Vec<TrustNews>,
     /// What a request came to.
     pub(super) answer: Result<(), Error>,
     /// What the audit log is to say of it.
@@ -95,6 +100,10 @@ pub(super) async fn refresh(
 
 /// Makes changes durable. Commits wait side by side, so that one reaching of the disk serves many of them.
 async fn keep(store: &Store, looked: &mut Looked) -> Result<(), Error> {
+    // INVARIANT I61: a list of revocations is durable before anything is judged by it alone.
+    if let Some(bytes) = looked.known.trust.accepted() {
+        store.commit(archive::revocations_batch(bytes)).await?;
+    }
     // INVARIANT: a version is durable before anyone is served it.
     let audited = looked.entry.take().map(audit::Entry::into_batch);
     let mut batches = archive::batches(&looked.changes)?.into_iter();
@@ -110,11 +119,12 @@ async fn keep(store: &Store, looked: &mut Looked) -> Result<(), Error> {
 impl Workshop {
     fn look(&self, known: &Known, scope: &Scope, request: Option<&Request>) -> Result<Looked, Error> {
         let reload = scope.keys || scope.sweep || !scope.expired.is_empty();
-        let trust = if reload { self.load_keys(&known.trust) } else { known.trust.clone() };
-        let keys_changed = !trust.same_as(&known.trust);
         let now = Timestamp::now();
+        let trust = if reload { self.load_keys(&known.trust, now)? } else { known.trust.clone().kept() };
+        let turned = known.judged_at.is_some_and(|judged_at| trust.turned(judged_at, now));
+        let keys_changed = turned || !trust.same_as(&known.trust);
         let policy = self.policies.current();
-        let required = self.settings.enable_signature_validation.then_some(&trust);
+        let required = self.settings.enable_signature_validation.then(|| trust.at(now));
         let rules = Rules { trust: required, policy: &policy };
         let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
         let doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
@@ -141,15 +151,10 @@ impl Workshop {
         };
         name_owners(&mut changes);
         let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
-        Ok(Looked {
-            known: Known { catalog, trust },
-            changes,
-            touched,
-            verified,
-            unsettled: reading.unsettled,
-            answer,
-            entry,
-        })
+        let trust_news = news::between(&known.trust, &trust);
+        let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
+        let (known, unsettled) = (Known { catalog, trust, judged_at }, reading.unsettled);
+        Ok(Looked { known, changes, touched, verified, unsettled, trust_news, answer, entry })
     }
 
     fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {
@@ -164,14 +169,13 @@ impl Workshop {
         reading
     }
 
-    fn load_keys(&self, before: &TrustStore) -> TrustStore {
-        let trust = TrustStore::load(&self.settings);
-        if trust.unusable() != before.unusable() {
-            for (path, reason) in trust.unusable() {
-                warn!(path = %path.display(), reason, "this file trusts nobody");
-            }
-        }
-        trust
+    /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.
+    fn load_keys(&self, before: &TrustStore, now: Timestamp) -> Result<TrustStore, Error> {
+        let in_force = match before.revocations() {
+            Some(list) => Some(list.clone()),
+            None => unless_damaged(archive::revocations(&self.store))?.map(Arc::new),
+        };
+        Ok(TrustStore::load(&self.settings, in_force, now))
     }
 
     /// Asks the store about versions that the catalog does not know.
@@ -179,19 +183,24 @@ impl Workshop {
         let seen: Vec<(&TemplateName, &Seen)> = news.seen.iter().map(|(name, seen)| (name, seen.as_ref())).collect();
         let kept = parallel::map(&seen, |(name, seen)| {
             let past = if catalog.past.contains_key(*name) { None } else { Some(self.past(name)?) };
-            let Ok(checked) = &seen.outcome else { return Ok((past, None)) };
-            let key = ((*name).clone(), checked.document.version().clone());
-            if catalog.history.contains_key(&key) {
-                return Ok((past, None));
+            let file = seen.outcome.as_ref().ok().map(|checked| checked.document.version().clone());
+            let chosen = past.as_ref().and_then(|past| past.rolled_back()).map(|mark| mark.version.clone());
+            let mut history = Vec::new();
+            for version in file.into_iter().chain(chosen) {
+                let key = ((*name).clone(), version);
+                if !catalog.history.contains_key(&key)
+                    && let Some(published) = unless_damaged(archive::published(&self.store, name, &key.1))?
+                {
+                    history.push((key, published));
+                }
             }
-            let published = unless_damaged(archive::published(&self.store, name, &key.1))?;
-            Ok::<_, Error>((past, published.map(|published| (key, published))))
+            Ok::<_, Error>((past, history))
         });
         let names: Vec<TemplateName> = news.seen.keys().cloned().collect();
         for (name, kept) in names.into_iter().zip(kept) {
-            let (past, published) = kept?;
+            let (past, history) = kept?;
             news.past.extend(past.map(|past| (name, past)));
-            news.history.extend(published);
+            news.history.extend(history);
         }
         Ok(())
     }
@@ -241,7 +250,7 @@ impl Workshop {
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
             let Some(good) = unless_damaged(archive::content(&self.store, &name, digest))? else { continue };
             match rules.recheck(&good) {
-                Ok(()) => recalled.push(good),
+                Ok(until) => recalled.push(Good { until, ..good }),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),
             }
         }
@@ -269,7 +278,9 @@ fn name_owners(changes: &mut [Change]) {
 /// publication writes it anew.
 fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
+        Err(
+            fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),
+        ) => {
             error!(%fault, "a template's history has a damaged record");
             Ok(None)
         }

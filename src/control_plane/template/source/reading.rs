@@ -21,7 +21,7 @@ use super::look::{self, Beneath, Seen};
 use super::scope::{QUIET, Scope};
 use super::watch::Targets;
 use crate::control_plane::template::parallel;
-use crate::control_plane::template::trust::TrustStore;
+use crate::control_plane::template::trust::Trust;
 
 /// How long a directory must have been left alone before what is missing from it counts as removed.
 pub(in crate::control_plane::template) const SETTLE: Duration = Duration::from_millis(250);
@@ -60,7 +60,7 @@ pub(in crate::control_plane::template) struct Ask<'a> {
     pub(in crate::control_plane::template) scope: &'a Scope,
     /// The keys are others: every file is read and verified again.
     pub(in crate::control_plane::template) all_again: bool,
-    pub(in crate::control_plane::template) trust: Option<&'a TrustStore>,
+    pub(in crate::control_plane::template) trust: Option<Trust<'a>>,
     pub(in crate::control_plane::template) now: Timestamp,
 }
 
@@ -299,7 +299,7 @@ impl OneByOne<'_> {
         self.read(name, known, again, trust)
     }
 
-    fn read(&self, name: &TemplateName, known: Option<&Seen>, again: bool, trust: Option<&TrustStore>) -> Found {
+    fn read(&self, name: &TemplateName, known: Option<&Seen>, again: bool, trust: Option<Trust<'_>>) -> Found {
         let Some(files) = self.opened.read(name) else { return Found::Absent };
         let (stamps, fingerprint) = (files.stamps, fingerprint(&files));
         let same = known.is_some_and(|seen| seen.fingerprint == fingerprint);
@@ -319,7 +319,7 @@ fn fingerprint(files: &Files) -> [u8; 32] {
 }
 
 /// Looks at a template's file, and where it extends its own name at the one beneath.
-fn seen(name: &TemplateName, files: &Files, trust: Option<&TrustStore>) -> Seen {
+fn seen(name: &TemplateName, files: &Files, trust: Option<Trust<'_>>) -> Seen {
     let mut seen = look::look(name, &files.bytes, trust);
     seen.environment.clone_from(&files.environment);
     let extends_itself = seen.outcome.as_ref().is_ok_and(|checked| checked.document.extends() == Some(name));
