@@ -302,7 +302,9 @@ fn control_plane(
     let store = journal.store();
     let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
     let (access, access_spec) = Access::start(rules(settings));
-    let (policies, policy_spec) = Policies::start(settings.policy.dir.clone(), None, store.clone(), events.clone());
+    let environment = settings.templates.environment.as_ref().map(ToString::to_string);
+    let (policies, policy_spec) =
+        Policies::start(settings.policy.dir.clone(), environment, store.clone(), events.clone());
     let under = audit.clone();
     policies.on_change(Arc::new(move |policy| under.decide_under(policy.digest())));
     let recover = Arc::new(journal.clone());

@@ -13,7 +13,7 @@ use super::words;
 use crate::control_plane::policy::testing::{self, Tested, Verdict};
 use crate::control_plane::policy::{Asker, Policy, Source};
 use crate::control_plane::template;
-use crate::control_plane::template::signing;
+use crate::control_plane::template::signing::{self, Layout};
 use crate::domain::name::{Tenant, User};
 use crate::protocol;
 
@@ -166,8 +166,7 @@ fn asker(written: &str) -> Result<Asker, Error> {
 }
 
 fn judged(file: &Path, policy: &Policy, asker: Option<&Asker>) -> Result<TemplateReport, Error> {
-    let beside = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let reasons: Vec<String> = match signing::validate_file(file, beside, policy) {
+    let reasons: Vec<String> = match signing::validate_file(file, &Layout::around(file, None), policy) {
         Ok(validated) => asker
             .and_then(|asker| policy.check_use(&validated.resolved, validated.digest, asker).err())
             .unwrap_or_default()

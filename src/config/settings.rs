@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::money::Price;
-use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant, ToolName};
+use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
 #[derive(Debug, Clone)]
@@ -161,6 +161,12 @@ pub struct Templates {
     pub rsa_public_key_path: Option<PathBuf>,
     /// How long a verification is believed before a template is verified again.
     pub cache_ttl: Duration,
+    /// The environment whose directory of templates takes the place of the base, file by file.
+    pub environment: Option<Environment>,
+    /// Whether owners, modes and symbolic links on the way to each template are looked at.
+    pub source_audit: bool,
+    /// How often the directories are looked through for changes that no event has told.
+    pub rescan_every: Duration,
 }
 
 /// Rules of the operators.

@@ -48,6 +48,8 @@ pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 pub const POLICY_LOADS_TOTAL: &str = "factory_policy_loads_total";
 /// Templates refused for their signature, by `reason`.
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
+/// Sweeps of the template directories, by `outcome` (`quiet`, `found`).
+pub const TEMPLATE_SWEEPS_TOTAL: &str = "factory_template_sweeps_total";
 /// Template look-ups, by `outcome` (`hit`, `miss`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
 /// Tasks in experiments that ended for the first time, by `template`, `variant` (its number, from 1) and `outcome`.
@@ -204,6 +206,10 @@ pub const FAMILIES: &[Family] = &[
     Family {
         open: &["reason"],
         ..family(TEMPLATE_SIGNATURE_FAILURES_TOTAL, Kind::Counter, "Templates refused for their signature.")
+    },
+    Family {
+        known: Some(("outcome", &["quiet", "found"])),
+        ..family(TEMPLATE_SWEEPS_TOTAL, Kind::Counter, "Sweeps of the template directories.")
     },
     Family {
         known: Some(("outcome", &["hit", "miss"])),

@@ -19,8 +19,9 @@ use super::metrics::{self, Load};
 use super::orders::Request;
 use super::refresh::{Known, Looked, Workshop, refresh};
 use super::snapshot::Snapshot;
+use super::source::reading::SETTLE;
 use super::source::scope::Scope;
-use super::source::watch::{Targets, Watch};
+use super::source::watch::Watch;
 use super::state::Change;
 use super::trust::news::TrustNews;
 
@@ -52,11 +53,13 @@ pub(super) struct State {
     /// What is to be looked at when the present look is over.
     next: Scope,
     looking: bool,
+    /// Whether a look at what is being changed is due already.
+    settling: bool,
     /// What is to be decided when the present look is over, in the order in which it was asked for.
     asked: VecDeque<(Request, Reply)>,
     /// Who waits for the present look.
     answering: Option<Reply>,
-    _watch: Option<Watch>,
+    _watch: Watch,
     /// Waits for a key to begin or cease to be trusted.
     turning: Option<JoinHandle<()>>,
 }
@@ -80,22 +83,12 @@ impl Actor for TemplatesActor {
         if !workshop.settings.enable_signature_validation {
             warn!("signature validation is off: UNSIGNED templates run; only for development");
         }
-        let targets = Targets::of(&workshop.directory, &workshop.settings);
+        let targets = workshop.source.targets(&workshop.settings);
         let told = myself.clone();
-        let watch = Watch::start(targets, move |scope| {
+        let watch = Watch::start(targets, workshop.settings.rescan_every, move |scope| {
             // An actor that has ended watches nothing any more.
             let _ended = told.cast(Message::Due(scope)).is_err();
         });
-        let watch = match watch {
-            Ok(watch) => Some(watch),
-            Err(reason) => {
-                error!(
-                    reason,
-                    "cannot watch the templates; edits are seen only when verifications expire or at a restart"
-                );
-                None
-            }
-        };
         let looked = refresh(workshop.clone(), Arc::default(), Scope::all(), None).await?;
         let mut state = State {
             workshop,
@@ -104,11 +97,13 @@ impl Actor for TemplatesActor {
             known: Arc::default(),
             next: Scope::default(),
             looking: false,
+            settling: false,
             asked: VecDeque::new(),
             answering: None,
             _watch: watch,
             turning: None,
         };
+        state.settle_soon(&myself, &looked);
         state.show(looked);
         state.await_turning(&myself);
         Ok(state)
@@ -125,6 +120,10 @@ impl Actor for TemplatesActor {
             Message::PolicyChanged => state.next.policy = true,
             Message::Expired(name) => {
                 state.next.expired.insert(name);
+            }
+            Message::Settle => {
+                state.settling = false;
+                state.next.add(Scope::swept());
             }
             Message::Turning => {
                 let now = Timestamp::now();
@@ -143,6 +142,7 @@ impl Actor for TemplatesActor {
                 let waiting = state.answering.take();
                 match *looked {
                     Ok(looked) => {
+                        state.settle_soon(&myself, &looked);
                         let answer = looked.answer.clone();
                         state.show(looked);
                         state.await_turning(&myself);
@@ -163,6 +163,14 @@ impl Actor for TemplatesActor {
 }
 
 impl State {
+    /// Has everything looked at again where something is being changed.
+    fn settle_soon(&mut self, myself: &ActorRef<Message>, looked: &Looked) {
+        if looked.unsettled && !self.settling {
+            self.settling = true;
+            let _timer = myself.send_after(SETTLE, || Message::Settle);
+        }
+    }
+
     /// Begins the next look, unless one is under way.
     fn look(&mut self, myself: &ActorRef<Message>) {
         if self.looking || (self.next.is_empty() && self.asked.is_empty()) {
@@ -199,7 +207,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, verified, trust_news, .. } = looked;
+        let Looked { known, changes, touched, verified, trust_news, .. } = looked;
         metrics::trusted(&known.trust, Timestamp::now());
         for news in &trust_news {
             self.tell_trust(news);
@@ -218,7 +226,7 @@ impl State {
             self.shared.judges.store(Some(Arc::new(judges)));
         }
         let before = self.shared.snapshot.load();
-        let snapshot = Snapshot::of(&known.catalog, &before, &verified, Timestamp::now());
+        let snapshot = Snapshot::of(&known.catalog, &before, touched, &verified, Timestamp::now());
         drop(before);
         self.shared.snapshot.store(Arc::new(snapshot));
         self.known = Arc::new(known);

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::control_plane::policy::Policy;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, TemplateName, Version};
+use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use super::model::{Signer, Template};
 use super::trust::Trust;
@@ -39,6 +39,8 @@ pub(super) struct Link {
     /// The digest of the file as written: what is signed.
     pub(super) own: Digest,
     pub(super) signature: Option<Signed>,
+    /// The environment whose file it is; none of the base.
+    pub(super) environment: Option<Environment>,
 }
 
 /// By what a template is judged.
@@ -46,6 +48,18 @@ pub(super) struct Rules<'a> {
     /// The trusted keys as they are now; none where signatures are not required.
     pub(super) trust: Option<Trust<'a>>,
     pub(super) policy: &'a Policy,
+}
+
+impl Good {
+    /// The other template that it inherits from.
+    pub(super) fn parent(&self) -> Option<&TemplateName> {
+        self.lineage.iter().map(|link| &link.name).find(|name| **name != self.template.name)
+    }
+
+    /// The environment whose file it was made from; none of the base.
+    pub(super) fn environment(&self) -> Option<&Environment> {
+        self.lineage.first().and_then(|link| link.environment.as_ref())
+    }
 }
 
 impl Rules<'_> {
@@ -106,6 +120,11 @@ pub(super) fn seal(lineage: &[Link]) -> [u8; 32] {
         {
             hash.update(bytes.len().to_be_bytes());
             hash.update(bytes);
+        }
+        // Files of the base are told as before there were environments.
+        if let Some(environment) = &link.environment {
+            hash.update("environment");
+            hash.update(environment.as_str());
         }
     }
     hash.finalize().into()

@@ -15,6 +15,8 @@ pub(super) enum Message {
     Due(Scope),
     /// From a look-up, once for each verification: it is older than the settings allow.
     Expired(TemplateName),
+    /// From the actor's own timer: what was being changed may be done.
+    Settle,
     /// From the actor's own timer: a key may begin or cease to be trusted about now.
     Turning,
     /// From the policy's actor: another policy is in force.

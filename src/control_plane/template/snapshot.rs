@@ -1,6 +1,6 @@
 //! What look-ups read: an immutable picture of all templates, swapped as one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, Digest, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, Environment, TemplateName, Version};
 
 use super::model::Template;
 use super::refresh::Verified;
+use super::shards::Shards;
 use super::state::{Catalog, Entry};
 use super::version::{Past, RolledBack};
 
@@ -70,6 +71,8 @@ pub struct Listing {
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+    /// The environment whose file serves, or of which one is refused where none serves; none of the base.
+    pub environment: Option<Environment>,
     /// That somebody went back, also where the version that they chose is refused.
     pub rolled_back: Option<RolledBack>,
     /// The good file, which waits until that is lifted.
@@ -96,7 +99,7 @@ impl std::fmt::Debug for Listing {
 pub(super) struct Snapshot {
     /// Whether the first look is over.
     pub(super) ready: bool,
-    by_name: HashMap<TemplateName, Arc<Served>>,
+    by_name: Shards<TemplateName, Arc<Served>>,
     by_capability: HashMap<Capability, Vec<Arc<Template>>>,
 }
 
@@ -131,9 +134,25 @@ impl Served {
 impl Snapshot {
     /// A picture of the catalog. Templates that are as before keep the date of their verification, unless they are among the
     /// `verified`.
-    pub(super) fn of(catalog: &Catalog, before: &Self, verified: &Verified, now: Timestamp) -> Self {
-        let mut snapshot = Self { ready: true, ..Self::default() };
-        for (name, entry) in &catalog.entries {
+    /// Only `touched` templates are looked at; without it all are, and nothing is taken over.
+    pub(super) fn of(
+        catalog: &Catalog,
+        before: &Self,
+        touched: Option<BTreeSet<TemplateName>>,
+        verified: &Verified,
+        now: Timestamp,
+    ) -> Self {
+        let (names, mut snapshot) = match touched {
+            None => (catalog.entries.keys().cloned().collect(), Self { ready: true, ..Self::default() }),
+            Some(names) => {
+                let (by_name, by_capability) = (before.by_name.clone(), before.by_capability.clone());
+                let mut snapshot = Self { ready: true, by_name, by_capability };
+                snapshot.forget(&names);
+                (names, snapshot)
+            }
+        };
+        for name in &names {
+            let Some(entry) = catalog.entries.get(name) else { continue };
             let earlier = before.by_name.get(name).map(|served| served.verified_micros.load(Ordering::Relaxed));
             let fresh = match verified {
                 Verified::All => true,
@@ -162,6 +181,7 @@ impl Snapshot {
                 template: Some(Arc::new(template)),
                 resolved: None,
                 reasons: Vec::new(),
+                environment: None,
                 rolled_back: None,
                 pending: None,
             };
@@ -169,6 +189,22 @@ impl Snapshot {
             snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false), until: None }));
         }
         snapshot
+    }
+
+    fn forget(&mut self, names: &BTreeSet<TemplateName>) {
+        let mut capabilities = BTreeSet::new();
+        for name in names {
+            let template = self.by_name.remove(name).and_then(|served| served.listing.template.clone());
+            capabilities.extend(template.into_iter().flat_map(|template| template.capabilities.clone()));
+        }
+        for capability in capabilities {
+            if let Some(templates) = self.by_capability.get_mut(&capability) {
+                templates.retain(|template| !names.contains(&template.name));
+                if templates.is_empty() {
+                    self.by_capability.remove(&capability);
+                }
+            }
+        }
     }
 
     fn insert(&mut self, served: Arc<Served>) {
@@ -220,6 +256,10 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         resolved: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
+        environment: match &entry.good {
+            Some(good) => good.environment().cloned(),
+            None => entry.seen.as_ref().and_then(|seen| seen.environment.clone()),
+        },
         rolled_back: rolled_back.cloned(),
         pending: entry.pending.as_ref().map(|good| Pending {
             version: good.template.version.clone(),

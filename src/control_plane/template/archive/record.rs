@@ -77,6 +77,9 @@ struct LinkBody {
     own: ByteArray<32>,
     #[n(3)]
     signature: Option<SignatureBody>,
+    /// Since there are environments; before, every file was of the base.
+    #[n(4)]
+    environment: Option<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -232,6 +235,7 @@ pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<
             scheme: scheme_word(signed.signer.scheme),
             legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
         }),
+        environment: link.environment.as_ref().map(ToString::to_string),
     };
     let body = ContentBody {
         resolved: serde_json::to_vec(&*good.resolved).map_err(|fault| fault.to_string())?.into(),
@@ -373,6 +377,7 @@ fn read_link(body: LinkBody) -> Result<Link, String> {
         version: parse(&body.version)?,
         own: Digest::from_bytes(body.own.into()),
         signature: signature.transpose()?,
+        environment: body.environment.as_deref().map(parse).transpose()?,
     })
 }
 

@@ -27,6 +27,7 @@ use crate::control_plane::template::metrics::{self, LookUps};
 use crate::control_plane::template::model::Template;
 use crate::control_plane::template::refresh::Workshop;
 use crate::control_plane::template::snapshot::{Listing, Snapshot};
+use crate::control_plane::template::source::reading::Source;
 
 /// Is told of each version before it is served, and again after a restart of the actor.
 pub type OnPublish = Arc<dyn Fn(&Template) + Send + Sync>;
@@ -79,7 +80,8 @@ impl Templates {
             // While the actor is not there, nobody hears this; its start looks at everything anyway.
             let _absent = address.cast(Message::PolicyChanged).is_err();
         }));
-        let workshop = Arc::new(Workshop { settings, directory, store, policies });
+        let source = Source::of(&directory, &settings);
+        let workshop = Arc::new(Workshop { settings, source, store, policies });
         let shared = templates.shared.clone();
         let make = move || {
             let arguments = Arguments { workshop: workshop.clone(), shared: shared.clone(), events: events.clone() };

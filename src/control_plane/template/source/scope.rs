@@ -15,8 +15,10 @@ const WAITING_MAX: usize = 4_096;
 /// What is to be looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::control_plane::template) struct Scope {
-    /// The whole directory.
+    /// The whole directory, because something in it changed.
     pub(in crate::control_plane::template) everything: bool,
+    /// The whole directory and the keys, in case something in them changed and nobody heard of it.
+    pub(in crate::control_plane::template) sweep: bool,
     /// The trusted keys.
     pub(in crate::control_plane::template) keys: bool,
     /// The policy.
@@ -33,6 +35,11 @@ impl Scope {
         Self { everything: true, keys: true, policy: true, ..Self::default() }
     }
 
+    /// Everything there is, though nothing has told of a change.
+    pub(in crate::control_plane::template) fn swept() -> Self {
+        Self { sweep: true, ..Self::default() }
+    }
+
     pub(in crate::control_plane::template) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -40,6 +47,7 @@ impl Scope {
     /// Adds another scope.
     pub(in crate::control_plane::template) fn add(&mut self, other: Self) {
         self.everything |= other.everything;
+        self.sweep |= other.sweep;
         self.keys |= other.keys;
         self.policy |= other.policy;
         self.names.extend(other.names);

@@ -91,7 +91,7 @@ impl Court {
         let seen = look(&name, &bytes, Some(self.trust.at(at(NOW))));
         let news = News { seen: [(name.clone(), Arc::new(seen))].into(), ..News::default() };
         let rules = Rules { trust: Some(self.trust.at(at(NOW))), policy: &self.policy };
-        let Decision { catalog, changes } = decide(&Catalog::default(), news, &rules, at(NOW));
+        let Decision { catalog, changes, .. } = decide(&Catalog::default(), news, &rules, at(NOW));
         let good = catalog.entries.get(&name).and_then(|entry| entry.good.clone());
         let published = changes.iter().any(|change| matches!(change, Change::Published { .. }));
         assert_eq!(good.is_some(), published);

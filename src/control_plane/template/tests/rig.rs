@@ -13,6 +13,7 @@ use super::super::actor::{Arguments, TemplatesActor};
 use super::super::message::Message;
 use super::super::refresh::Workshop;
 use super::super::signing::sign_file;
+use super::super::source::reading::Source;
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::{Algorithm, Listing, Templates};
 use crate::config::settings;
@@ -63,6 +64,9 @@ impl Rig {
             trusted_keys_dir: Some(keys_dir),
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
+            environment: None,
+            source_audit: false,
+            rescan_every: Duration::from_secs(30),
         };
         Self { directory, keys, store, _committer: committer, events: Events::new(), settings }
     }
@@ -94,8 +98,9 @@ impl Rig {
     /// What looks at the directory, without an actor.
     pub(super) fn workshop(&self) -> Arc<Workshop> {
         let policies = Policies::fixed(Policy::shipped());
-        let (settings, directory, store) = (self.settings.clone(), self.templates_dir(), self.store.clone());
-        Arc::new(Workshop { settings, directory, store, policies })
+        let (settings, store) = (self.settings.clone(), self.store.clone());
+        let source = Source::of(&self.templates_dir(), &settings);
+        Arc::new(Workshop { settings, source, store, policies })
     }
 
     /// Starts the actor, as after a start of the daemon.

@@ -66,6 +66,9 @@ impl Office {
             trusted_keys_dir: None,
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
+            environment: None,
+            source_audit: false,
+            rescan_every: Duration::from_secs(30),
         };
         let nowhere = directory.path().join("templates");
         let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies.clone(), events.clone());
