@@ -146,6 +146,10 @@ pub(super) async fn roll_back(
     let entry = Entry::allowed(now, (&*caller.0).into(), "rollback_template").on(&name);
     let entry = Entry { reason: Some(format!("to {target}").into()), ..entry };
     let outcome = rooms.templates.roll_back(&name, target, entry.clone()).await;
+    if outcome.is_ok() {
+        let ended = Entry::allowed(now, (&*caller.0).into(), "end_experiment").on(&name);
+        rooms.experiments.yield_to_rollback(&name, caller.0.name.to_string(), ended).await;
+    }
     answer(&rooms, outcome, entry).await
 }
 

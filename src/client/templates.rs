@@ -3,6 +3,7 @@
 use super::call::{Call, segment};
 use super::{Client, Error};
 use crate::protocol::page::PAGE_ITEMS_MAX;
+use crate::protocol::experiment::{Experiment, StartExperiment};
 use crate::protocol::page::Page;
 use crate::protocol::template::{RollBack, Template, TemplateDiff, TemplateVersion};
 
@@ -42,6 +43,21 @@ impl Client {
         self.ask(Call::get(format!("/factory/templates/{}/diff?{}", segment(name), given.join("&")))).await
     }
 
+    /// The experiment that runs with a template, or the last one that did.
+    pub async fn experiment(&self, name: &str) -> Result<Experiment, Error> {
+        self.ask(Call::get(experiment_of(name))).await
+    }
+
+    /// Starts an experiment.
+    pub async fn start_experiment(&self, name: &str, wanted: &StartExperiment) -> Result<Experiment, Error> {
+        self.ask(Call::post(experiment_of(name)).json(wanted)?).await
+    }
+
+    /// Ends the experiment that runs with a template.
+    pub async fn end_experiment(&self, name: &str) -> Result<Experiment, Error> {
+        self.ask(Call::delete(experiment_of(name))).await
+    }
+
     /// Goes back to an earlier version, until it is lifted.
     pub async fn roll_back(&self, name: &str, wanted: &RollBack) -> Result<Template, Error> {
         self.ask(Call::post(format!("/factory/templates/{}/rollback", segment(name))).json(wanted)?).await
@@ -51,4 +67,8 @@ impl Client {
     pub async fn lift_rollback(&self, name: &str) -> Result<Template, Error> {
         self.ask(Call::delete(format!("/factory/templates/{}/rollback", segment(name)))).await
     }
+}
+
+fn experiment_of(name: &str) -> String {
+    format!("/factory/templates/{}/experiment", segment(name))
 }

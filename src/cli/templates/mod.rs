@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use self::diff::Diff;
+use self::experiment::Experimenting;
 use self::files::{Files, Sign, Verify};
 use self::rollback::Rollback;
 use super::exit::{Error, Exit};
@@ -13,11 +14,12 @@ use super::words;
 use crate::protocol::template::{RollBack, Template, TemplateSignature, TemplateVersion};
 
 mod diff;
+mod experiment;
 mod files;
 mod lines;
 mod rollback;
 
-pub(super) use files::remark_unusable;
+pub(super) use files::TrustFiles;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -54,14 +56,21 @@ pub(super) enum Templates {
         after_help = "Examples:\n  factoryctl templates rollback documentaliste 1.0.0\n  factoryctl templates rollback documentaliste --digest 3f2a9c01\n  factoryctl templates rollback documentaliste --lift"
     )]
     Rollback(Rollback),
+    /// Shares tasks out among published versions of a template and compares them; without --set and --stop, shows how they do.
+    #[command(
+        after_help = "Example:\n  factoryctl templates experiment documentaliste --set 1.1.0=0.9 --set 1.2.0=0.1"
+    )]
+    Experiment(Experimenting),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
     Validate(Files),
     /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
     Sign(Sign),
-    /// Verifies the signatures of template files. Needs no daemon.
-    #[command(after_help = "Example:\n  factoryctl templates verify templates/*.json --keys /etc/agent-factory/keys")]
+    /// Verifies the signatures of template files, by the keys, their trust.toml and the list of revocations. Needs no daemon.
+    #[command(after_help = "Examples:
+  factoryctl templates verify templates/*.json --keys /etc/agent-factory/keys
+  factoryctl templates verify templates/*.json --keys keys --legacy-key old-system.pub.pem")]
     Verify(Verify),
 }
 
@@ -83,6 +92,7 @@ impl Templates {
             }
             Self::Diff(diff) => diff.perform(session).await?,
             Self::Rollback(rollback) => rollback.perform(session).await?,
+            Self::Experiment(experimenting) => return experimenting.perform(session).await,
             Self::Validate(files) => return files.validate(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),
@@ -94,7 +104,10 @@ impl Templates {
 fn signer(signature: Option<&TemplateSignature>) -> (Tone, String) {
     signature.map_or_else(
         || (Tone::Warning, "unsigned".into()),
-        |signature| plain(format!("{} ({})", signature.key_id, signature.algorithm)),
+        |signature| match signature.scheme.as_str() {
+            "legacy" => (Tone::Warning, format!("{} ({}, legacy form)", signature.key_id, signature.algorithm)),
+            _ => plain(format!("{} ({})", signature.key_id, signature.algorithm)),
+        },
     )
 }
 

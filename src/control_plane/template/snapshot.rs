@@ -106,9 +106,16 @@ pub(super) struct Served {
     pub(super) listing: Listing,
     verified_micros: AtomicI64,
     asked: AtomicBool,
+    /// The first instant at which the keys that signed it are trusted no longer.
+    until: Option<Timestamp>,
 }
 
 impl Served {
+    /// Since when the keys that signed it are trusted no longer, if they are not. The look that says why is on its way.
+    pub(super) fn lapsed(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until.filter(|until| now >= *until)
+    }
+
     /// Whether the verification is older than `ttl`, and nobody has asked for another yet. Whoever is told so must ask.
     pub(super) fn has_expired(&self, now: Timestamp, ttl: Duration) -> bool {
         let verified = Timestamp::from_micros(self.verified_micros.load(Ordering::Relaxed));
@@ -137,6 +144,7 @@ impl Snapshot {
                 listing: listing(name, entry, catalog.past.get(name).map(Arc::as_ref)),
                 verified_micros,
                 asked: AtomicBool::new(false),
+                until: entry.good.as_ref().and_then(|good| good.until),
             };
             snapshot.insert(Arc::new(served));
         }
@@ -158,7 +166,7 @@ impl Snapshot {
                 pending: None,
             };
             let verified_micros = AtomicI64::new(i64::MAX);
-            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false) }));
+            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false), until: None }));
         }
         snapshot
     }
@@ -177,8 +185,9 @@ impl Snapshot {
     }
 
     /// The templates with a capability, by name.
-    pub(super) fn with_capability(&self, capability: &Capability) -> Vec<Arc<Template>> {
+    pub(super) fn with_capability(&self, capability: &Capability, now: Timestamp) -> Vec<Arc<Template>> {
         let mut found = self.by_capability.get(capability).cloned().unwrap_or_default();
+        found.retain(|template| self.find(&template.name).is_none_or(|served| served.lapsed(now).is_none()));
         found.sort_by(|one, other| one.name.cmp(&other.name));
         found
     }

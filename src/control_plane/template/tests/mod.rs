@@ -2,9 +2,12 @@
 
 mod catalog;
 mod going_back;
+mod mutations;
 mod publishing;
 mod rig;
 mod shipped;
 mod signatures;
 mod stored;
 mod versions;
+mod trust;
+mod trusted_times;
