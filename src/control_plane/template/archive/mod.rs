@@ -22,6 +22,9 @@ pub const VERSIONS_MAX: usize = 1_000;
 /// Contents whose digests begin alike, as far as they are compared: an odd digit is looked at within them.
 const ALIKE_MAX: usize = 64;
 
+/// Versions of one template that are compared to find the highest one, where no standing is kept: a thousand times what is listed.
+const RECKONED_MAX: usize = 1_000_000;
+
 fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
     let name = name.clone();
     move |reason| Error::Stored { name: name.clone(), reason }
@@ -193,7 +196,7 @@ pub(in crate::control_plane::template) fn reckon(
     name: &TemplateName,
 ) -> Result<(Vec<Version>, u64), Error> {
     let prefix = record::version_key(name, None);
-    let versions = store.survey(Keyspace::Template, &prefix, None, Direction::Ascending, usize::MAX)?;
+    let versions = store.survey(Keyspace::Template, &prefix, None, Direction::Ascending, RECKONED_MAX)?;
     let versions = versions.iter().filter_map(|(key, _)| record::version_of_key(name, key)).collect();
     let prefix = record::publication_key(name, None);
     let last = store.survey(Keyspace::Template, &prefix, None, Direction::Descending, 1)?;
