@@ -3,6 +3,12 @@
 //!
 //!     cargo bench --bench signature
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot be set up has nothing to measure"
+)]
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
