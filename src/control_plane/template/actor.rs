@@ -13,6 +13,7 @@ use crate::journal::events::{Event, Events};
 
 use super::error::Error;
 use super::handle::Shared;
+use super::judges::Judges;
 use super::message::Message;
 use super::metrics::{self, Load};
 use super::orders::Request;
@@ -207,6 +208,13 @@ impl State {
             if let Change::Published { good, .. } = change {
                 listeners.iter().for_each(|tell| tell(&good.template));
             }
+        }
+        let required = self.workshop.settings.enable_signature_validation.then_some(&known.trust);
+        let judges = Judges::new(required, self.workshop.policies.current());
+        let same = self.shared.judges.load().as_ref().is_some_and(|before| before.same_as(&judges));
+        if !same {
+            // Before anybody is served by them.
+            self.shared.judges.store(Some(Arc::new(judges)));
         }
         let before = self.shared.snapshot.load();
         let snapshot = Snapshot::of(&known.catalog, &before, &verified, Timestamp::now());

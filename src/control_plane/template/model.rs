@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::Hooks;
 use crate::domain::money::Usd;
 use crate::domain::name::{Capability, Digest, KeyId, RouteName, TemplateName, ToolName, Version};
 use crate::domain::private::Text;
@@ -59,6 +60,8 @@ pub struct Template {
     pub model: Model,
     /// The tools that its agents may use.
     pub tools: Vec<ToolName>,
+    /// Which of them are told when a task starts or ends.
+    pub hooks: Hooks,
     /// What its tasks may cost.
     pub budget: Budget,
     /// What is done with personal data and secrets.

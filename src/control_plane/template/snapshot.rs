@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, TemplateName, Version};
 
 use super::model::Template;
 use super::refresh::Verified;
@@ -26,6 +26,19 @@ pub enum Status {
     PublishedWithRefusedEdit,
     /// Somebody went back to what is served; its file is judged and not served.
     RolledBack,
+    /// It was published, and something else is served now, or nothing.
+    Superseded,
+}
+
+/// A good file that is not served, because its template is rolled back.
+#[derive(Clone)]
+pub struct Pending {
+    /// Its version.
+    pub version: Version,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its JSON with everything that it inherits.
+    pub resolved: Arc<Value>,
 }
 
 impl Status {
@@ -37,6 +50,7 @@ impl Status {
             Self::Refused => "refused",
             Self::PublishedWithRefusedEdit => "published_with_refused_edit",
             Self::RolledBack => "rolled_back",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -58,8 +72,8 @@ pub struct Listing {
     pub reasons: Vec<String>,
     /// That somebody went back, also where the version that they chose is refused.
     pub rolled_back: Option<RolledBack>,
-    /// The good version of the file, which waits until that is lifted.
-    pub pending: Option<Version>,
+    /// The good file, which waits until that is lifted.
+    pub pending: Option<Pending>,
 }
 
 impl std::fmt::Debug for Listing {
@@ -127,7 +141,7 @@ impl Snapshot {
             };
             let verified_micros = earlier.filter(|_| !fresh).unwrap_or(now.micros()).into();
             let served = Served {
-                listing: listing(name, entry, catalog.past.get(name)),
+                listing: listing(name, entry, catalog.past.get(name).map(Arc::as_ref)),
                 verified_micros,
                 asked: AtomicBool::new(false),
                 until: entry.good.as_ref().and_then(|good| good.until),
@@ -207,6 +221,10 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
         rolled_back: rolled_back.cloned(),
-        pending: entry.pending.as_ref().map(|good| good.template.version.clone()),
+        pending: entry.pending.as_ref().map(|good| Pending {
+            version: good.template.version.clone(),
+            digest: good.template.digest,
+            resolved: good.resolved.clone(),
+        }),
     }
 }
