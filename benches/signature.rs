@@ -3,11 +3,7 @@
 //!
 //!     cargo bench --bench signature
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a benchmark that cannot be set up has nothing to measure"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot be set up has nothing to measure")]
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
