@@ -258,7 +258,7 @@ async fn subtasks_of_one_task_get_one_version() {
     let plan = json!({"steps": [step("a"), step("b"), step("c")], "aggregate": {"mode": "concat"}});
     let file = daemon.workshop.write(
         "templates/chief.json",
-        &json!({"name": "chief", "version": "1.0.0", "kind": "orchestrator", "description": "x", "plan": plan,
+        &json!({"name": "chief", "version": "1.0.0", "kind": "orchestrator", "description": "x", "system_prompt": "Plan.", "plan": plan,
             "limits": {"depth": 2, "fan_out": 4}})
         .to_string(),
     );

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::control_plane::policy::Policy;
+use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::archive;
@@ -39,6 +40,11 @@ impl Judges {
         };
         same_trust && self.policy.digest() == other.policy.digest()
     }
+
+    /// Whether a key began or ceased to be trusted between two instants.
+    pub(super) fn turned(&self, one: Timestamp, other: Timestamp) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.turned(one, other))
+    }
 }
 
 impl Templates {
@@ -63,13 +69,13 @@ impl Templates {
         Ok(found.map(|published| published.resolved))
     }
 
-    /// A published content, if the keys and the policy allow it; else why not.
+    /// A published content, if the keys and the policy allow it at an instant; else why not.
     ///
     /// # Errors
     /// It was never published so, or the store failed.
     pub(super) async fn judged(
         &self,
-        by: &Judges,
+        (by, at): (&Judges, Timestamp),
         name: &TemplateName,
         digest: &Digest,
     ) -> Result<Result<Arc<Template>, Vec<String>>, Error> {
@@ -78,8 +84,8 @@ impl Templates {
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
             let Some(good) = archive::content(&store, &wanted, content)? else { return Ok(None) };
-            let rules = Rules { trust: by.trust.as_deref(), policy: &by.policy };
-            Ok(Some(rules.recheck(&good).map(|()| good.template)))
+            let rules = Rules { trust: by.trust.as_deref().map(|trust| trust.at(at)), policy: &by.policy };
+            Ok(Some(rules.recheck(&good).map(|_until| good.template)))
         };
         blocking(judge).await?.ok_or_else(not_found)
     }

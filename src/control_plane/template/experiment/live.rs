@@ -10,6 +10,7 @@ use super::state::{self, Experiment, Unit};
 use crate::control_plane::template::judges::Judges;
 use crate::control_plane::template::model::Template;
 use crate::control_plane::template::{self, handle::Templates};
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ExperimentId;
 use crate::domain::name::TemplateName;
 use crate::journal::order::Assignment;
@@ -31,8 +32,9 @@ pub(super) struct Live {
 
 /// What keys and policy say of the versions.
 pub(super) struct Verdicts {
-    /// By whose word.
+    /// By whose word, and when: a key may cease to be trusted at an instant.
     by: Judges,
+    at: Timestamp,
     /// The versions that may run, and why the others may not.
     pub(super) variants: Vec<Result<Arc<Template>, Vec<String>>>,
 }
@@ -62,26 +64,28 @@ impl Live {
     /// INVARIANT I81: a version that is no longer trusted or allowed gets no task: what was judged by other keys or another policy
     /// is judged again before anybody is given it.
     pub(super) async fn verdicts(&self, templates: &Templates) -> Arc<Verdicts> {
-        let fresh = |by: &Judges| self.verdicts.load_full().filter(|verdicts| verdicts.by.same_as(by));
-        if let Some(verdicts) = fresh(&templates.judges()) {
+        let fresh = |by: &Judges, now: Timestamp| {
+            self.verdicts.load_full().filter(|known| known.by.same_as(by) && !by.turned(known.at, now))
+        };
+        if let Some(verdicts) = fresh(&templates.judges(), Timestamp::now()) {
             return verdicts;
         }
         let _judging = self.judging.lock().await;
-        let by = templates.judges();
-        if let Some(verdicts) = fresh(&by) {
+        let (by, at) = (templates.judges(), Timestamp::now());
+        if let Some(verdicts) = fresh(&by, at) {
             return verdicts;
         }
         let mut variants = Vec::with_capacity(self.experiment.variants.len());
         let mut is_known = true;
         for variant in &self.experiment.variants {
-            let judged = templates.judged(&by, &self.experiment.template, &variant.digest).await;
+            let judged = templates.judged((&by, at), &self.experiment.template, &variant.digest).await;
             variants.push(judged.unwrap_or_else(|fault| {
                 // A store that cannot be read now is asked again; what is not there, or damaged, stays so.
                 is_known &= matches!(fault, template::Error::VersionNotFound { .. } | template::Error::Stored { .. });
                 Err(vec![fault.to_string()])
             }));
         }
-        let verdicts = Arc::new(Verdicts { by, variants });
+        let verdicts = Arc::new(Verdicts { by, at, variants });
         if is_known {
             self.tell_changes(&verdicts);
             self.verdicts.store(Some(Arc::clone(&verdicts)));
