@@ -29,6 +29,7 @@ pub const KEYS: &[&str] = &[
     "models.*.cached_input_usd_per_mtok",
     "models.*.input_usd_per_mtok",
     "models.*.output_usd_per_mtok",
+    "policy.dir",
     "providers.*.api_key_env",
     "providers.*.api_key_file",
     "providers.*.base_url",

@@ -37,6 +37,8 @@ pub struct Settings {
     pub log: Log,
     /// Templates and their signatures.
     pub templates: Templates,
+    /// What templates may ask for.
+    pub policy: Policy,
     /// Providers by name; `builtin` is always there.
     pub providers: BTreeMap<ProviderName, Provider>,
     /// Tools that plans may call, by name.
@@ -159,6 +161,13 @@ pub struct Templates {
     pub rsa_public_key_path: Option<PathBuf>,
     /// How long a verification is believed before a template is verified again.
     pub cache_ttl: Duration,
+}
+
+/// Rules of the operators.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Where `*.rego` and `data.json` are read from and watched; without it the shipped rules alone are asked.
+    pub dir: Option<PathBuf>,
 }
 
 /// A provider's wire format.

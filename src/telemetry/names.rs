@@ -44,6 +44,8 @@ pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 /// Attempts to load a template, by `outcome`.
 pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
+/// Policies that were read, by `outcome` (`published`, `refused`).
+pub const POLICY_LOADS_TOTAL: &str = "factory_policy_loads_total";
 /// Templates refused for their signature, by `reason`.
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
 /// Template look-ups, by `outcome` (`hit`, `miss`).
@@ -197,6 +199,7 @@ pub const FAMILIES: &[Family] = &[
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")
     },
+    Family { open: &["outcome"], ..family(POLICY_LOADS_TOTAL, Kind::Counter, "Policies that were read.") },
     Family { open: &["outcome"], ..family(TEMPLATE_LOADS_TOTAL, Kind::Counter, "Attempts to load a template.") },
     Family {
         open: &["reason"],

@@ -36,6 +36,7 @@ mod openapi;
 mod orchestration;
 mod otp_conformance;
 mod plans;
+mod policy;
 mod pool_limits;
 mod power_loss;
 mod prometheus_text;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 29] = [
+const NAMES: [(&str, &str); 30] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -28,6 +28,7 @@ const NAMES: [(&str, &str); 29] = [
     ("factory_budget_refusals_total", "counter"),
     ("factory_dlp_findings_total", "counter"),
     ("factory_template_loads_total", "counter"),
+    ("factory_policy_loads_total", "counter"),
     ("factory_template_signature_failures_total", "counter"),
     ("factory_template_cache_requests_total", "counter"),
     ("factory_experiment_tasks_total", "counter"),

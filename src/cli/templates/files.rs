@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::cli::exit::{Error, Exit};
 use crate::cli::output::{Output, Tone};
+use crate::cli::policy::load;
+use crate::control_plane::policy::Policy;
 use crate::control_plane::template::signing::{self, SIGNATURE_SUFFIX};
 use crate::control_plane::template::{self, TrustStore};
 use crate::domain::clock::Timestamp;
@@ -18,6 +20,16 @@ pub(in crate::cli) struct Files {
     /// Template files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// The arguments of `validate`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Validate {
+    #[command(flatten)]
+    files: Files,
+    /// The policy directory, as the setting policy.dir names it; without it the shipped rules alone are asked.
+    #[arg(long, value_name = "DIR")]
+    policy: Option<PathBuf>,
 }
 
 /// The arguments of `sign`.
@@ -136,16 +148,19 @@ impl Verify {
     }
 }
 
+impl Validate {
+    pub(super) fn perform(&self, output: &Output) -> Result<Exit, Error> {
+        let policy = self.policy.as_deref().map_or_else(|| Ok(Policy::shipped()), load)?;
+        self.files.validated(&policy).tell(output)
+    }
+}
+
 impl Files {
     /// Judges each file as the daemon would, its parents being looked for beside it.
-    pub(super) fn validate(&self, output: &Output) -> Result<Exit, Error> {
-        self.validated().tell(output)
-    }
-
-    fn validated(&self) -> Outcomes {
+    fn validated(&self, policy: &Policy) -> Outcomes {
         self.each(|file| {
             let beside = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let validated = signing::validate_file(file, beside)?;
+            let validated = signing::validate_file(file, beside, policy)?;
             Ok(Outcome {
                 line: format!("{}: {} {} is good", file.display(), validated.name, validated.version),
                 version: Some(validated.version.to_string()),
@@ -232,7 +247,7 @@ mod tests {
         let verified = Verify { files: files(), trust: trust_files() }.outcomes(&trust);
         assert_eq!((oks(&verified), verified.items[0].key_id.as_deref()), (vec![true, true, false], Some("k")));
 
-        let validated = files().validated();
+        let validated = files().validated(&Policy::shipped());
         assert_eq!((oks(&validated), validated.exit()), (vec![true, false, false], Exit::Refused));
         assert_eq!(validated.items[1].code, Some("template_invalid"));
         assert!(!validated.items[1].reasons.is_empty());

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use self::diff::Diff;
 use self::experiment::Experimenting;
-use self::files::{Files, Sign, Verify};
+use self::files::{Sign, Validate, Verify};
 use self::rollback::Rollback;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
@@ -62,8 +62,10 @@ pub(super) enum Templates {
     )]
     Experiment(Experimenting),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
-    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
-    Validate(Files),
+    #[command(
+        after_help = "Example:\n  factoryctl templates validate templates/*.json --policy /etc/agent-factory/policy"
+    )]
+    Validate(Validate),
     /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
     Sign(Sign),
@@ -93,7 +95,7 @@ impl Templates {
             Self::Diff(diff) => diff.perform(session).await?,
             Self::Rollback(rollback) => rollback.perform(session).await?,
             Self::Experiment(experimenting) => return experimenting.perform(session).await,
-            Self::Validate(files) => return files.validate(output),
+            Self::Validate(validate) => return validate.perform(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),
         }

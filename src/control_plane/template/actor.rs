@@ -122,6 +122,7 @@ impl Actor for TemplatesActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Due(scope) => state.next.add(scope),
+            Message::PolicyChanged => state.next.policy = true,
             Message::Expired(name) => {
                 state.next.expired.insert(name);
             }

@@ -32,6 +32,7 @@ mod model;
 mod orders;
 mod publication;
 mod refresh;
+mod resolved;
 mod rollback;
 pub mod signing;
 mod snapshot;

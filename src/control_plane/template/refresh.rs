@@ -8,11 +8,10 @@ use nix::unistd::{Uid, User};
 use tracing::{error, warn};
 
 use crate::config::settings;
-use crate::control_plane::audit;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{TemplateName, Version};
-use crate::store::{self, Store};
+use crate::domain::name::{Digest, TemplateName, Version};
+use crate::store::{self, Batch, Store};
 
 use super::archive;
 use super::error::Error;
@@ -41,6 +40,8 @@ pub(super) struct Known {
     pub(super) trust: TrustStore,
     /// When the good versions were judged by those keys.
     pub(super) judged_at: Option<Timestamp>,
+    /// The policy by which the good versions were judged.
+    pub(super) policy: Option<Digest>,
 }
 
 /// What a look came to; the store knows it already.
@@ -54,7 +55,7 @@ pub(super) struct Looked {
     /// What a request came to.
     pub(super) answer: Result<(), Error>,
     /// What the audit log is to say of it.
-    entry: Option<audit::Entry>,
+    entry: Option<Batch>,
 }
 
 /// Whose signatures were verified in a look.
@@ -82,7 +83,7 @@ pub(super) async fn refresh(
         store.commit(archive::revocations_batch(bytes)).await?;
     }
     // INVARIANT: a version is durable before anyone is served it.
-    let audited = looked.entry.take().map(audit::Entry::into_batch);
+    let audited = looked.entry.take();
     let mut batches = archive::batches(&looked.changes)?.into_iter();
     let first = match (batches.next(), audited) {
         (Some(first), Some(audited)) => Some(first.and(audited)),
@@ -106,7 +107,9 @@ impl Workshop {
         let rules = Rules { trust: required, policy: &policy };
         let everything = scope.everything || keys_changed;
         let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
-        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        // Another policy judges every good version anew; files that it would let in are judged in every look.
+        let doubts_all = keys_changed || known.policy != Some(policy.digest());
+        news.doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
         self.ask_archive(&known.catalog, &mut news)?;
         let order = request.map(|request| self.order(&known.catalog, &news, request, &rules, now)).transpose();
         let (answer, order) = match order {
@@ -115,7 +118,8 @@ impl Workshop {
             Err(refused) => (Err(refused), None),
         };
         news.order = order;
-        let entry = request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().under(policy.digest()));
+        let entry =
+            request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().into_batch_under(policy.digest()));
         let verified = if keys_changed {
             Verified::All
         } else {
@@ -130,7 +134,8 @@ impl Workshop {
         name_owners(&mut changes);
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        Ok(Looked { known: Known { catalog, trust, judged_at }, changes, verified, trust_news, answer, entry })
+        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()) };
+        Ok(Looked { known, changes, verified, trust_news, answer, entry })
     }
 
     /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.

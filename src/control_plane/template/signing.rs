@@ -46,6 +46,8 @@ pub struct Validated {
     pub version: Version,
     /// The digest of the resolved template.
     pub digest: Digest,
+    /// It, with everything that it inherits.
+    pub resolved: Value,
 }
 
 /// Signs a template file with the key in `ID.pem` and puts the signature beside it, in place of an older one. Whether the file
@@ -90,11 +92,11 @@ pub fn verify_file(path: &Path, trust: &TrustStore, now: Timestamp) -> Result<Ve
 }
 
 /// Judges a template file as the daemon would, but for its signature: schema, parents (looked for in `siblings`), plan, and
-/// the shipped policy.
+/// a policy.
 ///
 /// # Errors
 /// All mistakes of the file, or what is wrong with a parent.
-pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
+pub fn validate_file(path: &Path, siblings: &Path, policy: &Policy) -> Result<Validated, Error> {
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
     let document = read_document(path)?;
     let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
@@ -106,11 +108,11 @@ pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
     let digest = document::resolved_digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
     let template = wire::typed(&resolved, facts).map_err(invalid)?;
-    let denials = Policy::shipped().check(&resolved, None).err().unwrap_or_default();
+    let denials = policy.check(&resolved, None).err().unwrap_or_default();
     if !denials.is_empty() {
         return Err(invalid(denials.into_iter().map(|denial| Mistake::at("", denial.to_string())).collect()));
     }
-    Ok(Validated { name: template.name, version: template.version, digest })
+    Ok(Validated { name: template.name, version: template.version, digest, resolved })
 }
 
 /// The file with everything that it inherits, from the parents as their files are now.

@@ -74,6 +74,11 @@ impl Templates {
     ) -> (Self, impl Fn() -> (TemplatesActor, Arguments) + Send + Sync + use<>) {
         let believed = if settings.enable_signature_validation { settings.cache_ttl } else { Duration::MAX };
         let templates = Self::over(Snapshot::default(), Some(store.clone()), believed);
+        let address = templates.shared.address.clone();
+        policies.on_change(Arc::new(move |_policy| {
+            // While the actor is not there, nobody hears this; its start looks at everything anyway.
+            let _absent = address.cast(Message::PolicyChanged).is_err();
+        }));
         let workshop = Arc::new(Workshop { settings, directory, store, policies });
         let shared = templates.shared.clone();
         let make = move || {

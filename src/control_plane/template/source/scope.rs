@@ -19,6 +19,8 @@ pub(in crate::control_plane::template) struct Scope {
     pub(in crate::control_plane::template) everything: bool,
     /// The trusted keys.
     pub(in crate::control_plane::template) keys: bool,
+    /// The policy.
+    pub(in crate::control_plane::template) policy: bool,
     /// These files.
     pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
     /// These published versions, whose verification has expired.
@@ -28,7 +30,7 @@ pub(in crate::control_plane::template) struct Scope {
 impl Scope {
     /// Everything there is.
     pub(in crate::control_plane::template) fn all() -> Self {
-        Self { everything: true, keys: true, ..Self::default() }
+        Self { everything: true, keys: true, policy: true, ..Self::default() }
     }
 
     pub(in crate::control_plane::template) fn is_empty(&self) -> bool {
@@ -39,6 +41,7 @@ impl Scope {
     pub(in crate::control_plane::template) fn add(&mut self, other: Self) {
         self.everything |= other.everything;
         self.keys |= other.keys;
+        self.policy |= other.policy;
         self.names.extend(other.names);
         self.expired.extend(other.expired);
     }

@@ -16,7 +16,7 @@ use super::super::signing::sign_file;
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::{Algorithm, Listing, Templates};
 use crate::config::settings;
-use crate::control_plane::policy::Policies;
+use crate::control_plane::policy::{Policies, Policy};
 use crate::domain::name::TemplateName;
 use crate::journal::events::{Event, Events};
 use crate::store::{Options, Running, Store};
@@ -87,13 +87,13 @@ impl Rig {
     }
 
     pub(super) fn wire(&self) -> (Templates, impl Fn() -> (TemplatesActor, Arguments) + use<>) {
-        let (policies, _policy_actor) = Policies::start();
+        let policies = Policies::fixed(Policy::shipped());
         Templates::wire(self.settings.clone(), self.templates_dir(), self.store.clone(), policies, self.events.clone())
     }
 
     /// What looks at the directory, without an actor.
     pub(super) fn workshop(&self) -> Arc<Workshop> {
-        let (policies, _policy_actor) = Policies::start();
+        let policies = Policies::fixed(Policy::shipped());
         let (settings, directory, store) = (self.settings.clone(), self.templates_dir(), self.store.clone());
         Arc::new(Workshop { settings, directory, store, policies })
     }
