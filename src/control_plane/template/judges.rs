@@ -21,14 +21,6 @@ pub(super) struct Judges {
     policy: Arc<Policy>,
 }
 
-/// A version that keys and policy allow.
-#[derive(Clone)]
-pub(super) struct Allowed {
-    pub(super) template: Arc<Template>,
-    /// When a key of its lineage is trusted no longer.
-    pub(super) until: Option<Timestamp>,
-}
-
 impl Judges {
     pub(super) fn new(trust: Option<&TrustStore>, policy: Arc<Policy>) -> Self {
         Self { trust: trust.cloned().map(Arc::new), policy }
@@ -47,6 +39,11 @@ impl Judges {
             (Some(_), None) | (None, Some(_)) => false,
         };
         same_trust && self.policy.digest() == other.policy.digest()
+    }
+
+    /// Whether a key began or ceased to be trusted between two instants.
+    pub(super) fn turned(&self, one: Timestamp, other: Timestamp) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.turned(one, other))
     }
 }
 
@@ -72,24 +69,23 @@ impl Templates {
         Ok(found.map(|published| published.resolved))
     }
 
-    /// A published content, if the keys and the policy allow it; else why not.
+    /// A published content, if the keys and the policy allow it at an instant; else why not.
     ///
     /// # Errors
     /// It was never published so, or the store failed.
     pub(super) async fn judged(
         &self,
-        by: &Judges,
+        (by, at): (&Judges, Timestamp),
         name: &TemplateName,
         digest: &Digest,
-    ) -> Result<Result<Allowed, Vec<String>>, Error> {
+    ) -> Result<Result<Arc<Template>, Vec<String>>, Error> {
         let not_found = || Error::VersionNotFound { name: name.clone(), digest: *digest };
         let store = self.shared.store.clone().ok_or_else(not_found)?;
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
             let Some(good) = archive::content(&store, &wanted, content)? else { return Ok(None) };
-            let trust = by.trust.as_deref().map(|trust| trust.at(Timestamp::now()));
-            let rules = Rules { trust, policy: &by.policy };
-            Ok(Some(rules.recheck(&good).map(|until| Allowed { template: good.template, until })))
+            let rules = Rules { trust: by.trust.as_deref().map(|trust| trust.at(at)), policy: &by.policy };
+            Ok(Some(rules.recheck(&good).map(|_until| good.template)))
         };
         blocking(judge).await?.ok_or_else(not_found)
     }

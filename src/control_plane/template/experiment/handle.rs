@@ -119,13 +119,13 @@ impl Experiments {
     }
 
     async fn experiment(&self, name: &TemplateName, plan: Plan, by: String) -> Result<Experiment, Error> {
-        let judges = self.shared.templates.judges();
+        let (judges, now) = (self.shared.templates.judges(), Timestamp::now());
         let mut variants = Vec::with_capacity(plan.variants.len());
         for (version, share) in plan.variants {
             let published = self.shared.templates.digest_of(name, &version).await?;
             let digest = published
                 .ok_or_else(|| Refusal::UnknownVersion { template: name.clone(), version: version.clone() })?;
-            if let Err(reasons) = self.shared.templates.judged(&judges, name, &digest).await? {
+            if let Err(reasons) = self.shared.templates.judged((&judges, now), name, &digest).await? {
                 return Err(Refusal::NotAllowed { template: name.clone(), version, reasons }.into());
             }
             variants.push(Variant { version, digest, share, halted: None });
@@ -133,7 +133,7 @@ impl Experiments {
         Ok(Experiment {
             id: ExperimentId::generate(),
             template: name.clone(),
-            started_at: Timestamp::now(),
+            started_at: now,
             started_by: by,
             control: plan.control,
             halting: plan.halting,
