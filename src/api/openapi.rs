@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, policy, status, tasks, templates, tree,
-    versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, status, tasks,
+    templates, tree, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -42,9 +42,13 @@ use crate::protocol::problem::Problem;
         templates::list,
         templates::show,
         versions::list,
+        versions::diff,
         versions::roll_back,
         versions::lift,
         policy::show,
+        experiments::start,
+        experiments::show,
+        experiments::end,
         budgets::list,
         budgets::show,
         budgets::set,

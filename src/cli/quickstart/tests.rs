@@ -3,6 +3,7 @@
 use super::*;
 use crate::control_plane::policy::Policy;
 use crate::control_plane::template::{TrustStore, signing};
+use crate::domain::clock::Timestamp;
 
 #[test]
 fn the_workshop_has_signed_valid_templates_and_goes_without_a_trace() {
@@ -14,7 +15,7 @@ fn the_workshop_has_signed_valid_templates_and_goes_without_a_trace() {
     let documents: Vec<_> = files.filter(|file| file.extension().is_some_and(|kind| kind == "json")).collect();
     assert_eq!(documents.len(), workshop.templates());
     for file in documents {
-        signing::verify_file(&file, &trust).expect("signed");
+        signing::verify_file(&file, &trust, Timestamp::now()).expect("signed");
         signing::validate_file(&file, &templates, &Policy::shipped()).expect("valid");
     }
     workshop.remove().expect("removed");

@@ -63,7 +63,8 @@ impl Admission {
         // What is no longer trusted or was withdrawn does not run again, also where its content is kept.
         self.means.templates.get(&order.template)?;
         let restored = self.restore(Arc::clone(order)).await?;
-        let placement = Placement { template: Arc::clone(restored.template()), worker: order.worker };
+        let template = Arc::clone(restored.template());
+        let placement = Placement { template, worker: order.worker, experiment: order.experiment };
         self.may_use(&placement.template, principal, &order.tenant, order.user.as_ref()).await?;
         let place = self.enter(&placement, order.input.len())?;
         Ok(Readmitted(place))

@@ -17,6 +17,8 @@ pub(super) enum Message {
     Expired(TemplateName),
     /// From the policy's actor: another policy is in force.
     PolicyChanged,
+    /// From the actor's own timer: a key may begin or cease to be trusted about now.
+    Turning,
     /// From the API, on behalf of an operator. Answered when what came of it is durable and served.
     Asked(Box<Request>, RpcReplyPort<Result<(), Error>>),
     /// From the actor's own task: a look is over.

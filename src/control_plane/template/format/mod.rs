@@ -1,6 +1,8 @@
 //! What a template file may say: parsed strictly, held against the schema, inherited, and given its typed form. Pure.
 
+pub(super) mod diff;
 pub(super) mod document;
+mod hooks;
 pub(super) mod inherit;
 pub(super) mod mistake;
 pub mod plan;
