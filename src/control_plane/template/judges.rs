@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::control_plane::policy::Policy;
+use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::archive;
@@ -18,6 +19,14 @@ pub(super) struct Judges {
     /// None where signatures are not required.
     trust: Option<Arc<TrustStore>>,
     policy: Arc<Policy>,
+}
+
+/// A version that keys and policy allow.
+#[derive(Clone)]
+pub(super) struct Allowed {
+    pub(super) template: Arc<Template>,
+    /// When a key of its lineage is trusted no longer.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Judges {
@@ -77,14 +86,15 @@ impl Templates {
         by: &Judges,
         name: &TemplateName,
         digest: &Digest,
-    ) -> Result<Result<Arc<Template>, Vec<String>>, Error> {
+    ) -> Result<Result<Allowed, Vec<String>>, Error> {
         let not_found = || Error::VersionNotFound { name: name.clone(), digest: *digest };
         let store = self.shared.store.clone().ok_or_else(not_found)?;
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
             let Some(good) = archive::content(&store, &wanted, content)? else { return Ok(None) };
-            let rules = Rules { trust: by.trust.as_deref(), policy: &by.policy };
-            Ok(Some(rules.recheck(&good).map(|()| good.template)))
+            let trust = by.trust.as_deref().map(|trust| trust.at(Timestamp::now()));
+            let rules = Rules { trust, policy: &by.policy };
+            Ok(Some(rules.recheck(&good).map(|until| Allowed { template: good.template, until })))
         };
         blocking(judge).await?.ok_or_else(not_found)
     }
