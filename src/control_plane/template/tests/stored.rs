@@ -72,7 +72,7 @@ fn publication() -> Publication {
         version: "1.0.0".parse().expect("a version"),
         digest: Digest::from_bytes([9; 32]),
         own: Digest::from_bytes([1; 32]),
-        signer: good().template.signer.clone(),
+        signer: good(Scheme::V1).template.signer.clone(),
         cause: Cause::RolledBack,
         by: By { name: Some("ann".into()), uid: Some(1000) },
         policy: Digest::from_bytes([3; 32]),
