@@ -315,13 +315,13 @@ fn control_plane(
         events.clone(),
     );
     declare_daily_limits(&templates, &budget);
-    let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone());
+    let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
     let factory = Arc::clone(&known.factory);
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
-        policies: policies.clone(),
         experiments: experiments.clone(),
+        policies: policies.clone(),
         budget: budget.clone(),
         prices: PriceList::new(&settings.models),
         audit: audit.clone(),

@@ -44,10 +44,10 @@ pub struct Means {
     pub journal: Journal,
     /// Published templates.
     pub templates: Templates,
-    /// Who may use which.
-    pub policies: Policies,
     /// Which of their versions are compared.
     pub experiments: Experiments,
+    /// Who may use which.
+    pub policies: Policies,
     /// Money.
     pub budget: Budget,
     /// Prices.

@@ -38,10 +38,10 @@ pub(super) struct Workshop {
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) trust: TrustStore,
-    /// The policy by which the good versions were judged.
-    pub(super) policy: Option<Digest>,
     /// When the good versions were judged by those keys.
     pub(super) judged_at: Option<Timestamp>,
+    /// The policy by which the good versions were judged.
+    pub(super) policy: Option<Digest>,
 }
 
 /// What a look came to; the store knows it already.
@@ -134,14 +134,8 @@ impl Workshop {
         name_owners(&mut changes);
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        Ok(Looked {
-            known: Known { catalog, trust, judged_at, policy: Some(policy.digest()) },
-            changes,
-            verified,
-            trust_news,
-            answer,
-            entry,
-        })
+        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()) };
+        Ok(Looked { known, changes, verified, trust_news, answer, entry })
     }
 
     /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.

@@ -70,15 +70,16 @@ impl Office {
         let nowhere = directory.path().join("templates");
         let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies.clone(), events.clone());
         let prices = PriceList::new(&BTreeMap::new());
-        let (experiments, _) = Experiments::start(templates.clone(), journal.clone());
+        let audit = Audit::start(store, events).0;
+        let (experiments, _) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
         let (admission, _) = Admission::start(Means {
             journal: journal.clone(),
             templates,
-            policies,
             experiments,
+            policies,
             budget: budget.clone(),
             prices: prices.clone(),
-            audit: Audit::start(store, events).0,
+            audit,
             routes: BTreeMap::new(),
             readiness: Arc::new(|_| false),
             free_agent: Arc::new(|_, _, _| None),
