@@ -33,7 +33,7 @@ impl Found {
 /// # Errors
 /// All mistakes, each with file, line and column.
 pub(super) fn inspect(engine: &mut Engine) -> Result<Found, Vec<String>> {
-    let modules: Vec<_> = engine.get_modules().iter().cloned().collect();
+    let modules = engine.get_modules().to_vec();
     let mut found = Found::default();
     let mut mistakes = Vec::new();
     let mut functions = BTreeMap::new();

@@ -38,6 +38,9 @@ pub struct Asker {
     pub user: Option<User>,
 }
 
+/// What was decided.
+type Verdict = Result<(), Vec<Denial>>;
+
 /// A set of Rego rules (v1 syntax): the shipped ones in the package `factory.template`, and the operators' in
 /// `operator.template`. Each is evaluated in an engine of its own, so that no module can change what another says.
 pub struct Policy {
@@ -51,7 +54,7 @@ pub struct Policy {
     /// Why everything is denied.
     closed: Option<Vec<String>>,
     verdicts: Mutex<HashMap<String, Vec<Denial>>>,
-    uses: Mutex<HashMap<(Digest, Asker), Result<(), Vec<Denial>>>>,
+    uses: Mutex<HashMap<(Digest, Asker), Verdict>>,
 }
 
 struct Operators {
