@@ -26,11 +26,6 @@ impl Judges {
         Self { trust: trust.cloned().map(Arc::new), policy }
     }
 
-    /// The policy, for the audit log.
-    pub(super) fn policy(&self) -> Digest {
-        self.policy.digest()
-    }
-
     /// Those that trust nobody, from before the first look.
     fn nobody() -> Self {
         Self { trust: Some(Arc::default()), policy: Arc::new(Policy::shipped()) }

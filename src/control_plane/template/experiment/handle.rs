@@ -53,11 +53,6 @@ impl Experiments {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The change that appends an entry to the audit log.
-    pub(super) fn under_policy(&self, entry: Entry) -> Batch {
-        entry.into_batch_under(self.shared.templates.judges().policy())
-    }
-
     pub(super) fn store(&self) -> &Store {
         self.shared.journal.store()
     }
