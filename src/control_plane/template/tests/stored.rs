@@ -74,7 +74,7 @@ fn publication() -> Publication {
         version: "1.0.0".parse().expect("a version"),
         digest: Digest::from_bytes([9; 32]),
         own: Digest::from_bytes([1; 32]),
-        signer: good().template.signer.clone(),
+        signer: good(Scheme::V1).template.signer.clone(),
         cause: Cause::RolledBack,
         by: By { name: Some("ann".into()), uid: Some(1000) },
         policy: Digest::from_bytes([3; 32]),
@@ -161,7 +161,7 @@ fn a_content_from_before_there_were_environments_reads_as_one_of_the_base() {
     let link = EarlierLink { name: "a".into(), version: "1.0.0".into(), own: [7; 32].into(), signature: None };
     let resolved = br#"{"name": "a", "version": "1.0.0", "system_prompt": "x"}"#.to_vec().into();
     let body = EarlierContent { resolved, lineage: vec![link], published_micros: 77 };
-    let mut stored = record::content_record(&good()).expect("encoded");
+    let mut stored = record::content_record(&good(Scheme::V1)).expect("encoded");
     stored.body = minicbor::to_vec(&body).expect("encoded");
     let read = record::read_content(Digest::from_bytes([9; 32]), &stored).expect("read");
     assert_eq!((read.lineage.len(), read.environment()), (1, None));
