@@ -11,10 +11,13 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, KeyId, TemplateName, Version};
 
 use super::error::Error;
+use super::format::chain;
 use super::format::document::{self, Document, TEMPLATE_BYTES_MAX};
+use super::format::draft::Draft;
 use super::format::inherit::{self, EXTENDS_MAX};
-use super::format::mistake::Mistake;
+use super::format::mistake::{Mistake, in_order};
 use super::format::wire::{self, Facts};
+use super::source::directory::TEMPLATES_MAX;
 use super::trust::TrustStore;
 use super::trust::keys::{PrivateKey, file};
 use super::trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message};
@@ -83,16 +86,30 @@ pub fn verify_file(path: &Path, trust: &TrustStore) -> Result<Verified, Error> {
 /// All mistakes of the file, or what is wrong with a parent.
 pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
-    let document = read_document(path)?;
-    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
-    if stem != Some(document.name().as_str()) {
-        let message = format!("the file must be named {}{TEMPLATE_SUFFIX}", document.name());
-        return Err(invalid(vec![Mistake::at("/name", message)]));
-    }
-    let resolved = resolve(path, &document, siblings)?;
-    let digest = document::resolved_digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let document = Document::parse(&bytes).and_then(|document| named(document, path));
+    let document = match document {
+        Ok(document) => document,
+        Err(mistakes) => {
+            let later = Draft::of(&bytes).map(|draft| later(&draft, path, siblings)).unwrap_or_default();
+            return Err(invalid(in_order(mistakes.into_iter().chain(later).collect())));
+        }
+    };
+    let parents = match parents(document.name(), document.extends(), siblings) {
+        Ok(parents) => parents,
+        Err(mistake) => {
+            let alone = Draft::good(&document).mistakes(None, |_| None);
+            return Err(invalid(document.place(vec![mistake], |_| None).into_iter().chain(alone).collect()));
+        }
+    };
+    let resolved = match inherited(&parents) {
+        Some(parent) => inherit::resolve(&parent, &document.value),
+        None => document.value.clone(),
+    };
+    let placed = |mistakes| invalid(document.place(mistakes, |pointer| origin(&parents, pointer)));
+    let digest = document::resolved_digest(&resolved).map_err(|mistake| placed(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
-    let template = wire::typed(&resolved, facts).map_err(invalid)?;
+    let template = wire::typed(&resolved, facts).map_err(placed)?;
     let denials = Policy::shipped().check(&resolved, None).err().unwrap_or_default();
     if !denials.is_empty() {
         return Err(invalid(denials.into_iter().map(|denial| Mistake::at("", denial.to_string())).collect()));
@@ -100,35 +117,70 @@ pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
     Ok(Validated { name: template.name, version: template.version, digest })
 }
 
-/// The file with everything that it inherits, from the parents as their files are now.
-fn resolve(path: &Path, document: &Document, siblings: &Path) -> Result<Value, Error> {
-    let mut chain = vec![document.clone()];
-    let told = |chain: &[Document], next: &TemplateName, what: &str| {
-        let names: Vec<&str> = chain.iter().map(|document| document.name().as_str()).collect();
-        let message = format!("{what}: {} -> {next}", names.join(" -> "));
-        Error::Invalid { path: path.to_owned(), mistakes: vec![Mistake::at("/extends", message)] }
-    };
-    while let Some(parent) = chain.last().and_then(|last| last.extends().cloned()) {
-        if chain.iter().any(|document| *document.name() == parent) {
-            return Err(told(&chain, &parent, "templates extend one another"));
+fn named(document: Document, path: &Path) -> Result<Document, Vec<Mistake>> {
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
+    if stem == Some(document.name().as_str()) {
+        return Ok(document);
+    }
+    let message = format!("the file must be named {}{TEMPLATE_SUFFIX}", document.name());
+    Err(document.place(vec![Mistake::at("/name", message)], |_| None))
+}
+
+/// What later stages say about a file that is refused already.
+fn later(draft: &Draft, path: &Path, siblings: &Path) -> Vec<Mistake> {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+    let Some(name) = name else { return draft.mistakes(None, |_| None) };
+    match parents(&name, draft.extends(), siblings) {
+        Ok(parents) => draft.mistakes(inherited(&parents).as_ref(), |pointer| origin(&parents, pointer)),
+        Err(mistake) => draft.place(vec![mistake]).into_iter().chain(draft.mistakes(None, |_| None)).collect(),
+    }
+}
+
+/// The documents above a template, the nearest first, from the files as they are now.
+fn parents(name: &TemplateName, extends: Option<&TemplateName>, siblings: &Path) -> Result<Vec<Document>, Mistake> {
+    let mut names = vec![name.clone()];
+    let mut parents: Vec<Document> = Vec::new();
+    let mut next = extends.cloned();
+    while let Some(parent) = next {
+        let known = names.contains(&parent);
+        names.push(parent.clone());
+        if known {
+            return Err(chain::cycle(&names));
         }
-        if chain.len() > EXTENDS_MAX {
-            return Err(told(&chain, &parent, "more parents than are allowed"));
+        if names.len() > EXTENDS_MAX.saturating_add(1) {
+            return Err(chain::too_long(&names));
         }
         let beside = siblings.join(format!("{parent}{TEMPLATE_SUFFIX}"));
         if !beside.exists() {
-            return Err(told(&chain, &parent, "the parent is missing"));
+            return Err(chain::missing(&names, neighbours(siblings).iter()));
         }
-        chain.push(read_document(&beside)?);
+        let bytes = read_bounded(&beside, TEMPLATE_BYTES_MAX).ok();
+        let Some(document) = bytes.and_then(|bytes| Document::parse(&bytes).ok()) else {
+            return Err(chain::refused(&names));
+        };
+        next = document.extends().cloned();
+        parents.push(document);
     }
-    let mut newest = chain.iter().rev().map(|document| &document.value);
-    let eldest = newest.next().cloned().unwrap_or_default();
-    Ok(newest.fold(eldest, |parent, child| inherit::resolve(&parent, child)))
+    Ok(parents)
 }
 
-fn read_document(path: &Path) -> Result<Document, Error> {
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
-    Document::parse(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
+/// The names of the templates in a directory.
+fn neighbours(siblings: &Path) -> Vec<TemplateName> {
+    let files = std::fs::read_dir(siblings).into_iter().flatten().flatten().take(TEMPLATES_MAX);
+    let name = |file: std::ffi::OsString| file.to_str()?.strip_suffix(TEMPLATE_SUFFIX)?.parse().ok();
+    files.filter_map(|file| name(file.file_name())).collect()
+}
+
+/// What the documents above a template come to; nothing where there is none.
+fn inherited(parents: &[Document]) -> Option<Value> {
+    let mut eldest_first = parents.iter().rev().map(|document| &document.value);
+    let eldest = eldest_first.next()?.clone();
+    Some(eldest_first.fold(eldest, |parent, child| inherit::resolve(&parent, child)))
+}
+
+/// The nearest parent that says something at a pointer.
+fn origin(parents: &[Document], pointer: &str) -> Option<TemplateName> {
+    parents.iter().find(|document| document.value.pointer(pointer).is_some()).map(|document| document.name().clone())
 }
 
 fn digest_of(path: &Path) -> Result<Digest, Error> {

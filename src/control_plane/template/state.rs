@@ -15,12 +15,15 @@ use std::sync::Arc;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
+use super::format::chain;
 use super::format::document;
+use super::format::draft::Draft;
 use super::format::inherit::{self, EXTENDS_MAX};
+use super::format::mistake::{MISTAKES_MAX, Mistake};
 use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, seal};
 use super::model::Signer;
-use super::source::look::{Checked, Seen};
+use super::source::look::{Checked, Refusal, Seen};
 use super::trust::signature::Fault;
 
 /// Everything that is known about the templates.
@@ -184,27 +187,71 @@ impl Entry {
 
 impl Catalog {
     /// The names from a template up to its eldest parent.
-    fn chain(&self, name: &TemplateName) -> Result<Vec<TemplateName>, String> {
+    fn chain(&self, name: &TemplateName) -> Result<Vec<TemplateName>, Mistake> {
+        self.chain_from(name, self.entries.get(name).and_then(Entry::parent))
+    }
+
+    /// The same for a file that names this parent.
+    fn chain_from(&self, name: &TemplateName, parent: Option<&TemplateName>) -> Result<Vec<TemplateName>, Mistake> {
         let mut chain = vec![name.clone()];
-        while let Some(parent) = chain.last().and_then(|last| self.entries.get(last)).and_then(Entry::parent) {
+        let mut next = parent;
+        while let Some(parent) = next {
             let known = chain.contains(parent);
-            let parent = parent.clone();
             chain.push(parent.clone());
-            let told = |what: &str| {
-                let names: Vec<&str> = chain.iter().map(TemplateName::as_str).collect();
-                Err(format!("/extends: {what}: {}", names.join(" -> ")))
-            };
             if known {
-                return told("templates extend one another");
+                return Err(chain::cycle(&chain));
             }
-            if !self.entries.contains_key(&parent) {
-                return told("the parent is missing");
+            if !self.entries.contains_key(parent) {
+                return Err(chain::missing(&chain, self.entries.keys()));
             }
             if chain.len() > EXTENDS_MAX.saturating_add(1) {
-                return told(&format!("more than {EXTENDS_MAX} parents"));
+                return Err(chain::too_long(&chain));
             }
+            next = self.entries.get(parent).and_then(Entry::parent);
         }
         Ok(chain)
+    }
+
+    /// The resolved parent of a file that names one.
+    fn parent_of(&self, name: &TemplateName, extends: Option<&TemplateName>) -> Result<Option<&Arc<Good>>, Mistake> {
+        let chain = self.chain_from(name, extends)?;
+        let Some(parent) = extends else { return Ok(None) };
+        let good = |name: &TemplateName| self.entries.get(name).and_then(|entry| entry.good.as_ref());
+        let refused = chain.iter().skip(1).take_while(|above| good(above).is_none()).count();
+        good(parent).map(Some).ok_or_else(|| chain::refused(chain.get(..=refused).unwrap_or(&chain)))
+    }
+
+    /// The nearest of a template's parents whose file says something at a pointer.
+    fn origin(&self, parent: Option<&Good>, pointer: &str) -> Option<TemplateName> {
+        let parent = parent?;
+        let says = |link: &&Link| {
+            let checked = self.entries.get(&link.name).and_then(Entry::checked);
+            checked.is_some_and(|checked| {
+                checked.document.digest() == link.own && checked.document.value.pointer(pointer).is_some()
+            })
+        };
+        let nearest = parent.lineage.iter().find(says).map(|link| link.name.clone());
+        let known = || parent.resolved.pointer(pointer).map(|_| parent.template.name.clone());
+        nearest.or_else(known)
+    }
+
+    /// Everything that is wrong with a refused file: what the look found, and what later stages say about the rest.
+    fn reasons(&self, name: &TemplateName, refusal: &Refusal) -> Vec<String> {
+        let mut reasons = refusal.reasons.clone();
+        let Some(draft) = &refusal.draft else { return reasons };
+        let mistakes = match self.parent_of(name, draft.extends()) {
+            Err(mistake) => {
+                let alone = draft.mistakes(None, |_| None);
+                draft.place(vec![mistake]).into_iter().chain(alone).collect()
+            }
+            Ok(parent) => {
+                let parent = parent.map(Arc::as_ref);
+                draft.mistakes(parent.map(|good| good.resolved.as_ref()), |pointer| self.origin(parent, pointer))
+            }
+        };
+        reasons.extend(told(mistakes));
+        reasons.truncate(MISTAKES_MAX);
+        reasons
     }
 
     /// All names, those with fewer parents first.
@@ -219,18 +266,17 @@ impl Catalog {
         let Some(entry) = self.entries.get(name) else { return Verdict::Same };
         let checked = match entry.seen.as_ref().map(|seen| &seen.outcome) {
             None => return Verdict::Same,
-            Some(Err(refusal)) => return Verdict::Refuse(refusal.reasons.clone(), refusal.fault.clone()),
+            Some(Err(refusal)) => return Verdict::Refuse(self.reasons(name, refusal), refusal.fault.clone()),
             Some(Ok(checked)) => checked,
         };
-        if let Err(reason) = self.chain(name) {
-            return Verdict::Refuse(vec![reason], None);
-        }
-        let parent = match checked.document.extends() {
-            None => None,
-            Some(parent) => match self.entries.get(parent).and_then(|entry| entry.good.as_ref()) {
-                Some(good) => Some(good),
-                None => return Verdict::Refuse(vec![format!("/extends: the parent {parent} is refused")], None),
-            },
+        let parent = match self.parent_of(name, checked.document.extends()) {
+            Ok(parent) => parent,
+            Err(mistake) => {
+                // What the file says wrong by itself is told as well.
+                let alone = Draft::good(&checked.document).mistakes(None, |_| None);
+                let mistakes = checked.document.place(vec![mistake], |_| None).into_iter().chain(alone);
+                return Verdict::Refuse(told(mistakes.collect()), None);
+            }
         };
         let lineage = lineage(checked, parent.map(Arc::as_ref));
         if entry.good.as_ref().is_some_and(|good| good.lineage == lineage) {
@@ -251,16 +297,15 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<Good, Vec<String>> {
         let document = &checked.document;
-        let told = |mistakes: Vec<super::format::mistake::Mistake>| {
-            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
+        let told = |mistakes| told(document.place(mistakes, |pointer| self.origin(parent, pointer)));
         let published = self.history.get(&(document.name().clone(), document.version().clone()));
         // INVARIANT: a published version number never changes its content.
         if let Some(earlier) = published.filter(|earlier| earlier.own != document.digest()) {
             let (version, at) = (document.version(), earlier.published_at);
-            return Err(vec![format!(
-                "/version: {version} was published on {at} with other content; a published version never changes, raise the number"
-            )]);
+            let message = format!(
+                "{version} was published on {at} with other content; a published version never changes, raise the number"
+            );
+            return Err(told(vec![Mistake::at("/version", message)]));
         }
         let resolved = match parent {
             None => document.value.clone(),
@@ -339,6 +384,10 @@ impl Catalog {
         let known = in_force == Some(good.template.digest) && earlier.as_ref() == Some(&published);
         (!known).then_some(published)
     }
+}
+
+fn told(mistakes: Vec<Mistake>) -> Vec<String> {
+    mistakes.iter().map(ToString::to_string).collect()
 }
 
 /// The files that a template is made from.

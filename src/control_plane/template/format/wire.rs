@@ -20,6 +20,8 @@ use crate::control_plane::template::model::{self, Kind, Limits, Pool, Signer, Su
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
     name: String,
     version: String,
     #[serde(rename = "extends")]

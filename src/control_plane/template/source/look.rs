@@ -1,10 +1,13 @@
 //! What one file turns out to be, before it is set beside the others: parsed, named right, signed by a trusted key.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::name::{TemplateName, Version};
 
 use crate::control_plane::template::format::document::{self, Document};
+use crate::control_plane::template::format::draft::Draft;
 use crate::control_plane::template::format::mistake::Mistake;
 use crate::control_plane::template::trust::TrustStore;
 use crate::control_plane::template::trust::signature::{Envelope, Fault};
@@ -63,15 +66,18 @@ pub(in crate::control_plane::template) struct Refusal {
     pub(in crate::control_plane::template) reasons: Vec<String>,
     /// What is wrong with its signature.
     pub(in crate::control_plane::template) fault: Option<Fault>,
+    /// The rest of the file, for what later stages would say about it.
+    pub(in crate::control_plane::template) draft: Option<Arc<Draft>>,
 }
 
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
     let fingerprint = bytes.fingerprint();
-    let refused = |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }) };
+    let refused =
+        |version, reasons, fault, draft| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault, draft }) };
     let content = match &bytes.document {
         Ok(content) => content,
-        Err(reason) => return refused(None, vec![reason.clone()], None),
+        Err(reason) => return refused(None, vec![reason.clone()], None, None),
     };
     let parsed = Document::parse(content).and_then(|document| named(document, name));
     let digest = match &parsed {
@@ -94,7 +100,7 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
             let fault = signature.err();
             let mistakes = parsed.err().unwrap_or_default();
             let told = mistakes.iter().map(ToString::to_string).chain(fault.iter().map(ToString::to_string));
-            refused(document::claimed_version(content), told.collect(), fault)
+            refused(document::claimed_version(content), told.collect(), fault, Draft::of(content).map(Arc::new))
         }
     }
 }
@@ -104,7 +110,7 @@ fn named(document: Document, name: &TemplateName) -> Result<Document, Vec<Mistak
         return Ok(document);
     }
     let message = format!("the file is {name}.json, so that the name must be {name}");
-    Err(vec![Mistake::at("/name", message)])
+    Err(document.place(vec![Mistake::at("/name", message)], |_| None))
 }
 
 fn envelope(bytes: &Bytes) -> Result<Envelope, Fault> {
