@@ -37,6 +37,7 @@ use crate::protocol::problem::Problem;
         decisions::signal,
         tasks::feedback,
         templates::list,
+        templates::schema,
         templates::show,
         templates::versions,
         budgets::list,

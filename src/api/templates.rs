@@ -2,16 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 
 use super::body::{Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
-use crate::control_plane::template::{Kind, Listing, PublishedVersion};
+use crate::control_plane::template::{Kind, Listing, PublishedVersion, SCHEMA};
 use crate::domain::name::TemplateName;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
 use crate::protocol::template::{Template, TemplateVersion};
+
+/// The media type of a JSON Schema (draft-bhutton-json-schema-01, section 14.1).
+const SCHEMA_JSON: &str = "application/schema+json";
 
 /// Lists templates by name.
 #[utoipa::path(get, path = "/factory/templates", tag = "templates",
@@ -19,6 +24,14 @@ use crate::protocol::template::{Template, TemplateVersion};
 pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
     let items = rooms.templates.list().iter().map(|listing| Template { resolved: None, ..rendered(listing) }).collect();
     Json(Page { items, next: None })
+}
+
+/// Serves the JSON Schema of template files, for editors and checkers.
+#[utoipa::path(get, path = "/factory/templates/schema", tag = "templates",
+    responses((status = 200, content_type = "application/schema+json", body = serde_json::Value),
+        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub(super) async fn schema() -> Response {
+    ([(CONTENT_TYPE, SCHEMA_JSON)], SCHEMA).into_response()
 }
 
 /// Shows a template with everything that it inherits.

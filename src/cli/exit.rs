@@ -1,5 +1,6 @@
 //! How a verb ends: exit codes, and errors with what to do about them.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -63,7 +64,7 @@ pub(super) enum Error {
     #[error("{}", in_words(.0))]
     Client(#[from] client::Error),
     /// A key or template file is not what it should be.
-    #[error("{0}")]
+    #[error("{}", of_template(.0))]
     Template(#[from] template::Error),
     /// An archive or a data directory is not what it should be.
     #[error("{0}")]
@@ -93,17 +94,22 @@ pub(super) struct Told<'a> {
     kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    reasons: &'a [String],
+    #[serde(skip_serializing_if = "no_reasons")]
+    reasons: Cow<'a, [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<&'a str>,
     exit_code: u8,
 }
 
+#[expect(clippy::ptr_arg, reason = "serde hands over the field as it is")]
+fn no_reasons(reasons: &Cow<'_, [String]>) -> bool {
+    reasons.is_empty()
+}
+
 impl Told<'_> {
     /// All reasons, where there are several.
     pub(super) fn reasons(&self) -> &[String] {
-        self.reasons
+        &self.reasons
     }
 }
 
@@ -135,7 +141,7 @@ impl Error {
             title: None,
             kind: None,
             status: None,
-            reasons: &[],
+            reasons: Cow::Borrowed(&[]),
             task_id: None,
             exit_code: self.exit().code(),
         };
@@ -145,7 +151,11 @@ impl Error {
                 told.title = Some(&problem.title);
                 told.kind = Some(&problem.kind);
                 told.status = Some(problem.status);
-                told.reasons = &problem.reasons;
+                told.reasons = Cow::Borrowed(&problem.reasons);
+            }
+            Self::Template(template::Error::Refused { reasons, .. }) => told.reasons = Cow::Borrowed(reasons),
+            Self::Template(template::Error::Invalid { mistakes, .. }) => {
+                told.reasons = mistakes.iter().map(ToString::to_string).collect();
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
             Self::Client(_)
@@ -190,7 +200,8 @@ impl Error {
                 Some("nothing was touched; take another backup, or use an older one".into())
             }
             Self::Store(_) => Some("the old data directory is as it was; mend the cause and run it again".into()),
-            Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
+            Self::Template(error) => advice_on_template(error),
+            Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
     }
 }
@@ -201,6 +212,40 @@ fn in_words(error: &client::Error) -> String {
         client::Error::Unreachable { .. } | client::Error::Protocol { .. } => format!("cannot {error}"),
         client::Error::Problem { .. } => error.to_string(),
         client::Error::TimedOut { doing, after } => format!("the daemon did not answer {doing} within {after:?}"),
+    }
+}
+
+/// What is wrong with a template, without the reasons that are listed below it.
+fn of_template(error: &template::Error) -> String {
+    match error {
+        template::Error::Invalid { path, .. } => format!("{} is not a good template", path.display()),
+        template::Error::Refused { name, .. } => format!("template {name} is refused"),
+        template::Error::NotFound(_)
+        | template::Error::VersionNotFound { .. }
+        | template::Error::NotReady
+        | template::Error::Store(_)
+        | template::Error::Stored { .. }
+        | template::Error::Interrupted(_)
+        | template::Error::File { .. }
+        | template::Error::KeyExists(_)
+        | template::Error::TemplateExists(_)
+        | template::Error::KeyUnusable { .. }
+        | template::Error::Signature { .. } => error.to_string(),
+    }
+}
+
+/// By code, because most faults of the template room cannot happen here.
+fn advice_on_template(error: &template::Error) -> Option<String> {
+    match error.code() {
+        "template_invalid" => Some("`factoryctl templates schema` prints what a template may say".into()),
+        "template_exists" => Some(
+            "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name".into(),
+        ),
+        "template_refused" => Some("correct what the daemon names, then `factoryctl templates sign` the file again".into()),
+        "key_unusable" | "file_inaccessible" => {
+            Some("look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key".into())
+        }
+        _ => None,
     }
 }
 

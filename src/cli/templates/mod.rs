@@ -3,14 +3,17 @@
 use clap::Subcommand;
 
 use self::files::{Files, Sign, Verify};
+use self::new::New;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::session::Session;
 use super::table::{Table, plain};
 use super::words;
+use crate::control_plane::template::SCHEMA;
 use crate::protocol::template::{Template, TemplateSignature, TemplateVersion};
 
 mod files;
+mod new;
 
 pub(super) use files::remark_unusable;
 
@@ -32,6 +35,12 @@ pub(super) enum Templates {
         /// The template's name.
         name: String,
     },
+    /// Makes a template of your own: writes a good file, signs it, waits until the daemon serves it, and tries it.
+    #[command(after_help = new::EXAMPLES)]
+    New(New),
+    /// Prints the JSON Schema of template files, for editors. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates schema > .vscode/template.schema.json")]
+    Schema,
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
     Validate(Files),
@@ -58,6 +67,12 @@ impl Templates {
             Self::History { name } => {
                 let page = client.versions(&name).await?;
                 output.show(&page, |paint| history(&page.items, paint))?;
+            }
+            Self::New(new) => return new.perform(session).await,
+            Self::Schema => {
+                let schema: serde_json::Value = serde_json::from_str(SCHEMA)
+                    .map_err(|fault| Error::failed("internal", format!("read the embedded schema: {fault}")))?;
+                output.show(&schema, |_| SCHEMA.to_owned())?;
             }
             Self::Validate(files) => return files.validate(output),
             Self::Sign(sign) => return sign.perform(output),

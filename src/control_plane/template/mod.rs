@@ -27,6 +27,7 @@ mod message;
 mod metrics;
 mod model;
 mod refresh;
+mod scaffold;
 pub mod signing;
 mod snapshot;
 mod source;
@@ -46,6 +47,7 @@ pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Supervision, Template,
 };
+pub use scaffold::{Placed, Scaffold, ScaffoldKind};
 pub use snapshot::{Listing, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};

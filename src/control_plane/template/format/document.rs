@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn what_is_no_template_is_refused_with_a_reason() {
         for (text, part) in [
-            ("", "not JSON"),
+            ("", "the file is empty"),
             ("[]", "JSON object"),
             ("{\"name\": \"a\",}", "line 1, column 13"),
             ("{\"name\": \"\\ud800\"}", "not JSON"),

@@ -31,8 +31,11 @@ static COMPILED: LazyLock<Result<Compiled, String>> = LazyLock::new(|| {
 pub(in crate::control_plane::template) fn check(value: &Value) -> Vec<Mistake> {
     match &*COMPILED {
         Ok(compiled) => {
-            let errors = compiled.validator.iter_errors(value).take(MISTAKES_MAX);
-            let mut mistakes: Vec<Mistake> = errors.flat_map(|error| words::told(&error, &compiled.schema)).collect();
+            // One more than is shown, so that it is seen that there are more.
+            let most = MISTAKES_MAX.saturating_add(1);
+            let errors = compiled.validator.iter_errors(value).take(most);
+            let told = errors.flat_map(|error| words::told(&error, &compiled.schema));
+            let mut mistakes: Vec<Mistake> = told.take(most).collect();
             mistakes.extend(compiled.integers.iter().filter_map(|pointer| with_a_point(value, pointer)));
             mistakes
         }

@@ -11,8 +11,11 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
-use super::mistake::Mistake;
+use super::mistake::{MISTAKES_MAX, Mistake};
 use super::nearest::nearest;
+
+/// One more than is shown, so that it is seen that there are more.
+const TOLD_MAX: usize = MISTAKES_MAX + 1;
 
 /// What a schema's error comes to; unknown members and repeated items are told one by one.
 pub(super) fn told(error: &ValidationError<'_>, schema: &Value) -> Vec<Mistake> {
@@ -22,7 +25,7 @@ pub(super) fn told(error: &ValidationError<'_>, schema: &Value) -> Vec<Mistake> 
     let one = |message: String| vec![Mistake::at(pointer, message)];
     match error.kind() {
         Kind::AdditionalProperties { unexpected } => {
-            unexpected.iter().map(|key| unknown(pointer, key, part, schema)).collect()
+            unexpected.iter().take(TOLD_MAX).map(|key| unknown(pointer, key, part, schema)).collect()
         }
         Kind::Required { property } => vec![missing(pointer, property, part)],
         Kind::Type { .. } => one(format!("must be {}{}", expected(part, schema), not(found))),
@@ -170,6 +173,9 @@ fn repeated(pointer: &str, items: &[Value]) -> Vec<Mistake> {
             Entry::Occupied(first) => {
                 let message = format!("is the same as item {}; write each once", first.get());
                 mistakes.push(Mistake::at(format!("{pointer}/{index}"), message));
+                if mistakes.len() == TOLD_MAX {
+                    break;
+                }
             }
             Entry::Vacant(free) => {
                 free.insert(index);
