@@ -217,36 +217,35 @@ fn in_words(error: &client::Error) -> String {
 
 /// What is wrong with a template, without the reasons that are listed below it.
 fn of_template(error: &template::Error) -> String {
-    match error {
-        template::Error::Invalid { path, .. } => format!("{} is not a good template", path.display()),
-        template::Error::Refused { name, .. } => format!("template {name} is refused"),
+    if let template::Error::Invalid { path, .. } = error {
+        return format!("{} is not a good template", path.display());
+    }
+    if let template::Error::Refused { name, .. } = error {
+        return format!("template {name} is refused");
+    }
+    error.to_string()
+}
+
+fn advice_on_template(error: &template::Error) -> Option<String> {
+    let advice = match error {
+        template::Error::Invalid { .. } => "`factoryctl templates schema` prints what a template may say",
+        template::Error::TemplateExists(_) => {
+            "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name"
+        }
+        template::Error::Refused { .. } => "correct what is named, then sign the file again with `factoryctl templates sign`",
+        template::Error::KeyUnusable { .. } | template::Error::File { .. } => {
+            "look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key"
+        }
         template::Error::NotFound(_)
         | template::Error::VersionNotFound { .. }
         | template::Error::NotReady
         | template::Error::Store(_)
         | template::Error::Stored { .. }
         | template::Error::Interrupted(_)
-        | template::Error::File { .. }
         | template::Error::KeyExists(_)
-        | template::Error::TemplateExists(_)
-        | template::Error::KeyUnusable { .. }
-        | template::Error::Signature { .. } => error.to_string(),
-    }
-}
-
-/// By code, because most faults of the template room cannot happen here.
-fn advice_on_template(error: &template::Error) -> Option<String> {
-    match error.code() {
-        "template_invalid" => Some("`factoryctl templates schema` prints what a template may say".into()),
-        "template_exists" => Some(
-            "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name".into(),
-        ),
-        "template_refused" => Some("correct what the daemon names, then `factoryctl templates sign` the file again".into()),
-        "key_unusable" | "file_inaccessible" => {
-            Some("look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key".into())
-        }
-        _ => None,
-    }
+        | template::Error::Signature { .. } => return None,
+    };
+    Some(advice.to_owned())
 }
 
 fn advice_on_class(class: Class) -> Option<&'static str> {

@@ -48,6 +48,8 @@ mod systemd_notice;
 mod systemd_units;
 mod task_events;
 mod tcp_tokens;
+mod template_documents;
+mod template_format;
 mod template_reload;
 mod tidy;
 mod tools;

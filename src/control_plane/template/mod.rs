@@ -21,6 +21,9 @@ mod actor;
 mod archive;
 mod error;
 mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod good;
 mod handle;
 mod message;

@@ -168,7 +168,7 @@ fn digest(value: &Value) -> Result<Digest, Mistake> {
 }
 
 /// A value's canonical form (RFC 8785).
-fn canonical(value: &Value) -> Result<Vec<u8>, Mistake> {
+pub(in crate::control_plane::template) fn canonical(value: &Value) -> Result<Vec<u8>, Mistake> {
     serde_json_canonicalizer::to_vec(value).map_err(|fault| Mistake::at("", format!("has no canonical form: {fault}")))
 }
 

@@ -11,6 +11,16 @@ pub(super) mod chain;
 pub(super) mod document;
 pub(super) mod draft;
 mod encoding;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    //! See `template::fuzzing`.
+
+    /// Why a text is not JSON, in our words; nothing where it is.
+    #[must_use]
+    pub fn explained(text: &str) -> Vec<String> {
+        super::syntax::mistakes(text).iter().map(ToString::to_string).collect()
+    }
+}
 pub(super) mod inherit;
 pub(super) mod mistake;
 pub(super) mod nearest;
