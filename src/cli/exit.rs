@@ -232,7 +232,9 @@ fn advice_on_template(error: &template::Error) -> Option<String> {
         template::Error::TemplateExists(_) => {
             "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name"
         }
-        template::Error::Refused { .. } => "correct what is named, then sign the file again with `factoryctl templates sign`",
+        template::Error::Refused { .. } => {
+            "correct what is named, then sign the file again with `factoryctl templates sign`"
+        }
         template::Error::KeyUnusable { .. } | template::Error::File { .. } => {
             "look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key"
         }

@@ -80,7 +80,8 @@ fn wrong(field: &str, part: &Value, row: &Row) -> Vec<String> {
             wrong.push(format!("{field}: the words are {words:?}, not {said:?}"));
         }
     }
-    let default = part["default"].as_str().map(str::to_owned).or_else(|| part["default"].as_u64().map(|n| n.to_string()));
+    let default =
+        part["default"].as_str().map(str::to_owned).or_else(|| part["default"].as_u64().map(|n| n.to_string()));
     let written = row.default.trim_matches('`');
     match default {
         Some(default) if default != written => wrong.push(format!("{field}: the default is {default}, not {written}")),

@@ -38,7 +38,10 @@ async fn the_daemon_and_the_command_line_say_the_same_of_a_bad_file() {
     workshop.template("base", json!({"supervision": {"backoff": {"max": "1s"}}}));
     let cases = [
         ("fields", json!({"colour": "red", "model": {"temprature": 1}, "supervision": {"period": "0s"}})),
-        ("inherits", json!({"extends": "base", "supervision": {"backoff": {"initial": "2s"}}, "plan": {"steps": [{"id": "a"}]}})),
+        (
+            "inherits",
+            json!({"extends": "base", "supervision": {"backoff": {"initial": "2s"}}, "plan": {"steps": [{"id": "a"}]}}),
+        ),
         ("orphan", json!({"extends": "bass", "pool": {"max": 0}})),
         ("below", json!({"extends": "orphan"})),
         ("one", json!({"extends": "two"})),
@@ -52,10 +55,16 @@ async fn the_daemon_and_the_command_line_say_the_same_of_a_bad_file() {
     let daemon = Daemon::start(workshop).await;
     for name in cases.iter().map(|(name, _)| *name).chain(["slips"]) {
         let file = daemon.workshop.path(&format!("templates/{name}.json"));
-        let judged = factoryctl(&daemon.workshop.socket(), &["templates", "validate", file.to_str().expect("text"), "--json"], "").await;
+        let judged = factoryctl(
+            &daemon.workshop.socket(),
+            &["templates", "validate", file.to_str().expect("text"), "--json"],
+            "",
+        )
+        .await;
         assert_eq!(judged.code, Some(3), "{}", judged.err);
         let items = judged.json();
-        let told: Vec<&str> = items["items"][0]["reasons"].as_array().expect("reasons").iter().filter_map(Value::as_str).collect();
+        let told: Vec<&str> =
+            items["items"][0]["reasons"].as_array().expect("reasons").iter().filter_map(Value::as_str).collect();
         assert_eq!(reasons(&daemon, name).await, told, "{name}");
         assert!(told.iter().all(|reason| reason.starts_with("line ")), "{told:?}");
     }
@@ -85,7 +94,8 @@ async fn a_first_template_of_one_s_own_is_made_served_and_tried_by_one_command()
         }
     };
 
-    let made = new("greeter", &["--prompt", "Greet.", "--route", "free", "--key", &key, "--try", "hello", "--json"]).await;
+    let made =
+        new("greeter", &["--prompt", "Greet.", "--route", "free", "--key", &key, "--try", "hello", "--json"]).await;
     assert_eq!(made.code, Some(0), "{} {}", made.out, made.err);
     let document = made.json();
     assert_eq!((&document["served"], &document["task"]["output"]), (&json!(true), &json!("echo: hello")));
@@ -104,7 +114,9 @@ async fn a_first_template_of_one_s_own_is_made_served_and_tried_by_one_command()
     assert!(orphan.json()["reasons"].to_string().contains("did you mean greeter?"), "{}", orphan.out);
     assert!(!daemon.workshop.path("templates/orphan.json").exists());
 
-    let plan = new("mailroom", &["--kind", "orchestrator", "--worker", "greeter", "--key", &key, "--try", "x", "--json"]).await;
+    let plan =
+        new("mailroom", &["--kind", "orchestrator", "--worker", "greeter", "--key", &key, "--try", "x", "--json"])
+            .await;
     assert_eq!(plan.code, Some(0), "{} {}", plan.out, plan.err);
     assert_eq!(plan.json()["task"]["state"], "succeeded");
 

@@ -109,7 +109,7 @@ impl New {
         let mut made = Made::of(&placed);
         session.output.remark(|paint| format!("{} {}", paint.text(Tone::Good, "written:"), made.file));
         if let Some(signature) = &made.signature {
-            session.output.remark(|paint| format!("{} {signature}", paint.text(Tone::Good, "signed:"), ));
+            session.output.remark(|paint| format!("{} {signature}", paint.text(Tone::Good, "signed:"),));
         }
         if self.key.is_none() && self.trial.is_none() {
             made.next = Some(how_to_sign(&placed.file, &self.dir));
@@ -119,7 +119,10 @@ impl New {
             Ok(()) => made.served = true,
             // Whoever only writes needs no daemon.
             Err(Error::Client(error @ client::Error::Unreachable { .. })) if self.trial.is_none() => {
-                made.next = Some(format!("cannot {error}; a daemon whose templates_dir is {} serves it when it starts", self.dir.display()));
+                made.next = Some(format!(
+                    "cannot {error}; a daemon whose templates_dir is {} serves it when it starts",
+                    self.dir.display()
+                ));
                 return made.tell(session);
             }
             Err(error) => return Err(error),
@@ -144,7 +147,9 @@ impl New {
         };
         if !self.dir.is_dir() {
             let dir = self.dir.display();
-            let message = format!("there is no directory {dir}; name the daemon's templates_dir with --dir, or make it: mkdir -p {dir}");
+            let message = format!(
+                "there is no directory {dir}; name the daemon's templates_dir with --dir, or make it: mkdir -p {dir}"
+            );
             return Err(Error::Usage(message));
         }
         let prompt = match (&self.prompt, &self.prompt_file) {
@@ -168,7 +173,10 @@ impl New {
                     let error = template::Error::Refused { name: self.name.clone(), reasons: template.reasons };
                     return Err(error.into());
                 }
-                Ok(template) => format!("it serves other content, version {}; are its parents those of this directory?", template.version),
+                Ok(template) => format!(
+                    "it serves other content, version {}; are its parents those of this directory?",
+                    template.version
+                ),
                 Err(error) if error.code() == "template_not_found" => "it does not know the template".to_owned(),
                 Err(error) => return Err(error.into()),
             };

@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn what_is_scaffolded_is_good_and_signed() {
         let dir = tempfile::tempdir().expect("a directory");
-        let pair = keys::generate(&"k".parse().expect("an id"), Algorithm::Ed25519, &dir.path().join("keys")).expect("a pair");
+        let pair =
+            keys::generate(&"k".parse().expect("an id"), Algorithm::Ed25519, &dir.path().join("keys")).expect("a pair");
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).expect("made");
         let base = scaffold("base").place(&templates, Some(&pair.private)).expect("placed");
@@ -195,7 +196,9 @@ mod tests {
         scaffold("a").place(at, None).expect("placed");
         assert!(matches!(scaffold("a").place(at, None), Err(Error::TemplateExists(path)) if path.ends_with("a.json")));
         std::fs::write(at.join("b.json.sig"), "old").expect("written");
-        assert!(matches!(scaffold("b").place(at, None), Err(Error::TemplateExists(path)) if path.ends_with("b.json.sig")));
+        assert!(
+            matches!(scaffold("b").place(at, None), Err(Error::TemplateExists(path)) if path.ends_with("b.json.sig"))
+        );
         let orphan = Scaffold { extends: Some("nobody".parse().expect("a name")), ..scaffold("c") };
         assert!(matches!(orphan.place(at, None), Err(Error::Invalid { path, .. }) if path.ends_with("c.json")));
         let unsigned = scaffold("d").place(at, Some(&at.join("no.pem")));

@@ -75,7 +75,8 @@ impl Draft {
     ) -> Vec<Mistake> {
         let lacks_parent = parent.is_none() && (self.extends.is_some() || self.wrong.contains("extends"));
         let resolved = parent.map_or_else(|| self.value.clone(), |parent| inherit::resolve(parent, &self.value));
-        let facts = Facts { digest: Digest::from_bytes([0; 32]), signer: None, published_at: Timestamp::from_micros(0) };
+        let facts =
+            Facts { digest: Digest::from_bytes([0; 32]), signer: None, published_at: Timestamp::from_micros(0) };
         let mut found = wire::typed(&resolved, facts).err().unwrap_or_default();
         found.retain(|mistake| {
             // Without the parent only what the file itself says is known.
@@ -121,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_right_so_far_is_judged_by_later_stages_too() {
-        let text = "{\"name\": 7, \"version\": \"1.0.0\", \"system_prompt\": \"p\",\n\"supervision\": {\"period\": \"0s\"}}";
+        let text =
+            "{\"name\": 7, \"version\": \"1.0.0\", \"system_prompt\": \"p\",\n\"supervision\": {\"period\": \"0s\"}}";
         let told = told(text, None);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].starts_with("line 2, column 27: /supervision/period: "), "{told:?}");
@@ -141,8 +143,15 @@ mod tests {
         let alone = told(text, None);
         assert_eq!(alone.len(), 1, "{alone:?}");
         assert!(alone[0].contains("/budget/per_task_usd"));
-        let below = told(text, Some(&json!({"system_prompt": "p", "supervision": {"backoff": {"max": "90s"}}, "limits": {"budget_usd": "x"}})));
+        let below = told(
+            text,
+            Some(
+                &json!({"system_prompt": "p", "supervision": {"backoff": {"max": "90s"}}, "limits": {"budget_usd": "x"}}),
+            ),
+        );
         assert_eq!(below.len(), 2, "{below:?}");
-        assert!(below.iter().any(|line| line.contains("/limits/budget_usd") && line.ends_with("(inherited from base)")));
+        assert!(
+            below.iter().any(|line| line.contains("/limits/budget_usd") && line.ends_with("(inherited from base)"))
+        );
     }
 }

@@ -65,13 +65,29 @@ mod tests {
 
     /// Templates as far as inheritance sees them: own fields, scalars, lists, objects in objects, and one taken whole.
     fn template() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![(0..3_i64).prop_map(Value::from), "[ab]".prop_map(Value::from), Just(json!([1, 2])), Just(json!([]))];
+        let leaf = prop_oneof![
+            (0..3_i64).prop_map(Value::from),
+            "[ab]".prop_map(Value::from),
+            Just(json!([1, 2])),
+            Just(json!([]))
+        ];
         let object = leaf.prop_recursive(3, 16, 4, |inner| {
             let key = proptest::sample::select(vec!["a", "b", "aggregate", "name"]);
-            proptest::collection::btree_map(key, inner, 0..3)
-                .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into())
+            proptest::collection::btree_map(key, inner, 0..3).prop_map(|map| {
+                map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
+            })
         });
-        let key = proptest::sample::select(vec!["a", "b", "c", "plan", "name", "version", "extends", "description", "$schema"]);
+        let key = proptest::sample::select(vec![
+            "a",
+            "b",
+            "c",
+            "plan",
+            "name",
+            "version",
+            "extends",
+            "description",
+            "$schema",
+        ]);
         proptest::collection::btree_map(key, object, 0..6)
             .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into())
     }
@@ -79,7 +95,9 @@ mod tests {
     /// Whether a value at a path is an object in one and something else in the other: there, what stands between decides.
     fn clash(one: &Value, other: &Value) -> bool {
         match (one.as_object(), other.as_object()) {
-            (Some(one), Some(other)) => one.iter().any(|(key, value)| other.get(key).is_some_and(|there| clash(value, there))),
+            (Some(one), Some(other)) => {
+                one.iter().any(|(key, value)| other.get(key).is_some_and(|there| clash(value, there)))
+            }
             (None, None) => false,
             (Some(_), None) | (None, Some(_)) => true,
         }

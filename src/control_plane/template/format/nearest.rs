@@ -24,7 +24,11 @@ pub(in crate::control_plane::template) fn nearest<'a>(
 
 /// The letters and digits alone, in lower case: `maxOutputTokens` is `max_output_tokens`.
 fn plain(word: &str) -> Vec<char> {
-    word.chars().take(CHARS_MAX.saturating_add(1)).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    word.chars()
+        .take(CHARS_MAX.saturating_add(1))
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).

@@ -45,7 +45,8 @@ pub(in crate::control_plane::template) fn check(value: &Value) -> Vec<Mistake> {
 
 /// JSON Schema takes `5.0` for an integer, and our own types do not.
 fn with_a_point(value: &Value, pointer: &str) -> Option<Mistake> {
-    let whole = value.pointer(pointer)?.as_f64().filter(|number| number.fract() == 0.0)?;
+    let whole =
+        value.pointer(pointer)?.as_f64().filter(|number| number.fract() == 0.0 && !number.is_sign_negative())?;
     let written = value.pointer(pointer).is_some_and(Value::is_f64);
     written.then(|| Mistake::at(pointer, format!("must be written without a decimal point: {whole:.0}")))
 }
@@ -110,8 +111,9 @@ mod tests {
     #[test]
     fn a_whole_number_is_written_without_a_point() {
         let told = check(&serde_json::json!({"name": "a", "version": "1.0.0", "pool": {"max": 5.0}}));
-        assert_eq!(told.iter().map(ToString::to_string).collect::<Vec<_>>(), [
-            "/pool/max: must be written without a decimal point: 5"
-        ]);
+        assert_eq!(
+            told.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["/pool/max: must be written without a decimal point: 5"]
+        );
     }
 }

@@ -183,8 +183,9 @@ impl Reader<'_> {
     fn unclosed(&mut self, begins: usize, kind: Kind) -> Going {
         let Place { line, column } = Place::of(self.text, begins);
         let Kind { name, close } = kind;
-        let message =
-            format!("not JSON: the file ends before the {name} that begins at line {line}, column {column} is closed with {close}");
+        let message = format!(
+            "not JSON: the file ends before the {name} that begins at line {line}, column {column} is closed with {close}"
+        );
         self.stop(self.text.len(), message)
     }
 
@@ -228,7 +229,8 @@ impl Reader<'_> {
                 }
                 Some('\\') => self.escape()?,
                 Some('\n' | '\r') => {
-                    let message = "not JSON: this text is not closed on its line: close it with \", or write \\n for a new line";
+                    let message =
+                        "not JSON: this text is not closed on its line: close it with \", or write \\n for a new line";
                     return self.stop(begins, message);
                 }
                 Some('\t') => {
@@ -258,7 +260,10 @@ impl Reader<'_> {
                         self.step(11);
                     }
                     Some(0xd800..=0xdfff) => {
-                        self.note(begins, "not JSON: half of a character; write both surrogates, or the character itself")?;
+                        self.note(
+                            begins,
+                            "not JSON: half of a character; write both surrogates, or the character itself",
+                        )?;
                         self.step(5);
                     }
                     Some(_) => self.step(5),
@@ -302,7 +307,9 @@ impl Reader<'_> {
         let unsigned = written.trim_start_matches(['-', '+']);
         let reason = if written.starts_with('+') {
             "a number has no plus sign before it"
-        } else if written.parse::<f64>().is_ok_and(f64::is_infinite) && unsigned.starts_with(|c: char| c.is_ascii_digit()) {
+        } else if written.parse::<f64>().is_ok_and(f64::is_infinite)
+            && unsigned.starts_with(|c: char| c.is_ascii_digit())
+        {
             "a number beyond what readers can hold"
         } else if unsigned.len() > 1 && unsigned.starts_with('0') && !unsigned.starts_with("0.") {
             "a number does not begin with 0; write a text in double quotes if it is none"
@@ -382,13 +389,16 @@ mod tests {
     fn slips_that_can_be_passed_by_are_told_together() {
         let text = "{\n  // a comment\n  'name': \"a\",\n  version: \"1.0.0\",\n  \"tools\": [\"x\",],\n}";
         let told: Vec<String> = mistakes(text).iter().map(ToString::to_string).collect();
-        assert_eq!(told, [
-            "line 2, column 3: not JSON: there are no comments; take it away, or say it in `description`",
-            "line 3, column 3: not JSON: single quotes; write double quotes",
-            "line 4, column 3: not JSON: a name stands in double quotes",
-            "line 5, column 16: /tools: not JSON: a comma before ]; take it away",
-            "line 5, column 18: not JSON: a comma before }; take it away",
-        ]);
+        assert_eq!(
+            told,
+            [
+                "line 2, column 3: not JSON: there are no comments; take it away, or say it in `description`",
+                "line 3, column 3: not JSON: single quotes; write double quotes",
+                "line 4, column 3: not JSON: a name stands in double quotes",
+                "line 5, column 16: /tools: not JSON: a comma before ]; take it away",
+                "line 5, column 18: not JSON: a comma before }; take it away",
+            ]
+        );
     }
 
     proptest! {

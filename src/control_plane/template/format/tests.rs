@@ -4,6 +4,9 @@ use super::document::Document;
 use super::draft::Draft;
 use super::mistake::in_order;
 
+/// What is written into an otherwise good template, and below it, indented, each thing that is said about it.
+const TABLE: &str = include_str!("mistakes.txt");
+
 /// All that is said about a file that extends nothing.
 fn told(text: &str) -> Vec<String> {
     let mistakes = match Document::parse(text.as_bytes()) {
@@ -23,23 +26,35 @@ fn with(members: &str) -> Vec<String> {
 
 #[test]
 fn every_kind_of_mistake_is_told_with_its_place_and_what_would_be_right() {
-    for members in [
-        r#""colour": 1"#, r#""capabilites": []"#, r#""max_output_tokens": 5"#, r#""model": {"name": "x"}"#, r#""model": {"maxTokens": 5}"#,
-        r#""model": "gpt""#, r#""model": null"#, r#""model": {"route": ""}"#, r#""model": {"route": "a b"}"#, r#""model": {"route": 7}"#,
-        r#""model": {"max_output_tokens": 0}"#, r#""model": {"max_output_tokens": 1000000}"#, r#""model": {"max_output_tokens": 5.0}"#, r#""model": {"max_output_tokens": 5.5}"#, r#""model": {"max_output_tokens": "5"}"#,
-        r#""model": {"temperature": 3}"#, r#""kind": "orchestrater""#, r#""kind": 3"#, r#""tools": ["a", "b", "a"]"#, r#""tools": "a""#, r#""tools": [1]"#, r#""tools": ["-"]"#,
-        r#""budget": {"per_task_usd": 0.05}"#, r#""budget": {"per_task_usd": "0,05"}"#, r#""budget": {"per_task_usd": "1000000001"}"#,
-        r#""dlp": {"outbound": "pseudonymize"}"#, r#""supervision": {"period": "1 minute"}"#, r#""supervision": {"period": "0s"}"#, r#""supervision": {"intensity": 0}"#, r#""supervision": {"backoff": {"initial": "31s"}}"#,
-        r#""refine": {"prompt": ""}"#, r#""pool": {"warm": 1}"#, r#""pool": {"max": 0}"#, r#""memory": {"history": 201}"#, r#""extends": "../base""#,
-        r#""plan": {"steps": [{"id": "a", "template": "b"}]}"#, r#""kind": "orchestrator""#,
-        r#""kind": "orchestrator", "plan": {"steps": []}"#, r#""kind": "orchestrator", "plan": {"steps": [{"template": "b"}]}"#,
-        r#""kind": "orchestrator", "plan": {"steps": [{"id": "x", "template": "b", "need": ["y"]}]}"#,
-        r#""kind": "orchestrator", "plan": {"steps": [{"id": "x", "template": "b", "needs": ["y"]}, {"id": "x", "tool": "t"}]}"#,
-        r#""kind": "orchestrator", "plan": {"steps": [{"id": "x", "template": "b"}], "aggregate": {}}"#,
-        r#""kind": "orchestrator", "plan": {"by": "model"}"#,
-        r#""a": 1, "a": 2, "b": 2e1, "c": 9007199254740993"#,
-        r#""supervision": {"period": "0s"}, "pool": {"max": 0}"#,
+    let cases = TABLE.lines().filter(|line| !line.starts_with(' ') && !line.is_empty());
+    let said = |members: &str| with(members).iter().map(|line| format!("    {line}\n")).collect::<String>();
+    let actual: String = cases.map(|members| format!("{members}\n{}\n", said(members))).collect();
+    assert!(actual == TABLE, "the table is now:\n{actual}");
+}
+
+#[test]
+fn no_text_of_a_prompt_is_ever_repeated() {
+    let secret = "hunter2 is the word";
+    for text in [
+        format!(
+            r#"{{"name": "{secret}", "version": "{secret}", "extends": "{secret}", "kind": "{secret}", "system_prompt": ["{secret}"]}}"#
+        ),
+        format!(
+            r#"{{"name": "a", "version": "1.0.0", "system_prompt": {{"text": "{secret}"}}, "refine": {{"passes": "{secret}"}}}}"#
+        ),
+        format!(
+            r#"{{"name": "a", "version": "1.0.0", "system_prompt": "{secret}", "model": "{secret}", "tools": ["{secret}"]}}"#
+        ),
+        format!(
+            r#"{{"name": "a", "version": "1.0.0", "dlp": {{"outbound": "{secret}"}}, "plan": {{"steps": [{{"id": "{secret}", "approve": 7, "map": ["{secret}"]}}]}}}}"#
+        ),
+        format!("{{\"name\": 'a', \"system_prompt\": \"{secret}\", {}: 1}}", secret.replace(' ', "_")),
+        format!(r#"{{"name": "a", "system_prompt": "{secret}", "description": {secret}}}"#),
+        format!(r#"{{"name": "a", "version": "1.0.0", "{}": 1}}"#, secret.repeat(4)),
     ] {
-        println!("        (\n            r#\"{members}\"#,\n            &{:?},\n        ),", with(members));
+        let told = told(&text);
+        assert!(!told.is_empty(), "{text}");
+        let repeated = told.iter().any(|line| line.contains("hunter2 is"));
+        assert!(!repeated, "{told:#?}");
     }
 }

@@ -28,8 +28,13 @@ pub(super) fn told(error: &ValidationError<'_>, schema: &Value) -> Vec<Mistake> 
             unexpected.iter().take(TOLD_MAX).map(|key| unknown(pointer, key, part, schema)).collect()
         }
         Kind::Required { property } => vec![missing(pointer, property, part)],
+        Kind::Type { .. } if part.get("type").is_some_and(|kind| kind == "integer") && found.is_number() => {
+            one(format!("must be {}, without a fraction", expected(part, schema)))
+        }
         Kind::Type { .. } => one(format!("must be {}{}", expected(part, schema), not(found))),
-        Kind::Enum { .. } => one(format!("must be {}{}{}", expected(part, schema), not_text(found), meant(found, part))),
+        Kind::Enum { .. } => {
+            one(format!("must be {}{}{}", expected(part, schema), not_text(found), meant(found, part)))
+        }
         Kind::MaxItems { limit } => one(format!("has {} items; at most {limit} are allowed", items(found).len())),
         Kind::MinItems { limit } => one(format!("has {} items; at least {limit} must be there", items(found).len())),
         Kind::MaxLength { limit } if part.get("$comment").is_none() => {
@@ -101,7 +106,8 @@ fn expected(part: &Value, schema: &Value) -> String {
     }
     match (part.get("type").and_then(Value::as_str).unwrap_or_default(), comment) {
         ("integer" | "number", reason) => {
-            let what = if part.get("type").is_some_and(|kind| kind == "integer") { "a whole number" } else { "a number" };
+            let what =
+                if part.get("type").is_some_and(|kind| kind == "integer") { "a whole number" } else { "a number" };
             let bounds = match (number("minimum"), number("maximum")) {
                 (Some(least), Some(most)) if least >= most => format!("{least}"),
                 (Some(least), Some(most)) => format!("{what} from {least} to {most}"),

@@ -116,7 +116,13 @@ fn a_parent_that_is_taken_away_is_told_and_its_child_goes_on() {
     let mut desk = Desk::new();
     desk.edit(&[("base", Some(template("base", "1.0.0"))), ("child", Some(child("1.0.0", "base")))]);
     let told = desk.edit(&[("base", None)]);
-    assert_eq!(told, ["withdrawn base", "refused child: line 1, column 12: /extends: the parent is missing: child -> base; there is no base.json"]);
+    assert_eq!(
+        told,
+        [
+            "withdrawn base",
+            "refused child: line 1, column 12: /extends: the parent is missing: child -> base; there is no base.json"
+        ]
+    );
     assert!(desk.serves("child").is_some());
     assert_eq!(desk.edit(&[]), Vec::<String>::new(), "told once");
     let told = desk.edit(&[("base", Some(template("base", "1.0.0")))]);
