@@ -19,7 +19,7 @@ fn rows(document: &str, heading: &str) -> BTreeMap<String, Row> {
     let table = document.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
     let mut rows = BTreeMap::new();
     for line in table.take_while(|line| line.starts_with('|')) {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
         let (bounds, default) = (cells[1].to_owned(), cells.get(2).copied().unwrap_or_default().to_owned());
         for field in quoted(cells[0]) {
             // A row for several fields together is followed by their own.

@@ -16,7 +16,7 @@ use crate::cli::waiting::Patience;
 use crate::cli::{input, run};
 use crate::client;
 use crate::control_plane::template::{self, Placed, Scaffold, ScaffoldKind};
-use crate::domain::failure::Failure as _;
+use crate::domain::failure::{Class, Failure as _};
 use crate::domain::name::{RouteName, TemplateName};
 use crate::protocol::task::{SubmitTask, Task, TaskState};
 
@@ -177,8 +177,22 @@ impl New {
                     "it serves other content, version {}; are its parents those of this directory?",
                     template.version
                 ),
-                Err(error) if error.code() == "template_not_found" => "it does not know the template".to_owned(),
-                Err(error) => return Err(error.into()),
+                Err(error @ client::Error::Unreachable { .. }) => return Err(error.into()),
+                Err(error) => match error.class() {
+                    Class::NotFound => "it does not know the template".to_owned(),
+                    // It is being started again.
+                    Class::Unavailable => error.to_string(),
+                    Class::Malformed
+                    | Class::Unauthenticated
+                    | Class::Forbidden
+                    | Class::Conflict
+                    | Class::TooLarge
+                    | Class::Refused
+                    | Class::Budget
+                    | Class::Overload
+                    | Class::Upstream
+                    | Class::Internal => return Err(error.into()),
+                },
             };
             if begun.elapsed() >= SERVED_TIME_MAX {
                 let (socket, dir) = (session.client.socket().display(), self.dir.display());

@@ -99,7 +99,8 @@ pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
         Ok(parents) => parents,
         Err(mistake) => {
             let alone = Draft::good(&document).mistakes(None, |_| None);
-            return Err(invalid(document.place(vec![mistake], |_| None).into_iter().chain(alone).collect()));
+            let mistakes = document.place(vec![mistake], |_| None).into_iter().chain(alone);
+            return Err(invalid(in_order(mistakes.collect())));
         }
     };
     let resolved = match inherited(&parents) {

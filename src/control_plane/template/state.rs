@@ -19,7 +19,7 @@ use super::format::chain;
 use super::format::document;
 use super::format::draft::Draft;
 use super::format::inherit::{self, EXTENDS_MAX};
-use super::format::mistake::{MISTAKES_MAX, Mistake};
+use super::format::mistake::{Mistake, in_order};
 use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, seal};
 use super::model::Signer;
@@ -237,9 +237,8 @@ impl Catalog {
 
     /// Everything that is wrong with a refused file: what the look found, and what later stages say about the rest.
     fn reasons(&self, name: &TemplateName, refusal: &Refusal) -> Vec<String> {
-        let mut reasons = refusal.reasons.clone();
-        let Some(draft) = &refusal.draft else { return reasons };
-        let mistakes = match self.parent_of(name, draft.extends()) {
+        let Some(draft) = &refusal.draft else { return refusal.reasons.clone() };
+        let later = match self.parent_of(name, draft.extends()) {
             Err(mistake) => {
                 let alone = draft.mistakes(None, |_| None);
                 draft.place(vec![mistake]).into_iter().chain(alone).collect()
@@ -249,8 +248,9 @@ impl Catalog {
                 draft.mistakes(parent.map(|good| good.resolved.as_ref()), |pointer| self.origin(parent, pointer))
             }
         };
-        reasons.extend(told(mistakes));
-        reasons.truncate(MISTAKES_MAX);
+        let known = told(refusal.mistakes.clone());
+        let mut reasons = told(in_order(refusal.mistakes.iter().cloned().chain(later).collect()));
+        reasons.extend(refusal.reasons.iter().filter(|reason| !known.contains(reason)).cloned());
         reasons
     }
 
@@ -275,7 +275,7 @@ impl Catalog {
                 // What the file says wrong by itself is told as well.
                 let alone = Draft::good(&checked.document).mistakes(None, |_| None);
                 let mistakes = checked.document.place(vec![mistake], |_| None).into_iter().chain(alone);
-                return Verdict::Refuse(told(mistakes.collect()), None);
+                return Verdict::Refuse(told(in_order(mistakes.collect())), None);
             }
         };
         let lineage = lineage(checked, parent.map(Arc::as_ref));

@@ -61,11 +61,13 @@ pub(in crate::control_plane::template) struct Checked {
 }
 
 /// Why a file is refused, whatever stands beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::control_plane::template) struct Refusal {
     pub(in crate::control_plane::template) reasons: Vec<String>,
     /// What is wrong with its signature.
     pub(in crate::control_plane::template) fault: Option<Fault>,
+    /// What is wrong in the file itself; `reasons` tell it too.
+    pub(in crate::control_plane::template) mistakes: Vec<Mistake>,
     /// The rest of the file, for what later stages would say about it.
     pub(in crate::control_plane::template) draft: Option<Arc<Draft>>,
 }
@@ -73,11 +75,10 @@ pub(in crate::control_plane::template) struct Refusal {
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
     let fingerprint = bytes.fingerprint();
-    let refused =
-        |version, reasons, fault, draft| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault, draft }) };
+    let refused = |version, refusal| Seen { fingerprint, version, outcome: Err(refusal) };
     let content = match &bytes.document {
         Ok(content) => content,
-        Err(reason) => return refused(None, vec![reason.clone()], None, None),
+        Err(reason) => return refused(None, Refusal { reasons: vec![reason.clone()], ..Refusal::default() }),
     };
     let parsed = Document::parse(content).and_then(|document| named(document, name));
     let digest = match &parsed {
@@ -100,7 +101,9 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
             let fault = signature.err();
             let mistakes = parsed.err().unwrap_or_default();
             let told = mistakes.iter().map(ToString::to_string).chain(fault.iter().map(ToString::to_string));
-            refused(document::claimed_version(content), told.collect(), fault, Draft::of(content).map(Arc::new))
+            let reasons = told.collect();
+            let draft = Draft::of(content).map(Arc::new);
+            refused(document::claimed_version(content), Refusal { reasons, fault, mistakes, draft })
         }
     }
 }
