@@ -66,6 +66,9 @@ async fn the_daemon_and_the_command_line_say_the_same_of_a_bad_file() {
         let told: Vec<&str> =
             items["items"][0]["reasons"].as_array().expect("reasons").iter().filter_map(Value::as_str).collect();
         assert_eq!(reasons(&daemon, name).await, told, "{name}");
+        let spot = &items["items"][0]["mistakes"][0];
+        let line = format!("line {}, column {}: ", spot["line"], spot["column"]);
+        assert!(told[0].starts_with(&line) && told[0].ends_with(spot["message"].as_str().expect("text")), "{spot}");
         assert!(told.iter().all(|reason| reason.starts_with("line ")), "{told:?}");
     }
     let orphan = reasons(&daemon, "orphan").await.join("\n");
