@@ -9,11 +9,11 @@ use super::body::{Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
-use crate::control_plane::template::{Kind, Listing, PublishedVersion, SCHEMA};
+use crate::control_plane::template::{Kind, Listing, SCHEMA};
 use crate::domain::name::TemplateName;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
-use crate::protocol::template::{Template, TemplateVersion};
+use crate::protocol::template::{Template, TemplateRolledBack};
 
 /// The media type of a JSON Schema (draft-bhutton-json-schema-01, section 14.1).
 const SCHEMA_JSON: &str = "application/schema+json";
@@ -43,23 +43,8 @@ pub(super) async fn show(State(rooms): State<Shared>, Segment(name): Segment) ->
     Ok(Json(rendered(&listing)))
 }
 
-/// Lists the published versions of a template, the newest first.
-#[utoipa::path(get, path = "/factory/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
-    responses((status = 200, body = Page<TemplateVersion>), (status = "4XX", body = Problem),
-        (status = "5XX", body = Problem)))]
-pub(super) async fn versions(
-    State(rooms): State<Shared>,
-    Segment(name): Segment,
-) -> Answer<Json<Page<TemplateVersion>>> {
-    let name: TemplateName = id("template", &name)?;
-    let versions = rooms.templates.versions(&name).await?;
-    if versions.is_empty() && rooms.templates.listing(&name).is_none() {
-        return Err(ApiError::not_found("template"));
-    }
-    Ok(Json(Page { items: versions.iter().map(version).collect(), next: None }))
-}
-
-fn rendered(listing: &Listing) -> Template {
+/// A template as the API tells it, with all that it inherits.
+pub(super) fn rendered(listing: &Listing) -> Template {
     let template = listing.template.as_ref();
     let version = template.map(|template| &template.version).or(listing.file_version.as_ref());
     Template {
@@ -73,16 +58,14 @@ fn rendered(listing: &Listing) -> Template {
         signature: template.and_then(|template| template.signer.as_ref()).map(render::signature),
         published_at: template.map(|template| template.published_at.to_string()),
         reasons: listing.reasons.clone(),
+        rolled_back: listing.rolled_back.as_ref().map(|mark| TemplateRolledBack {
+            version: mark.version.to_string(),
+            digest: mark.digest.to_string(),
+            by: mark.by.to_string(),
+            at: mark.at.to_string(),
+            from: mark.from.as_ref().map(ToString::to_string),
+        }),
+        pending: listing.pending.as_ref().map(ToString::to_string),
         resolved: listing.resolved.as_ref().map(|resolved| serde_json::Value::clone(resolved)),
-    }
-}
-
-fn version(version: &PublishedVersion) -> TemplateVersion {
-    TemplateVersion {
-        version: version.version.to_string(),
-        digest: version.digest.to_string(),
-        published_at: version.published_at.to_string(),
-        signature: version.signer.as_ref().map(render::signature),
-        current: version.current,
     }
 }

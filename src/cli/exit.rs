@@ -226,26 +226,18 @@ fn of_template(error: &template::Error) -> String {
     error.to_string()
 }
 
+/// What to do about the faults of files; those of the daemon's own room come as problems.
 fn advice_on_template(error: &template::Error) -> Option<String> {
-    let advice = match error {
-        template::Error::Invalid { .. } => "`factoryctl templates schema` prints what a template may say",
-        template::Error::TemplateExists(_) => {
-            "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name"
-        }
-        template::Error::Refused { .. } => {
-            "correct what is named, then sign the file again with `factoryctl templates sign`"
-        }
-        template::Error::KeyUnusable { .. } | template::Error::File { .. } => {
-            "look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key"
-        }
-        template::Error::NotFound(_)
-        | template::Error::VersionNotFound { .. }
-        | template::Error::NotReady
-        | template::Error::Store(_)
-        | template::Error::Stored { .. }
-        | template::Error::Interrupted(_)
-        | template::Error::KeyExists(_)
-        | template::Error::Signature { .. } => return None,
+    let advice = if matches!(error, template::Error::Invalid { .. }) {
+        "`factoryctl templates schema` prints what a template may say"
+    } else if matches!(error, template::Error::TemplateExists(_)) {
+        "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name"
+    } else if matches!(error, template::Error::Refused { .. }) {
+        "correct what is named, then sign the file again with `factoryctl templates sign`"
+    } else if matches!(error, template::Error::KeyUnusable { .. } | template::Error::File { .. }) {
+        "look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key"
+    } else {
+        return None;
     };
     Some(advice.to_owned())
 }

@@ -29,7 +29,10 @@ mod handle;
 mod message;
 mod metrics;
 mod model;
+mod orders;
+mod reasons;
 mod refresh;
+mod rollback;
 mod scaffold;
 pub mod signing;
 mod snapshot;
@@ -38,6 +41,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod version;
 
 pub use archive::VERSIONS_MAX;
 pub use error::Error;
@@ -45,14 +49,16 @@ pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
 pub use format::inherit::EXTENDS_MAX;
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
-pub use handle::{OnPublish, PublishedVersion, Templates};
+pub use handle::{Event, OnPublish, PublishedVersion, Templates};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Supervision, Template,
 };
+pub use orders::{DIGEST_DIGITS_MIN, Target};
 pub use scaffold::{Placed, Scaffold, ScaffoldKind};
 pub use snapshot::{Listing, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
 pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
 pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};
+pub use version::{By, Cause, PUBLICATIONS_MAX, RolledBack};

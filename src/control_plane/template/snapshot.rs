@@ -13,6 +13,7 @@ use crate::domain::name::{Capability, TemplateName, Version};
 use super::model::Template;
 use super::refresh::Verified;
 use super::state::{Catalog, Entry};
+use super::version::{Past, RolledBack};
 
 /// How a template stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Status {
     Refused,
     /// Its file is refused; the last good version serves.
     PublishedWithRefusedEdit,
+    /// Somebody went back to what is served; its file is judged and not served.
+    RolledBack,
 }
 
 impl Status {
@@ -33,6 +36,7 @@ impl Status {
             Self::Published => "published",
             Self::Refused => "refused",
             Self::PublishedWithRefusedEdit => "published_with_refused_edit",
+            Self::RolledBack => "rolled_back",
         }
     }
 }
@@ -52,6 +56,10 @@ pub struct Listing {
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+    /// That somebody went back, also where the version that they chose is refused.
+    pub rolled_back: Option<RolledBack>,
+    /// The good version of the file, which waits until that is lifted.
+    pub pending: Option<Version>,
 }
 
 impl std::fmt::Debug for Listing {
@@ -111,7 +119,11 @@ impl Snapshot {
                 Verified::Some(names) => names.contains(name),
             };
             let verified_micros = earlier.filter(|_| !fresh).unwrap_or(now.micros()).into();
-            let served = Served { listing: listing(name, entry), verified_micros, asked: AtomicBool::new(false) };
+            let served = Served {
+                listing: listing(name, entry, catalog.past.get(name)),
+                verified_micros,
+                asked: AtomicBool::new(false),
+            };
             snapshot.insert(Arc::new(served));
         }
         snapshot
@@ -128,6 +140,8 @@ impl Snapshot {
                 template: Some(Arc::new(template)),
                 resolved: None,
                 reasons: Vec::new(),
+                rolled_back: None,
+                pending: None,
             };
             let verified_micros = AtomicI64::new(i64::MAX);
             snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false) }));
@@ -168,11 +182,13 @@ impl Snapshot {
     }
 }
 
-fn listing(name: &TemplateName, entry: &Entry) -> Listing {
-    let status = match (&entry.good, entry.reasons.is_empty()) {
-        (Some(_), true) => Status::Published,
-        (Some(_), false) => Status::PublishedWithRefusedEdit,
-        (None, _) => Status::Refused,
+fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
+    let rolled_back = past.and_then(Past::rolled_back);
+    let status = match (&entry.good, rolled_back, entry.reasons.is_empty()) {
+        (Some(_), Some(_), _) => Status::RolledBack,
+        (Some(_), None, true) => Status::Published,
+        (Some(_), None, false) => Status::PublishedWithRefusedEdit,
+        (None, _, _) => Status::Refused,
     };
     Listing {
         name: name.clone(),
@@ -181,5 +197,7 @@ fn listing(name: &TemplateName, entry: &Entry) -> Listing {
         resolved: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
+        rolled_back: rolled_back.cloned(),
+        pending: entry.pending.as_ref().map(|good| good.template.version.clone()),
     }
 }

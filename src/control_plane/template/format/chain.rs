@@ -6,6 +6,9 @@ use super::inherit::EXTENDS_MAX;
 use super::mistake::Mistake;
 use super::nearest::nearest;
 
+/// The most templates among which the one that was meant is looked for: every orphan compares its parent with all of them.
+const KNOWN_MAX: usize = 256;
+
 /// The last name is one that stands further down already.
 pub(in crate::control_plane::template) fn cycle(chain: &[TemplateName]) -> Mistake {
     told(chain, "templates extend one another", "; take `extends` out of one of them")
@@ -17,7 +20,9 @@ pub(in crate::control_plane::template) fn missing<'a>(
     known: impl Iterator<Item = &'a TemplateName>,
 ) -> Mistake {
     let wanted = chain.last().map(TemplateName::as_str).unwrap_or_default();
-    let near = nearest(wanted, known.filter(|name| !chain.contains(name)).map(TemplateName::as_str));
+    let known: Vec<&TemplateName> = known.take(KNOWN_MAX.saturating_add(1)).collect();
+    let few = if known.len() > KNOWN_MAX { Vec::new() } else { known };
+    let near = nearest(wanted, few.into_iter().filter(|name| !chain.contains(name)).map(TemplateName::as_str));
     let advice = match near {
         Some(near) => format!("; did you mean {near}?"),
         None => format!("; there is no {wanted}.json"),

@@ -15,6 +15,9 @@ pub(in crate::control_plane::template) fn nearest<'a>(
     let allowed = |candidate: &[char]| (candidate.len().max(written.len()) / 3).max(1);
     let scored = candidates.into_iter().filter_map(|candidate| {
         let letters = plain(candidate);
+        if letters.len().abs_diff(written.len()) > allowed(&letters) {
+            return None;
+        }
         let distance = distance(&written, &letters);
         // A word of one or two letters is near to everything.
         (distance <= allowed(&letters) && distance < letters.len()).then_some((distance, candidate))

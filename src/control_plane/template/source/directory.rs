@@ -8,7 +8,7 @@ use crate::domain::name::TemplateName;
 
 use super::look::Bytes;
 use crate::control_plane::template::format::document::TEMPLATE_BYTES_MAX;
-use crate::control_plane::template::signing::{self, TEMPLATE_SUFFIX};
+use crate::control_plane::template::signing::{self, Owned, TEMPLATE_SUFFIX};
 use crate::control_plane::template::trust::signature::SIGNATURE_BYTES_MAX;
 
 /// The most templates in a directory.
@@ -51,19 +51,21 @@ pub(in crate::control_plane::template) fn list(directory: &Path) -> Listed {
 /// Reads a template and its signature; none if the template is not there.
 pub(in crate::control_plane::template) fn read(directory: &Path, name: &TemplateName) -> Option<Bytes> {
     let path = directory.join(format!("{name}{TEMPLATE_SUFFIX}"));
-    let document = read_file(&path, TEMPLATE_BYTES_MAX).transpose()?;
+    let found = read_file(&path, TEMPLATE_BYTES_MAX).transpose()?;
+    let owner = found.as_ref().ok().map(|file| file.owner);
     let signature = read_file(&signing::signature_path(&path), SIGNATURE_BYTES_MAX);
-    Some(Bytes { document, signature })
+    let signature = signature.map(|found| found.map(|file| file.bytes));
+    Some(Bytes { document: found.map(|file| file.bytes), signature, owner })
 }
 
 /// Reads a regular file; a pipe or device of that name would block for ever.
-fn read_file(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
+fn read_file(path: &Path, bytes_max: usize) -> Result<Option<Owned>, String> {
     match std::fs::metadata(path) {
         Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(format!("cannot be read: {fault}")),
         Ok(found) if !found.is_file() => Err("cannot be read: not a regular file".to_owned()),
-        Ok(_) => match signing::read_bounded(path, bytes_max) {
-            Ok(bytes) => Ok(Some(bytes)),
+        Ok(_) => match signing::read_owned(path, bytes_max) {
+            Ok(file) => Ok(Some(file)),
             Err(fault) => Err(fault.to_string()),
         },
     }

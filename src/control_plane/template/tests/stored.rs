@@ -8,8 +8,8 @@ use super::super::archive::record;
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
-use super::super::state::Published;
 use super::super::trust::signature::{Algorithm, Envelope};
+use super::super::version::Published;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 

@@ -9,37 +9,26 @@ use arc_swap::ArcSwap;
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, Digest, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, TemplateName};
 use crate::journal::events::Events;
 use crate::store::Store;
 use crate::supervision::{Address, ChildSpec};
 
-use super::actor::{Arguments, TemplatesActor};
-use super::archive;
-use super::error::Error;
-use super::message::Message;
-use super::metrics::{self, LookUps};
-use super::model::{Signer, Template};
-use super::refresh::Workshop;
-use super::snapshot::{Listing, Snapshot};
+mod versions;
+
+pub use self::versions::{Event, PublishedVersion};
+
+use crate::control_plane::template::actor::{Arguments, TemplatesActor};
+use crate::control_plane::template::archive;
+use crate::control_plane::template::error::Error;
+use crate::control_plane::template::message::Message;
+use crate::control_plane::template::metrics::{self, LookUps};
+use crate::control_plane::template::model::Template;
+use crate::control_plane::template::refresh::Workshop;
+use crate::control_plane::template::snapshot::{Listing, Snapshot};
 
 /// Is told of each version before it is served, and again after a restart of the actor.
 pub type OnPublish = Arc<dyn Fn(&Template) + Send + Sync>;
-
-/// One published version.
-#[derive(Debug, Clone)]
-pub struct PublishedVersion {
-    /// The version.
-    pub version: Version,
-    /// The digest of its latest resolved content.
-    pub digest: Digest,
-    /// Whose signature made it trusted.
-    pub signer: Option<Signer>,
-    /// When it was published.
-    pub published_at: Timestamp,
-    /// Whether it is served now.
-    pub current: bool,
-}
 
 /// The templates. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
@@ -183,25 +172,6 @@ impl Templates {
     #[must_use]
     pub fn listing(&self, name: &TemplateName) -> Option<Listing> {
         self.shared.snapshot.load().find(name).map(|served| served.listing.clone())
-    }
-
-    /// The published versions of a template, the latest first; none for a template that was never good.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn versions(&self, name: &TemplateName) -> Result<Vec<PublishedVersion>, Error> {
-        let Some(store) = self.shared.store.clone() else { return Ok(Vec::new()) };
-        let served = self.listing(name).and_then(|listing| listing.template).map(|template| template.version.clone());
-        let wanted = name.clone();
-        let versions = blocking(move || archive::versions(&store, &wanted)).await?;
-        let told = versions.into_iter().map(|(version, published)| PublishedVersion {
-            current: served.as_ref() == Some(&version),
-            version,
-            digest: published.resolved,
-            signer: published.signer,
-            published_at: published.published_at,
-        });
-        Ok(told.collect())
     }
 
     /// Look-ups that found a template with a fresh verification, among all, from 0 to 1.
