@@ -115,10 +115,11 @@ impl Scaffold {
         let desk = tempfile::Builder::new().prefix(".new-").tempdir_in(directory).map_err(told)?;
         let draft = desk.path().join(&name);
         std::fs::write(&draft, self.text()).map_err(told)?;
-        let validated = signing::validate_file(&draft, directory).map_err(|error| match error {
-            Error::Invalid { mistakes, .. } => Error::Invalid { path: target.clone(), mistakes },
-            other => other,
-        })?;
+        let mut validated = signing::validate_file(&draft, directory);
+        if let Err(Error::Invalid { path, .. }) = &mut validated {
+            path.clone_from(&target);
+        }
+        let validated = validated?;
         let signature = key.map(|key| signing::sign_file(&draft, key).map(|()| beside.clone())).transpose()?;
         if signature.is_some() {
             link(&signature_path(&draft), &beside)?;
@@ -130,9 +131,9 @@ impl Scaffold {
 
 /// Gives a finished file its name, unless the name is taken.
 fn link(from: &Path, to: &Path) -> Result<(), Error> {
-    std::fs::hard_link(from, to).map_err(|fault| match fault.kind() {
-        std::io::ErrorKind::AlreadyExists => Error::TemplateExists(to.to_owned()),
-        _ => file("write", to, &fault),
+    std::fs::hard_link(from, to).map_err(|fault| {
+        let taken = fault.kind() == std::io::ErrorKind::AlreadyExists;
+        if taken { Error::TemplateExists(to.to_owned()) } else { file("write", to, &fault) }
     })
 }
 
