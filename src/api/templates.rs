@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
-use super::body::{Segment, id};
+use super::body::{Parameters, Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
+use super::versions::VersionQuery;
 use crate::control_plane::template::{Kind, Listing, SCHEMA};
 use crate::domain::name::TemplateName;
 use crate::protocol::page::Page;
@@ -34,11 +35,19 @@ pub(super) async fn schema() -> Response {
     ([(CONTENT_TYPE, SCHEMA_JSON)], SCHEMA).into_response()
 }
 
-/// Shows a template with everything that it inherits.
-#[utoipa::path(get, path = "/factory/templates/{name}", tag = "templates", params(("name" = String, Path)),
+/// Shows a template with everything that it inherits: as it is served, or as it was published earlier.
+#[utoipa::path(get, path = "/factory/templates/{name}", tag = "templates",
+    params(("name" = String, Path), VersionQuery),
     responses((status = 200, body = Template), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn show(State(rooms): State<Shared>, Segment(name): Segment) -> Answer<Json<Template>> {
+pub(super) async fn show(
+    State(rooms): State<Shared>,
+    Segment(name): Segment,
+    Parameters(query): Parameters<VersionQuery>,
+) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
+    if let Some(target) = query.target()? {
+        return Ok(Json(rendered(&rooms.templates.published(&name, target).await?)));
+    }
     let listing = rooms.templates.listing(&name).ok_or_else(|| ApiError::not_found("template"))?;
     Ok(Json(rendered(&listing)))
 }
@@ -65,7 +74,7 @@ pub(super) fn rendered(listing: &Listing) -> Template {
             at: mark.at.to_string(),
             from: mark.from.as_ref().map(ToString::to_string),
         }),
-        pending: listing.pending.as_ref().map(ToString::to_string),
+        pending: listing.pending.as_ref().map(|pending| pending.version.to_string()),
         resolved: listing.resolved.as_ref().map(|resolved| serde_json::Value::clone(resolved)),
     }
 }

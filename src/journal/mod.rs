@@ -24,6 +24,7 @@ mod listing;
 pub mod notice;
 mod open;
 pub mod order;
+pub mod outbox;
 pub mod policy;
 mod reading;
 pub mod record;
@@ -34,6 +35,7 @@ mod snapshot;
 pub mod state;
 pub mod stats;
 mod step;
+pub mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 

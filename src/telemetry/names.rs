@@ -26,6 +26,10 @@ pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
 pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
 /// Time that a tool took for a call.
 pub const TOOL_SECONDS: &str = "factory_tool_seconds";
+/// Hooks, by `hook` and `outcome` (`delivered`, `retried`, `failed`).
+pub const HOOKS_TOTAL: &str = "factory_hooks_total";
+/// What tools are still to be told of tasks, by `tool`.
+pub const HOOK_OUTBOX_ENTRIES: &str = "factory_hook_outbox_entries";
 /// A step's time less its provider's.
 pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
 /// Tokens, by `direction` (`input`, `output`) and `model`.
@@ -44,6 +48,10 @@ pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
 /// Template look-ups, by `outcome` (`hit`, `miss`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
+/// Tasks in experiments that ended for the first time, by `template`, `variant` (its number, from 1) and `outcome`.
+pub const EXPERIMENT_TASKS_TOTAL: &str = "factory_experiment_tasks_total";
+/// Variants of experiments that were halted because they were clearly worse.
+pub const EXPERIMENT_HALTS_TOTAL: &str = "factory_experiment_halts_total";
 /// Time of a group commit, with its sync.
 pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 /// Records in a group commit.
@@ -164,6 +172,15 @@ pub const FAMILIES: &[Family] = &[
         open: &["tool"],
         ..family(TOOL_SECONDS, Kind::Histogram(MODEL_SECONDS), "Time that a tool took for a call.")
     },
+    Family {
+        known: Some(("outcome", &["delivered", "retried", "failed"])),
+        open: &["hook"],
+        ..family(HOOKS_TOTAL, Kind::Counter, "Hooks that a tool took, that were tried again, and that were given up.")
+    },
+    Family {
+        open: &["tool"],
+        ..family(HOOK_OUTBOX_ENTRIES, Kind::Gauge, "Entries of the outbox: what tools are still to be told of tasks.")
+    },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {
         known: Some(("direction", &["input", "output"])),
@@ -193,6 +210,11 @@ pub const FAMILIES: &[Family] = &[
             "Template look-ups that did and did not need a new verification.",
         )
     },
+    Family {
+        open: &["template", "variant", "outcome"],
+        ..family(EXPERIMENT_TASKS_TOTAL, Kind::Counter, "Tasks in experiments that ended for the first time.")
+    },
+    family(EXPERIMENT_HALTS_TOTAL, Kind::Counter, "Variants of experiments that were halted as clearly worse."),
     family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),
     family(STORE_COMMIT_RECORDS, Kind::Histogram(RECORDS), "Records in a group commit."),
     Family {

@@ -6,11 +6,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::control_plane::policy::Policy;
+use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::model::{Signer, Template};
-use super::trust::TrustStore;
-use super::trust::signature::Envelope;
+use super::trust::Trust;
+use super::trust::signature::{Scheme, Signed};
 
 /// A template that was verified, resolved and checked.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub(super) struct Good {
     pub(super) resolved: Arc<Value>,
     /// The files that it was made from: its own, then its parent's, and so on. Never empty.
     pub(super) lineage: Vec<Link>,
+    /// The first instant at which one of its signatures holds no longer, as the keys were when it was last verified.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Good {
@@ -35,13 +38,13 @@ pub(super) struct Link {
     pub(super) version: Version,
     /// The digest of the file as written: what is signed.
     pub(super) own: Digest,
-    pub(super) signature: Option<Envelope>,
+    pub(super) signature: Option<Signed>,
 }
 
 /// By what a template is judged.
 pub(super) struct Rules<'a> {
-    /// The trusted keys; none where signatures are not required.
-    pub(super) trust: Option<&'a TrustStore>,
+    /// The trusted keys as they are now; none where signatures are not required.
+    pub(super) trust: Option<Trust<'a>>,
     pub(super) policy: &'a Policy,
 }
 
@@ -53,24 +56,32 @@ impl Rules<'_> {
         denials.iter().map(ToString::to_string).collect()
     }
 
-    /// Why a template that was good is not any more: a key is no longer trusted, or the policy has changed.
-    pub(super) fn recheck(&self, good: &Good) -> Result<(), Vec<String>> {
-        let faults: Vec<String> = good.lineage.iter().filter_map(|link| self.distrust(link)).collect();
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+    /// Until when a template that was good is trusted now; or why it is good no more: a key is no longer trusted, or the policy
+    /// has changed.
+    pub(super) fn recheck(&self, good: &Good) -> Result<Option<Timestamp>, Vec<String>> {
+        let until = self.trusted_until(&good.lineage)?;
         let denials = self.denials(&good.resolved, good.template.signer.as_ref());
-        if denials.is_empty() { Ok(()) } else { Err(denials) }
+        if denials.is_empty() { Ok(until) } else { Err(denials) }
     }
 
-    fn distrust(&self, link: &Link) -> Option<String> {
-        let trust = self.trust?;
-        let Link { name, own, signature, .. } = link;
-        match signature {
-            None => Some(format!("{name} was published without a signature")),
-            Some(envelope) => trust.verify(envelope, own).err().map(|fault| format!("{name}: {fault}")),
+    /// Verifies all signatures of a lineage; tells the first instant at which one of them holds no longer.
+    pub(super) fn trusted_until(&self, lineage: &[Link]) -> Result<Option<Timestamp>, Vec<String>> {
+        let Some(trust) = self.trust else { return Ok(None) };
+        let (mut until, mut faults): (Option<Timestamp>, Vec<String>) = (None, Vec::new());
+        for Link { name, own, signature, .. } in lineage {
+            match signature.as_ref().map(|signed| trust.again(name, signed, *own)) {
+                None => faults.push(format!("{name} was published without a signature")),
+                Some(Err(fault)) => faults.push(format!("{name}: {fault}")),
+                Some(Ok(trusted)) => until = earlier(until, trusted.until),
+            }
         }
+        if faults.is_empty() { Ok(until) } else { Err(faults) }
     }
+}
+
+/// The earlier of two instants, either of which may never come.
+pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// Tells one lineage, with its signatures, from another.
@@ -81,8 +92,12 @@ pub(super) fn seal(lineage: &[Link]) -> [u8; 32] {
         let texts = [
             link.name.as_str(),
             link.version.as_str(),
-            signature.map_or("", |envelope| envelope.key_id.as_str()),
-            signature.map_or("", |envelope| envelope.algorithm.as_str()),
+            signature.map_or("", |signed| signed.signer.key_id.as_str()),
+            // As it was before there was a second form: a version that was stored then has the same seal.
+            signature.map_or("", |signed| match signed.signer.scheme {
+                Scheme::V1 => signed.signer.algorithm.as_str(),
+                Scheme::Legacy => Scheme::Legacy.as_str(),
+            }),
         ];
         for bytes in texts
             .map(str::as_bytes)

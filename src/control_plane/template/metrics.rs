@@ -3,12 +3,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::{Counter, counter, describe_counter};
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
-use super::trust::signature::Fault;
+use super::trust::fault::Fault;
+use super::trust::{KeyStatus, TrustStore};
+use crate::domain::clock::Timestamp;
 
 const LOADS: &str = "factory_template_loads_total";
 const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";
+const KEYS: &str = "factory_template_keys";
+const REVOCATIONS_VERSION: &str = "factory_template_revocations_version";
 const CACHE_REQUESTS: &str = "factory_template_cache_requests_total";
 
 /// What came of looking at a template file.
@@ -34,6 +38,15 @@ pub(super) fn register() {
     describe_counter!(LOADS, "Template files looked at, by what came of it.");
     describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
     describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (served, and verified again).");
+    describe_gauge!(
+        KEYS,
+        "Keys for templates, by how they stand: trusted, expired, not_yet_valid, revoked, not_listed."
+    );
+    describe_gauge!(REVOCATIONS_VERSION, "Version of the list of revoked keys in force; 0 before the first.");
+    for standing in KeyStatus::ALL {
+        gauge!(KEYS, "status" => standing.as_str()).increment(0.0);
+    }
+    gauge!(REVOCATIONS_VERSION).increment(0.0);
     for load in [Load::Published, Load::Refused, Load::Withdrawn] {
         counter!(LOADS, "outcome" => load.outcome()).increment(0);
     }
@@ -44,6 +57,16 @@ pub(super) fn register() {
 
 pub(super) fn loaded(load: Load) {
     counter!(LOADS, "outcome" => load.outcome()).increment(1);
+}
+
+/// Tells how the keys stand.
+#[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 52 bits")]
+pub(super) fn trusted(trust: &TrustStore, now: Timestamp) {
+    for standing in KeyStatus::ALL {
+        let count = trust.views(now).filter(|key| key.standing == standing).count();
+        gauge!(KEYS, "status" => standing.as_str()).set(count as f64);
+    }
+    gauge!(REVOCATIONS_VERSION).set(trust.revocations().map_or(0, |list| list.version()) as f64);
 }
 
 pub(super) fn signature_failed(fault: &Fault) {

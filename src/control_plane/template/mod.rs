@@ -12,6 +12,7 @@
 //! Invariants:
 //! - Nothing is served whose file, or any parent's file, lacks a signature by a trusted key (unless the settings switch that off).
 //! - A refused edit never takes a good version away; a key that is no longer trusted does.
+//! - What is published from the files of a layer never goes backwards; going back is a decision of its own, and sticks.
 //! - A published version number never changes the content of its file, also across restarts. What it inherits may change: then
 //!   the digest, which covers the resolved form, does.
 //! - A version is durable before anyone is served it, and a parent and its descendants change in one swap of the snapshot.
@@ -20,16 +21,19 @@
 mod actor;
 mod archive;
 mod error;
+pub mod experiment;
 mod format;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod good;
 mod handle;
+mod judges;
 mod message;
 mod metrics;
 mod model;
 mod orders;
+mod publication;
 mod reasons;
 mod refresh;
 mod rollback;
@@ -45,20 +49,25 @@ mod version;
 
 pub use archive::VERSIONS_MAX;
 pub use error::Error;
-pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
+pub use format::diff::Difference;
+pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest, legacy_digest};
 pub use format::inherit::EXTENDS_MAX;
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
-pub use handle::{Event, OnPublish, PublishedVersion, Templates};
+pub use handle::{Compared, Event, OnPublish, PublishedVersion, Side, Templates};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Supervision, Template,
 };
 pub use orders::{DIGEST_DIGITS_MIN, Target};
 pub use scaffold::{Placed, Scaffold, ScaffoldKind};
-pub use snapshot::{Listing, Status};
+pub use snapshot::{Listing, Pending, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
-pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
-pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};
+pub use trust::fault::Fault;
+pub use trust::signature::{Algorithm, Digests, Envelope, SIGNATURE_BYTES_MAX, Scheme, message as signed_message};
+pub use trust::{
+    KeyStatus, KeyView, PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, TRUST_FILE, Trust, TrustStore,
+    Trusted, grants, keys, pattern, revocations, revoking,
+};
 pub use version::{By, Cause, PUBLICATIONS_MAX, RolledBack};

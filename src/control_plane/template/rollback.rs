@@ -13,11 +13,16 @@ impl Catalog {
     /// Notes what somebody decided about a template that is there.
     pub(super) fn obey(&mut self, order: &Order) -> Option<Change> {
         let name = order.name().clone();
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         match order {
             Order::RollBack { mark, good, .. } => {
                 past.pin = Some(Pin { mark: Some(RolledBack::clone(mark)), good: Ok(good.clone()) });
-                Some(Change::RolledBack { name, mark: mark.clone(), standing: Box::new(past.standing()) })
+                let standing = Box::new(past.standing());
+                if let Some(entry) = self.entries.get_mut(&name) {
+                    // What was served from the file waits from now on.
+                    entry.pending = entry.good.take();
+                }
+                Some(Change::RolledBack { name, mark: mark.clone(), standing })
             }
             Order::Lift { by, .. } => {
                 let _pin = past.pin.take()?;
@@ -73,11 +78,14 @@ impl Catalog {
     fn allowed(&self, name: &TemplateName, pin: &Pin, moment: &Moment<'_>) -> Result<Arc<Good>, Vec<String>> {
         let good = pin.good.as_ref().map_err(|reason| vec![reason.clone()])?;
         let served = self.entries.get(name).and_then(|entry| entry.good.as_ref());
-        // What is served was rechecked when there was doubt.
-        if served.is_none_or(|served| served.lineage != good.lineage) {
-            moment.rules.recheck(good)?;
+        // What is served was rechecked when there was doubt, and knows until when it is trusted.
+        match served.filter(|served| served.lineage == good.lineage) {
+            Some(served) => Ok(served.clone()),
+            None => {
+                let until = moment.rules.recheck(good)?;
+                Ok(Arc::new(Good { until, ..Good::clone(good) }))
+            }
         }
-        Ok(good.clone())
     }
 
     fn serve_chosen(&mut self, name: &TemplateName, good: &Arc<Good>, moment: &Moment<'_>) -> Option<Change> {
@@ -87,7 +95,7 @@ impl Catalog {
             return None;
         }
         let record = self.record(name, good, moment);
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         if let Some(pin) = &mut past.pin {
             pin.good = Ok(good.clone());
         }

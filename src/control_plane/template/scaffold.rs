@@ -182,7 +182,7 @@ mod tests {
         let boss = Scaffold { kind, route: Some("free".parse().expect("a route")), ..scaffold("boss") };
         boss.place(&templates, None).expect("placed");
         let trust = TrustStore::read(Some(&dir.path().join("keys")), None);
-        signing::verify_file(&base.file, &trust).expect("verified");
+        signing::verify_file(&base.file, &trust, crate::domain::clock::Timestamp::now()).expect("verified");
         for name in ["base", "child", "boss"] {
             signing::validate_file(&templates.join(format!("{name}.json")), &templates).expect("good");
         }

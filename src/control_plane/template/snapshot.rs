@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, TemplateName, Version};
 
 use super::model::Template;
 use super::refresh::Verified;
@@ -26,6 +26,19 @@ pub enum Status {
     PublishedWithRefusedEdit,
     /// Somebody went back to what is served; its file is judged and not served.
     RolledBack,
+    /// It was published, and something else is served now, or nothing.
+    Superseded,
+}
+
+/// A good file that is not served, because its template is rolled back.
+#[derive(Clone)]
+pub struct Pending {
+    /// Its version.
+    pub version: Version,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its JSON with everything that it inherits.
+    pub resolved: Arc<Value>,
 }
 
 impl Status {
@@ -37,6 +50,7 @@ impl Status {
             Self::Refused => "refused",
             Self::PublishedWithRefusedEdit => "published_with_refused_edit",
             Self::RolledBack => "rolled_back",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -58,8 +72,8 @@ pub struct Listing {
     pub reasons: Vec<String>,
     /// That somebody went back, also where the version that they chose is refused.
     pub rolled_back: Option<RolledBack>,
-    /// The good version of the file, which waits until that is lifted.
-    pub pending: Option<Version>,
+    /// The good file, which waits until that is lifted.
+    pub pending: Option<Pending>,
 }
 
 impl std::fmt::Debug for Listing {
@@ -92,9 +106,16 @@ pub(super) struct Served {
     pub(super) listing: Listing,
     verified_micros: AtomicI64,
     asked: AtomicBool,
+    /// The first instant at which the keys that signed it are trusted no longer.
+    until: Option<Timestamp>,
 }
 
 impl Served {
+    /// Since when the keys that signed it are trusted no longer, if they are not. The look that says why is on its way.
+    pub(super) fn lapsed(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until.filter(|until| now >= *until)
+    }
+
     /// Whether the verification is older than `ttl`, and nobody has asked for another yet. Whoever is told so must ask.
     pub(super) fn has_expired(&self, now: Timestamp, ttl: Duration) -> bool {
         let verified = Timestamp::from_micros(self.verified_micros.load(Ordering::Relaxed));
@@ -120,9 +141,10 @@ impl Snapshot {
             };
             let verified_micros = earlier.filter(|_| !fresh).unwrap_or(now.micros()).into();
             let served = Served {
-                listing: listing(name, entry, catalog.past.get(name)),
+                listing: listing(name, entry, catalog.past.get(name).map(Arc::as_ref)),
                 verified_micros,
                 asked: AtomicBool::new(false),
+                until: entry.good.as_ref().and_then(|good| good.until),
             };
             snapshot.insert(Arc::new(served));
         }
@@ -144,7 +166,7 @@ impl Snapshot {
                 pending: None,
             };
             let verified_micros = AtomicI64::new(i64::MAX);
-            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false) }));
+            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false), until: None }));
         }
         snapshot
     }
@@ -163,8 +185,9 @@ impl Snapshot {
     }
 
     /// The templates with a capability, by name.
-    pub(super) fn with_capability(&self, capability: &Capability) -> Vec<Arc<Template>> {
+    pub(super) fn with_capability(&self, capability: &Capability, now: Timestamp) -> Vec<Arc<Template>> {
         let mut found = self.by_capability.get(capability).cloned().unwrap_or_default();
+        found.retain(|template| self.find(&template.name).is_none_or(|served| served.lapsed(now).is_none()));
         found.sort_by(|one, other| one.name.cmp(&other.name));
         found
     }
@@ -198,6 +221,10 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
         rolled_back: rolled_back.cloned(),
-        pending: entry.pending.as_ref().map(|good| good.template.version.clone()),
+        pending: entry.pending.as_ref().map(|good| Pending {
+            version: good.template.version.clone(),
+            digest: good.template.digest,
+            resolved: good.resolved.clone(),
+        }),
     }
 }

@@ -8,6 +8,7 @@
 //! Every mistake has a place in the file; see `mistake` and [`document::Document::place`].
 
 pub(super) mod chain;
+pub(super) mod diff;
 pub(super) mod document;
 pub(super) mod draft;
 mod encoding;
@@ -21,6 +22,7 @@ pub(super) mod fuzzing {
         super::syntax::mistakes(text).iter().map(ToString::to_string).collect()
     }
 }
+mod hooks;
 pub(super) mod inherit;
 pub(super) mod mistake;
 pub(super) mod nearest;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
@@ -16,11 +16,12 @@ use crate::supervision::{Address, ChildSpec};
 
 mod versions;
 
-pub use self::versions::{Event, PublishedVersion};
+pub use self::versions::{Compared, Event, PublishedVersion, Side};
 
 use crate::control_plane::template::actor::{Arguments, TemplatesActor};
 use crate::control_plane::template::archive;
 use crate::control_plane::template::error::Error;
+use crate::control_plane::template::judges::Judges;
 use crate::control_plane::template::message::Message;
 use crate::control_plane::template::metrics::{self, LookUps};
 use crate::control_plane::template::model::Template;
@@ -33,15 +34,17 @@ pub type OnPublish = Arc<dyn Fn(&Template) + Send + Sync>;
 /// The templates. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
 pub struct Templates {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) on_publish: ArcSwap<Vec<OnPublish>>,
+    /// By what the latest look judged; none before the first.
+    pub(super) judges: ArcSwapOption<Judges>,
     look_ups: LookUps,
     address: Address<Message>,
-    store: Option<Store>,
+    pub(super) store: Option<Store>,
     /// How long a verification is believed; for ever where signatures are not required.
     believed: Duration,
 }
@@ -91,6 +94,7 @@ impl Templates {
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             on_publish: ArcSwap::default(),
+            judges: ArcSwapOption::empty(),
             look_ups: LookUps::register(),
             address: Address::new("templates"),
             store,
@@ -128,7 +132,18 @@ impl Templates {
             self.shared.look_ups.miss();
             return Err(Error::Refused { name: name.clone(), reasons: served.listing.reasons.clone() });
         };
-        if self.shared.believed == Duration::MAX || !served.has_expired(Timestamp::now(), self.shared.believed) {
+        if self.shared.believed == Duration::MAX {
+            self.shared.look_ups.hit();
+            return Ok(template.clone());
+        }
+        let now = Timestamp::now();
+        // INVARIANT I60: trust ends at its instant, not at the look that follows it.
+        if let Some(until) = served.lapsed(now) {
+            self.shared.look_ups.miss();
+            let reason = format!("a key that signed it, or one of its parents, was trusted until {until}");
+            return Err(Error::Refused { name: name.clone(), reasons: vec![reason] });
+        }
+        if !served.has_expired(now, self.shared.believed) {
             self.shared.look_ups.hit();
         } else {
             self.shared.look_ups.expired();
@@ -143,7 +158,7 @@ impl Templates {
     /// The templates whose agents can do something, by name.
     #[must_use]
     pub fn by_capability(&self, capability: &Capability) -> Vec<Arc<Template>> {
-        self.shared.snapshot.load().with_capability(capability)
+        self.shared.snapshot.load().with_capability(capability, Timestamp::now())
     }
 
     /// A template as it was published with this digest, for a task that began with it. It need not be served any more.
@@ -199,6 +214,8 @@ impl std::fmt::Debug for Templates {
     }
 }
 
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(read).await.map_err(|fault| Error::Interrupted(fault.to_string()))?
 }

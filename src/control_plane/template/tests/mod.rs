@@ -1,8 +1,13 @@
 //! The room as a whole: real signatures, the pure decisions, and the actor over a real directory and store.
 
 mod catalog;
+mod going_back;
+mod mutations;
 mod publishing;
 mod rig;
 mod shipped;
 mod signatures;
 mod stored;
+mod trust;
+mod trusted_times;
+mod versions;

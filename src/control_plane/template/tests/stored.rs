@@ -8,16 +8,20 @@ use super::super::archive::record;
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
-use super::super::trust::signature::{Algorithm, Envelope};
-use super::super::version::Published;
+use super::super::trust::signature::{Algorithm, Scheme, Signed};
+use super::super::version::{By, Cause, Publication, Published, RolledBack, Standing};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 
-fn good() -> Good {
+fn good(scheme: Scheme) -> Good {
     let resolved = json!({"name": "a", "version": "1.0.0", "extends": "b", "system_prompt": "é"});
-    let envelope =
-        Envelope { key_id: "ops".parse().expect("id"), algorithm: Algorithm::Ed25519, signature: vec![1, 2, 3] };
-    let signer = Some(Signer { key_id: envelope.key_id.clone(), algorithm: envelope.algorithm });
+    let (algorithm, legacy) = match scheme {
+        Scheme::V1 => (Algorithm::Ed25519, None),
+        Scheme::Legacy => (Algorithm::RsaPssSha256, Some(Digest::from_bytes([5; 32]))),
+    };
+    let signer = Signer { key_id: "ops".parse().expect("id"), algorithm, scheme };
+    let signed = Signed { signer: signer.clone(), signature: vec![1, 2, 3], legacy };
+    let signer = Some(signer);
     let link = |name: &str, byte: u8, signature| Link {
         name: name.parse().expect("a name"),
         version: "1.0.0".parse().expect("a version"),
@@ -28,12 +32,13 @@ fn good() -> Good {
     Good {
         template: Arc::new(wire::typed(&resolved, facts).expect("typed")),
         resolved: Arc::new(resolved),
-        lineage: vec![link("a", 1, Some(envelope)), link("b", 2, None)],
+        lineage: vec![link("a", 1, Some(signed)), link("b", 2, None)],
+        until: None,
     }
 }
 
-fn published() -> Published {
-    let good = good();
+fn published(scheme: Scheme) -> Published {
+    let good = good(scheme);
     Published {
         own: Digest::from_bytes([1; 32]),
         resolved: good.template.digest,
@@ -45,22 +50,79 @@ fn published() -> Published {
 
 #[test]
 fn what_is_stored_reads_back() {
-    let good = good();
-    let record = record::content_record(&good).expect("encoded");
-    let back = record::read_content(good.template.digest, &record).expect("decoded");
-    assert_eq!(
-        (back.template, back.resolved, back.lineage),
-        (good.template.clone(), good.resolved.clone(), good.lineage)
-    );
-    let record = record::version_record(&published()).expect("encoded");
-    assert_eq!(record::read_version(&record), Ok(published()));
+    for scheme in [Scheme::V1, Scheme::Legacy] {
+        let good = good(scheme);
+        let record = record::content_record(&good).expect("encoded");
+        let back = record::read_content(good.template.digest, &record).expect("decoded");
+        assert_eq!(
+            (back.template, back.resolved, back.lineage),
+            (good.template.clone(), good.resolved.clone(), good.lineage)
+        );
+        let record = record::version_record(&published(scheme)).expect("encoded");
+        assert_eq!(record::read_version(&record), Ok(published(scheme)));
+    }
+    let good = good(Scheme::V1);
     let record = record::current_record(&good.template.digest).expect("encoded");
     assert_eq!(record::read_current(&record), Ok(good.template.digest));
 }
 
+fn publication() -> Publication {
+    Publication {
+        at: Timestamp::from_micros(78),
+        version: "1.0.0".parse().expect("a version"),
+        digest: Digest::from_bytes([9; 32]),
+        own: Digest::from_bytes([1; 32]),
+        signer: good(Scheme::V1).template.signer.clone(),
+        cause: Cause::RolledBack,
+        by: By { name: Some("ann".into()), uid: Some(1000) },
+        policy: Digest::from_bytes([3; 32]),
+    }
+}
+
+fn standing(pin: Option<RolledBack>) -> Standing {
+    let floors = [("".into(), "2.0.0".parse().expect("a version"))].into();
+    Standing { floors, next: 7, pin }
+}
+
+#[test]
+fn what_is_known_about_versions_reads_back() {
+    let record = record::publication_record(&publication()).expect("encoded");
+    assert_eq!(record::read_publication(&record), Ok(publication()));
+    let bare = Publication { signer: None, by: By::default(), ..publication() };
+    assert_eq!(record::read_publication(&record::publication_record(&bare).expect("encoded")), Ok(bare));
+    for cause in Cause::ALL {
+        assert_eq!(Cause::from_word(cause.as_str()), Some(cause));
+    }
+    let mark = RolledBack {
+        version: "1.0.0".parse().expect("a version"),
+        digest: Digest::from_bytes([9; 32]),
+        by: "ann".into(),
+        at: Timestamp::from_micros(79),
+        from: Some("2.0.0".parse().expect("a version")),
+    };
+    for standing in [standing(None), standing(Some(mark.clone())), standing(Some(RolledBack { from: None, ..mark }))] {
+        let record = record::standing_record(&standing).expect("encoded");
+        assert_eq!(record::read_standing(&record), Ok(standing));
+    }
+}
+
+#[test]
+fn the_encodings_of_the_log_and_the_standing_never_change() {
+    let hex = |record: crate::store::Record| hex::encode(record.body);
+    let written = hex(record::publication_record(&publication()).expect("encoded"));
+    let (one, nine, three) = ("01".repeat(32), "09".repeat(32), "03".repeat(32));
+    assert_eq!(
+        written,
+        format!(
+            "8a184e65312e302e305820{nine}5820{one}636f707367656432353531396b726f6c6c65645f6261636b63616e6e1903e85820{three}"
+        )
+    );
+    assert_eq!(hex(record::standing_record(&standing(None)).expect("encoded")), "8281826065322e302e3007");
+}
+
 #[test]
 fn records_of_other_kinds_and_versions_are_refused() {
-    let mut record = record::version_record(&published()).expect("encoded");
+    let mut record = record::version_record(&published(Scheme::V1)).expect("encoded");
     assert!(record::read_current(&record).is_err());
     record.version = 2;
     assert!(record::read_version(&record).is_err());
@@ -76,7 +138,7 @@ fn the_first_encoding_never_changes() {
         hex(record::current_record(&Digest::from_bytes([9; 32])).expect("encoded")),
         format!("815820{}", "09".repeat(32))
     );
-    let version = hex(record::version_record(&published()).expect("encoded"));
+    let version = hex(record::version_record(&published(Scheme::V1)).expect("encoded"));
     assert!(version.starts_with(&format!("865820{}5820{}", "01".repeat(32), "09".repeat(32))), "{version}");
     assert!(version.ends_with("636f70736765643235353139184d"), "{version}");
 }
