@@ -15,7 +15,7 @@ use super::mistake::Mistake;
 use super::wire::{self, Facts};
 
 /// Fields that are judged together: where one of them is wrong, nothing is said of the others.
-const RELATED: [&str; 4] = ["kind", "plan", "tools", "limits"];
+const RELATED: [&str; 5] = ["kind", "plan", "tools", "limits", "hooks"];
 
 /// What a refused file says, without the fields that are wrong.
 #[derive(Clone)]
