@@ -40,6 +40,7 @@ use crate::protocol::problem::Problem;
         decisions::signal,
         tasks::feedback,
         templates::list,
+        templates::schema,
         templates::show,
         versions::list,
         versions::diff,

@@ -57,6 +57,8 @@ pub(super) fn table() -> Vec<Route> {
         post("/factory/tasks/{id}/signals/{name}", decisions::signal).needs(P::ControlTask),
         post("/factory/tasks/{id}/feedback", tasks::feedback).needs(P::GiveFeedback),
         get("/factory/templates", templates::list).needs(P::ReadTemplates),
+        // Before the names in the table and in the router: no template may be called so.
+        get("/factory/templates/schema", templates::schema).needs(P::ReadTemplates),
         get("/factory/templates/{name}", templates::show).needs(P::ReadTemplates),
         get("/factory/templates/{name}/versions", versions::list).needs(P::ReadTemplates),
         get("/factory/templates/{name}/diff", versions::diff).needs(P::ReadTemplates),

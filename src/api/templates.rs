@@ -2,17 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 
 use super::body::{Parameters, Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
 use super::versions::VersionQuery;
-use crate::control_plane::template::{Kind, Listing};
+use crate::control_plane::template::{Kind, Listing, SCHEMA};
 use crate::domain::name::TemplateName;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
 use crate::protocol::template::{Template, TemplateRolledBack};
+
+/// The media type of a JSON Schema (draft-bhutton-json-schema-01, section 14.1).
+const SCHEMA_JSON: &str = "application/schema+json";
 
 /// Lists templates by name.
 #[utoipa::path(get, path = "/factory/templates", tag = "templates",
@@ -20,6 +25,14 @@ use crate::protocol::template::{Template, TemplateRolledBack};
 pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
     let items = rooms.templates.list().iter().map(|listing| Template { resolved: None, ..rendered(listing) }).collect();
     Json(Page { items, next: None })
+}
+
+/// Serves the JSON Schema of template files, for editors and checkers.
+#[utoipa::path(get, path = "/factory/templates/schema", tag = "templates",
+    responses((status = 200, content_type = "application/schema+json", body = serde_json::Value),
+        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub(super) async fn schema() -> Response {
+    ([(CONTENT_TYPE, SCHEMA_JSON)], SCHEMA).into_response()
 }
 
 /// Shows a template with everything that it inherits: as it is served, or as it was published earlier.

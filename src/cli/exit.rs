@@ -1,5 +1,6 @@
 //! How a verb ends: exit codes, and errors with what to do about them.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,7 +64,7 @@ pub(super) enum Error {
     #[error("{}", in_words(.0))]
     Client(#[from] client::Error),
     /// A key or template file is not what it should be.
-    #[error("{0}")]
+    #[error("{}", of_template(.0))]
     Template(#[from] template::Error),
     /// A policy directory cannot be used.
     #[error("the policy in {} cannot be used", .directory.display())]
@@ -96,17 +97,22 @@ pub(super) struct Told<'a> {
     kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    reasons: &'a [String],
+    #[serde(skip_serializing_if = "no_reasons")]
+    reasons: Cow<'a, [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<&'a str>,
     exit_code: u8,
 }
 
+#[expect(clippy::ptr_arg, reason = "serde hands over the field as it is")]
+fn no_reasons(reasons: &Cow<'_, [String]>) -> bool {
+    reasons.is_empty()
+}
+
 impl Told<'_> {
     /// All reasons, where there are several.
     pub(super) fn reasons(&self) -> &[String] {
-        self.reasons
+        &self.reasons
     }
 }
 
@@ -139,7 +145,7 @@ impl Error {
             title: None,
             kind: None,
             status: None,
-            reasons: &[],
+            reasons: Cow::Borrowed(&[]),
             task_id: None,
             exit_code: self.exit().code(),
         };
@@ -149,10 +155,14 @@ impl Error {
                 told.title = Some(&problem.title);
                 told.kind = Some(&problem.kind);
                 told.status = Some(problem.status);
-                told.reasons = &problem.reasons;
+                told.reasons = Cow::Borrowed(&problem.reasons);
+            }
+            Self::Template(template::Error::Refused { reasons, .. }) => told.reasons = Cow::Borrowed(reasons),
+            Self::Template(template::Error::Invalid { mistakes, .. }) => {
+                told.reasons = mistakes.iter().map(ToString::to_string).collect();
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
-            Self::Policy { reasons, .. } => told.reasons = reasons,
+            Self::Policy { reasons, .. } => told.reasons = Cow::Borrowed(reasons),
             Self::Client(_)
             | Self::Template(_)
             | Self::Store(_)
@@ -196,8 +206,9 @@ impl Error {
                 Some("nothing was touched; take another backup, or use an older one".into())
             }
             Self::Store(_) => Some("the old data directory is as it was; mend the cause and run it again".into()),
+            Self::Template(error) => advice_on_template(error),
             Self::Policy { .. } => Some("mend what is told; `docs/policy.md` has working examples".into()),
-            Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
+            Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
     }
 }
@@ -209,6 +220,33 @@ fn in_words(error: &client::Error) -> String {
         client::Error::Problem { .. } => error.to_string(),
         client::Error::TimedOut { doing, after } => format!("the daemon did not answer {doing} within {after:?}"),
     }
+}
+
+/// What is wrong with a template, without the reasons that are listed below it.
+fn of_template(error: &template::Error) -> String {
+    if let template::Error::Invalid { path, .. } = error {
+        return format!("{} is not a good template", path.display());
+    }
+    if let template::Error::Refused { name, .. } = error {
+        return format!("template {name} is refused");
+    }
+    error.to_string()
+}
+
+/// What to do about the faults of files; those of the daemon's own room come as problems.
+fn advice_on_template(error: &template::Error) -> Option<String> {
+    let advice = if matches!(error, template::Error::Invalid { .. }) {
+        "`factoryctl templates schema` prints what a template may say"
+    } else if matches!(error, template::Error::TemplateExists(_)) {
+        "edit it, raise its version and sign it with `factoryctl templates sign`; or take another name"
+    } else if matches!(error, template::Error::Refused { .. }) {
+        "correct what is named, then sign the file again with `factoryctl templates sign`"
+    } else if matches!(error, template::Error::KeyUnusable { .. } | template::Error::File { .. }) {
+        "look at the path and its permissions; `factoryctl keys generate ID --out DIR` makes a key"
+    } else {
+        return None;
+    };
+    Some(advice.to_owned())
 }
 
 fn advice_on_class(class: Class) -> Option<&'static str> {

@@ -130,7 +130,7 @@ impl Run {
 }
 
 /// Submits and waits. On a terminal the submission returns at once, so that the task's steps can be followed.
-async fn wait(session: &Session, work: &SubmitTask, key: &str, patience: Patience) -> Result<Task, Error> {
+pub(super) async fn wait(session: &Session, work: &SubmitTask, key: &str, patience: Patience) -> Result<Task, Error> {
     let progress = Progress::start("working");
     let first = if progress.is_visible() { Duration::ZERO } else { patience.slice() };
     let task = session.client.submit(work, Some(key), first).await?;
@@ -181,10 +181,15 @@ async fn show_events(
 /// Prints the answer on standard output, and on standard error how it went.
 fn report(session: &Session, task: &Task) -> Result<Exit, Error> {
     session.output.show(task, |_| answer(task))?;
+    remark_summary(session, task);
+    Ok(if task.state == TaskState::Succeeded { Exit::Done } else { Exit::Failed })
+}
+
+/// Says how a task went, to people, and of one that did not succeed to everybody.
+pub(super) fn remark_summary(session: &Session, task: &Task) {
     if session.output.form() == Form::Human || task.state != TaskState::Succeeded {
         session.output.remark(|paint| summary(task, Timestamp::now(), paint));
     }
-    Ok(if task.state == TaskState::Succeeded { Exit::Done } else { Exit::Failed })
 }
 
 /// The answer as text; JSON answers are indented.

@@ -14,6 +14,11 @@ impl Client {
         self.ask(Call::get("/factory/templates")).await
     }
 
+    /// The JSON Schema of template files.
+    pub async fn template_schema(&self) -> Result<serde_json::Value, Error> {
+        self.ask(Call::get("/factory/templates/schema")).await
+    }
+
     /// One template with everything that it inherits.
     pub async fn template(&self, name: &str) -> Result<Template, Error> {
         self.ask(Call::get(format!("/factory/templates/{}", segment(name)))).await

@@ -60,6 +60,7 @@ async fn the_routes_of_the_contract_are_there() {
         "POST /factory/tasks/{id}/cancel",
         "POST /factory/tasks/{id}/feedback",
         "GET /factory/templates",
+        "GET /factory/templates/schema",
         "GET /factory/templates/{name}",
         "GET /factory/templates/{name}/versions",
         "GET /factory/templates/{name}/diff",

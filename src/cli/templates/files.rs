@@ -10,7 +10,7 @@ use crate::cli::output::{Output, Tone};
 use crate::cli::policy::load;
 use crate::control_plane::policy::Policy;
 use crate::control_plane::template::signing::{self, Layout, SIGNATURE_SUFFIX};
-use crate::control_plane::template::{self, TrustStore};
+use crate::control_plane::template::{self, Mistake, TrustStore};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::name::Environment;
@@ -103,11 +103,30 @@ struct Outcome {
     detail: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<String>,
+    /// The same for programs, such as an editor's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<Spot>,
     /// The line for people, where all is well.
     #[serde(skip)]
     line: String,
     #[serde(skip)]
     exit: Option<Exit>,
+}
+
+/// One mistake in its parts.
+#[derive(Debug, Serialize)]
+struct Spot {
+    line: Option<usize>,
+    column: Option<usize>,
+    pointer: String,
+    message: String,
+}
+
+impl Spot {
+    fn of(mistake: &Mistake) -> Self {
+        let (line, column) = (mistake.place.map(|place| place.line), mistake.place.map(|place| place.column));
+        Self { line, column, pointer: mistake.shown_pointer(), message: mistake.message.clone() }
+    }
 }
 
 /// The document: a list like those of the daemon.
@@ -212,13 +231,14 @@ impl Outcomes {
 impl Outcome {
     fn refused(error: &template::Error) -> Self {
         let (code, exit) = (Some(error.code()), Some(Exit::of_class(error.class())));
-        let (detail, reasons) = if let template::Error::Invalid { path, mistakes } = error {
+        let (detail, reasons, mistakes) = if let template::Error::Invalid { path, mistakes } = error {
             let reasons = mistakes.iter().map(ToString::to_string).collect();
-            (format!("{} is not a good template", path.display()), reasons)
+            let spots = mistakes.iter().map(Spot::of).collect();
+            (format!("{} is not a good template", path.display()), reasons, spots)
         } else {
-            (error.to_string(), Vec::new())
+            (error.to_string(), Vec::new(), Vec::new())
         };
-        Self { code, exit, detail: Some(detail), reasons, ..Self::default() }
+        Self { code, exit, detail: Some(detail), reasons, mistakes, ..Self::default() }
     }
 }
 

@@ -5,18 +5,21 @@ use clap::Subcommand;
 use self::diff::Diff;
 use self::experiment::Experimenting;
 use self::files::{Sign, Validate, Verify};
+use self::new::New;
 use self::rollback::Rollback;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::session::Session;
 use super::table::{Table, or_dash, plain};
 use super::words;
+use crate::control_plane::template::SCHEMA;
 use crate::protocol::template::{RollBack, Template, TemplateSignature, TemplateVersion};
 
 mod diff;
 mod experiment;
 mod files;
 mod lines;
+mod new;
 mod rollback;
 
 pub(super) use files::TrustFiles;
@@ -51,6 +54,12 @@ pub(super) enum Templates {
         /// The template's name.
         name: String,
     },
+    /// Makes a template of your own: writes a good file, signs it, waits until the daemon serves it, and tries it.
+    #[command(after_help = new::EXAMPLES)]
+    New(New),
+    /// Prints the JSON Schema of template files, for editors. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl templates schema > .vscode/template.schema.json")]
+    Schema,
     /// Goes back to a version that was published before. It serves until `--lift`, whatever is edited, also across restarts.
     #[command(
         after_help = "Examples:\n  factoryctl templates rollback documentaliste 1.0.0\n  factoryctl templates rollback documentaliste --digest 3f2a9c01\n  factoryctl templates rollback documentaliste --lift"
@@ -93,6 +102,12 @@ impl Templates {
                 output.show(&page, |paint| history(&page.items, paint))?;
             }
             Self::Diff(diff) => diff.perform(session).await?,
+            Self::New(new) => return new.perform(session).await,
+            Self::Schema => {
+                let schema: serde_json::Value = serde_json::from_str(SCHEMA)
+                    .map_err(|fault| Error::failed("internal", format!("read the embedded schema: {fault}")))?;
+                output.show(&schema, |_| SCHEMA.to_owned())?;
+            }
             Self::Rollback(rollback) => rollback.perform(session).await?,
             Self::Experiment(experimenting) => return experimenting.perform(session).await,
             Self::Validate(validate) => return validate.perform(output),

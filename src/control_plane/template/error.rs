@@ -102,6 +102,9 @@ pub enum Error {
     /// A key is not written over another.
     #[error("{} exists already; a key is never overwritten", .0.display())]
     KeyExists(PathBuf),
+    /// A new template is not written over another.
+    #[error("{} exists already; a new template is never written over another", .0.display())]
+    TemplateExists(PathBuf),
     /// A key file cannot be used for signing.
     #[error("use the key {}: {reason}", path.display())]
     KeyUnusable {
@@ -157,6 +160,7 @@ impl Failure for Error {
             Self::Interrupted(_) => "internal",
             Self::File { .. } => "file_inaccessible",
             Self::KeyExists(_) => "key_exists",
+            Self::TemplateExists(_) => "template_exists",
             Self::KeyUnusable { .. } => "key_unusable",
             Self::Invalid { .. } => "template_invalid",
             Self::Revocations { .. } => "revocations_refused",
@@ -182,7 +186,7 @@ impl Failure for Error {
             Self::Stored { .. } | Self::StoredRevocations(_) | Self::Interrupted(_) | Self::File { .. } => {
                 Class::Internal
             }
-            Self::KeyExists(_) => Class::Conflict,
+            Self::KeyExists(_) | Self::TemplateExists(_) => Class::Conflict,
             Self::KeyUnusable { .. } => Class::Malformed,
         }
     }
@@ -203,6 +207,7 @@ impl Failure for Error {
             | Self::Interrupted(_)
             | Self::File { .. }
             | Self::KeyExists(_)
+            | Self::TemplateExists(_)
             | Self::KeyUnusable { .. }
             | Self::Invalid { .. }
             | Self::Revocations { .. }
@@ -228,6 +233,7 @@ impl Failure for Error {
             Self::Interrupted(_) => "looking at the templates was interrupted".to_owned(),
             Self::File { action, .. } => format!("cannot {action} a file"),
             Self::KeyExists(_) => "a key of this name exists already; a key is never overwritten".to_owned(),
+            Self::TemplateExists(_) => "there is such a template file already; it is never overwritten".to_owned(),
             Self::KeyUnusable { reason, .. } => format!("the key cannot be used: {reason}"),
             Self::Invalid { mistakes, .. } => format!("not a template: {}", told(mistakes)),
             Self::Revocations { reason, .. } => format!("the list of revocations {reason}"),

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::name::TemplateName;
 
-use super::format::inherit::EXTENDS_MAX;
+use super::format::mistake::Mistake;
 use super::state::{Catalog, Entry};
 
 impl Entry {
     /// The parent that the file names, or that the last good version had where the file says nothing.
-    fn parent(&self) -> Option<&TemplateName> {
+    pub(super) fn parent(&self) -> Option<&TemplateName> {
         match self.seen.as_ref().filter(|seen| seen.outcome.is_ok()) {
             Some(seen) => seen.parent(),
             None => self.good.as_ref().and_then(|good| good.parent()),
@@ -19,27 +19,8 @@ impl Entry {
 
 impl Catalog {
     /// The names from a template up to its eldest parent.
-    pub(super) fn chain(&self, name: &TemplateName) -> Result<Vec<TemplateName>, String> {
-        let mut chain = vec![name.clone()];
-        while let Some(parent) = chain.last().and_then(|last| self.entries.get(last)).and_then(Entry::parent) {
-            let known = chain.contains(parent);
-            let parent = parent.clone();
-            chain.push(parent.clone());
-            let told = |what: &str| {
-                let names: Vec<&str> = chain.iter().map(TemplateName::as_str).collect();
-                Err(format!("/extends: {what}: {}", names.join(" -> ")))
-            };
-            if known {
-                return told("templates extend one another");
-            }
-            if !self.entries.contains_key(&parent) {
-                return told("the parent is missing");
-            }
-            if chain.len() > EXTENDS_MAX.saturating_add(1) {
-                return told(&format!("more than {EXTENDS_MAX} parents"));
-            }
-        }
-        Ok(chain)
+    fn chain(&self, name: &TemplateName) -> Result<Vec<TemplateName>, Mistake> {
+        self.chain_from(name, self.entries.get(name).and_then(Entry::parent))
     }
 
     /// Notes who inherits from whom now, for these templates. Whoever is noted already is noted again: what a template inherits

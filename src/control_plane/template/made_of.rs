@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::Environment;
+use crate::domain::name::{Environment, TemplateName};
 
 use super::format::inherit;
 use super::good::{Good, Link, earlier};
@@ -28,14 +28,14 @@ pub(super) fn made_of(seen: &Seen) -> Result<MadeOf<'_>, Refusal> {
         Some(Beneath::Missing) => {
             let reason =
                 format!("/extends: {name} is to inherit from the base file beneath it, and there is no {name}.json");
-            return Err(Refusal { reasons: vec![reason], fault: None });
+            return Err(Refusal { reasons: vec![reason], ..Refusal::default() });
         }
         Some(Beneath::There(outcome)) => match outcome.as_ref() {
             Ok(beneath) => Some(beneath),
             Err(refusal) => {
                 let told = |reason: &String| format!("/extends: the base file {name}.json: {reason}");
                 let reasons = refusal.reasons.iter().map(told).collect();
-                return Err(Refusal { reasons, fault: refusal.fault.clone() });
+                return Err(Refusal { reasons, fault: refusal.fault.clone(), ..Refusal::default() });
             }
         },
     };
@@ -60,6 +60,12 @@ impl MadeOf<'_> {
     /// The first instant at which a signature of theirs holds no longer.
     pub(super) fn until(self) -> Option<Timestamp> {
         earlier(self.own.until, self.beneath.and_then(|beneath| beneath.until))
+    }
+
+    /// The template itself, where the file beneath says something at a pointer.
+    pub(super) fn origin(self, pointer: &str) -> Option<TemplateName> {
+        let document = &self.beneath?.document;
+        document.value.pointer(pointer).map(|_| document.name().clone())
     }
 
     /// The file with everything that it inherits.

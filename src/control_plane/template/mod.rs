@@ -24,6 +24,9 @@ mod error;
 pub mod experiment;
 mod family;
 mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod good;
 mod handle;
 mod judges;
@@ -34,9 +37,11 @@ mod model;
 mod orders;
 mod parallel;
 mod publication;
+mod reasons;
 mod refresh;
 mod resolved;
 mod rollback;
+mod scaffold;
 mod shards;
 pub mod signing;
 mod snapshot;
@@ -60,6 +65,7 @@ pub use model::{
     Supervision, Template,
 };
 pub use orders::{DIGEST_DIGITS_MIN, Target};
+pub use scaffold::{Placed, Scaffold, ScaffoldKind};
 pub use snapshot::{Listing, Pending, Status};
 pub use source::layers::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};

@@ -12,11 +12,14 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use super::error::Error;
+use super::format::chain;
 use super::format::document::{self, Document, TEMPLATE_BYTES_MAX};
+use super::format::draft::Draft;
 use super::format::inherit::{self, EXTENDS_MAX};
-use super::format::mistake::Mistake;
+use super::format::mistake::{Mistake, in_order};
 use super::format::wire::{self, Facts};
 use super::model::Signer;
+use super::source::layers::TEMPLATES_MAX;
 use super::trust::TrustStore;
 use super::trust::fault::Fault;
 use super::trust::keys::{PrivateKey, file};
@@ -101,6 +104,12 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// A base directory without an environment.
+    #[must_use]
+    pub fn base(directory: &Path) -> Self {
+        Self { over: None, base: directory.to_owned() }
+    }
+
     /// The layout around a file: it lies in the environment's directory if that is what its directory is called, else in the
     /// base directory.
     #[must_use]
@@ -130,6 +139,14 @@ impl Layout {
         self.base.join(format!("{name}{TEMPLATE_SUFFIX}"))
     }
 
+    /// The names of the templates that there are.
+    fn neighbours(&self) -> Vec<TemplateName> {
+        let directories = self.over.iter().chain(std::iter::once(&self.base));
+        let entries = directories.filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+        let name = |file: OsString| file.to_str()?.strip_suffix(TEMPLATE_SUFFIX)?.parse().ok();
+        entries.take(TEMPLATES_MAX).filter_map(|entry| name(entry.file_name())).collect()
+    }
+
     /// The file that serves under a name.
     fn file(&self, name: &TemplateName) -> PathBuf {
         let over = self.over.as_ref().map(|over| over.join(format!("{name}{TEMPLATE_SUFFIX}")));
@@ -149,16 +166,31 @@ fn directory_name(directory: &Path) -> Option<OsString> {
 /// All mistakes of the file, or what is wrong with a parent.
 pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Validated, Error> {
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
-    let document = read_document(path)?;
-    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
-    if stem != Some(document.name().as_str()) {
-        let message = format!("the file must be named {}{TEMPLATE_SUFFIX}", document.name());
-        return Err(invalid(vec![Mistake::at("/name", message)]));
-    }
-    let resolved = resolve(path, &document, layout)?;
-    let digest = document::resolved_digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let document = Document::parse(&bytes).and_then(|document| named(document, path));
+    let document = match document {
+        Ok(document) => document,
+        Err(mistakes) => {
+            let later = Draft::of(&bytes).map(|draft| later(&draft, path, layout)).unwrap_or_default();
+            return Err(invalid(in_order(mistakes.into_iter().chain(later).collect())));
+        }
+    };
+    let parents = match parents(path, document.name(), document.extends(), layout) {
+        Ok(parents) => parents,
+        Err(mistake) => {
+            let alone = Draft::good(&document).mistakes(None, |_| None);
+            let mistakes = document.place(vec![mistake], |_| None).into_iter().chain(alone);
+            return Err(invalid(in_order(mistakes.collect())));
+        }
+    };
+    let resolved = match inherited(&parents) {
+        Some(parent) => inherit::resolve(&parent, &document.value),
+        None => document.value.clone(),
+    };
+    let placed = |mistakes| invalid(document.place(mistakes, |pointer| origin(&parents, pointer)));
+    let digest = document::resolved_digest(&resolved).map_err(|mistake| placed(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
-    let template = wire::typed(&resolved, facts).map_err(invalid)?;
+    let template = wire::typed(&resolved, facts).map_err(placed)?;
     let denials = policy.check(&resolved, None).err().unwrap_or_default();
     if !denials.is_empty() {
         return Err(invalid(denials.into_iter().map(|denial| Mistake::at("", denial.to_string())).collect()));
@@ -166,56 +198,87 @@ pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Va
     Ok(Validated { name: template.name, version: template.version, digest, resolved })
 }
 
-/// The file with everything that it inherits, from the parents as their files are now.
-fn resolve(path: &Path, document: &Document, layout: &Layout) -> Result<Value, Error> {
-    let layout = match document.extends() {
-        Some(parent) if parent == document.name() => layout.clone().seen_from_above(),
-        Some(_) | None => layout.clone(),
-    };
-    let mut chain = vec![(path.to_owned(), document.clone())];
-    let told = |chain: &[(PathBuf, Document)], next: &TemplateName, what: &str| {
-        let names: Vec<&str> = chain.iter().map(|(_, document)| document.name().as_str()).collect();
-        let message = format!("{what}: {} -> {next}", names.join(" -> "));
-        Error::Invalid { path: path.to_owned(), mistakes: vec![Mistake::at("/extends", message)] }
-    };
-    // An environment's file that extends its own name adds one link to those that are counted.
-    let links_max = EXTENDS_MAX.saturating_mul(2);
-    while let Some((file, parent)) = chain.last().and_then(|(file, last)| Some((file, last.extends()?.clone()))) {
-        let own = chain.last().is_some_and(|(_, last)| *last.name() == parent);
-        let next = if own && layout.is_over(file) { layout.beneath(&parent) } else { layout.file(&parent) };
-        if chain.iter().any(|(earlier, _)| *earlier == next || (!own && same_file(earlier, &next))) {
-            return Err(told(&chain, &parent, "templates extend one another"));
-        }
-        if chain.len() > links_max || names(&chain) > EXTENDS_MAX {
-            return Err(told(&chain, &parent, "more parents than are allowed"));
-        }
-        if !next.exists() {
-            let where_else =
-                if layout.over.is_none() { " (--environment NAME looks into the directory above as well)" } else { "" };
-            return Err(told(&chain, &parent, &format!("the parent is missing{where_else}")));
-        }
-        let document = read_document(&next)?;
-        chain.push((next, document));
+fn named(document: Document, path: &Path) -> Result<Document, Vec<Mistake>> {
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
+    if stem == Some(document.name().as_str()) {
+        return Ok(document);
     }
-    let mut newest = chain.iter().rev().map(|(_, document)| &document.value);
-    let eldest = newest.next().cloned().unwrap_or_default();
-    Ok(newest.fold(eldest, |parent, child| inherit::resolve(&parent, child)))
+    let message = format!("the file must be named {}{TEMPLATE_SUFFIX}", document.name());
+    Err(document.place(vec![Mistake::at("/name", message)], |_| None))
 }
 
-/// The templates of a chain, a file and the one beneath it counted as one.
-fn names(chain: &[(PathBuf, Document)]) -> usize {
-    let mut names: Vec<&TemplateName> = chain.iter().map(|(_, document)| document.name()).collect();
-    names.dedup();
-    names.len()
+/// What later stages say about a file that is refused already.
+fn later(draft: &Draft, path: &Path, layout: &Layout) -> Vec<Mistake> {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+    let Some(name) = name else { return draft.mistakes(None, |_| None) };
+    match parents(path, &name, draft.extends(), layout) {
+        Ok(parents) => draft.mistakes(inherited(&parents).as_ref(), |pointer| origin(&parents, pointer)),
+        Err(mistake) => draft.place(vec![mistake]).into_iter().chain(draft.mistakes(None, |_| None)).collect(),
+    }
+}
+
+/// The documents above a template, the nearest first, from the files as they are now: the file beneath it where it is an
+/// environment's that extends its own name, then its parents.
+fn parents(
+    path: &Path,
+    name: &TemplateName,
+    extends: Option<&TemplateName>,
+    layout: &Layout,
+) -> Result<Vec<Document>, Mistake> {
+    let layout = match extends {
+        Some(parent) if parent == name => layout.clone().seen_from_above(),
+        Some(_) | None => layout.clone(),
+    };
+    let (mut names, mut files) = (vec![name.clone()], vec![path.to_owned()]);
+    let mut parents: Vec<Document> = Vec::new();
+    let mut next = extends.cloned();
+    while let Some(parent) = next {
+        let own = names.last() == Some(&parent);
+        let over = own && files.last().is_some_and(|file| layout.is_over(file));
+        let found = if over { layout.beneath(&parent) } else { layout.file(&parent) };
+        let known = files.iter().any(|earlier| *earlier == found || (!own && same_file(earlier, &found)));
+        if over && !found.exists() {
+            let message =
+                format!("{parent} is to inherit from the base file beneath it, and there is no {}", found.display());
+            return Err(Mistake::at("/extends", message));
+        }
+        if !over {
+            names.push(parent);
+        }
+        if known {
+            return Err(chain::cycle(&names));
+        }
+        if names.len() > EXTENDS_MAX.saturating_add(1) {
+            return Err(chain::too_long(&names));
+        }
+        if !found.exists() {
+            return Err(chain::missing(&names, layout.neighbours().iter()));
+        }
+        let bytes = read_bounded(&found, TEMPLATE_BYTES_MAX).ok();
+        let Some(document) = bytes.and_then(|bytes| Document::parse(&bytes).ok()) else {
+            return Err(chain::refused(&names));
+        };
+        next = document.extends().cloned();
+        parents.push(document);
+        files.push(found);
+    }
+    Ok(parents)
+}
+
+/// What the documents above a template come to; nothing where there is none.
+fn inherited(parents: &[Document]) -> Option<Value> {
+    let mut eldest_first = parents.iter().rev().map(|document| &document.value);
+    let eldest = eldest_first.next()?.clone();
+    Some(eldest_first.fold(eldest, |parent, child| inherit::resolve(&parent, child)))
+}
+
+/// The nearest parent that says something at a pointer.
+fn origin(parents: &[Document], pointer: &str) -> Option<TemplateName> {
+    parents.iter().find(|document| document.value.pointer(pointer).is_some()).map(|document| document.name().clone())
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one))
-}
-
-fn read_document(path: &Path) -> Result<Document, Error> {
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
-    Document::parse(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
 }
 
 fn digest_of(path: &Path) -> Result<Digest, Error> {

@@ -17,10 +17,13 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{TemplateName, Version};
 
 use super::format::document;
+use super::format::draft::Draft;
+use super::format::mistake::{Mistake, in_order};
 use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, earlier};
 use super::made_of::{MadeOf, made_of};
 use super::parallel;
+use super::reasons::told;
 use super::shards::Shards;
 use super::source::look::Seen;
 use super::trust::fault::Fault;
@@ -228,17 +231,17 @@ impl Catalog {
         let Some(seen) = entry.seen.as_ref() else { return Verdict::Same };
         let made_of = match made_of(seen) {
             Ok(made_of) => made_of,
-            Err(refusal) => return Verdict::Refuse(refusal.reasons, refusal.fault),
+            Err(refusal) => return Verdict::Refuse(self.reasons(name, &refusal), refusal.fault),
         };
-        if let Err(reason) = self.chain(name) {
-            return Verdict::Refuse(vec![reason], None);
-        }
-        let parent = match seen.parent() {
-            None => None,
-            Some(parent) => match self.entries.get(parent).and_then(|entry| entry.good.as_ref()) {
-                Some(good) => Some(good),
-                None => return Verdict::Refuse(vec![format!("/extends: the parent {parent} is refused")], None),
-            },
+        let parent = match self.parent_of(name, seen.parent()) {
+            Ok(parent) => parent,
+            Err(mistake) => {
+                // What the file says wrong by itself is told as well.
+                let document = &made_of.own.document;
+                let alone = Draft::good(document).mistakes(None, |_| None);
+                let mistakes = document.place(vec![mistake], |_| None).into_iter().chain(alone);
+                return Verdict::Refuse(told(in_order(mistakes.collect())), None);
+            }
         };
         let lineage = made_of.lineage(parent.map(Arc::as_ref));
         let chosen = self.past.get(name).and_then(|past| past.pin.as_ref()).and_then(|pin| pin.good.as_ref().ok());
@@ -264,18 +267,18 @@ impl Catalog {
     ) -> Result<Good, Vec<String>> {
         let checked = made_of.own;
         let document = &checked.document;
-        let told = |mistakes: Vec<super::format::mistake::Mistake>| {
-            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
+        let origin = |pointer: &str| made_of.origin(pointer).or_else(|| self.origin(parent, pointer));
+        let told = |mistakes| told(document.place(mistakes, origin));
         let published = self.history.get(&(document.name().clone(), document.version().clone()));
         // INVARIANT: a published version number never changes its content.
         if let Some(earlier) = published.filter(|earlier| earlier.own != document.digest()) {
             let (version, at) = (document.version(), earlier.published_at);
-            return Err(vec![format!(
-                "/version: {version} was published on {at} with other content; a published version never changes, raise the number"
-            )]);
+            let message = format!(
+                "{version} was published on {at} with other content; a published version never changes, raise the number"
+            );
+            return Err(told(vec![Mistake::at("/version", message)]));
         }
-        self.forward(made_of, published).map_err(|reason| vec![reason])?;
+        self.forward(made_of, published).map_err(|mistake| told(vec![mistake]))?;
         let resolved = made_of.resolved(parent);
         let digest = document::resolved_digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|signed| signed.signer.clone());
@@ -291,16 +294,19 @@ impl Catalog {
     }
 
     /// INVARIANT: what is published from a layer never goes backwards. A file that is in force already is no news.
-    fn forward(&self, made_of: MadeOf<'_>, published: Option<&Published>) -> Result<(), String> {
+    fn forward(&self, made_of: MadeOf<'_>, published: Option<&Published>) -> Result<(), Mistake> {
         let document = &made_of.own.document;
         let (name, version) = (document.name(), document.version());
         let Some(past) = self.past.get(name) else { return Ok(()) };
         let in_force = published.is_some_and(|earlier| past.current == Some(earlier.resolved));
         match past.above(version::layer(made_of.environment), version).filter(|_| !in_force) {
             None => Ok(()),
-            Some(floor) => Err(format!(
-                "/version: {version} is lower than {floor}, which was published before, and versions never go backwards; raise \
-                 the number, or go back with: factoryctl templates rollback {name} {version}"
+            Some(floor) => Err(Mistake::at(
+                "/version",
+                format!(
+                    "{version} is lower than {floor}, which was published before, and versions never go backwards; raise \
+                     the number, or go back with: factoryctl templates rollback {name} {version}"
+                ),
             )),
         }
     }

@@ -22,14 +22,21 @@ pub(in crate::control_plane::template) fn check(text: &str) -> Vec<Mistake> {
     walk(text, &BTreeSet::new()).0
 }
 
+/// Where a value begins, and the name before it, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::control_plane::template) struct Offsets {
+    pub(in crate::control_plane::template) key: usize,
+    pub(in crate::control_plane::template) value: usize,
+}
+
 /// The byte offsets of the values at these JSON pointers.
-pub(in crate::control_plane::template) fn locate(text: &str, wanted: &BTreeSet<&str>) -> BTreeMap<String, usize> {
+pub(in crate::control_plane::template) fn locate(text: &str, wanted: &BTreeSet<&str>) -> BTreeMap<String, Offsets> {
     walk(text, wanted).1
 }
 
-fn walk(text: &str, wanted: &BTreeSet<&str>) -> (Vec<Mistake>, BTreeMap<String, usize>) {
+fn walk(text: &str, wanted: &BTreeSet<&str>) -> (Vec<Mistake>, BTreeMap<String, Offsets>) {
     let (mistakes, offsets) = (Vec::new(), BTreeMap::new());
-    let mut walker = Walker { text, at: 0, pointer: String::new(), wanted, mistakes, offsets };
+    let mut walker = Walker { text, at: 0, key: 0, pointer: String::new(), wanted, mistakes, offsets };
     walker.value(0);
     (walker.mistakes, walker.offsets)
 }
@@ -37,10 +44,12 @@ fn walk(text: &str, wanted: &BTreeSet<&str>) -> (Vec<Mistake>, BTreeMap<String, 
 struct Walker<'a> {
     text: &'a str,
     at: usize,
+    /// Where the name of the member that is read begins.
+    key: usize,
     pointer: String,
     wanted: &'a BTreeSet<&'a str>,
     mistakes: Vec<Mistake>,
-    offsets: BTreeMap<String, usize>,
+    offsets: BTreeMap<String, Offsets>,
 }
 
 impl Walker<'_> {
@@ -72,7 +81,7 @@ impl Walker<'_> {
     fn value(&mut self, depth: usize) {
         self.space();
         if self.wanted.contains(self.pointer.as_str()) {
-            self.offsets.insert(self.pointer.clone(), self.at);
+            self.offsets.insert(self.pointer.clone(), Offsets { key: self.key, value: self.at });
         }
         if depth == NESTING_MAX {
             self.refuse(self.at, format!("nested deeper than {NESTING_MAX} levels"));
@@ -105,6 +114,7 @@ impl Walker<'_> {
                 self.refuse(begins, "this key is there twice; keep one");
             }
             self.pass(|byte| byte == b':' || byte.is_ascii_whitespace());
+            self.key = begins;
             self.value(depth.saturating_add(1));
             self.pointer.truncate(parent);
             self.pass(|byte| byte == b',' || byte.is_ascii_whitespace());
@@ -122,6 +132,8 @@ impl Walker<'_> {
             }
             let parent = self.pointer.len();
             self.pointer.push_str(&format!("/{index}"));
+            self.space();
+            self.key = self.at;
             self.value(depth.saturating_add(1));
             self.pointer.truncate(parent);
             index = index.saturating_add(1);
@@ -226,6 +238,28 @@ mod tests {
     }
 
     proptest! {
+        /// What passes is one number to every reader: the same double, written the same way again.
+        #[test]
+        fn a_number_that_passes_is_the_same_to_every_reader(token in "-?(0|[1-9][0-9]{0,18})(\\.[0-9]{0,18})?([eE][+-]?[0-9]{1,3})?") {
+            let Ok(number) = serde_json::from_str::<serde_json::Number>(&token) else { return Ok(()) };
+            if check(&token).is_empty() {
+                let double: f64 = token.parse().expect("a double");
+                prop_assert_eq!(number.as_f64(), Some(double));
+                let canonical = serde_json_canonicalizer::to_string(&number).expect("a canonical form");
+                let again: f64 = canonical.parse().expect("a double");
+                prop_assert_eq!(again.to_bits(), double.to_bits(), "{} {}", token, canonical);
+                // No digit that was written is lost.
+                let plain = |text: &str| {
+                    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+                    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+                    format!("{sign}{text}")
+                };
+                if !canonical.contains('e') {
+                    prop_assert_eq!(plain(&canonical), plain(&token));
+                }
+            }
+        }
+
         #[test]
         fn a_value_of_any_document_is_found_at_its_pointer(keys in proptest::collection::btree_set(".{0,6}", 0..6), number in 0_u32..1000) {
             let object: serde_json::Map<String, serde_json::Value> =
@@ -238,7 +272,7 @@ mod tests {
                 let found = locate(&text, &wanted);
                 prop_assert_eq!(found.len(), keys.len());
                 for (pointer, offset) in &found {
-                    let mut values = serde_json::Deserializer::from_str(&text[*offset..]).into_iter::<serde_json::Value>();
+                    let mut values = serde_json::Deserializer::from_str(&text[offset.value..]).into_iter::<serde_json::Value>();
                     let value = values.next().expect("a value").expect("JSON");
                     prop_assert_eq!(Some(&value), document.pointer(pointer));
                 }

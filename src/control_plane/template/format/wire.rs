@@ -21,6 +21,8 @@ use crate::control_plane::template::model::{self, Kind, Limits, Pool, Signer, Su
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
     name: String,
     version: String,
     #[serde(rename = "extends")]
@@ -293,7 +295,8 @@ impl Reader {
             max: self.duration("/supervision/backoff/max", written.backoff.max.as_deref(), default.backoff.max),
         };
         if backoff.initial > backoff.max {
-            self.refuse("/supervision/backoff", "initial is longer than max");
+            let (initial, max) = (humantime::format_duration(backoff.initial), humantime::format_duration(backoff.max));
+            self.refuse("/supervision/backoff", format!("initial ({initial}) is longer than max ({max})"));
         }
         let intensity = Intensity { restarts: written.intensity.unwrap_or(default.intensity.restarts), period };
         self.intensity(restart, intensity);
@@ -303,7 +306,12 @@ impl Reader {
     fn intensity(&mut self, restart: Restart, intensity: Intensity) {
         match intensity.check() {
             Ok(()) => {}
-            Err(fault @ SpecError::PeriodZero { .. }) => self.refuse("/supervision/period", fault.to_string()),
+            Err(SpecError::PeriodZero { .. }) => {
+                self.refuse(
+                    "/supervision/period",
+                    "must be above zero: the restarts of `intensity` are counted within it",
+                );
+            }
             Err(fault) => self.refuse("/supervision/intensity", fault.to_string()),
         }
         match restart {
@@ -406,7 +414,7 @@ mod tests {
         for (supervision, pointer, word) in [
             (json!({"intensity": 0}), "/supervision/intensity", "temporary"),
             (json!({"intensity": 0, "restart": "permanent"}), "/supervision/intensity", "temporary"),
-            (json!({"period": "0s"}), "/supervision/period", "period_zero"),
+            (json!({"period": "0s"}), "/supervision/period", "above zero"),
             (json!({"intensity": 100_001}), "/supervision/intensity", "intensity_endless"),
             (json!({"backoff": {"initial": "2s", "max": "1s"}}), "/supervision/backoff", "longer"),
         ] {

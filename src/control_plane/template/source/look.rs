@@ -1,11 +1,14 @@
 //! What one file turns out to be, before it is set beside the others: parsed, named right, signed by a trusted key.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use crate::control_plane::template::format::document::{self, Document};
+use crate::control_plane::template::format::draft::Draft;
 use crate::control_plane::template::format::mistake::Mistake;
 use crate::control_plane::template::trust::Trust;
 use crate::control_plane::template::trust::fault::Fault;
@@ -98,21 +101,25 @@ pub(in crate::control_plane::template) struct Checked {
 }
 
 /// Why a file is refused, whatever stands beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::control_plane::template) struct Refusal {
     pub(in crate::control_plane::template) reasons: Vec<String>,
     /// What is wrong with its signature.
     pub(in crate::control_plane::template) fault: Option<Fault>,
+    /// What is wrong in the file itself; `reasons` tell it too.
+    pub(in crate::control_plane::template) mistakes: Vec<Mistake>,
+    /// The rest of the file, for what later stages would say about it.
+    pub(in crate::control_plane::template) draft: Option<Arc<Draft>>,
 }
 
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<Trust<'_>>) -> Seen {
     let (fingerprint, owner) = (bytes.fingerprint(), bytes.owner);
     let seen = |version, outcome| Seen { fingerprint, version, outcome, owner, environment: None, beneath: None };
-    let refused = |version, reasons, fault| seen(version, Err(Refusal { reasons, fault }));
+    let refused = |version, refusal| seen(version, Err(refusal));
     let content = match &bytes.document {
         Ok(content) => content,
-        Err(reason) => return refused(None, vec![reason.clone()], None),
+        Err(reason) => return refused(None, Refusal { reasons: vec![reason.clone()], ..Refusal::default() }),
     };
     let parsed = Document::parse(content).and_then(|document| named(document, name));
     let digest = match &parsed {
@@ -133,7 +140,9 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
             let fault = signature.err();
             let mistakes = parsed.err().unwrap_or_default();
             let told = mistakes.iter().map(ToString::to_string).chain(fault.iter().map(ToString::to_string));
-            refused(document::claimed_version(content), told.collect(), fault)
+            let reasons = told.collect();
+            let draft = Draft::of(content).map(Arc::new);
+            refused(document::claimed_version(content), Refusal { reasons, fault, mistakes, draft })
         }
     }
 }
@@ -143,7 +152,7 @@ fn named(document: Document, name: &TemplateName) -> Result<Document, Vec<Mistak
         return Ok(document);
     }
     let message = format!("the file is {name}.json, so that the name must be {name}");
-    Err(vec![Mistake::at("/name", message)])
+    Err(document.place(vec![Mistake::at("/name", message)], |_| None))
 }
 
 fn envelope(bytes: &Bytes) -> Result<Envelope, Fault> {

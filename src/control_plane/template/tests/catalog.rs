@@ -200,7 +200,7 @@ fn a_child_that_a_new_parent_would_break_keeps_its_last_good() {
     let wide = json!({"name": "child", "version": "1.1.0", "extends": "base", "plan": {"steps": [{"id": "a", "template": "w"}, {"id": "b", "template": "w"}]}});
     let told = desk.edit(&[("base", Some(bare)), ("child", Some(wide))]);
     assert_eq!(told[0], "published base 1.1.0");
-    assert!(told[1].starts_with("refused child: /plan/steps: more steps"), "{told:?}");
+    assert!(told[1].starts_with("refused child: line 1, column 50: /plan/steps: more steps"), "{told:?}");
     assert_eq!(desk.serves("child").as_deref(), Some("1.0.0 b"));
 }
 
@@ -209,7 +209,13 @@ fn a_parent_that_is_taken_away_is_told_and_its_child_goes_on() {
     let mut desk = Desk::new();
     desk.edit(&[("base", Some(template("base", "1.0.0"))), ("child", Some(child("1.0.0", "base")))]);
     let told = desk.edit(&[("base", None)]);
-    assert_eq!(told, ["withdrawn base", "refused child: /extends: the parent is missing: child -> base"]);
+    assert_eq!(
+        told,
+        [
+            "withdrawn base",
+            "refused child: line 1, column 12: /extends: the parent is missing: child -> base; there is no base.json"
+        ]
+    );
     assert!(desk.serves("child").is_some());
     assert_eq!(desk.edit(&[]), Vec::<String>::new(), "told once");
     let told = desk.edit(&[("base", Some(template("base", "1.0.0")))]);
@@ -228,7 +234,7 @@ fn a_chain_of_parents_has_an_end() {
         files.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))).collect();
     let told = desk.edit(&files);
     assert!(desk.serves("t8").is_some() && desk.serves("t9").is_none());
-    assert!(told.iter().any(|line| line.contains("more than 8 parents: t9 -> t8")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("more than 8 templates above one another: t9 -> t8")), "{told:?}");
 }
 
 proptest! {

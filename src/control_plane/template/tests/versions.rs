@@ -24,7 +24,7 @@ fn a_file_of_a_lower_version_is_refused_also_after_a_restart_and_a_withdrawal() 
     let new = || ("a", Some(prompt("a", "1.10.0", "new")));
     desk.edit(&[old()]);
     desk.edit(&[new()]);
-    let refused = "refused a: /version: 1.0.0 is lower than 1.10.0, which was published before, and versions never go \
+    let refused = "refused a: line 1, column 69: /version: 1.0.0 is lower than 1.10.0, which was published before, and versions never go \
                    backwards; raise the number, or go back with: factoryctl templates rollback a 1.0.0";
     assert_eq!(desk.edit(&[old()]), [refused]);
     assert_eq!(desk.serves("a").as_deref(), Some("1.10.0 new"));

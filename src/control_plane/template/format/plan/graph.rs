@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::format::nearest::nearest;
 use crate::control_plane::template::format::wire;
 
 use super::{Aggregate, Plan, PlanStep, STEPS_MAX, Work, step};
@@ -34,6 +35,7 @@ pub(in crate::control_plane::template) fn validate(
     if written.steps.len() > allowed {
         mistakes.push(Mistake::at("/plan/steps", format!("more steps than limits.fan_out allows ({allowed})")));
     }
+    mistakes.extend(check_ids(&written.steps));
     if mistakes.is_empty() {
         mistakes.extend(check_graph(&steps));
     }
@@ -44,23 +46,31 @@ pub(in crate::control_plane::template) fn validate(
     }
 }
 
-/// Unknown and repeated ids, cycles, outputs that are read but not waited for.
+/// Unknown and repeated ids, told whatever else is wrong with the steps.
+fn check_ids(steps: &[wire::Step]) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (index, step) in steps.iter().enumerate() {
+        if !ids.insert(step.id.as_str()) {
+            let message = format!("there are two steps {:?}; give each its own id", step.id);
+            mistakes.push(Mistake::at(format!("/plan/steps/{index}/id"), message));
+        }
+    }
+    for (index, step) in steps.iter().enumerate() {
+        for (place, need) in step.needs.iter().enumerate().filter(|(_, need)| !ids.contains(need.as_str())) {
+            let near =
+                nearest(need, ids.iter().copied()).map(|id| format!("; did you mean {id:?}?")).unwrap_or_default();
+            let at = format!("/plan/steps/{index}/needs/{place}");
+            mistakes.push(Mistake::at(at, format!("there is no step {need:?}{near}")));
+        }
+    }
+    mistakes
+}
+
+/// Cycles, and outputs that are read but not waited for. Ids are sound already.
 fn check_graph(steps: &[PlanStep]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
-    let mut by_id: BTreeMap<&str, &PlanStep> = BTreeMap::new();
-    for (index, step) in steps.iter().enumerate() {
-        if by_id.insert(&step.id, step).is_some() {
-            mistakes.push(Mistake::at(format!("/plan/steps/{index}/id"), format!("there are two steps {:?}", step.id)));
-        }
-    }
-    for (index, step) in steps.iter().enumerate() {
-        for (place, need) in step.needs.iter().enumerate() {
-            if !by_id.contains_key(need.as_str()) {
-                let at = format!("/plan/steps/{index}/needs/{place}");
-                mistakes.push(Mistake::at(at, format!("there is no step {need:?}")));
-            }
-        }
-    }
+    let by_id: BTreeMap<&str, &PlanStep> = steps.iter().map(|step| (step.id.as_str(), step)).collect();
     if let Some(cycle) = find_cycle(steps, &by_id) {
         mistakes.push(Mistake::at("/plan/steps", format!("steps wait for one another: {}", cycle.join(" -> "))));
     }

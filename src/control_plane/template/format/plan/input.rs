@@ -179,11 +179,11 @@ impl MapSource {
 impl Reference {
     fn parse(inside: &str) -> Result<Self, String> {
         let written = inside.trim().to_owned();
-        let unknown = || {
-            format!(
-                "{{{{{written}}}}} is no placeholder; there are input, item and steps.ID.output, each with a dotted path"
-            )
-        };
+        // What is no path may be a piece of a prompt.
+        let is_path = written.len() <= 64 && written.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let told = if is_path { format!("{{{{{written}}}}}") } else { "what stands between {{ and }}".to_owned() };
+        let unknown =
+            || format!("{told} is no placeholder; there are input, item and steps.ID.output, each with a dotted path");
         let mut segments = written.split('.');
         let root = match segments.next() {
             Some("input") => Root::Input,

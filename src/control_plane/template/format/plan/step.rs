@@ -76,7 +76,7 @@ impl Reader<'_> {
 
     fn tool(&mut self, name: &str, tools: &[String]) -> Option<Work> {
         if !tools.iter().any(|granted| granted == name) {
-            self.refuse("/tool", format!("the template's tools do not list {name:?}"));
+            self.refuse("/tool", format!("the template's tools do not list {name:?}; add it to `tools`"));
         }
         name.parse()
             .map(Work::Tool)
