@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::repeat::{Claim, Keys};
 use super::room::{Entrance, Most, Place, Wanted};
-use super::submission::{Submission, Target};
+use super::submission::{NewAgent, Submission, Target};
 use super::usage::DELEGATING;
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
@@ -485,19 +485,6 @@ impl Admission {
         let input = tokens::input_tokens(vec![template.system_prompt.clone(), input.clone()]).await;
         Ok(worst_case(&price, input, Tokens::new(template.model.max_output_tokens.into())))
     }
-}
-
-/// A registered agent that somebody wants.
-#[derive(Debug, Clone)]
-pub struct NewAgent {
-    /// From which template.
-    pub template: TemplateName,
-    /// Its name for people.
-    pub name: Option<String>,
-    /// Whose.
-    pub tenant: Option<Tenant>,
-    /// For whom.
-    pub user: Option<User>,
 }
 
 fn limit_of(template: &Template) -> Option<Usd> {

@@ -20,9 +20,10 @@ mod room;
 pub mod submission;
 mod usage;
 
-pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Quarantined, Readiness, Routes, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, Routes, Ticket};
 pub use order::{WorkOrder, payer_of};
 pub use readmission::Readmitted;
 pub use refusal::Refusal;
 pub use repeat::KEY_LIFETIME;
 pub use room::OPEN_INPUT_BYTES_MAX;
+pub use submission::NewAgent;

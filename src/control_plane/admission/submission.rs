@@ -74,3 +74,16 @@ impl Submission {
         hash.finalize().into()
     }
 }
+
+/// A registered agent that somebody wants.
+#[derive(Debug, Clone)]
+pub struct NewAgent {
+    /// From which template.
+    pub template: TemplateName,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Whose.
+    pub tenant: Option<Tenant>,
+    /// For whom.
+    pub user: Option<User>,
+}
