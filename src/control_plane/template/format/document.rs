@@ -35,7 +35,7 @@ impl Document {
     /// Reads a template file.
     ///
     /// # Errors
-    /// All mistakes of the file at once, at most [`MISTAKES_MAX`].
+    /// All mistakes of the file at once, at most [`MISTAKES_MAX`](super::mistake::MISTAKES_MAX).
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
         let (text, value, mut mistakes) = read(bytes)?;
         mistakes.extend(judge(&value));
