@@ -17,7 +17,7 @@ use crate::protocol::template::{Template, TemplateVersion};
 #[utoipa::path(get, path = "/factory/templates", tag = "templates",
     responses((status = 200, body = Page<Template>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
-    let items = rooms.templates.list().iter().map(|listing| Template { resolved: None, ..rendered(listing) }).collect();
+    let items = rooms.templates.list().iter().map(rendered).collect();
     Json(Page { items, next: None })
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
 pub(super) async fn show(State(rooms): State<Shared>, Segment(name): Segment) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
     let listing = rooms.templates.listing(&name).ok_or_else(|| ApiError::not_found("template"))?;
-    Ok(Json(rendered(&listing)))
+    Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }))
 }
 
 /// Lists the published versions of a template, the newest first.
@@ -53,14 +53,14 @@ fn rendered(listing: &Listing) -> Template {
         name: listing.name.to_string(),
         version: version.map(ToString::to_string).unwrap_or_default(),
         digest: template.map(|template| template.digest.to_string()).unwrap_or_default(),
-        kind: template.map_or(Kind::Agent.as_str(), |template| template.kind.as_str()).to_owned(),
+        kind: template.map_or(Kind::Agent.as_str(), |template| template.kind).to_owned(),
         status: listing.status.as_str().to_owned(),
         description: template.and_then(|template| template.description.clone()),
         capabilities: template.map(|t| t.capabilities.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         signature: template.and_then(|template| template.signer.as_ref()).map(render::signature),
         published_at: template.map(|template| template.published_at.to_string()),
         reasons: listing.reasons.clone(),
-        resolved: listing.resolved.as_ref().map(|resolved| serde_json::Value::clone(resolved)),
+        resolved: None,
     }
 }
 

@@ -148,6 +148,8 @@ pub struct Templates {
     pub rsa_public_key_path: Option<PathBuf>,
     /// How long a verification is believed before a template is verified again.
     pub cache_ttl: Duration,
+    /// Compiled templates that are kept in memory.
+    pub cache_entries: u64,
 }
 
 /// A provider's wire format.

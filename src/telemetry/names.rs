@@ -42,8 +42,14 @@ pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 /// Templates refused for their signature, by `reason`.
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
-/// Template look-ups, by `outcome` (`hit`, `miss`).
+/// Template look-ups, by `outcome` (`hit`, `miss`, `expired`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
+/// Compiled templates that left the cache because their verification was too old.
+pub const TEMPLATE_CACHE_EXPIRIES_TOTAL: &str = "factory_template_cache_expiries_total";
+/// Compiled templates that left the cache because it was full.
+pub const TEMPLATE_CACHE_EVICTIONS_TOTAL: &str = "factory_template_cache_evictions_total";
+/// Time to verify one signature, by `algorithm`.
+pub const TEMPLATE_VERIFICATION_SECONDS: &str = "factory_template_verification_seconds";
 /// Time of a group commit, with its sync.
 pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 /// Records in a group commit.
@@ -186,11 +192,29 @@ pub const FAMILIES: &[Family] = &[
         ..family(TEMPLATE_SIGNATURE_FAILURES_TOTAL, Kind::Counter, "Templates refused for their signature.")
     },
     Family {
-        known: Some(("outcome", &["hit", "miss"])),
+        known: Some(("outcome", &["hit", "miss", "expired"])),
         ..family(
             TEMPLATE_CACHE_REQUESTS_TOTAL,
             Kind::Counter,
             "Template look-ups that did and did not need a new verification.",
+        )
+    },
+    family(
+        TEMPLATE_CACHE_EXPIRIES_TOTAL,
+        Kind::Counter,
+        "Compiled templates that left the cache because their verification was too old.",
+    ),
+    family(
+        TEMPLATE_CACHE_EVICTIONS_TOTAL,
+        Kind::Counter,
+        "Compiled templates that left the cache because it was full.",
+    ),
+    Family {
+        known: Some(("algorithm", &["ed25519", "rsa-pss-sha256"])),
+        ..family(
+            TEMPLATE_VERIFICATION_SECONDS,
+            Kind::Histogram(INSIDE_SECONDS),
+            "Time to verify one template's signature, by algorithm.",
         )
     },
     family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 27] = [
+const NAMES: [(&str, &str); 30] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -30,6 +30,9 @@ const NAMES: [(&str, &str); 27] = [
     ("factory_template_loads_total", "counter"),
     ("factory_template_signature_failures_total", "counter"),
     ("factory_template_cache_requests_total", "counter"),
+    ("factory_template_cache_expiries_total", "counter"),
+    ("factory_template_cache_evictions_total", "counter"),
+    ("factory_template_verification_seconds", "histogram"),
     ("factory_store_commit_seconds", "histogram"),
     ("factory_store_commit_records", "histogram"),
     ("factory_mailbox_depth", "gauge"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::exit::{Error, Exit};
 use crate::cli::output::{Output, Tone};
-use crate::control_plane::template::signing::{self, SIGNATURE_SUFFIX};
+use crate::control_plane::template::signing;
 use crate::control_plane::template::{self, TrustStore};
 use crate::domain::failure::Failure;
 
@@ -82,7 +82,7 @@ impl Sign {
     fn outcomes(&self) -> Outcomes {
         self.files.each(|file| {
             signing::sign_file(file, &self.key)?;
-            let signature = format!("{}{SIGNATURE_SUFFIX}", file.display());
+            let signature = signing::signature_path(file).display().to_string();
             Ok(Outcome { line: format!("signed: {signature}"), signature: Some(signature), ..Outcome::default() })
         })
     }

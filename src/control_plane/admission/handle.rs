@@ -378,6 +378,7 @@ impl Admission {
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
+                let template = self.means.templates.get(&template.name)?;
                 let free = (self.means.free_agent)(&template.name, tenant, user);
                 let free = match free {
                     Some(id) => self.means.journal.agents().find(id).await?,

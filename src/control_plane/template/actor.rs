@@ -6,9 +6,9 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{error, info, warn};
 
-use crate::domain::clock::Timestamp;
 use crate::journal::events::{Event, Events};
 
+use super::cache::Standing;
 use super::handle::Shared;
 use super::message::Message;
 use super::metrics::{self, Load};
@@ -62,7 +62,7 @@ impl Actor for TemplatesActor {
             Err(reason) => {
                 error!(
                     reason,
-                    "cannot watch the templates; edits are seen only when verifications expire or at a restart"
+                    "cannot watch the templates; edits are seen only at a restart"
                 );
                 None
             }
@@ -83,8 +83,8 @@ impl Actor for TemplatesActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Due(scope) => state.next.add(scope),
-            Message::Expired(name) => {
-                state.next.expired.insert(name);
+            Message::Distrusted(name) => {
+                state.next.doubted.insert(name);
             }
             Message::Looked(looked) => {
                 state.looking = false;
@@ -121,7 +121,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, verified } = looked;
+        let Looked { known, changes, keys_changed } = looked;
         let listeners = self.shared.on_publish.load();
         for change in &changes {
             if let Change::Published { good, .. } = change {
@@ -129,9 +129,14 @@ impl State {
             }
         }
         let before = self.shared.snapshot.load();
-        let snapshot = Snapshot::of(&known.catalog, &before, &verified, Timestamp::now());
+        let required = self.workshop.settings.enable_signature_validation;
+        let standing = Standing::of(required.then(|| known.trust.clone()));
+        let snapshot = Snapshot::of(&known.catalog, &before, standing);
         drop(before);
         self.shared.snapshot.store(Arc::new(snapshot));
+        if keys_changed {
+            self.shared.cache.clear();
+        }
         self.known = Arc::new(known);
         for change in &changes {
             self.tell(change);

@@ -3,13 +3,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::{Counter, counter, describe_counter};
+use std::time::Instant;
 
-use super::trust::signature::Fault;
+use metrics::{Counter, counter, describe_counter, histogram};
+
+use crate::telemetry::names;
+
+use super::trust::signature::{Algorithm, Fault};
 
 const LOADS: &str = "factory_template_loads_total";
 const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";
 const CACHE_REQUESTS: &str = "factory_template_cache_requests_total";
+const CACHE_EXPIRIES: &str = names::TEMPLATE_CACHE_EXPIRIES_TOTAL;
+const CACHE_EVICTIONS: &str = names::TEMPLATE_CACHE_EVICTIONS_TOTAL;
 
 /// What came of looking at a template file.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +39,9 @@ impl Load {
 pub(super) fn register() {
     describe_counter!(LOADS, "Template files looked at, by what came of it.");
     describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
-    describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (served, and verified again).");
+    describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (verified again before it was served).");
+    describe_counter!(CACHE_EXPIRIES, "Compiled templates that left the cache because their verification was too old.");
+    describe_counter!(CACHE_EVICTIONS, "Compiled templates that left the cache because it was full.");
     for load in [Load::Published, Load::Refused, Load::Withdrawn] {
         counter!(LOADS, "outcome" => load.outcome()).increment(0);
     }
@@ -48,6 +56,35 @@ pub(super) fn loaded(load: Load) {
 
 pub(super) fn signature_failed(fault: &Fault) {
     counter!(SIGNATURE_FAILURES, "reason" => fault.reason()).increment(1);
+}
+
+/// Times a verification, also one that fails.
+pub(super) fn verified<T>(algorithm: Algorithm, verify: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let outcome = verify();
+    let seconds = began.elapsed().as_secs_f64();
+    histogram!(names::TEMPLATE_VERIFICATION_SECONDS, "algorithm" => algorithm.as_str()).record(seconds);
+    outcome
+}
+
+/// What leaves the cache, counted without looking up the counters.
+pub(super) struct Removals {
+    expired: Counter,
+    evicted: Counter,
+}
+
+impl Removals {
+    pub(super) fn register() -> Self {
+        Self { expired: counter!(CACHE_EXPIRIES), evicted: counter!(CACHE_EVICTIONS) }
+    }
+
+    pub(super) fn expired(&self) {
+        self.expired.increment(1);
+    }
+
+    pub(super) fn evicted(&self) {
+        self.evicted.increment(1);
+    }
 }
 
 /// Look-ups, counted without looking up the counters.
@@ -70,9 +107,10 @@ impl LookUps {
         }
     }
 
-    pub(super) fn hit(&self) {
-        self.hits.fetch_add(1, Ordering::Relaxed);
+    /// Counts a hit; returns how many there were before.
+    pub(super) fn hit(&self) -> u64 {
         self.hit.increment(1);
+        self.hits.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn miss(&self) {

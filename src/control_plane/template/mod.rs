@@ -19,6 +19,7 @@
 
 mod actor;
 mod archive;
+mod cache;
 mod error;
 mod format;
 mod good;
@@ -36,15 +37,17 @@ mod tests;
 mod trust;
 
 pub use archive::VERSIONS_MAX;
+pub use archive::dictionary::{DICTIONARY_BYTES_MAX, Dictionary, Press, Pressing, SAMPLE_BYTES_MAX};
+pub use archive::packed::Packed;
 pub use error::Error;
 pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
-pub use format::inherit::EXTENDS_MAX;
+pub use format::inherit::{EXTENDS_MAX, resolve as resolved};
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
 pub use handle::{OnPublish, PublishedVersion, Templates};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
-    Supervision, Template,
+    Summary, Supervision, Template,
 };
 pub use snapshot::{Listing, Status};
 pub use source::directory::TEMPLATES_MAX;

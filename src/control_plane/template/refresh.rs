@@ -10,9 +10,11 @@ use crate::config::settings;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{TemplateName, Version};
-use crate::store::{self, Store};
+use crate::store::{self, Batch, Store};
 
 use super::archive;
+use super::archive::packing::Packing;
+use super::archive::shelf::{Shelf, Trained};
 use super::error::Error;
 use super::good::{Good, Rules};
 use super::source::directory::{self, Listed};
@@ -26,6 +28,8 @@ pub(super) struct Workshop {
     pub(super) settings: settings::Templates,
     pub(super) directory: PathBuf,
     pub(super) store: Store,
+    /// The dictionaries that content is compressed with.
+    pub(super) shelf: Arc<Shelf>,
     pub(super) policies: Policies,
 }
 
@@ -33,21 +37,22 @@ pub(super) struct Workshop {
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) catalog: Catalog,
-    pub(super) trust: TrustStore,
+    pub(super) trust: Arc<TrustStore>,
 }
 
 /// What a look came to; the store knows it already.
 pub(super) struct Looked {
     pub(super) known: Known,
     pub(super) changes: Vec<Change>,
-    /// Good versions whose signatures were verified again.
-    pub(super) verified: Verified,
+    /// Whether the trusted keys are others than before.
+    pub(super) keys_changed: bool,
 }
 
-/// Whose signatures were verified in a look.
-pub(super) enum Verified {
-    All,
-    Some(BTreeSet<TemplateName>),
+/// A look with what must become durable before it is shown.
+struct Written {
+    looked: Looked,
+    batches: Vec<Batch>,
+    trained: Option<Trained>,
 }
 
 /// Looks at what the scope says.
@@ -56,41 +61,44 @@ pub(super) enum Verified {
 /// The store failed: nothing of the look may be shown.
 pub(super) async fn refresh(workshop: Arc<Workshop>, known: Arc<Known>, scope: Scope) -> Result<Looked, Error> {
     let store = workshop.store.clone();
-    let looked = tokio::task::spawn_blocking(move || workshop.look(&known, &scope))
+    let shelf = workshop.shelf.clone();
+    let Written { looked, batches, trained } = tokio::task::spawn_blocking(move || workshop.look(&known, &scope))
         .await
         .map_err(|fault| Error::Interrupted(fault.to_string()))??;
     // INVARIANT: a version is durable before anyone is served it.
-    for batch in archive::batches(&looked.changes)? {
+    for batch in batches {
         store.commit(batch).await?;
+    }
+    if let Some(trained) = trained {
+        shelf.adopt(trained);
     }
     Ok(looked)
 }
 
 impl Workshop {
-    fn look(&self, known: &Known, scope: &Scope) -> Result<Looked, Error> {
-        let reload = scope.keys || !scope.expired.is_empty();
-        let trust = if reload { self.load_keys(&known.trust) } else { known.trust.clone() };
+    fn look(&self, known: &Known, scope: &Scope) -> Result<Written, Error> {
+        let reload = scope.keys || !scope.doubted.is_empty();
+        let trust = if reload { Arc::new(self.load_keys(&known.trust)) } else { known.trust.clone() };
         let keys_changed = !trust.same_as(&known.trust);
         let now = Timestamp::now();
         let policy = self.policies.current();
-        let required = self.settings.enable_signature_validation.then_some(&trust);
+        let required = self.settings.enable_signature_validation.then_some(&*trust);
         let rules = Rules { trust: required, policy: &policy };
         let everything = scope.everything || keys_changed;
         let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
-        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.doubted.clone()) };
         self.ask_archive(&known.catalog, &mut news)?;
-        let verified = if keys_changed {
-            Verified::All
-        } else {
-            Verified::Some(news.seen.keys().chain(&scope.expired).cloned().collect())
-        };
         let (first_seen, repeat) = (unknown(&known.catalog, &news), news.clone());
         let decision = decide(&known.catalog, news, &rules, now);
-        let Decision { catalog, changes } = match self.recall(&decision, first_seen, &rules)? {
+        let decision = match self.recall(&decision, first_seen, &rules)? {
             recalled if recalled.is_empty() => decision,
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
-        Ok(Looked { known: Known { catalog, trust }, changes, verified })
+        let packing = Packing::begin(&self.store, &self.shelf, &decision.catalog, now)?;
+        let Decision { catalog, changes } = packing.pack(decision)?;
+        let batches = archive::batches(&changes, &packing)?;
+        let trained = packing.trained().cloned();
+        Ok(Written { looked: Looked { known: Known { catalog, trust }, changes, keys_changed }, batches, trained })
     }
 
     fn load_keys(&self, before: &TrustStore) -> TrustStore {
@@ -126,7 +134,7 @@ impl Workshop {
                 news.gone = catalog.entries.keys().filter(|name| !names.contains(*name)).cloned().collect();
                 names
             }
-            Listed::Found { .. } => scope.names.union(&scope.expired).cloned().collect(),
+            Listed::Found { .. } => scope.names.union(&scope.doubted).cloned().collect(),
         };
         for name in names {
             let Some(bytes) = directory::read(&self.directory, &name) else {
@@ -135,7 +143,7 @@ impl Workshop {
                 }
                 continue;
             };
-            if keys_changed || scope.expired.contains(&name) || !unchanged(catalog, &name, &bytes) {
+            if keys_changed || scope.doubted.contains(&name) || !unchanged(catalog, &name, &bytes) {
                 let seen = Arc::new(look::look(&name, &bytes, trust));
                 news.seen.insert(name, seen);
             }
@@ -180,7 +188,7 @@ impl Workshop {
                 continue;
             }
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
-            let Some(good) = unless_damaged(archive::content(&self.store, &name, digest))? else { continue };
+            let Some(good) = unless_damaged(archive::content(&self.store, &self.shelf, &name, digest))? else { continue };
             match rules.recheck(&good) {
                 Ok(()) => recalled.push(good),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),

@@ -11,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, KeyId, TemplateName, Version};
 
 use super::error::Error;
+use super::format::compressed;
 use super::format::document::{self, Document, TEMPLATE_BYTES_MAX};
 use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::mistake::Mistake;
@@ -21,6 +22,8 @@ use super::trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, m
 
 /// How template files end.
 pub const TEMPLATE_SUFFIX: &str = ".json";
+/// How template files end that are compressed with zstd, behind [`TEMPLATE_SUFFIX`].
+pub const COMPRESSED_SUFFIX: &str = ".zst";
 /// How signature files end, behind the template's name.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
 
@@ -84,13 +87,13 @@ pub fn verify_file(path: &Path, trust: &TrustStore) -> Result<Verified, Error> {
 pub fn validate_file(path: &Path, siblings: &Path) -> Result<Validated, Error> {
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
     let document = read_document(path)?;
-    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(template_stem);
     if stem != Some(document.name().as_str()) {
         let message = format!("the file must be named {}{TEMPLATE_SUFFIX}", document.name());
         return Err(invalid(vec![Mistake::at("/name", message)]));
     }
     let resolved = resolve(path, &document, siblings)?;
-    let digest = document::resolved_digest(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
+    let (digest, _) = document::resolved_form(&resolved).map_err(|mistake| invalid(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
     let template = wire::typed(&resolved, facts).map_err(invalid)?;
     let denials = Policy::shipped().check(&resolved, None).err().unwrap_or_default();
@@ -115,10 +118,14 @@ fn resolve(path: &Path, document: &Document, siblings: &Path) -> Result<Value, E
         if chain.len() > EXTENDS_MAX {
             return Err(told(&chain, &parent, "more parents than are allowed"));
         }
-        let beside = siblings.join(format!("{parent}{TEMPLATE_SUFFIX}"));
-        if !beside.exists() {
-            return Err(told(&chain, &parent, "the parent is missing"));
-        }
+        let plain = siblings.join(format!("{parent}{TEMPLATE_SUFFIX}"));
+        let compressed = siblings.join(format!("{parent}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}"));
+        let beside = match (plain.exists(), compressed.exists()) {
+            (true, false) => plain,
+            (false, true) => compressed,
+            (false, false) => return Err(told(&chain, &parent, "the parent is missing")),
+            (true, true) => return Err(told(&chain, &parent, "the parent has two files, one of them compressed")),
+        };
         chain.push(read_document(&beside)?);
     }
     let mut newest = chain.iter().rev().map(|document| &document.value);
@@ -127,20 +134,48 @@ fn resolve(path: &Path, document: &Document, siblings: &Path) -> Result<Value, E
 }
 
 fn read_document(path: &Path) -> Result<Document, Error> {
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let bytes = read_template(path)?;
     Document::parse(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
 }
 
 fn digest_of(path: &Path) -> Result<Digest, Error> {
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let bytes = read_template(path)?;
     document::canonical_digest(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
 }
 
-/// Where the signature of a template file lies.
-pub(super) fn signature_path(path: &Path) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
+/// The template that a file's name is about: what stands before `.json` or `.json.zst`.
+pub(super) fn template_stem(file: &str) -> Option<&str> {
+    file.strip_suffix(COMPRESSED_SUFFIX).unwrap_or(file).strip_suffix(TEMPLATE_SUFFIX)
+}
+
+/// The template that the name of a file, compressed or not, or of a signature is about.
+pub(super) fn template_or_signature_stem(file: &str) -> Option<&str> {
+    match file.strip_suffix(SIGNATURE_SUFFIX) {
+        Some(signed) => signed.strip_suffix(TEMPLATE_SUFFIX),
+        None => template_stem(file),
+    }
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(COMPRESSED_SUFFIX.as_bytes())
+}
+
+/// Where the signature of a template file lies: it is of the content, so that a compressed file has the same as a plain one.
+#[must_use]
+pub fn signature_path(path: &Path) -> PathBuf {
+    let mut beside = if is_compressed(path) { path.with_extension("") } else { path.to_owned() }.into_os_string();
     beside.push(SIGNATURE_SUFFIX);
     PathBuf::from(beside)
+}
+
+/// Reads a template file, decompressed where its name says that it is compressed.
+fn read_template(path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    if !is_compressed(path) {
+        return Ok(bytes);
+    }
+    compressed::decompress(&bytes)
+        .map_err(|reason| Error::Invalid { path: path.to_owned(), mistakes: vec![Mistake::at("", reason)] })
 }
 
 /// Reads a file up to one byte more than the limit, so that whoever parses it sees that it is too large.

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::domain::clock::Timestamp;
 use crate::domain::name::{Capability, TemplateName, Version};
 
-use super::model::Template;
-use super::refresh::Verified;
+use super::archive::packed::Packed;
+use super::cache::{Memo, Standing};
+use super::error::Error;
+use super::good::Good;
+use super::model::Summary;
 use super::state::{Catalog, Entry};
 
 /// How a template stands.
@@ -45,13 +46,24 @@ pub struct Listing {
     /// How it stands.
     pub status: Status,
     /// The version that is served.
-    pub template: Option<Arc<Template>>,
-    /// That version's JSON with everything that it inherits.
-    pub resolved: Option<Arc<Value>>,
+    pub template: Option<Arc<Summary>>,
+    /// That version's JSON with everything that it inherits; [`Listing::resolved`] unpacks it.
+    pub packed: Option<Packed>,
     /// The version that the file names, where so much of it can be read; another than the served one where an edit is refused.
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+}
+
+impl Listing {
+    /// The JSON of the version that is served, with everything that it inherits.
+    ///
+    /// # Errors
+    /// What is kept of it is damaged.
+    pub fn resolved(&self) -> Result<Option<Value>, Error> {
+        let value = self.packed.as_ref().map(Packed::value).transpose();
+        value.map_err(|reason| Error::Stored { name: self.name.clone(), reason })
+    }
 }
 
 impl std::fmt::Debug for Listing {
@@ -74,23 +86,35 @@ impl std::fmt::Debug for Listing {
 pub(super) struct Snapshot {
     /// Whether the first look is over.
     pub(super) ready: bool,
+    /// By whose signatures versions are verified when they are activated.
+    pub(super) standing: Standing,
     by_name: HashMap<TemplateName, Arc<Served>>,
-    by_capability: HashMap<Capability, Vec<Arc<Template>>>,
+    by_capability: HashMap<Capability, Vec<Arc<Summary>>>,
 }
 
 /// One template.
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) listing: Listing,
-    verified_micros: AtomicI64,
+    pub(super) good: Option<Arc<Good>>,
+    /// Where its compiled form is; shared with the snapshot before where the version is the same.
+    pub(super) memo: Arc<Memo>,
     asked: AtomicBool,
 }
 
 impl Served {
-    /// Whether the verification is older than `ttl`, and nobody has asked for another yet. Whoever is told so must ask.
-    pub(super) fn has_expired(&self, now: Timestamp, ttl: Duration) -> bool {
-        let verified = Timestamp::from_micros(self.verified_micros.load(Ordering::Relaxed));
-        now.since(verified) > ttl && !self.asked.swap(true, Ordering::Relaxed)
+    fn of(listing: Listing, good: Option<Arc<Good>>, before: Option<&Self>) -> Self {
+        let same = before.filter(|before| match (&before.good, &good) {
+            (Some(before), Some(good)) => Arc::ptr_eq(before, good),
+            (Some(_), None) | (None, Some(_) | None) => false,
+        });
+        let memo = same.map(|before| before.memo.clone()).unwrap_or_default();
+        Self { listing, good, memo, asked: AtomicBool::new(false) }
+    }
+
+    /// Whether nobody has asked the actor yet to look at this template again. Whoever is told so must ask.
+    pub(super) fn must_ask(&self) -> bool {
+        !self.asked.swap(true, Ordering::Relaxed)
     }
 
     /// Takes back that somebody asked, because nobody heard it.
@@ -100,37 +124,23 @@ impl Served {
 }
 
 impl Snapshot {
-    /// A picture of the catalog. Templates that are as before keep the date of their verification, unless they are among the
-    /// `verified`.
-    pub(super) fn of(catalog: &Catalog, before: &Self, verified: &Verified, now: Timestamp) -> Self {
-        let mut snapshot = Self { ready: true, ..Self::default() };
+    /// A picture of the catalog.
+    pub(super) fn of(catalog: &Catalog, before: &Self, standing: Standing) -> Self {
+        let mut snapshot = Self { ready: true, standing, ..Self::default() };
         for (name, entry) in &catalog.entries {
-            let earlier = before.by_name.get(name).map(|served| served.verified_micros.load(Ordering::Relaxed));
-            let fresh = match verified {
-                Verified::All => true,
-                Verified::Some(names) => names.contains(name),
-            };
-            let verified_micros = earlier.filter(|_| !fresh).unwrap_or(now.micros()).into();
-            let served = Served { listing: listing(name, entry), verified_micros, asked: AtomicBool::new(false) };
-            snapshot.insert(Arc::new(served));
+            let earlier = before.by_name.get(name).map(Arc::as_ref);
+            snapshot.insert(Arc::new(Served::of(listing(name, entry), entry.good.clone(), earlier)));
         }
         snapshot
     }
 
     /// A picture of templates that nothing watches.
-    pub(super) fn fixed(templates: impl IntoIterator<Item = Template>) -> Self {
+    pub(super) fn fixed(goods: impl IntoIterator<Item = Good>) -> Self {
         let mut snapshot = Self { ready: true, ..Self::default() };
-        for template in templates {
-            let listing = Listing {
-                name: template.name.clone(),
-                status: Status::Published,
-                file_version: Some(template.version.clone()),
-                template: Some(Arc::new(template)),
-                resolved: None,
-                reasons: Vec::new(),
-            };
-            let verified_micros = AtomicI64::new(i64::MAX);
-            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false) }));
+        for good in goods.into_iter().map(Arc::new) {
+            let name = good.template.name.clone();
+            let entry = Entry { good: Some(good.clone()), ..Entry::default() };
+            snapshot.insert(Arc::new(Served::of(listing(&name, &entry), Some(good), None)));
         }
         snapshot
     }
@@ -149,7 +159,7 @@ impl Snapshot {
     }
 
     /// The templates with a capability, by name.
-    pub(super) fn with_capability(&self, capability: &Capability) -> Vec<Arc<Template>> {
+    pub(super) fn with_capability(&self, capability: &Capability) -> Vec<Arc<Summary>> {
         let mut found = self.by_capability.get(capability).cloned().unwrap_or_default();
         found.sort_by(|one, other| one.name.cmp(&other.name));
         found
@@ -178,7 +188,7 @@ fn listing(name: &TemplateName, entry: &Entry) -> Listing {
         name: name.clone(),
         status,
         template: entry.good.as_ref().map(|good| good.template.clone()),
-        resolved: entry.good.as_ref().map(|good| good.resolved.clone()),
+        packed: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
     }

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
+use super::archive::packed::Packed;
 use super::format::document;
 use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::wire::{self, Facts};
-use super::good::{Good, Link, Rules, seal};
+use super::good::{Good, Link, Rules};
 use super::model::Signer;
 use super::source::look::{Checked, Seen};
 use super::trust::signature::Fault;
@@ -264,9 +265,12 @@ impl Catalog {
         }
         let resolved = match parent {
             None => document.value.clone(),
-            Some(parent) => inherit::resolve(&parent.resolved, &document.value),
+            Some(parent) => {
+                let inherited = parent.resolved.value().map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
+                inherit::resolve(&inherited, &document.value)
+            }
         };
-        let digest = document::resolved_digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
+        let (digest, canonical) = document::resolved_form(&resolved).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);
@@ -275,7 +279,7 @@ impl Catalog {
         if !denials.is_empty() {
             return Err(denials);
         }
-        Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage })
+        Ok(Good::new(&template, Packed::plain(&canonical), lineage))
     }
 
     fn apply(
@@ -330,7 +334,7 @@ impl Catalog {
         let published = Published {
             own: good.lineage.first().map_or(good.template.digest, |link| link.own),
             resolved: good.template.digest,
-            seal: seal(&good.lineage),
+            seal: good.seal,
             signer: good.template.signer.clone(),
             published_at: good.template.published_at,
         };

@@ -1,6 +1,10 @@
 //! Published versions in the store.
 
+pub(super) mod dictionary;
+pub(super) mod packed;
+pub(super) mod packing;
 pub(super) mod record;
+pub(super) mod shelf;
 
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::{Batch, Direction, Keyspace, Record, Store};
@@ -9,6 +13,10 @@ use crate::control_plane::template::error::Error;
 use crate::control_plane::template::good::Good;
 
 use crate::control_plane::template::state::{Change, Published};
+
+use dictionary::Pressing;
+use packing::Packing;
+use shelf::Shelf;
 
 /// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
 /// largest commit has half of what the store takes in one batch.
@@ -48,10 +56,19 @@ pub(in crate::control_plane::template) fn current(store: &Store, name: &Template
 /// A published content. Blocks.
 pub(in crate::control_plane::template) fn content(
     store: &Store,
+    shelf: &Shelf,
     name: &TemplateName,
     digest: Digest,
 ) -> Result<Option<Good>, Error> {
-    get(store, name, &record::content_key(name, &digest), |found| record::read_content(digest, found))
+    let Some(found) = store.get(Keyspace::Template, &record::content_key(name, &digest))? else { return Ok(None) };
+    let told = stored(name);
+    let dictionary = match record::content_dictionary(&found).map_err(&told)? {
+        None => shelf.newest(store)?,
+        Some(id) => {
+            shelf.find(store, id)?.ok_or_else(|| told(format!("it needs the dictionary {id}, which is not there")))?
+        }
+    };
+    record::read_content(digest, &found, &dictionary).map(Some).map_err(&told)
 }
 
 /// All published versions of a template, the latest publication first. Blocks.
@@ -71,26 +88,35 @@ pub(in crate::control_plane::template) fn versions(
 }
 
 /// What must be durable before the changes are seen by anyone.
-pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<Vec<Batch>, Error> {
+pub(in crate::control_plane::template) fn batches(changes: &[Change], packing: &Packing) -> Result<Vec<Batch>, Error> {
     let groups = changes.chunks(COMMIT_TEMPLATES_MAX);
+    let mut pressing = packing.pressing()?;
     let batches: Vec<(Batch, usize)> = groups
         .map(|group| {
             group.iter().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
-                let (next, more) = add(batch, change)?;
+                let (next, more) = add(batch, change, packing, &mut pressing)?;
                 Ok::<_, Error>((next, count.saturating_add(more)))
             })
         })
         .collect::<Result<_, _>>()?;
-    Ok(batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch).collect())
+    // INVARIANT I68: a dictionary is durable before anything that was compressed with it.
+    let dictionary = packing.trained().map(shelf::batch).transpose()?;
+    let contents = batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch);
+    Ok(dictionary.into_iter().chain(contents).collect())
 }
 
-fn add(batch: Batch, change: &Change) -> Result<(Batch, usize), Error> {
+fn add(
+    batch: Batch,
+    change: &Change,
+    packing: &Packing,
+    pressing: &mut Pressing<'_>,
+) -> Result<(Batch, usize), Error> {
     match change {
         Change::Published { good, record: Some(published) } => {
             let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);
             let told = stored(name);
             let version_record = record::version_record(published).map_err(&told)?;
-            let content = record::content_record(good).map_err(&told)?;
+            let content = record::content_record(good, packing.dictionary(), pressing).map_err(&told)?;
             let current = record::current_record(&digest).map_err(&told)?;
             let batch = batch
                 .put(Keyspace::Template, record::version_key(name, Some(version)), version_record)

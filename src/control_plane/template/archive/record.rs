@@ -5,12 +5,16 @@
 //! | `v` name 0 version | the version: its digests, signer and date |
 //! | `d` name 0 digest | the content: the resolved template and the files that made it |
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
+//! | `z` id | a dictionary that was trained on this host's templates; the content names it by its id |
+//!
+//! Content has two encodings. The first, of the first release, has the resolved template as plain JSON and is only read. The
+//! second has two zstd frames made with one dictionary: the resolved template in canonical JSON, and the body that lists the
+//! files that it was made from.
 
 use std::sync::Arc;
 
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
-use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
@@ -20,13 +24,22 @@ use crate::control_plane::template::format::wire::{self, Facts};
 use crate::control_plane::template::good::{Good, Link};
 use crate::control_plane::template::model::Signer;
 use crate::control_plane::template::state::Published;
+
+use super::dictionary::{Dictionary, Pressing, frame_dictionary};
+use super::packed::Packed;
+use super::shelf::Trained;
 use crate::control_plane::template::trust::signature::{Algorithm, Envelope};
 
 const KIND_VERSION: u8 = 1;
 const KIND_CONTENT: u8 = 2;
 const KIND_CURRENT: u8 = 3;
-/// The first encoding of all three kinds.
+const KIND_DICTIONARY: u8 = 4;
+/// The first encoding of every kind.
 const ENCODING: u8 = 1;
+/// The encoding of content that is compressed.
+const ENCODING_PACKED: u8 = 2;
+/// What the keys of dictionaries begin with.
+pub(super) const DICTIONARY_PREFIX: &[u8] = b"z";
 
 #[derive(Encode, Decode)]
 struct VersionBody {
@@ -52,6 +65,35 @@ struct ContentBody {
     lineage: Vec<LinkBody>,
     #[n(2)]
     published_micros: i64,
+}
+
+/// Content in its second encoding.
+#[derive(Encode, Decode)]
+struct PackedBody {
+    /// A frame: canonical JSON.
+    #[n(0)]
+    resolved: ByteVec,
+    /// A frame: [`LineageBody`].
+    #[n(1)]
+    lineage: ByteVec,
+    #[n(2)]
+    published_micros: i64,
+}
+
+#[derive(Encode, Decode)]
+struct LineageBody {
+    #[n(0)]
+    links: Vec<LinkBody>,
+}
+
+#[derive(Encode, Decode)]
+struct DictionaryBody {
+    #[n(0)]
+    bytes: ByteVec,
+    #[n(1)]
+    templates: u32,
+    #[n(2)]
+    trained_micros: i64,
 }
 
 #[derive(Encode, Decode)]
@@ -129,8 +171,29 @@ pub(in crate::control_plane::template) fn read_version(record: &Record) -> Resul
     })
 }
 
-pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<Record, String> {
-    let link = |link: &Link| LinkBody {
+/// The record of a template that is packed; its lineage is compressed with the same dictionary.
+pub(in crate::control_plane::template) fn content_record(
+    good: &Good,
+    dictionary: &Arc<Dictionary>,
+    pressing: &mut Pressing<'_>,
+) -> Result<Record, String> {
+    let packed = good.resolved.press(dictionary, pressing)?;
+    let (resolved, made_with) = packed.kept();
+    if made_with.map(|one| one.id()) != Some(dictionary.id()) {
+        return Err("was compressed with another dictionary than the files that it was made from".to_owned());
+    }
+    let lineage = LineageBody { links: good.lineage.iter().map(link_body).collect() };
+    let lineage = minicbor::to_vec(&lineage).map_err(|fault| fault.to_string())?;
+    let body = PackedBody {
+        resolved: resolved.to_vec().into(),
+        lineage: pressing.frame(&lineage)?.into(),
+        published_micros: good.template.published_at.micros(),
+    };
+    encode_as(KIND_CONTENT, ENCODING_PACKED, &body)
+}
+
+fn link_body(link: &Link) -> LinkBody {
+    LinkBody {
         name: link.name.to_string(),
         version: link.version.to_string(),
         own: (*link.own.as_bytes()).into(),
@@ -139,25 +202,66 @@ pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<
             algorithm: envelope.algorithm.to_string(),
             signature: envelope.signature.clone().into(),
         }),
-    };
-    let body = ContentBody {
-        resolved: serde_json::to_vec(&*good.resolved).map_err(|fault| fault.to_string())?.into(),
-        lineage: good.lineage.iter().map(link).collect(),
-        published_micros: good.template.published_at.micros(),
-    };
-    encode(KIND_CONTENT, &body)
+    }
 }
 
-pub(in crate::control_plane::template) fn read_content(digest: Digest, record: &Record) -> Result<Good, String> {
-    let body: ContentBody = decode(KIND_CONTENT, record)?;
-    let lineage = body.lineage.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
-    let resolved: Value = serde_json::from_slice(&body.resolved).map_err(|fault| fault.to_string())?;
+/// The dictionary that a content needs; none for the first encoding.
+pub(super) fn content_dictionary(record: &Record) -> Result<Option<u32>, String> {
+    if (record.kind, record.version) != (KIND_CONTENT, ENCODING_PACKED) {
+        return Ok(None);
+    }
+    let body: PackedBody = minicbor::decode(&record.body).map_err(|fault| fault.to_string())?;
+    frame_dictionary(&body.resolved).map(Some).ok_or_else(|| "names no dictionary".to_owned())
+}
+
+/// Reads a content in either encoding; `dictionary` is the one that [`content_dictionary`] names, or the one to keep a content
+/// of the first encoding with.
+pub(in crate::control_plane::template) fn read_content(
+    digest: Digest,
+    record: &Record,
+    dictionary: &Arc<Dictionary>,
+) -> Result<Good, String> {
+    let (resolved, links, published_micros) = if record.version == ENCODING_PACKED {
+        let body: PackedBody = decode_as(KIND_CONTENT, ENCODING_PACKED, record)?;
+        let lineage = dictionary.unpack(&body.lineage)?;
+        let lineage: LineageBody = minicbor::decode(&lineage).map_err(|fault| fault.to_string())?;
+        (Packed::frame(&body.resolved, dictionary), lineage.links, body.published_micros)
+    } else {
+        let body: ContentBody = decode(KIND_CONTENT, record)?;
+        let press = dictionary.press()?;
+        let packed = Packed::frame(&press.begin()?.frame(&body.resolved)?, dictionary);
+        (packed, body.lineage, body.published_micros)
+    };
+    let lineage = links.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
     let own = lineage.first().ok_or("it was made from nothing")?;
     let signer = own.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
-    let facts = Facts { digest, signer, published_at: Timestamp::from_micros(body.published_micros) };
-    let template = wire::typed(&resolved, facts)
+    let facts = Facts { digest, signer, published_at: Timestamp::from_micros(published_micros) };
+    let template = wire::typed(&resolved.value()?, facts)
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage })
+    Ok(Good::new(&template, resolved, lineage))
+}
+
+/// The key of a trained dictionary.
+pub(super) fn dictionary_key(id: u32) -> Vec<u8> {
+    [DICTIONARY_PREFIX, &id.to_be_bytes()].concat()
+}
+
+pub(super) fn dictionary_record(trained: &Trained) -> Result<Record, String> {
+    let body = DictionaryBody {
+        bytes: trained.dictionary.bytes().to_vec().into(),
+        templates: trained.templates,
+        trained_micros: trained.trained_at.micros(),
+    };
+    encode(KIND_DICTIONARY, &body)
+}
+
+pub(super) fn read_dictionary(record: &Record) -> Result<Trained, String> {
+    let body: DictionaryBody = decode(KIND_DICTIONARY, record)?;
+    Ok(Trained {
+        dictionary: Arc::new(Dictionary::read(body.bytes.into())?),
+        templates: body.templates,
+        trained_at: Timestamp::from_micros(body.trained_micros),
+    })
 }
 
 pub(in crate::control_plane::template) fn current_record(digest: &Digest) -> Result<Record, String> {
@@ -194,12 +298,20 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, 
 }
 
 fn encode<T: Encode<()>>(kind: u8, body: &T) -> Result<Record, String> {
+    encode_as(kind, ENCODING, body)
+}
+
+fn encode_as<T: Encode<()>>(kind: u8, encoding: u8, body: &T) -> Result<Record, String> {
     let body = minicbor::to_vec(body).map_err(|fault| fault.to_string())?;
-    Ok(Record { kind, version: ENCODING, body })
+    Ok(Record { kind, version: encoding, body })
 }
 
 fn decode<'a, T: Decode<'a, ()>>(kind: u8, record: &'a Record) -> Result<T, String> {
-    if (record.kind, record.version) != (kind, ENCODING) {
+    decode_as(kind, ENCODING, record)
+}
+
+fn decode_as<'a, T: Decode<'a, ()>>(kind: u8, encoding: u8, record: &'a Record) -> Result<T, String> {
+    if (record.kind, record.version) != (kind, encoding) {
         return Err(format!("unknown kind {} version {}", record.kind, record.version));
     }
     minicbor::decode(&record.body).map_err(|fault| fault.to_string())

@@ -15,7 +15,8 @@ const OWN: [&str; 4] = ["name", "version", "extends", "description"];
 const WHOLE: [&str; 1] = ["aggregate"];
 
 /// The child with everything that it inherits from its resolved parent.
-pub(in crate::control_plane::template) fn resolve(parent: &Value, child: &Value) -> Value {
+#[must_use]
+pub fn resolve(parent: &Value, child: &Value) -> Value {
     match (parent, child) {
         (Value::Object(parent), Value::Object(child)) => {
             let inherited = parent.iter().filter(|(key, _)| !OWN.contains(&key.as_str()));

@@ -7,8 +7,9 @@ use std::path::Path;
 use crate::domain::name::TemplateName;
 
 use super::look::Bytes;
+use crate::control_plane::template::format::compressed;
 use crate::control_plane::template::format::document::TEMPLATE_BYTES_MAX;
-use crate::control_plane::template::signing::{self, TEMPLATE_SUFFIX};
+use crate::control_plane::template::signing::{self, COMPRESSED_SUFFIX, TEMPLATE_SUFFIX};
 use crate::control_plane::template::trust::signature::SIGNATURE_BYTES_MAX;
 
 /// The most templates in a directory.
@@ -32,7 +33,7 @@ pub(in crate::control_plane::template) fn list(directory: &Path) -> Listed {
     let (mut names, mut ignored) = (BTreeSet::new(), Vec::new());
     for entry in entries.flatten() {
         let file = entry.file_name();
-        let Some(stem) = file.to_str().and_then(|file| file.strip_suffix(TEMPLATE_SUFFIX)) else { continue };
+        let Some(stem) = file.to_str().and_then(signing::template_stem) else { continue };
         if stem.starts_with('.') {
             continue;
         }
@@ -51,7 +52,17 @@ pub(in crate::control_plane::template) fn list(directory: &Path) -> Listed {
 /// Reads a template and its signature; none if the template is not there.
 pub(in crate::control_plane::template) fn read(directory: &Path, name: &TemplateName) -> Option<Bytes> {
     let path = directory.join(format!("{name}{TEMPLATE_SUFFIX}"));
-    let document = read_file(&path, TEMPLATE_BYTES_MAX).transpose()?;
+    let plain = read_file(&path, TEMPLATE_BYTES_MAX).transpose();
+    let beside = directory.join(format!("{name}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}"));
+    let compressed = read_file(&beside, TEMPLATE_BYTES_MAX).transpose();
+    let document = match (plain, compressed) {
+        (Some(_), Some(_)) => Err(format!(
+            "there are both {name}{TEMPLATE_SUFFIX} and {name}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}; remove one of them"
+        )),
+        (Some(plain), None) => plain,
+        (None, Some(compressed)) => compressed.and_then(|bytes| compressed::decompress(&bytes)),
+        (None, None) => return None,
+    };
     let signature = read_file(&signing::signature_path(&path), SIGNATURE_BYTES_MAX);
     Some(Bytes { document, signature })
 }

@@ -6,6 +6,7 @@ use crate::domain::name::{TemplateName, Version};
 
 use crate::control_plane::template::format::document::{self, Document};
 use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::metrics;
 use crate::control_plane::template::trust::TrustStore;
 use crate::control_plane::template::trust::signature::{Envelope, Fault};
 
@@ -80,7 +81,9 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
     };
     let signature = match (trust, digest) {
         (Some(trust), Some(digest)) => {
-            envelope(bytes).and_then(|envelope| trust.verify(&envelope, &digest).map(|()| Some(envelope)))
+            envelope(bytes).and_then(|envelope| {
+                metrics::verified(envelope.algorithm, || trust.verify(&envelope, &digest)).map(|()| Some(envelope))
+            })
         }
         (Some(_), None) | (None, _) => Ok(None),
     };

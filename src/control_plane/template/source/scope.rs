@@ -21,8 +21,8 @@ pub(in crate::control_plane::template) struct Scope {
     pub(in crate::control_plane::template) keys: bool,
     /// These files.
     pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
-    /// These published versions, whose verification has expired.
-    pub(in crate::control_plane::template) expired: BTreeSet<TemplateName>,
+    /// These published versions, whose verification failed when they were to be activated.
+    pub(in crate::control_plane::template) doubted: BTreeSet<TemplateName>,
 }
 
 impl Scope {
@@ -40,7 +40,7 @@ impl Scope {
         self.everything |= other.everything;
         self.keys |= other.keys;
         self.names.extend(other.names);
-        self.expired.extend(other.expired);
+        self.doubted.extend(other.doubted);
     }
 }
 

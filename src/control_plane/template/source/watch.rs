@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::config::settings;
 
 use super::scope::{Debounce, Scope, Subject};
-use crate::control_plane::template::signing::{SIGNATURE_SUFFIX, TEMPLATE_SUFFIX};
+use crate::control_plane::template::signing::template_or_signature_stem;
 use crate::control_plane::template::trust::PUBLIC_KEY_SUFFIX;
 
 /// Changes that may wait to be noted; beyond it, everything is looked at.
@@ -66,8 +66,7 @@ impl Targets {
         // Orchestrators of containers swap a whole directory through a link named "..data".
         let swapped = file.starts_with("..");
         if path.parent() == Some(&self.templates) {
-            let stem = file.strip_suffix(SIGNATURE_SUFFIX).unwrap_or(file).strip_suffix(TEMPLATE_SUFFIX);
-            let name = stem.and_then(|stem| stem.parse().ok());
+            let name = template_or_signature_stem(file).and_then(|stem| stem.parse().ok());
             return name.map(Subject::Template).or(swapped.then_some(Subject::Everything)).map(Note::Changed);
         }
         let key = swapped || file.ends_with(PUBLIC_KEY_SUFFIX) || file == "trust.toml";
@@ -222,6 +221,9 @@ mod tests {
         for (path, note) in [
             ("/f/templates/a.json", template("a")),
             ("/f/templates/a.json.sig", template("a")),
+            ("/f/templates/a.json.zst", template("a")),
+            ("/f/templates/a.zst", None),
+            ("/f/templates/a.json.zst.sig", None),
             ("/f/templates/.a.json.swp", None),
             ("/f/templates/a.json~", None),
             ("/f/templates/..data", Some(Note::Changed(Subject::Everything))),

@@ -63,6 +63,7 @@ impl Rig {
             trusted_keys_dir: Some(keys_dir),
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
+            cache_entries: 100,
         };
         Self { directory, keys, store, _committer: committer, events: Events::new(), settings }
     }
@@ -95,7 +96,7 @@ impl Rig {
     pub(super) fn workshop(&self) -> Arc<Workshop> {
         let (policies, _policy_actor) = Policies::start();
         let (settings, directory, store) = (self.settings.clone(), self.templates_dir(), self.store.clone());
-        Arc::new(Workshop { settings, directory, store, policies })
+        Arc::new(Workshop { settings, directory, store, shelf: Arc::default(), policies })
     }
 
     /// Starts the actor, as after a start of the daemon.

@@ -65,6 +65,7 @@ impl Office {
             trusted_keys_dir: None,
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
+            cache_entries: 100,
         };
         let nowhere = directory.path().join("templates");
         let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies, events.clone());
