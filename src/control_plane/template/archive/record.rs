@@ -206,7 +206,7 @@ fn link_body(link: &Link) -> LinkBody {
 }
 
 /// The dictionary that a content needs; none for the first encoding.
-pub(super) fn content_dictionary(record: &Record) -> Result<Option<u32>, String> {
+pub(in crate::control_plane::template) fn content_dictionary(record: &Record) -> Result<Option<u32>, String> {
     if (record.kind, record.version) != (KIND_CONTENT, ENCODING_PACKED) {
         return Ok(None);
     }
@@ -246,7 +246,7 @@ pub(super) fn dictionary_key(id: u32) -> Vec<u8> {
     [DICTIONARY_PREFIX, &id.to_be_bytes()].concat()
 }
 
-pub(super) fn dictionary_record(trained: &Trained) -> Result<Record, String> {
+pub(in crate::control_plane::template) fn dictionary_record(trained: &Trained) -> Result<Record, String> {
     let body = DictionaryBody {
         bytes: trained.dictionary.bytes().to_vec().into(),
         templates: trained.templates,
@@ -255,7 +255,7 @@ pub(super) fn dictionary_record(trained: &Trained) -> Result<Record, String> {
     encode(KIND_DICTIONARY, &body)
 }
 
-pub(super) fn read_dictionary(record: &Record) -> Result<Trained, String> {
+pub(in crate::control_plane::template) fn read_dictionary(record: &Record) -> Result<Trained, String> {
     let body: DictionaryBody = decode(KIND_DICTIONARY, record)?;
     Ok(Trained {
         dictionary: Arc::new(Dictionary::read(body.bytes.into())?),

@@ -14,12 +14,12 @@ use super::dictionary::Dictionary;
 use super::record;
 
 /// Templates from which on a dictionary is trained on them. Below it, the dictionary would outweigh what it saves.
-pub const TRAIN_TEMPLATES_MIN: u32 = 256;
+const TRAIN_TEMPLATES_MIN: u32 = 256;
 /// How many times as many templates there must be before another is trained, so that a host that grows has one that fits.
-pub const TRAIN_GROWTH: u32 = 4;
+const TRAIN_GROWTH: u32 = 4;
 /// The most dictionaries that a host trains. Growth by [`TRAIN_GROWTH`] up to the most templates makes five. None is ever
 /// deleted: published content refers to it.
-pub const DICTIONARIES_MAX: usize = 8;
+const DICTIONARIES_MAX: usize = 8;
 
 /// A dictionary that was trained here.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use super::document::TEMPLATE_BYTES_MAX;
 
 /// The largest window that a file may ask for, as a power of two: 8 MiB, which RFC 8878 recommends every decoder to support
 /// and no template comes near.
-pub const WINDOW_LOG_MAX: u32 = 23;
+const WINDOW_LOG_MAX: u32 = 23;
 /// How a zstd frame begins (RFC 8878, 3.1.1).
 const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 /// How a skippable frame begins, but for the low half of the first byte (RFC 8878, 3.1.2).
