@@ -33,6 +33,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod versions;
 
 pub use listener::{Listener, Sockets};
 pub use rooms::{Readiness, Rooms};

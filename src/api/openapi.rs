@@ -9,7 +9,9 @@ use utoipa::openapi::{OpenApi as Description, PathItem, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
-use super::{agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree};
+use super::{
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree, versions,
+};
 use crate::protocol::problem::Problem;
 
 #[derive(OpenApi)]
@@ -38,7 +40,9 @@ use crate::protocol::problem::Problem;
         tasks::feedback,
         templates::list,
         templates::show,
-        templates::versions,
+        versions::list,
+        versions::roll_back,
+        versions::lift,
         budgets::list,
         budgets::show,
         budgets::set,

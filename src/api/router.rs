@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
     agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, gate, openapi, status, tasks,
-    templates, tree,
+    templates, tree, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -58,7 +58,9 @@ pub(super) fn table() -> Vec<Route> {
         post("/factory/tasks/{id}/feedback", tasks::feedback).needs(P::GiveFeedback),
         get("/factory/templates", templates::list).needs(P::ReadTemplates),
         get("/factory/templates/{name}", templates::show).needs(P::ReadTemplates),
-        get("/factory/templates/{name}/versions", templates::versions).needs(P::ReadTemplates),
+        get("/factory/templates/{name}/versions", versions::list).needs(P::ReadTemplates),
+        post("/factory/templates/{name}/rollback", versions::roll_back).needs(P::ManageTemplates),
+        delete("/factory/templates/{name}/rollback", versions::lift).needs(P::ManageTemplates),
         get("/factory/budgets", budgets::list).needs(P::ReadBudgets),
         get("/factory/budgets/{scope}", budgets::show).needs(P::ReadBudgets),
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),

@@ -7,11 +7,11 @@ use super::body::{Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
-use crate::control_plane::template::{Kind, Listing, PublishedVersion};
+use crate::control_plane::template::{Kind, Listing};
 use crate::domain::name::TemplateName;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
-use crate::protocol::template::{Template, TemplateVersion};
+use crate::protocol::template::{Template, TemplateRolledBack};
 
 /// Lists templates by name.
 #[utoipa::path(get, path = "/factory/templates", tag = "templates",
@@ -30,23 +30,8 @@ pub(super) async fn show(State(rooms): State<Shared>, Segment(name): Segment) ->
     Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }))
 }
 
-/// Lists the published versions of a template, the newest first.
-#[utoipa::path(get, path = "/factory/templates/{name}/versions", tag = "templates", params(("name" = String, Path)),
-    responses((status = 200, body = Page<TemplateVersion>), (status = "4XX", body = Problem),
-        (status = "5XX", body = Problem)))]
-pub(super) async fn versions(
-    State(rooms): State<Shared>,
-    Segment(name): Segment,
-) -> Answer<Json<Page<TemplateVersion>>> {
-    let name: TemplateName = id("template", &name)?;
-    let versions = rooms.templates.versions(&name).await?;
-    if versions.is_empty() && rooms.templates.listing(&name).is_none() {
-        return Err(ApiError::not_found("template"));
-    }
-    Ok(Json(Page { items: versions.iter().map(version).collect(), next: None }))
-}
-
-fn rendered(listing: &Listing) -> Template {
+/// A template as the API tells it, with all that it inherits.
+pub(super) fn rendered(listing: &Listing) -> Template {
     let template = listing.template.as_ref();
     let version = template.map(|template| &template.version).or(listing.file_version.as_ref());
     Template {
@@ -60,16 +45,14 @@ fn rendered(listing: &Listing) -> Template {
         signature: template.and_then(|template| template.signer.as_ref()).map(render::signature),
         published_at: template.map(|template| template.published_at.to_string()),
         reasons: listing.reasons.clone(),
+        rolled_back: listing.rolled_back.as_ref().map(|mark| TemplateRolledBack {
+            version: mark.version.to_string(),
+            digest: mark.digest.to_string(),
+            by: mark.by.to_string(),
+            at: mark.at.to_string(),
+            from: mark.from.as_ref().map(ToString::to_string),
+        }),
+        pending: listing.pending.as_ref().map(ToString::to_string),
         resolved: None,
-    }
-}
-
-fn version(version: &PublishedVersion) -> TemplateVersion {
-    TemplateVersion {
-        version: version.version.to_string(),
-        digest: version.digest.to_string(),
-        published_at: version.published_at.to_string(),
-        signature: version.signer.as_ref().map(render::signature),
-        current: version.current,
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn tone_of(state: &str) -> Tone {
         "finished" | "running" | "published" | "healthy" => Tone::Good,
         "started" => Tone::Plain,
         "skipped" | "stopped" => Tone::Faint,
-        "in_doubt" | "restarting" | "published_with_refused_edit" | "degraded" => Tone::Warning,
+        "in_doubt" | "restarting" | "published_with_refused_edit" | "rolled_back" | "degraded" => Tone::Warning,
         "failed" | "quarantined" | "refused" => Tone::Bad,
         _ => Tone::Plain,
     }

@@ -24,7 +24,8 @@ pub struct Template {
     pub digest: String,
     /// `agent` or `orchestrator`.
     pub kind: String,
-    /// `published`; `refused` where no version was ever good; `published_with_refused_edit` where the last good version serves.
+    /// `published`; `refused` where no version was ever good, or the one in force is no longer allowed;
+    /// `published_with_refused_edit` where the last good version serves; `rolled_back` where somebody went back to what serves.
     pub status: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,22 +41,85 @@ pub struct Template {
     /// Why the file as it is now is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// That somebody went back to an earlier version, which serves, or is refused, until that is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<TemplateRolledBack>,
+    /// The good version of the file, which is not served because the template is rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
     /// The template with everything that it inherits; in lists it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Value>,
 }
 
-/// One published version of a template.
+/// That somebody went back to an earlier version of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateRolledBack {
+    /// The version that they chose.
+    pub version: String,
+    /// Its digest.
+    pub digest: String,
+    /// The principal's name.
+    pub by: String,
+    /// When.
+    pub at: String,
+    /// The version that was served before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// Which version of a template to go back to: one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollBack {
+    /// The version's number; it has the content that was last published under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How its digest begins: 8 to 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// One time that a version came into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemplatePublication {
+    /// When.
+    pub at: String,
+    /// `edited`, `parent_changed`, `resigned`, `rolled_back`, `lifted` or `restored`.
+    pub cause: String,
+    /// The principal, or the owner of the file, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The SHA-256 of the policy that allowed it.
+    pub policy_digest: String,
+}
+
+/// One published content of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TemplateVersion {
     /// The version.
     pub version: String,
-    /// Its digest.
+    /// The digest of the content with everything that it inherits: a changed parent gives another under the same version.
     pub digest: String,
-    /// When it was published.
+    /// The digest of the file as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_digest: Option<String>,
+    /// When it was first published.
     pub published_at: String,
     /// Who signed it.
     pub signature: Option<TemplateSignature>,
     /// Whether it is served now.
     pub current: bool,
+    /// Why it came into force first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// By whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The SHA-256 of the policy that allowed it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_digest: Option<String>,
+    /// Each time that it came into force, the latest first, 100 at most; none where an older release published it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publications: Vec<TemplatePublication>,
 }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use self::files::{Files, Sign, Verify};
+use self::rollback::Rollback;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::session::Session;
@@ -11,6 +12,7 @@ use super::words;
 use crate::protocol::template::{Template, TemplateSignature, TemplateVersion};
 
 mod files;
+mod rollback;
 
 pub(super) use files::remark_unusable;
 
@@ -32,6 +34,11 @@ pub(super) enum Templates {
         /// The template's name.
         name: String,
     },
+    /// Goes back to a version that was published before. It serves until `--lift`, whatever is edited, also across restarts.
+    #[command(
+        after_help = "Examples:\n  factoryctl templates rollback documentaliste 1.0.0\n  factoryctl templates rollback documentaliste --digest 3f2a9c01\n  factoryctl templates rollback documentaliste --lift"
+    )]
+    Rollback(Rollback),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
     Validate(Files),
@@ -59,6 +66,7 @@ impl Templates {
                 let page = client.versions(&name).await?;
                 output.show(&page, |paint| history(&page.items, paint))?;
             }
+            Self::Rollback(rollback) => rollback.perform(session).await?,
             Self::Validate(files) => return files.validate(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),
@@ -100,6 +108,8 @@ fn detail(template: &Template, paint: Paint) -> String {
     )];
     lines.extend(template.description.clone());
     lines.push(paint.text(Tone::Faint, &format!("sha256 {}", template.digest)));
+    lines.extend(template.rolled_back.as_ref().map(rollback::told));
+    lines.extend(template.pending.as_ref().map(|version| format!("waiting: {version}, until the rollback is lifted")));
     lines.extend(template.reasons.iter().map(|reason| format!("{} {reason}", paint.text(Tone::Bad, "refused:"))));
     lines.extend(template.resolved.as_ref().map(|resolved| format!("\n{resolved:#}")));
     lines.join("\n")

@@ -1,23 +1,28 @@
 //! The actor `templates`: looks when it is told to, one look at a time, and shows what came of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tracing::{error, info, warn};
 
 use crate::journal::events::{Event, Events};
 
-use super::cache::Standing;
+use super::cache::Authority;
+use super::error::Error;
 use super::handle::Shared;
 use super::message::Message;
 use super::metrics::{self, Load};
+use super::orders::Request;
 use super::refresh::{Known, Looked, Workshop, refresh};
 use super::snapshot::Snapshot;
 use super::source::scope::Scope;
 use super::source::watch::{Targets, Watch};
 use super::state::Change;
 
+/// The most requests that wait to be decided.
+const ASKED_MAX: usize = 64;
 /// How long after a failure of the store everything is looked at again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -30,6 +35,9 @@ pub(super) struct Arguments {
     pub(super) events: Events,
 }
 
+/// Who asked.
+type Reply = RpcReplyPort<Result<(), Error>>;
+
 pub(super) struct State {
     workshop: Arc<Workshop>,
     shared: Arc<Shared>,
@@ -38,6 +46,10 @@ pub(super) struct State {
     /// What is to be looked at when the present look is over.
     next: Scope,
     looking: bool,
+    /// What is to be decided when the present look is over, in the order in which it was asked for.
+    asked: VecDeque<(Request, Reply)>,
+    /// Who waits for the present look.
+    answering: Option<Reply>,
     _watch: Option<Watch>,
 }
 
@@ -67,10 +79,18 @@ impl Actor for TemplatesActor {
                 None
             }
         };
-        let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await?;
-        let known = Arc::default();
-        let mut state =
-            State { workshop, shared, events, known, next: Scope::default(), looking: false, _watch: watch };
+        let looked = refresh(workshop.clone(), Arc::default(), Scope::all(), None).await?;
+        let mut state = State {
+            workshop,
+            shared,
+            events,
+            known: Arc::default(),
+            next: Scope::default(),
+            looking: false,
+            asked: VecDeque::new(),
+            answering: None,
+            _watch: watch,
+        };
         state.show(looked);
         Ok(state)
     }
@@ -86,11 +106,22 @@ impl Actor for TemplatesActor {
             Message::Distrusted(name) => {
                 state.next.doubted.insert(name);
             }
+            Message::Asked(request, reply) if state.asked.len() >= ASKED_MAX => {
+                self::reply(Some(reply), Err(Error::Busy(request.name)));
+            }
+            Message::Asked(request, reply) => state.asked.push_back((*request, reply)),
             Message::Looked(looked) => {
                 state.looking = false;
+                let waiting = state.answering.take();
                 match *looked {
-                    Ok(looked) => state.show(looked),
+                    Ok(looked) => {
+                        let answer = looked.answer.clone();
+                        state.show(looked);
+                        // After it is shown: whoever is answered reads their own writes.
+                        reply(waiting, answer);
+                    }
                     Err(fault) => {
+                        reply(waiting, Err(fault.clone()));
                         error!(%fault, "templates are as they were; looking again soon");
                         let _timer = myself.send_after(RETRY_AFTER, || Message::Due(Scope::all()));
                     }
@@ -105,12 +136,14 @@ impl Actor for TemplatesActor {
 impl State {
     /// Begins the next look, unless one is under way.
     fn look(&mut self, myself: &ActorRef<Message>) {
-        if self.looking || self.next.is_empty() {
+        if self.looking || (self.next.is_empty() && self.asked.is_empty()) {
             return;
         }
         self.looking = true;
         let scope = std::mem::take(&mut self.next);
-        let look = refresh(self.workshop.clone(), self.known.clone(), scope);
+        let (request, reply) = self.asked.pop_front().unzip();
+        self.answering = reply;
+        let look = refresh(self.workshop.clone(), self.known.clone(), scope, request);
         let myself = myself.clone();
         let _task = tokio::spawn(async move {
             let looked = Box::new(look.await);
@@ -121,7 +154,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, keys_changed } = looked;
+        let Looked { known, changes, keys_changed, .. } = looked;
         let listeners = self.shared.on_publish.load();
         for change in &changes {
             if let Change::Published { good, .. } = change {
@@ -130,8 +163,8 @@ impl State {
         }
         let before = self.shared.snapshot.load();
         let required = self.workshop.settings.enable_signature_validation;
-        let standing = Standing::of(required.then(|| known.trust.clone()));
-        let snapshot = Snapshot::of(&known.catalog, &before, standing);
+        let authority = Authority::of(required.then(|| known.trust.clone()));
+        let snapshot = Snapshot::of(&known.catalog, &before, authority);
         drop(before);
         self.shared.snapshot.store(Arc::new(snapshot));
         if keys_changed {
@@ -165,11 +198,35 @@ impl State {
                 let event = Event::new("template_refused").with("template_name", name).with("version", version);
                 self.events.publish(event.with("reasons", reasons.join("; ")));
             }
+            Change::RolledBack { name, mark, .. } => {
+                info!(template = %name, version = %mark.version, digest = %mark.digest, by = %mark.by, "template rolled back");
+                let event = Event::new("template_rolled_back")
+                    .with("template_name", name)
+                    .with("version", &mark.version)
+                    .with("digest", mark.digest);
+                self.events.publish(event.with("by", &mark.by));
+            }
+            Change::Lifted { name, by, .. } => {
+                info!(template = %name, %by, "the template's file speaks again");
+                self.events.publish(Event::new("template_rollback_lifted").with("template_name", name).with("by", by));
+            }
+            Change::Held { name, version } => {
+                info!(template = %name, %version, "a good edit waits: the template is rolled back");
+                let event = Event::new("template_edit_held").with("template_name", name);
+                self.events.publish(event.with("version", version));
+            }
             Change::Withdrawn { name } => {
                 metrics::loaded(Load::Withdrawn);
                 info!(template = %name, "template withdrawn");
                 self.events.publish(Event::new("template_withdrawn").with("template_name", name));
             }
         }
+    }
+}
+
+fn reply(waiting: Option<Reply>, answer: Result<(), Error>) {
+    if let Some(port) = waiting {
+        // Whoever asked may have gone; what was decided stands.
+        let _gone = port.send(answer).is_err();
     }
 }

@@ -34,14 +34,14 @@ const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The keys that are trusted at one moment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Standing {
+pub(super) struct Authority {
     /// None where signatures are not required.
     pub(super) trust: Option<Arc<TrustStore>>,
     /// Tells these keys from others, so that what was verified against others is not found.
     mark: u64,
 }
 
-impl Standing {
+impl Authority {
     pub(super) fn of(trust: Option<Arc<TrustStore>>) -> Self {
         let mark = trust.as_ref().map_or(0, |trust| trust.mark());
         Self { trust, mark }
@@ -123,9 +123,9 @@ impl Cache {
     }
 
     /// A version in force, verified lately by the keys of now. Counts the look-up.
-    pub(super) fn get(&self, good: &Good, memo: &Memo, standing: &Standing) -> Result<Arc<Template>, Unfit> {
-        let key = Key::InForce { digest: good.template.digest, seal: good.seal, mark: standing.mark };
-        let remembered = memo.compiled.load().upgrade().filter(|compiled| compiled.mark == standing.mark);
+    pub(super) fn get(&self, good: &Good, memo: &Memo, authority: &Authority) -> Result<Arc<Template>, Unfit> {
+        let key = Key::InForce { digest: good.template.digest, seal: good.seal, mark: authority.mark };
+        let remembered = memo.compiled.load().upgrade().filter(|compiled| compiled.mark == authority.mark);
         let known = match remembered {
             Some(compiled) => Some((compiled, true)),
             None => self.compiled.get(&key).map(|compiled| (compiled, false)),
@@ -141,9 +141,9 @@ impl Cache {
         }
         if self.has_expired(memo) { self.look_ups.expired() } else { self.look_ups.miss() }
         // INVARIANT I69: nothing is served on a verification that is older than `cache_ttl`, or by keys of before.
-        let verified = self.verify(&good.lineage, standing)?;
+        let verified = self.verify(&good.lineage, authority)?;
         let template = Arc::new(good.compile().map_err(Unfit::Damaged)?);
-        let compiled = Arc::new(Compiled { template: template.clone(), verified, mark: standing.mark });
+        let compiled = Arc::new(Compiled { template: template.clone(), verified, mark: authority.mark });
         self.compiled.insert(key, compiled.clone());
         memo.compiled.store(Arc::downgrade(&compiled));
         let since = u64::try_from(verified.at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX);
@@ -181,12 +181,12 @@ impl Cache {
     }
 
     /// Verifies what a template was made from; the verification is as old as its oldest part.
-    fn verify(&self, lineage: &[Link], standing: &Standing) -> Result<Verification, Unfit> {
+    fn verify(&self, lineage: &[Link], authority: &Authority) -> Result<Verification, Unfit> {
         let mut whole = Verification { at: Instant::now(), until: None };
-        let Some(trust) = &standing.trust else { return Ok(whole) };
+        let Some(trust) = &authority.trust else { return Ok(whole) };
         let mut faults = Vec::new();
         for link in lineage {
-            match self.verify_link(link, trust, standing.mark) {
+            match self.verify_link(link, trust, authority.mark) {
                 Ok(part) => {
                     whole.at = whole.at.min(part.at);
                     whole.until = whole.until.into_iter().chain(part.until).min();

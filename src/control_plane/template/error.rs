@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::failure::{Class, Failure, Retry};
-use crate::domain::name::{Digest, TemplateName};
+use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store;
+use crate::supervision::CallError;
 
 use super::format::mistake::Mistake;
+use super::orders::Target;
 use super::trust::signature::Fault;
 
 /// A failure or refusal of the template room.
@@ -32,6 +34,38 @@ pub enum Error {
         /// The digest that was asked for.
         digest: Digest,
     },
+    /// The template was never published so.
+    #[error("template {name} was never published as {target}")]
+    TargetNotFound {
+        /// The template.
+        name: TemplateName,
+        /// What was asked for.
+        target: Target,
+    },
+    /// More than one version has a digest that begins so.
+    #[error("more than one version of template {name} has a digest that begins with {digits}; give more of it")]
+    TargetAmbiguous {
+        /// The template.
+        name: TemplateName,
+        /// The beginning that was given.
+        digits: String,
+    },
+    /// A version may not be served any more.
+    #[error("roll template {name} back to {version}: {}", reasons.join("; "))]
+    RollbackRefused {
+        /// The template.
+        name: TemplateName,
+        /// The version.
+        version: Version,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// As many requests wait as may.
+    #[error("decide about template {0}: too many decisions wait")]
+    Busy(TemplateName),
+    /// The actor gave no answer.
+    #[error("ask the templates: {0}")]
+    Unavailable(#[from] CallError),
     /// The first look at the templates is not over.
     #[error("templates are not read yet")]
     NotReady,
@@ -98,6 +132,11 @@ impl Failure for Error {
             Self::NotFound(_) => "template_not_found",
             Self::Refused { .. } => "template_refused",
             Self::VersionNotFound { .. } => "template_version_not_found",
+            Self::TargetNotFound { .. } => "template_version_not_found",
+            Self::TargetAmbiguous { .. } => "template_version_ambiguous",
+            Self::RollbackRefused { .. } => "template_rollback_refused",
+            Self::Busy(_) => "templates_busy",
+            Self::Unavailable(_) => "templates_unavailable",
             Self::NotReady => "templates_not_ready",
             Self::Store(error) => error.code(),
             Self::Stored { .. } => "store_read_failed",
@@ -112,8 +151,13 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::NotFound(_) | Self::VersionNotFound { .. } => Class::NotFound,
-            Self::Refused { .. } | Self::Invalid { .. } | Self::Signature { .. } => Class::Refused,
+            Self::NotFound(_) | Self::VersionNotFound { .. } | Self::TargetNotFound { .. } => Class::NotFound,
+            Self::TargetAmbiguous { .. } => Class::Conflict,
+            Self::Busy(_) => Class::Overload,
+            Self::Unavailable(_) => Class::Unavailable,
+            Self::Refused { .. } | Self::RollbackRefused { .. } | Self::Invalid { .. } | Self::Signature { .. } => {
+                Class::Refused
+            }
             Self::NotReady => Class::Unavailable,
             Self::Store(error) => error.class(),
             Self::Stored { .. } | Self::Interrupted(_) | Self::File { .. } => Class::Internal,
@@ -124,11 +168,14 @@ impl Failure for Error {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::NotReady => Retry::After(Duration::from_secs(1)),
+            Self::NotReady | Self::Busy(_) | Self::Unavailable(_) => Retry::After(Duration::from_secs(1)),
             Self::Store(error) => error.retry(),
             Self::NotFound(_)
             | Self::Refused { .. }
             | Self::VersionNotFound { .. }
+            | Self::TargetNotFound { .. }
+            | Self::TargetAmbiguous { .. }
+            | Self::RollbackRefused { .. }
             | Self::Stored { .. }
             | Self::Interrupted(_)
             | Self::File { .. }
@@ -141,9 +188,15 @@ impl Failure for Error {
 
     fn detail(&self) -> String {
         match self {
-            Self::NotFound(_) | Self::Refused { .. } | Self::VersionNotFound { .. } | Self::NotReady => {
-                self.to_string()
-            }
+            Self::NotFound(_)
+            | Self::Refused { .. }
+            | Self::VersionNotFound { .. }
+            | Self::TargetNotFound { .. }
+            | Self::TargetAmbiguous { .. }
+            | Self::RollbackRefused { .. }
+            | Self::NotReady => self.to_string(),
+            Self::Busy(_) => "too many decisions about templates wait; try again soon".to_owned(),
+            Self::Unavailable(_) => "templates cannot be asked at the moment".to_owned(),
             Self::Store(error) => error.detail(),
             Self::Stored { .. } => "a stored template cannot be read".to_owned(),
             Self::Interrupted(_) => "looking at the templates was interrupted".to_owned(),

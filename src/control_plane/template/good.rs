@@ -48,6 +48,11 @@ impl Good {
         Ok(Self::new(&template, Packed::plain(&canonical), vec![own]))
     }
 
+    /// Whether another has the same content, made from the same files with the same signatures.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        (self.template.digest, self.seal) == (other.template.digest, other.seal)
+    }
+
     /// The typed form, which is made anew each time.
     pub(super) fn compile(&self) -> Result<Template, String> {
         let Summary { digest, signer, published_at, .. } = &*self.template;

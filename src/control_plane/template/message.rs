@@ -1,8 +1,11 @@
 //! The mailbox of the actor `templates`.
 
+use ractor::RpcReplyPort;
+
 use crate::domain::name::TemplateName;
 
 use super::error::Error;
+use super::orders::Request;
 use super::refresh::Looked;
 use super::source::scope::Scope;
 
@@ -12,6 +15,8 @@ pub(super) enum Message {
     Due(Scope),
     /// From a look-up, once for each snapshot: the version in force could not be verified any more.
     Distrusted(TemplateName),
+    /// From the API, on behalf of an operator. Answered when what came of it is durable and served.
+    Asked(Box<Request>, RpcReplyPort<Result<(), Error>>),
     /// From the actor's own task: a look is over.
     Looked(Box<Result<Looked, Error>>),
 }

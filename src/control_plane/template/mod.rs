@@ -27,7 +27,9 @@ mod handle;
 mod message;
 mod metrics;
 mod model;
+mod orders;
 mod refresh;
+mod rollback;
 pub mod signing;
 mod snapshot;
 mod source;
@@ -35,6 +37,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod version;
 
 pub use archive::VERSIONS_MAX;
 pub use archive::dictionary::{DICTIONARY_BYTES_MAX, Dictionary, Press, Pressing, SAMPLE_BYTES_MAX};
@@ -44,13 +47,15 @@ pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
 pub use format::inherit::{EXTENDS_MAX, resolve as resolved};
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
-pub use handle::{OnPublish, PublishedVersion, Templates};
+pub use handle::{Event, OnPublish, PublishedVersion, Templates};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Summary, Supervision, Template,
 };
+pub use orders::{DIGEST_DIGITS_MIN, Target};
 pub use snapshot::{Listing, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
 pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
 pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};
+pub use version::{By, Cause, PUBLICATIONS_MAX, RolledBack};

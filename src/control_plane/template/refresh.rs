@@ -1,12 +1,14 @@
 //! One look at the world: read what changed, decide, make it durable. The actor then shows the outcome to everybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::unistd::{Uid, User};
 use tracing::{error, warn};
 
 use crate::config::settings;
+use crate::control_plane::audit;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{TemplateName, Version};
@@ -17,11 +19,13 @@ use super::archive::packing::Packing;
 use super::archive::shelf::{Shelf, Trained};
 use super::error::Error;
 use super::good::{Good, Rules};
+use super::orders::Request;
 use super::source::directory::{self, Listed};
 use super::source::look::{self, Bytes};
 use super::source::scope::Scope;
-use super::state::{Catalog, Change, Decision, Doubt, News, Published, decide};
+use super::state::{Catalog, Change, Decision, Doubt, News, decide};
 use super::trust::TrustStore;
+use super::version::{BASE_LAYER, Past, Pin, Published, Standing};
 
 /// Where everything comes from and goes to.
 pub(super) struct Workshop {
@@ -46,6 +50,8 @@ pub(super) struct Looked {
     pub(super) changes: Vec<Change>,
     /// Whether the trusted keys are others than before.
     pub(super) keys_changed: bool,
+    /// What a request came to.
+    pub(super) answer: Result<(), Error>,
 }
 
 /// A look with what must become durable before it is shown.
@@ -53,20 +59,33 @@ struct Written {
     looked: Looked,
     batches: Vec<Batch>,
     trained: Option<Trained>,
+    /// What the audit log is to say of a request.
+    entry: Option<audit::Entry>,
 }
 
-/// Looks at what the scope says.
+/// Looks at what the scope says, and does what is asked for.
 ///
 /// # Errors
 /// The store failed: nothing of the look may be shown.
-pub(super) async fn refresh(workshop: Arc<Workshop>, known: Arc<Known>, scope: Scope) -> Result<Looked, Error> {
+pub(super) async fn refresh(
+    workshop: Arc<Workshop>,
+    known: Arc<Known>,
+    scope: Scope,
+    request: Option<Request>,
+) -> Result<Looked, Error> {
     let store = workshop.store.clone();
     let shelf = workshop.shelf.clone();
-    let Written { looked, batches, trained } = tokio::task::spawn_blocking(move || workshop.look(&known, &scope))
-        .await
-        .map_err(|fault| Error::Interrupted(fault.to_string()))??;
+    let written = tokio::task::spawn_blocking(move || workshop.look(&known, &scope, request.as_ref()));
+    let Written { looked, batches, trained, entry } =
+        written.await.map_err(|fault| Error::Interrupted(fault.to_string()))??;
     // INVARIANT: a version is durable before anyone is served it.
-    for batch in batches {
+    let audited = entry.map(audit::Entry::into_batch);
+    let mut batches = batches.into_iter();
+    let first = match (batches.next(), audited) {
+        (Some(first), Some(audited)) => Some(first.and(audited)),
+        (first, audited) => first.or(audited),
+    };
+    for batch in first.into_iter().chain(batches) {
         store.commit(batch).await?;
     }
     if let Some(trained) = trained {
@@ -76,7 +95,7 @@ pub(super) async fn refresh(workshop: Arc<Workshop>, known: Arc<Known>, scope: S
 }
 
 impl Workshop {
-    fn look(&self, known: &Known, scope: &Scope) -> Result<Written, Error> {
+    fn look(&self, known: &Known, scope: &Scope, request: Option<&Request>) -> Result<Written, Error> {
         let reload = scope.keys || !scope.doubted.is_empty();
         let trust = if reload { Arc::new(self.load_keys(&known.trust)) } else { known.trust.clone() };
         let keys_changed = !trust.same_as(&known.trust);
@@ -88,17 +107,26 @@ impl Workshop {
         let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
         news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.doubted.clone()) };
         self.ask_archive(&known.catalog, &mut news)?;
+        let order = request.map(|request| self.order(&known.catalog, &news, request, &rules, now)).transpose();
+        let (answer, order) = match order {
+            Ok(order) => (Ok(()), order.flatten()),
+            Err(fault @ (Error::Store(_) | Error::Stored { .. })) => return Err(fault),
+            Err(refused) => (Err(refused), None),
+        };
+        news.order = order;
+        let entry = request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().under(policy.digest()));
         let (first_seen, repeat) = (unknown(&known.catalog, &news), news.clone());
         let decision = decide(&known.catalog, news, &rules, now);
-        let decision = match self.recall(&decision, first_seen, &rules)? {
+        let mut decision = match self.recall(&decision, first_seen, &rules)? {
             recalled if recalled.is_empty() => decision,
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
+        name_owners(&mut decision.changes);
         let packing = Packing::begin(&self.store, &self.shelf, &decision.catalog, now)?;
         let Decision { catalog, changes } = packing.pack(decision)?;
         let batches = archive::batches(&changes, &packing)?;
-        let trained = packing.trained().cloned();
-        Ok(Written { looked: Looked { known: Known { catalog, trust }, changes, keys_changed }, batches, trained })
+        let looked = Looked { known: Known { catalog, trust }, changes, keys_changed, answer };
+        Ok(Written { looked, batches, trained: packing.trained().cloned(), entry })
     }
 
     fn load_keys(&self, before: &TrustStore) -> TrustStore {
@@ -154,8 +182,10 @@ impl Workshop {
     /// Asks the store about versions that the catalog does not know.
     fn ask_archive(&self, catalog: &Catalog, news: &mut News) -> Result<(), Error> {
         let mut history: Vec<((TemplateName, Version), Published)> = Vec::new();
-        let mut current = Vec::new();
         for (name, seen) in &news.seen {
+            if !catalog.past.contains_key(name) {
+                news.past.push((name.clone(), self.past(name)?));
+            }
             let Ok(checked) = &seen.outcome else { continue };
             let key = (name.clone(), checked.document.version().clone());
             if !catalog.history.contains_key(&key)
@@ -163,15 +193,37 @@ impl Workshop {
             {
                 history.push((key, published));
             }
-            if !catalog.current.contains_key(name)
-                && let Some(digest) = unless_damaged(archive::current(&self.store, name))?
-            {
-                current.push((name.clone(), digest));
-            }
         }
         news.history = history;
-        news.current = current;
         Ok(())
+    }
+
+    /// What the store keeps about a template.
+    fn past(&self, name: &TemplateName) -> Result<Past, Error> {
+        let current = unless_damaged(archive::current(&self.store, name))?;
+        let (standing, damaged) = match archive::standing(&self.store, name) {
+            Err(fault) => {
+                // Whether somebody went back is not known: serving the file might be what they decided against.
+                error!(template = %name, %fault, "what is known about a template's versions is damaged");
+                let reason = "the record of its versions is damaged; decide with templates rollback which one serves";
+                (unless_damaged::<Standing>(Err(fault))?, Some(Pin { mark: None, good: Err(reason.to_owned()) }))
+            }
+            Ok(standing) => (standing, None),
+        };
+        let Some(standing) = standing else {
+            let (floor, next) = archive::reckon(&self.store, name)?;
+            let mut past = Past { current, next, pin: damaged, ..Past::default() };
+            floor.iter().for_each(|version| past.raise(BASE_LAYER, version));
+            return Ok(past);
+        };
+        let pin = standing.pin.map(|mark| {
+            let content = unless_damaged(archive::content(&self.store, &self.shelf, name, mark.digest));
+            content.map(|content| {
+                let good = content.map(Arc::new).ok_or_else(|| format!("the content of {} is damaged", mark.version));
+                Pin { mark: Some(mark), good }
+            })
+        });
+        Ok(Past { current, floors: standing.floors, next: standing.next, pin: pin.transpose()? })
     }
 
     /// Versions that were in force before a restart and whose files are refused now: the last good goes on serving, if keys
@@ -184,7 +236,8 @@ impl Workshop {
     ) -> Result<Vec<Good>, Error> {
         let mut recalled = Vec::new();
         for name in names {
-            if decision.catalog.entries.get(&name).is_none_or(|entry| entry.good.is_some()) {
+            let rolled_back = decision.catalog.past.get(&name).is_some_and(|past| past.pin.is_some());
+            if rolled_back || decision.catalog.entries.get(&name).is_none_or(|entry| entry.good.is_some()) {
                 continue;
             }
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
@@ -195,6 +248,22 @@ impl Workshop {
             }
         }
         Ok(recalled)
+    }
+}
+
+/// Gives the owners of files their names, as far as the host knows them.
+fn name_owners(changes: &mut [Change]) {
+    let mut names: BTreeMap<u32, Option<Arc<str>>> = BTreeMap::new();
+    for change in changes {
+        let Change::Published { record: Some(entry), .. } = change else { continue };
+        let by = &mut entry.publication.by;
+        if let (None, Some(uid)) = (&by.name, by.uid) {
+            let known = names.entry(uid).or_insert_with(|| {
+                let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+                user.map(|user| user.name.into())
+            });
+            by.name.clone_from(known);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signing, verifying and validating single files, without a daemon and without settings.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -178,14 +178,27 @@ fn read_template(path: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|reason| Error::Invalid { path: path.to_owned(), mistakes: vec![Mistake::at("", reason)] })
 }
 
+/// A file's content, and whose it is.
+pub(super) struct Owned {
+    pub(super) bytes: Vec<u8>,
+    /// The number of its owner.
+    pub(super) owner: u32,
+}
+
 /// Reads a file up to one byte more than the limit, so that whoever parses it sees that it is too large.
 pub(super) fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
+    read_owned(path, bytes_max).map(|file| file.bytes)
+}
+
+/// [`read_bounded`], with the owner of the very file that was read.
+pub(super) fn read_owned(path: &Path, bytes_max: usize) -> Result<Owned, Error> {
     let told = |fault: std::io::Error| file("read", path, &fault);
     let opened = std::fs::File::open(path).map_err(told)?;
+    let owner = opened.metadata().map_err(told)?.uid();
     let mut bytes = Vec::new();
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let _read = opened.take(limit).read_to_end(&mut bytes).map_err(told)?;
-    Ok(bytes)
+    Ok(Owned { bytes, owner })
 }
 
 /// Puts a whole file in a path's place at once: whoever watches never sees half a signature.

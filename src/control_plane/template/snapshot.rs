@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::domain::name::{Capability, TemplateName, Version};
 
 use super::archive::packed::Packed;
-use super::cache::{Memo, Standing};
+use super::cache::{Memo, Authority};
 use super::error::Error;
 use super::good::Good;
 use super::model::Summary;
 use super::state::{Catalog, Entry};
+use super::version::{Past, RolledBack};
 
 /// How a template stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Status {
     Refused,
     /// Its file is refused; the last good version serves.
     PublishedWithRefusedEdit,
+    /// Somebody went back to what is served; its file is judged and not served.
+    RolledBack,
 }
 
 impl Status {
@@ -34,6 +37,7 @@ impl Status {
             Self::Published => "published",
             Self::Refused => "refused",
             Self::PublishedWithRefusedEdit => "published_with_refused_edit",
+            Self::RolledBack => "rolled_back",
         }
     }
 }
@@ -53,6 +57,10 @@ pub struct Listing {
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+    /// That somebody went back, also where the version that they chose is refused.
+    pub rolled_back: Option<RolledBack>,
+    /// The good version of the file, which waits until that is lifted.
+    pub pending: Option<Version>,
 }
 
 impl Listing {
@@ -87,7 +95,7 @@ pub(super) struct Snapshot {
     /// Whether the first look is over.
     pub(super) ready: bool,
     /// By whose signatures versions are verified when they are activated.
-    pub(super) standing: Standing,
+    pub(super) authority: Authority,
     by_name: HashMap<TemplateName, Arc<Served>>,
     by_capability: HashMap<Capability, Vec<Arc<Summary>>>,
 }
@@ -125,20 +133,21 @@ impl Served {
 
 impl Snapshot {
     /// A picture of the catalog.
-    pub(super) fn of(catalog: &Catalog, before: &Self, standing: Standing) -> Self {
-        let mut snapshot = Self { ready: true, standing, ..Self::default() };
+    pub(super) fn of(catalog: &Catalog, before: &Self, authority: Authority) -> Self {
+        let mut snapshot = Self { ready: true, authority, ..Self::default() };
         for (name, entry) in &catalog.entries {
             let earlier = before.by_name.get(name).map(Arc::as_ref);
-            snapshot.insert(Arc::new(Served::of(listing(name, entry), entry.good.clone(), earlier)));
+            let listing = listing(name, entry, catalog.past.get(name));
+            snapshot.insert(Arc::new(Served::of(listing, entry.good.clone(), earlier)));
         }
         snapshot
     }
 
     /// The same picture with other keys.
     #[cfg(test)]
-    pub(super) fn with(&self, standing: Standing) -> Self {
+    pub(super) fn with(&self, authority: Authority) -> Self {
         let Self { ready, by_name, by_capability, .. } = self;
-        Self { ready: *ready, standing, by_name: by_name.clone(), by_capability: by_capability.clone() }
+        Self { ready: *ready, authority, by_name: by_name.clone(), by_capability: by_capability.clone() }
     }
 
     /// A picture of templates that nothing watches.
@@ -147,7 +156,7 @@ impl Snapshot {
         for good in goods.into_iter().map(Arc::new) {
             let name = good.template.name.clone();
             let entry = Entry { good: Some(good.clone()), ..Entry::default() };
-            snapshot.insert(Arc::new(Served::of(listing(&name, &entry), Some(good), None)));
+            snapshot.insert(Arc::new(Served::of(listing(&name, &entry, None), Some(good), None)));
         }
         snapshot
     }
@@ -185,11 +194,13 @@ impl Snapshot {
     }
 }
 
-fn listing(name: &TemplateName, entry: &Entry) -> Listing {
-    let status = match (&entry.good, entry.reasons.is_empty()) {
-        (Some(_), true) => Status::Published,
-        (Some(_), false) => Status::PublishedWithRefusedEdit,
-        (None, _) => Status::Refused,
+fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
+    let rolled_back = past.and_then(Past::rolled_back);
+    let status = match (&entry.good, rolled_back, entry.reasons.is_empty()) {
+        (Some(_), Some(_), _) => Status::RolledBack,
+        (Some(_), None, true) => Status::Published,
+        (Some(_), None, false) => Status::PublishedWithRefusedEdit,
+        (None, _, _) => Status::Refused,
     };
     Listing {
         name: name.clone(),
@@ -198,5 +209,7 @@ fn listing(name: &TemplateName, entry: &Entry) -> Listing {
         packed: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
+        rolled_back: rolled_back.cloned(),
+        pending: entry.pending.as_ref().map(|good| good.template.version.clone()),
     }
 }

@@ -7,13 +7,14 @@
 //!     +----------> refused -----------+<-----------------------+   file good again
 //! any state -- file gone --> (withdrawn)
 //! published -- key or policy no longer allow it --> refused
+//! published -- somebody goes back --> rolled back: files are judged and held -- lifted --> what the file says
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, TemplateName, Version};
+use crate::domain::name::{TemplateName, Version};
 
 use super::archive::packed::Packed;
 use super::format::document;
@@ -23,6 +24,7 @@ use super::good::{Good, Link, Rules};
 use super::model::Signer;
 use super::source::look::{Checked, Seen};
 use super::trust::signature::Fault;
+use super::version::{self, BASE_LAYER, By, Cause, Order, Past, Publication, Published, RolledBack, Standing};
 
 /// Everything that is known about the templates.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +32,8 @@ pub(super) struct Catalog {
     pub(super) entries: BTreeMap<TemplateName, Entry>,
     /// Versions that were ever published, as far as they were asked for.
     pub(super) history: BTreeMap<(TemplateName, Version), Published>,
-    /// The digest that the store names as the one in force.
-    pub(super) current: BTreeMap<TemplateName, Digest>,
+    /// What the store keeps about each of the entries.
+    pub(super) past: BTreeMap<TemplateName, Past>,
 }
 
 /// One template.
@@ -39,23 +41,12 @@ pub(super) struct Catalog {
 pub(super) struct Entry {
     /// The file as it is now.
     pub(super) seen: Option<Arc<Seen>>,
-    /// The last good version.
+    /// The version that is served: the last good one, or the one that somebody went back to.
     pub(super) good: Option<Arc<Good>>,
-    /// Why the file as it is now is refused; empty when it is the one that is served.
+    /// Why the file as it is now is refused, or the version that somebody went back to; empty when all is well.
     pub(super) reasons: Vec<String>,
-}
-
-/// One published version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Published {
-    /// The digest of the file as written: under this version it never changes.
-    pub(super) own: Digest,
-    /// The digest of the resolved template: it changes with the parents.
-    pub(super) resolved: Digest,
-    /// The files and signatures that made it.
-    pub(super) seal: [u8; 32],
-    pub(super) signer: Option<Signer>,
-    pub(super) published_at: Timestamp,
+    /// What the file comes to while the template is rolled back, where that is another version.
+    pub(super) pending: Option<Arc<Good>>,
 }
 
 /// What was found out since the last decision.
@@ -69,8 +60,10 @@ pub(super) struct News {
     pub(super) recalled: Vec<Good>,
     /// What the store knows about the versions of `seen`.
     pub(super) history: Vec<((TemplateName, Version), Published)>,
-    /// What the store names as in force.
-    pub(super) current: Vec<(TemplateName, Digest)>,
+    /// What the store keeps about those of `seen` that nothing was known about.
+    pub(super) past: Vec<(TemplateName, Past)>,
+    /// What somebody decided.
+    pub(super) order: Option<Order>,
     /// Good versions to be checked again.
     pub(super) doubt: Doubt,
 }
@@ -104,8 +97,14 @@ pub(super) enum Change {
     Published {
         good: Arc<Good>,
         /// What the store must know first; nothing after a restart that changed nothing.
-        record: Option<Published>,
+        record: Option<Box<version::Entry>>,
     },
+    /// A template serves what somebody decided, whatever its file says.
+    RolledBack { name: TemplateName, mark: Box<RolledBack>, standing: Box<Standing> },
+    /// A template's file speaks again.
+    Lifted { name: TemplateName, by: Arc<str>, standing: Box<Standing> },
+    /// A good file is not served, because the template is rolled back.
+    Held { name: TemplateName, version: Version },
     /// A file is refused for new reasons.
     Refused { name: TemplateName, version: Option<Version>, reasons: Vec<String>, fault: Option<Fault> },
     /// A template is not served any more.
@@ -125,10 +124,11 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     let mut catalog = before.clone();
     let mut changes = Vec::new();
     catalog.history.extend(news.history);
-    catalog.current.extend(news.current);
+    catalog.past.extend(news.past);
     for name in news.gone {
         if catalog.entries.remove(&name).is_some() {
-            catalog.current.remove(&name);
+            // What the store keeps is read again when the file is back: above all that somebody went back, and how far.
+            catalog.past.remove(&name);
             changes.push(Change::Withdrawn { name });
         }
     }
@@ -140,19 +140,41 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
         changes.push(Change::Published { good, record: None });
     }
     let distrusted = drop_distrusted(&mut catalog, &news.doubt, rules);
+    changes.extend(news.order.as_ref().and_then(|order| catalog.obey(order)));
+    let moment = Moment { before, rules, now, distrusted, order: news.order };
     for name in catalog.parents_first() {
         let verdict = catalog.judge(&name, rules, now);
-        if let Some(change) = catalog.apply(&name, verdict, before, &distrusted) {
-            changes.push(change);
+        if catalog.past.get(&name).is_some_and(|past| past.pin.is_some()) {
+            changes.extend(catalog.hold(&name, verdict, &moment));
+        } else {
+            changes.extend(catalog.apply(&name, verdict, &moment));
         }
     }
     Decision { catalog, changes }
+}
+
+/// What a decision about one template is set beside.
+pub(super) struct Moment<'a> {
+    pub(super) before: &'a Catalog,
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) now: Timestamp,
+    /// Versions that keys or policy have just stopped, and why.
+    pub(super) distrusted: BTreeMap<TemplateName, Vec<String>>,
+    pub(super) order: Option<Order>,
+}
+
+impl Moment<'_> {
+    /// What somebody decided about this template.
+    pub(super) fn order(&self, name: &TemplateName) -> Option<&Order> {
+        self.order.as_ref().filter(|order| order.name() == name)
+    }
 }
 
 /// Takes away good versions that keys or policy no longer allow; returns why.
 fn drop_distrusted(catalog: &mut Catalog, doubt: &Doubt, rules: &Rules<'_>) -> BTreeMap<TemplateName, Vec<String>> {
     let mut distrusted = BTreeMap::new();
     for (name, entry) in catalog.entries.iter_mut().filter(|(name, _)| doubt.concerns(name)) {
+        entry.pending = None;
         if let Some(reasons) = entry.good.as_ref().and_then(|good| rules.recheck(good).err()) {
             entry.good = None;
             distrusted.insert(name.clone(), reasons);
@@ -162,10 +184,10 @@ fn drop_distrusted(catalog: &mut Catalog, doubt: &Doubt, rules: &Rules<'_>) -> B
 }
 
 /// What the file of one template, as it is now, comes to.
-enum Verdict {
+pub(super) enum Verdict {
     /// It is the version that is served already.
     Same,
-    Publish(Good),
+    Publish(Arc<Good>),
     Refuse(Vec<String>, Option<Fault>),
 }
 
@@ -237,8 +259,11 @@ impl Catalog {
         if entry.good.as_ref().is_some_and(|good| good.lineage == lineage) {
             return Verdict::Same;
         }
+        if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.lineage == lineage) {
+            return Verdict::Publish(pending.clone());
+        }
         match self.build(checked, parent.map(Arc::as_ref), lineage, rules, now) {
-            Ok(good) => Verdict::Publish(good),
+            Ok(good) => Verdict::Publish(Arc::new(good)),
             Err(reasons) => Verdict::Refuse(reasons, None),
         }
     }
@@ -263,6 +288,7 @@ impl Catalog {
                 "/version: {version} was published on {at} with other content; a published version never changes, raise the number"
             )]);
         }
+        self.forward(document, published).map_err(|reason| vec![reason])?;
         let resolved = match parent {
             None => document.value.clone(),
             Some(parent) => {
@@ -282,67 +308,157 @@ impl Catalog {
         Ok(Good::new(&template, Packed::plain(&canonical), lineage))
     }
 
-    fn apply(
-        &mut self,
-        name: &TemplateName,
-        verdict: Verdict,
-        before: &Self,
-        distrusted: &BTreeMap<TemplateName, Vec<String>>,
-    ) -> Option<Change> {
-        let earlier = before.entries.get(name);
+    /// INVARIANT: what is published from a layer never goes backwards. A file that is in force already is no news.
+    fn forward(&self, document: &document::Document, published: Option<&Published>) -> Result<(), String> {
+        let (name, version) = (document.name(), document.version());
+        let Some(past) = self.past.get(name) else { return Ok(()) };
+        let in_force = published.is_some_and(|earlier| past.current == Some(earlier.resolved));
+        match past.above(BASE_LAYER, version).filter(|_| !in_force) {
+            None => Ok(()),
+            Some(floor) => Err(format!(
+                "/version: {version} is lower than {floor}, which was published before, and versions never go backwards; raise \
+                 the number, or go back with: factoryctl templates rollback {name} {version}"
+            )),
+        }
+    }
+
+    fn apply(&mut self, name: &TemplateName, verdict: Verdict, moment: &Moment<'_>) -> Option<Change> {
+        let earlier = moment.before.entries.get(name);
         match verdict {
             Verdict::Same => {
                 let entry = self.entries.get_mut(name)?;
                 entry.reasons.clear();
                 let good = entry.good.clone()?;
+                if moment.order(name).is_some() {
+                    let record = self.record(name, &good, moment);
+                    return Some(Change::Published { good, record });
+                }
                 // A version that is served already is news only after a refused edit was taken back.
                 let news = earlier.is_none_or(|earlier| earlier.good.is_none() || !earlier.reasons.is_empty());
                 news.then_some(Change::Published { good, record: None })
             }
             Verdict::Publish(good) => {
-                let record = self.record(name, &good);
+                let record = self.record(name, &good, moment);
                 let entry = self.entries.get_mut(name)?;
-                let good = Arc::new(good);
                 entry.good = Some(good.clone());
+                entry.pending = None;
                 entry.reasons.clear();
                 Some(Change::Published { good, record })
             }
-            Verdict::Refuse(mut reasons, fault) => {
-                let entry = self.entries.get_mut(name)?;
-                reasons.extend(
-                    distrusted
-                        .get(name)
-                        .into_iter()
-                        .flatten()
-                        .filter(|r| !reasons.contains(r))
-                        .cloned()
-                        .collect::<Vec<_>>(),
-                );
-                let same_file = earlier.and_then(|earlier| earlier.seen.as_ref()).map(|seen| seen.fingerprint)
-                    == entry.seen.as_ref().map(|seen| seen.fingerprint);
-                let same_good = earlier.is_some_and(|earlier| earlier.good.is_some() == entry.good.is_some());
-                let known = same_file && same_good && earlier.is_some_and(|earlier| earlier.reasons == reasons);
-                entry.reasons.clone_from(&reasons);
-                let version = entry.seen.as_ref().and_then(|seen| seen.version.clone());
-                (!known).then(|| Change::Refused { name: name.clone(), version, reasons, fault })
+            Verdict::Refuse(reasons, fault) => {
+                let reasons = distrust_too(reasons, moment.distrusted.get(name));
+                self.entries.get_mut(name)?.pending = None;
+                self.refuse(name, reasons, fault, moment)
             }
         }
     }
 
+    /// Notes why a template is refused; tells it where it is news.
+    pub(super) fn refuse(
+        &mut self,
+        name: &TemplateName,
+        reasons: Vec<String>,
+        fault: Option<Fault>,
+        moment: &Moment<'_>,
+    ) -> Option<Change> {
+        let earlier = moment.before.entries.get(name);
+        let entry = self.entries.get_mut(name)?;
+        let same_file = earlier.and_then(|earlier| earlier.seen.as_ref()).map(|seen| seen.fingerprint)
+            == entry.seen.as_ref().map(|seen| seen.fingerprint);
+        let same_good = earlier.is_some_and(|earlier| earlier.good.is_some() == entry.good.is_some());
+        let known = same_file && same_good && earlier.is_some_and(|earlier| earlier.reasons == reasons);
+        entry.reasons.clone_from(&reasons);
+        let version = entry.seen.as_ref().and_then(|seen| seen.version.clone());
+        (!known).then(|| Change::Refused { name: name.clone(), version, reasons, fault })
+    }
+
     /// Notes a version as published; returns what the store does not know yet.
-    fn record(&mut self, name: &TemplateName, good: &Good) -> Option<Published> {
+    pub(super) fn record(
+        &mut self,
+        name: &TemplateName,
+        good: &Good,
+        moment: &Moment<'_>,
+    ) -> Option<Box<version::Entry>> {
+        let digest = good.template.digest;
         let published = Published {
-            own: good.lineage.first().map_or(good.template.digest, |link| link.own),
-            resolved: good.template.digest,
+            own: good.lineage.first().map_or(digest, |link| link.own),
+            resolved: digest,
             seal: good.seal,
             signer: good.template.signer.clone(),
             published_at: good.template.published_at,
         };
-        let in_force = self.current.insert(name.clone(), good.template.digest);
+        let (cause, by) = self.cause(name, good, &published, moment);
+        let past = self.past.entry(name.clone()).or_default();
+        past.raise(BASE_LAYER, &good.template.version);
+        let in_force = past.current.replace(digest);
         let earlier = self.history.insert((name.clone(), good.template.version.clone()), published.clone());
-        let known = in_force == Some(good.template.digest) && earlier.as_ref() == Some(&published);
-        (!known).then_some(published)
+        if in_force == Some(digest) && earlier.as_ref() == Some(&published) && cause.is_none() {
+            return None;
+        }
+        let number = past.next;
+        past.next = number.saturating_add(1);
+        let publication = Publication {
+            at: moment.now,
+            version: good.template.version.clone(),
+            digest,
+            own: published.own,
+            signer: published.signer.clone(),
+            cause: cause.unwrap_or(Cause::Resigned),
+            by,
+            policy: moment.rules.policy.digest(),
+        };
+        Some(Box::new(version::Entry { published, publication, number, standing: past.standing() }))
     }
+
+    /// Why a version comes into force, and by whom; no cause where the store may know all of it already.
+    fn cause(
+        &self,
+        name: &TemplateName,
+        good: &Good,
+        published: &Published,
+        moment: &Moment<'_>,
+    ) -> (Option<Cause>, By) {
+        if let Some(order) = moment.order(name) {
+            let (cause, by) = order.cause();
+            return (Some(cause), by);
+        }
+        let in_force = self.past.get(name).and_then(|past| past.current);
+        let earlier = moment.before.entries.get(name);
+        if in_force == Some(published.resolved) {
+            let stopped = earlier.is_some_and(|earlier| earlier.good.is_none());
+            return if stopped { (Some(Cause::Restored), By::default()) } else { (None, self.owner(name)) };
+        }
+        let lineage = earlier.and_then(|earlier| earlier.good.as_ref()).map(|good| good.lineage.as_slice());
+        let known = self.history.get(&(name.clone(), good.template.version.clone()));
+        match (lineage, known) {
+            (Some([own, parents @ ..]), _) if own.own == published.own && own.version == good.template.version => {
+                let changed = good.lineage.iter().skip(1).find(|link| !parents.contains(link));
+                (Some(Cause::ParentChanged), changed.map(|link| self.owner(&link.name)).unwrap_or_default())
+            }
+            (None, Some(known)) if known.own == published.own => {
+                (Some(if in_force.is_some() { Cause::ParentChanged } else { Cause::Restored }), By::default())
+            }
+            (Some(_) | None, Some(_) | None) => (Some(Cause::Edited), self.owner(name)),
+        }
+    }
+
+    /// Who made a template what it is: who went back, else who owns its file.
+    fn owner(&self, name: &TemplateName) -> By {
+        match self.past.get(name).and_then(Past::rolled_back) {
+            Some(mark) => By::principal(&mark.by),
+            None => By::owner(self.entries.get(name).and_then(|entry| entry.seen.as_ref()).and_then(|seen| seen.owner)),
+        }
+    }
+}
+
+/// The reasons, and those of keys or policy that are not among them.
+pub(super) fn distrust_too(mut reasons: Vec<String>, distrusted: Option<&Vec<String>>) -> Vec<String> {
+    for reason in distrusted.into_iter().flatten() {
+        if !reasons.contains(reason) {
+            reasons.push(reason.clone());
+        }
+    }
+    reasons
 }
 
 /// The files that a template is made from.

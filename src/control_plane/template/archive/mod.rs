@@ -12,7 +12,9 @@ use crate::store::{Batch, Direction, Keyspace, Record, Store};
 use crate::control_plane::template::error::Error;
 use crate::control_plane::template::good::Good;
 
-use crate::control_plane::template::state::{Change, Published};
+use crate::control_plane::template::orders::Target;
+use crate::control_plane::template::state::Change;
+use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
 
 use dictionary::Pressing;
 use packing::Packing;
@@ -23,6 +25,9 @@ use shelf::Shelf;
 const COMMIT_TEMPLATES_MAX: usize = 32;
 /// The most versions of a template that are listed, newest first.
 pub const VERSIONS_MAX: usize = 1_000;
+
+/// Contents whose digests begin alike, as far as they are compared: an odd digit is looked at within them.
+const ALIKE_MAX: usize = 64;
 
 fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
     let name = name.clone();
@@ -112,19 +117,100 @@ fn add(
     pressing: &mut Pressing<'_>,
 ) -> Result<(Batch, usize), Error> {
     match change {
-        Change::Published { good, record: Some(published) } => {
+        Change::Published { good, record: Some(entry) } => {
             let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);
             let told = stored(name);
-            let version_record = record::version_record(published).map_err(&told)?;
+            let version_record = record::version_record(&entry.published).map_err(&told)?;
             let content = record::content_record(good, packing.dictionary(), pressing).map_err(&told)?;
             let current = record::current_record(&digest).map_err(&told)?;
+            let publication = record::publication_record(&entry.publication).map_err(&told)?;
             let batch = batch
                 .put(Keyspace::Template, record::version_key(name, Some(version)), version_record)
                 .put(Keyspace::Template, record::content_key(name, &digest), content)
-                .put(Keyspace::Template, record::current_key(name), current);
-            Ok((batch, 1))
+                .put(Keyspace::Template, record::current_key(name), current)
+                .put(Keyspace::Template, record::publication_key(name, Some(entry.number)), publication);
+            let oldest = entry.number.checked_sub(PUBLICATIONS_MAX);
+            let batch = match oldest {
+                Some(number) => batch.delete(Keyspace::Template, record::publication_key(name, Some(number))),
+                None => batch,
+            };
+            Ok((stand(batch, name, &entry.standing)?, 1))
         }
         Change::Withdrawn { name } => Ok((batch.delete(Keyspace::Template, record::current_key(name)), 1)),
-        Change::Published { record: None, .. } | Change::Refused { .. } => Ok((batch, 0)),
+        Change::RolledBack { name, standing, .. } | Change::Lifted { name, standing, .. } => {
+            Ok((stand(batch, name, standing)?, 1))
+        }
+        Change::Published { record: None, .. } | Change::Refused { .. } | Change::Held { .. } => Ok((batch, 0)),
     }
+}
+
+fn stand(batch: Batch, name: &TemplateName, standing: &Standing) -> Result<Batch, Error> {
+    let written = record::standing_record(standing).map_err(stored(name))?;
+    Ok(batch.put(Keyspace::Template, record::standing_key(name), written))
+}
+
+/// What outlives edits and withdrawal; none where no release that keeps it has published the template. Blocks.
+pub(in crate::control_plane::template) fn standing(
+    store: &Store,
+    name: &TemplateName,
+) -> Result<Option<Standing>, Error> {
+    get(store, name, &record::standing_key(name), record::read_standing)
+}
+
+/// The publications of a template that the log keeps, the latest first. Blocks.
+pub(in crate::control_plane::template) fn publications(
+    store: &Store,
+    name: &TemplateName,
+) -> Result<Vec<Publication>, Error> {
+    let prefix = record::publication_key(name, None);
+    let limit = usize::try_from(PUBLICATIONS_MAX).unwrap_or(usize::MAX);
+    let found = store.range(Keyspace::Template, &prefix, None, Direction::Descending, limit)?;
+    found.iter().map(|(_, found)| record::read_publication(found)).collect::<Result<_, _>>().map_err(stored(name))
+}
+
+/// The digest of the published content that is meant. Blocks.
+///
+/// # Errors
+/// There is none, or the digits that are given begin more than one.
+pub(in crate::control_plane::template) fn find(
+    store: &Store,
+    name: &TemplateName,
+    target: &Target,
+) -> Result<Digest, Error> {
+    let unknown = || Error::TargetNotFound { name: name.clone(), target: target.clone() };
+    let digits = match target {
+        Target::Version(version) => {
+            return published(store, name, version)?.map(|published| published.resolved).ok_or_else(unknown);
+        }
+        Target::Digest(digits) => digits,
+    };
+    let whole = digits.get(..digits.len().saturating_sub(digits.len() % 2)).unwrap_or_default();
+    let begin = hex::decode(whole).map_err(|_| unknown())?;
+    let content_prefix = record::content_prefix(name);
+    let prefix = [content_prefix.as_slice(), &begin].concat();
+    let found = store.survey(Keyspace::Template, &prefix, None, Direction::Ascending, ALIKE_MAX)?;
+    let mut digests = found
+        .iter()
+        .filter_map(|(key, _)| <[u8; 32]>::try_from(key.strip_prefix(content_prefix.as_slice())?).ok())
+        .map(Digest::from_bytes)
+        .filter(|digest| digest.to_string().starts_with(digits.as_str()));
+    match (digests.next(), digests.next()) {
+        (Some(digest), None) => Ok(digest),
+        (None, _) => Err(unknown()),
+        (Some(_), Some(_)) => Err(Error::TargetAmbiguous { name: name.clone(), digits: digits.clone() }),
+    }
+}
+
+/// The versions of a template that is older than what is kept of its standing, and the number of its next publication. Blocks.
+pub(in crate::control_plane::template) fn reckon(
+    store: &Store,
+    name: &TemplateName,
+) -> Result<(Vec<Version>, u64), Error> {
+    let prefix = record::version_key(name, None);
+    let versions = store.survey(Keyspace::Template, &prefix, None, Direction::Ascending, usize::MAX)?;
+    let versions = versions.iter().filter_map(|(key, _)| record::version_of_key(name, key)).collect();
+    let prefix = record::publication_key(name, None);
+    let last = store.survey(Keyspace::Template, &prefix, None, Direction::Descending, 1)?;
+    let number = last.first().and_then(|(key, _)| <[u8; 8]>::try_from(key.strip_prefix(prefix.as_slice())?).ok());
+    Ok((versions, number.map_or(0, |number| u64::from_be_bytes(number).saturating_add(1))))
 }

@@ -61,18 +61,14 @@ impl Packing {
     /// The decision with everything compressed that it made.
     pub(in crate::control_plane::template) fn pack(&self, decision: Decision) -> Result<Decision, Error> {
         let Decision { mut catalog, mut changes } = decision;
-        let mut fresh: Vec<&mut Arc<Good>> = changes
-            .iter_mut()
-            .filter_map(|change| match change {
-                Change::Published { good, .. } => Some(good),
-                Change::Refused { .. } | Change::Withdrawn { .. } => None,
-            })
-            .filter(|good| good.resolved.is_plain())
-            .collect();
+        let kept = catalog.entries.values_mut().flat_map(|entry| [entry.good.as_mut(), entry.pending.as_mut()]);
+        let mut fresh: Vec<&mut Arc<Good>> = kept.flatten().filter(|good| good.resolved.is_plain()).collect();
         self.pack_all(&mut fresh)?;
-        for good in fresh {
-            if let Some(entry) = catalog.entries.get_mut(&good.template.name) {
-                entry.good = Some(good.clone());
+        for change in &mut changes {
+            let Change::Published { good, .. } = change else { continue };
+            let in_force = catalog.entries.get(&good.template.name).and_then(|entry| entry.good.as_ref());
+            if let Some(packed) = in_force.filter(|kept| kept.same_as(good)) {
+                *good = packed.clone();
             }
         }
         Ok(Decision { catalog, changes })

@@ -5,6 +5,8 @@
 //! | `v` name 0 version | the version: its digests, signer and date |
 //! | `d` name 0 digest | the content: the resolved template and the files that made it |
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
+//! | `p` name 0 number | one publication: when, why, by whom, under which policy |
+//! | `s` name | what outlives edits and withdrawal: the highest versions, the next number, that somebody went back |
 //! | `z` id | a dictionary that was trained on this host's templates; the content names it by its id |
 //!
 //! Content has two encodings. The first, of the first release, has the resolved template as plain JSON and is only read. The
@@ -23,17 +25,19 @@ use crate::store::Record;
 use crate::control_plane::template::format::wire::{self, Facts};
 use crate::control_plane::template::good::{Good, Link};
 use crate::control_plane::template::model::Signer;
-use crate::control_plane::template::state::Published;
+use crate::control_plane::template::trust::signature::{Algorithm, Envelope};
+use crate::control_plane::template::version::{By, Cause, Publication, Published, RolledBack, Standing};
 
 use super::dictionary::{Dictionary, Pressing, frame_dictionary};
 use super::packed::Packed;
 use super::shelf::Trained;
-use crate::control_plane::template::trust::signature::{Algorithm, Envelope};
 
 const KIND_VERSION: u8 = 1;
 const KIND_CONTENT: u8 = 2;
 const KIND_CURRENT: u8 = 3;
-const KIND_DICTIONARY: u8 = 4;
+const KIND_PUBLICATION: u8 = 4;
+const KIND_STANDING: u8 = 5;
+const KIND_DICTIONARY: u8 = 6;
 /// The first encoding of every kind.
 const ENCODING: u8 = 1;
 /// The encoding of content that is compressed.
@@ -124,6 +128,62 @@ struct CurrentBody {
     digest: ByteArray<32>,
 }
 
+#[derive(Encode, Decode)]
+struct PublicationBody {
+    #[n(0)]
+    at_micros: i64,
+    #[n(1)]
+    version: String,
+    #[n(2)]
+    digest: ByteArray<32>,
+    #[n(3)]
+    own: ByteArray<32>,
+    #[n(4)]
+    key_id: Option<String>,
+    #[n(5)]
+    algorithm: Option<String>,
+    #[n(6)]
+    cause: String,
+    #[n(7)]
+    by_name: Option<String>,
+    #[n(8)]
+    by_uid: Option<u32>,
+    #[n(9)]
+    policy: ByteArray<32>,
+}
+
+#[derive(Encode, Decode)]
+struct StandingBody {
+    #[n(0)]
+    floors: Vec<FloorBody>,
+    #[n(1)]
+    next: u64,
+    #[n(2)]
+    pin: Option<PinBody>,
+}
+
+#[derive(Encode, Decode)]
+struct FloorBody {
+    #[n(0)]
+    layer: String,
+    #[n(1)]
+    version: String,
+}
+
+#[derive(Encode, Decode)]
+struct PinBody {
+    #[n(0)]
+    version: String,
+    #[n(1)]
+    digest: ByteArray<32>,
+    #[n(2)]
+    by: String,
+    #[n(3)]
+    at_micros: i64,
+    #[n(4)]
+    from: Option<String>,
+}
+
 /// The key of a version; without one, the prefix of all versions of a template.
 pub(in crate::control_plane::template) fn version_key(name: &TemplateName, version: Option<&Version>) -> Vec<u8> {
     [b"v", name.as_str().as_bytes(), &[0], version.map_or("", Version::as_str).as_bytes()].concat()
@@ -136,7 +196,22 @@ pub(in crate::control_plane::template) fn version_of_key(name: &TemplateName, ke
 }
 
 pub(in crate::control_plane::template) fn content_key(name: &TemplateName, digest: &Digest) -> Vec<u8> {
-    [b"d", name.as_str().as_bytes(), &[0], digest.as_bytes()].concat()
+    [content_prefix(name).as_slice(), digest.as_bytes()].concat()
+}
+
+/// What the keys of all contents of a template begin with.
+pub(in crate::control_plane::template) fn content_prefix(name: &TemplateName) -> Vec<u8> {
+    [b"d", name.as_str().as_bytes(), &[0]].concat()
+}
+
+/// The key of a publication; without a number, the prefix of all publications of a template.
+pub(in crate::control_plane::template) fn publication_key(name: &TemplateName, number: Option<u64>) -> Vec<u8> {
+    let prefix = [b"p", name.as_str().as_bytes(), &[0]].concat();
+    number.map_or(prefix.clone(), |number| [prefix.as_slice(), &number.to_be_bytes()].concat())
+}
+
+pub(in crate::control_plane::template) fn standing_key(name: &TemplateName) -> Vec<u8> {
+    [b"s", name.as_str().as_bytes()].concat()
 }
 
 pub(in crate::control_plane::template) fn current_key(name: &TemplateName) -> Vec<u8> {
@@ -158,10 +233,7 @@ pub(in crate::control_plane::template) fn version_record(published: &Published) 
 
 pub(in crate::control_plane::template) fn read_version(record: &Record) -> Result<Published, String> {
     let body: VersionBody = decode(KIND_VERSION, record)?;
-    let signer = match (body.key_id, body.algorithm) {
-        (Some(key_id), Some(word)) => Some(Signer { key_id: parse(&key_id)?, algorithm: algorithm(&word)? }),
-        (None, None) | (Some(_), None) | (None, Some(_)) => None,
-    };
+    let signer = read_signer(body.key_id, body.algorithm)?;
     Ok(Published {
         own: Digest::from_bytes(body.own.into()),
         resolved: Digest::from_bytes(body.resolved.into()),
@@ -177,11 +249,15 @@ pub(in crate::control_plane::template) fn content_record(
     dictionary: &Arc<Dictionary>,
     pressing: &mut Pressing<'_>,
 ) -> Result<Record, String> {
-    let packed = good.resolved.press(dictionary, pressing)?;
-    let (resolved, made_with) = packed.kept();
-    if made_with.map(|one| one.id()) != Some(dictionary.id()) {
-        return Err("was compressed with another dictionary than the files that it was made from".to_owned());
-    }
+    // A version that somebody goes back to may have been compressed with an older dictionary.
+    let (kept, made_with) = good.resolved.kept();
+    let anew;
+    let resolved = if made_with.is_some_and(|one| one.id() == dictionary.id()) {
+        kept
+    } else {
+        anew = pressing.frame(&good.resolved.json()?)?;
+        &anew
+    };
     let lineage = LineageBody { links: good.lineage.iter().map(link_body).collect() };
     let lineage = minicbor::to_vec(&lineage).map_err(|fault| fault.to_string())?;
     let body = PackedBody {
@@ -270,6 +346,81 @@ pub(in crate::control_plane::template) fn current_record(digest: &Digest) -> Res
 
 pub(in crate::control_plane::template) fn read_current(record: &Record) -> Result<Digest, String> {
     decode::<CurrentBody>(KIND_CURRENT, record).map(|body| Digest::from_bytes(body.digest.into()))
+}
+
+pub(in crate::control_plane::template) fn publication_record(publication: &Publication) -> Result<Record, String> {
+    let signer = publication.signer.as_ref();
+    let body = PublicationBody {
+        at_micros: publication.at.micros(),
+        version: publication.version.to_string(),
+        digest: (*publication.digest.as_bytes()).into(),
+        own: (*publication.own.as_bytes()).into(),
+        key_id: signer.map(|signer| signer.key_id.to_string()),
+        algorithm: signer.map(|signer| signer.algorithm.to_string()),
+        cause: publication.cause.as_str().to_owned(),
+        by_name: publication.by.name.as_ref().map(ToString::to_string),
+        by_uid: publication.by.uid,
+        policy: (*publication.policy.as_bytes()).into(),
+    };
+    encode(KIND_PUBLICATION, &body)
+}
+
+pub(in crate::control_plane::template) fn read_publication(record: &Record) -> Result<Publication, String> {
+    let body: PublicationBody = decode(KIND_PUBLICATION, record)?;
+    Ok(Publication {
+        at: Timestamp::from_micros(body.at_micros),
+        version: parse(&body.version)?,
+        digest: Digest::from_bytes(body.digest.into()),
+        own: Digest::from_bytes(body.own.into()),
+        signer: read_signer(body.key_id, body.algorithm)?,
+        cause: Cause::from_word(&body.cause).ok_or_else(|| format!("unknown cause {:?}", body.cause))?,
+        by: By { name: body.by_name.map(Into::into), uid: body.by_uid },
+        policy: Digest::from_bytes(body.policy.into()),
+    })
+}
+
+pub(in crate::control_plane::template) fn standing_record(standing: &Standing) -> Result<Record, String> {
+    let floor = |(layer, version): (&std::sync::Arc<str>, &Version)| FloorBody {
+        layer: layer.to_string(),
+        version: version.to_string(),
+    };
+    let pin = standing.pin.as_ref().map(|pin| PinBody {
+        version: pin.version.to_string(),
+        digest: (*pin.digest.as_bytes()).into(),
+        by: pin.by.to_string(),
+        at_micros: pin.at.micros(),
+        from: pin.from.as_ref().map(ToString::to_string),
+    });
+    encode(
+        KIND_STANDING,
+        &StandingBody { floors: standing.floors.iter().map(floor).collect(), next: standing.next, pin },
+    )
+}
+
+pub(in crate::control_plane::template) fn read_standing(record: &Record) -> Result<Standing, String> {
+    let body: StandingBody = decode(KIND_STANDING, record)?;
+    let floor = |floor: FloorBody| Ok::<_, String>((floor.layer.into(), parse(&floor.version)?));
+    let pin = body.pin.map(|pin| {
+        Ok::<_, String>(RolledBack {
+            version: parse(&pin.version)?,
+            digest: Digest::from_bytes(pin.digest.into()),
+            by: pin.by.into(),
+            at: Timestamp::from_micros(pin.at_micros),
+            from: pin.from.as_deref().map(parse).transpose()?,
+        })
+    });
+    Ok(Standing {
+        floors: body.floors.into_iter().map(floor).collect::<Result<_, _>>()?,
+        next: body.next,
+        pin: pin.transpose()?,
+    })
+}
+
+fn read_signer(key_id: Option<String>, word: Option<String>) -> Result<Option<Signer>, String> {
+    match (key_id, word) {
+        (Some(key_id), Some(word)) => Ok(Some(Signer { key_id: parse(&key_id)?, algorithm: algorithm(&word)? })),
+        (None, None) | (Some(_), None) | (None, Some(_)) => Ok(None),
+    }
 }
 
 fn read_link(body: LinkBody) -> Result<Link, String> {

@@ -9,7 +9,7 @@ use crate::domain::name::TemplateName;
 use super::look::Bytes;
 use crate::control_plane::template::format::compressed;
 use crate::control_plane::template::format::document::TEMPLATE_BYTES_MAX;
-use crate::control_plane::template::signing::{self, COMPRESSED_SUFFIX, TEMPLATE_SUFFIX};
+use crate::control_plane::template::signing::{self, COMPRESSED_SUFFIX, Owned, TEMPLATE_SUFFIX};
 use crate::control_plane::template::trust::signature::SIGNATURE_BYTES_MAX;
 
 /// The most templates in a directory.
@@ -55,26 +55,30 @@ pub(in crate::control_plane::template) fn read(directory: &Path, name: &Template
     let plain = read_file(&path, TEMPLATE_BYTES_MAX).transpose();
     let beside = directory.join(format!("{name}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}"));
     let compressed = read_file(&beside, TEMPLATE_BYTES_MAX).transpose();
-    let document = match (plain, compressed) {
+    let found = match (plain, compressed) {
         (Some(_), Some(_)) => Err(format!(
             "there are both {name}{TEMPLATE_SUFFIX} and {name}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}; remove one of them"
         )),
         (Some(plain), None) => plain,
-        (None, Some(compressed)) => compressed.and_then(|bytes| compressed::decompress(&bytes)),
+        (None, Some(compressed)) => compressed.and_then(|file| {
+            compressed::decompress(&file.bytes).map(|bytes| Owned { bytes, owner: file.owner })
+        }),
         (None, None) => return None,
     };
+    let owner = found.as_ref().ok().map(|file| file.owner);
     let signature = read_file(&signing::signature_path(&path), SIGNATURE_BYTES_MAX);
-    Some(Bytes { document, signature })
+    let signature = signature.map(|found| found.map(|file| file.bytes));
+    Some(Bytes { document: found.map(|file| file.bytes), signature, owner })
 }
 
 /// Reads a regular file; a pipe or device of that name would block for ever.
-fn read_file(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, String> {
+fn read_file(path: &Path, bytes_max: usize) -> Result<Option<Owned>, String> {
     match std::fs::metadata(path) {
         Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(format!("cannot be read: {fault}")),
         Ok(found) if !found.is_file() => Err("cannot be read: not a regular file".to_owned()),
-        Ok(_) => match signing::read_bounded(path, bytes_max) {
-            Ok(bytes) => Ok(Some(bytes)),
+        Ok(_) => match signing::read_owned(path, bytes_max) {
+            Ok(file) => Ok(Some(file)),
             Err(fault) => Err(fault.to_string()),
         },
     }

@@ -17,6 +17,8 @@ pub(in crate::control_plane::template) struct Bytes {
     pub(in crate::control_plane::template) document: Result<Vec<u8>, String>,
     /// The file beside it, if there is one, or why it cannot be read.
     pub(in crate::control_plane::template) signature: Result<Option<Vec<u8>>, String>,
+    /// Whose the template file is, by number.
+    pub(in crate::control_plane::template) owner: Option<u32>,
 }
 
 impl Bytes {
@@ -48,6 +50,8 @@ pub(in crate::control_plane::template) struct Seen {
     /// The version that the file names, also where it is refused.
     pub(in crate::control_plane::template) version: Option<Version>,
     pub(in crate::control_plane::template) outcome: Result<Checked, Refusal>,
+    /// Whose the file is, by number.
+    pub(in crate::control_plane::template) owner: Option<u32>,
 }
 
 /// A file that is good by itself.
@@ -68,8 +72,9 @@ pub(in crate::control_plane::template) struct Refusal {
 
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
-    let fingerprint = bytes.fingerprint();
-    let refused = |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }) };
+    let (fingerprint, owner) = (bytes.fingerprint(), bytes.owner);
+    let refused =
+        |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }), owner };
     let content = match &bytes.document {
         Ok(content) => content,
         Err(reason) => return refused(None, vec![reason.clone()], None),
@@ -92,6 +97,7 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
             fingerprint,
             version: Some(document.version().clone()),
             outcome: Ok(Checked { document, signature }),
+            owner,
         },
         (parsed, signature) => {
             let fault = signature.err();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::archive::packed::Packed;
-use super::super::cache::{Cache, Memo, Standing, TOUCH_EVERY, Unfit};
+use super::super::cache::{Cache, Memo, Authority, TOUCH_EVERY, Unfit};
 use super::super::format::document::{self, Document};
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link};
@@ -21,7 +21,7 @@ const TTL: Duration = Duration::from_secs(60);
 /// Keys in a directory, and templates signed with one of them.
 struct Bench {
     _directory: tempfile::TempDir,
-    standing: Standing,
+    authority: Authority,
     key: PrivateKey,
 }
 
@@ -30,9 +30,9 @@ impl Bench {
         let directory = tempfile::tempdir().expect("a directory");
         let KeyPaths { private, .. } =
             keys::generate(&"ops".parse().expect("id"), Algorithm::Ed25519, directory.path()).expect("keys");
-        let standing = Standing::of(Some(Arc::new(TrustStore::read(Some(directory.path()), None))));
+        let authority = Authority::of(Some(Arc::new(TrustStore::read(Some(directory.path()), None))));
         let key = PrivateKey::read(&private).expect("a key");
-        Self { _directory: directory, standing, key }
+        Self { _directory: directory, authority, key }
     }
 
     fn link(&self, file: &Document) -> Link {
@@ -54,16 +54,16 @@ impl Bench {
     }
 }
 
-fn served(cache: &Cache, good: &Good, memo: &Memo, standing: &Standing) -> Arc<Template> {
-    match cache.get(good, memo, standing) {
+fn served(cache: &Cache, good: &Good, memo: &Memo, authority: &Authority) -> Arc<Template> {
+    match cache.get(good, memo, authority) {
         Ok(template) => template,
         Err(Unfit::Distrusted(reasons)) => panic!("{reasons:?}"),
         Err(Unfit::Damaged(reason)) => panic!("{reason}"),
     }
 }
 
-fn distrusted(cache: &Cache, good: &Good, memo: &Memo, standing: &Standing) -> String {
-    match cache.get(good, memo, standing) {
+fn distrusted(cache: &Cache, good: &Good, memo: &Memo, authority: &Authority) -> String {
+    match cache.get(good, memo, authority) {
         Ok(template) => panic!("{} is served", template.name),
         Err(Unfit::Distrusted(reasons)) => reasons.join("; "),
         Err(Unfit::Damaged(reason)) => panic!("{reason}"),
@@ -74,16 +74,16 @@ fn distrusted(cache: &Cache, good: &Good, memo: &Memo, standing: &Standing) -> S
 async fn a_template_is_compiled_once_until_its_verification_is_too_old() {
     let bench = Bench::new();
     let (cache, memo, good) = (Cache::new(10, TTL), Memo::default(), bench.good("a", &[]));
-    let first = served(&cache, &good, &memo, &bench.standing);
+    let first = served(&cache, &good, &memo, &bench.authority);
     for _ in 0..3 * TOUCH_EVERY {
-        assert!(Arc::ptr_eq(&first, &served(&cache, &good, &memo, &bench.standing)));
+        assert!(Arc::ptr_eq(&first, &served(&cache, &good, &memo, &bench.authority)));
     }
     // A snapshot later the memo is another one.
-    assert!(Arc::ptr_eq(&first, &served(&cache, &good, &Memo::default(), &bench.standing)));
+    assert!(Arc::ptr_eq(&first, &served(&cache, &good, &Memo::default(), &bench.authority)));
     tokio::time::advance(TTL - Duration::from_millis(1)).await;
-    assert!(Arc::ptr_eq(&first, &served(&cache, &good, &memo, &bench.standing)));
+    assert!(Arc::ptr_eq(&first, &served(&cache, &good, &memo, &bench.authority)));
     tokio::time::advance(Duration::from_millis(1)).await;
-    let second = served(&cache, &good, &memo, &bench.standing);
+    let second = served(&cache, &good, &memo, &bench.authority);
     assert!(!Arc::ptr_eq(&first, &second) && first == second, "verified and made anew");
 }
 
@@ -92,16 +92,16 @@ async fn a_template_is_compiled_once_until_its_verification_is_too_old() {
 async fn nothing_is_served_on_a_verification_that_is_too_old_or_by_keys_of_before() {
     let bench = Bench::new();
     let (cache, memo, good) = (Cache::new(10, TTL), Memo::default(), bench.good("a", &[]));
-    served(&cache, &good, &memo, &bench.standing);
-    let nobody = Standing::of(Some(Arc::default()));
+    served(&cache, &good, &memo, &bench.authority);
+    let nobody = Authority::of(Some(Arc::default()));
     assert!(distrusted(&cache, &good, &memo, &nobody).contains("not trusted"), "at once");
     let mut other = bench.good("a", &[]);
     other.lineage[0].signature.as_mut().expect("signed").signature[0] ^= 1;
     let other = Good::new(&other.compile().expect("typed"), other.resolved, other.lineage);
-    assert!(distrusted(&cache, &other, &Memo::default(), &bench.standing).contains("does not fit"), "same content");
+    assert!(distrusted(&cache, &other, &Memo::default(), &bench.authority).contains("does not fit"), "same content");
     tokio::time::advance(TTL).await;
     assert!(distrusted(&cache, &good, &memo, &nobody).contains("not trusted"));
-    served(&cache, &good, &memo, &bench.standing);
+    served(&cache, &good, &memo, &bench.authority);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,15 +109,15 @@ async fn a_child_is_believed_no_longer_than_its_parent() {
     let bench = Bench::new();
     let cache = Cache::new(10, TTL);
     let base = bench.good("base", &[]);
-    served(&cache, &base, &Memo::default(), &bench.standing);
+    served(&cache, &base, &Memo::default(), &bench.authority);
     tokio::time::advance(TTL / 2).await;
     // The parent's verification is half as old as it may be, and so is the child's.
     let (child, memo) = (bench.good("child", &base.lineage), Memo::default());
-    let first = served(&cache, &child, &memo, &bench.standing);
+    let first = served(&cache, &child, &memo, &bench.authority);
     tokio::time::advance(TTL / 2 - Duration::from_millis(1)).await;
-    assert!(Arc::ptr_eq(&first, &served(&cache, &child, &memo, &bench.standing)));
+    assert!(Arc::ptr_eq(&first, &served(&cache, &child, &memo, &bench.authority)));
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert!(!Arc::ptr_eq(&first, &served(&cache, &child, &memo, &bench.standing)));
+    assert!(!Arc::ptr_eq(&first, &served(&cache, &child, &memo, &bench.authority)));
     assert_eq!(cache.verifications(), 2, "a parent's file is verified once for all its children");
 }
 
@@ -128,7 +128,7 @@ async fn the_cache_has_an_end_and_what_it_let_go_is_made_again() {
     let goods: Vec<(Good, Memo)> = (0..64).map(|n| (bench.good(&format!("t{n}"), &[]), Memo::default())).collect();
     for _ in 0..3 {
         for (good, memo) in &goods {
-            assert_eq!(served(&cache, good, memo, &bench.standing).name, good.template.name);
+            assert_eq!(served(&cache, good, memo, &bench.authority).name, good.template.name);
         }
     }
     assert!(cache.settle() <= 8, "{}", cache.settle());
@@ -143,7 +143,7 @@ async fn what_a_task_began_with_is_found_without_being_verified_again() {
     cache.pin(&template);
     assert!(Arc::ptr_eq(&template, &cache.pinned(good.template.digest, None).expect("pinned")));
     // Yet nobody else is served it unverified.
-    let nobody = Standing::of(Some(Arc::default()));
+    let nobody = Authority::of(Some(Arc::default()));
     assert!(distrusted(&cache, &good, &memo, &nobody).contains("not trusted"));
     let name: TemplateName = "a".parse().expect("a name");
     assert_eq!(template.name, name);

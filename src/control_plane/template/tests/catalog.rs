@@ -37,7 +37,8 @@ impl Desk {
                     news.gone.insert(name);
                 }
                 Some(content) => {
-                    let bytes = Bytes { document: Ok(content.to_string().into_bytes()), signature: Ok(None) };
+                    let bytes =
+                        Bytes { document: Ok(content.to_string().into_bytes()), signature: Ok(None), owner: Some(7) };
                     let seen = look(&name, &bytes, None);
                     news.seen.insert(name, Arc::new(seen));
                 }
@@ -63,6 +64,9 @@ fn told(change: &Change) -> String {
             format!("published {} {}{durable}", good.template.name, good.template.version)
         }
         Change::Refused { name, reasons, .. } => format!("refused {name}: {}", reasons.join("; ")),
+        Change::RolledBack { name, mark, .. } => format!("rolled back {name} to {}", mark.version),
+        Change::Lifted { name, .. } => format!("lifted {name}"),
+        Change::Held { name, version } => format!("held {name} {version}"),
         Change::Withdrawn { name } => format!("withdrawn {name}"),
     }
 }

@@ -207,10 +207,10 @@ async fn a_verification_that_fails_again_stops_the_template() {
     let rig = Rig::new();
     rig.put("a", &template("a", "1.0.0"));
     let workshop = rig.workshop();
-    let looked = refresh(workshop.clone(), Arc::default(), Scope::all()).await.expect("looked");
+    let looked = refresh(workshop.clone(), Arc::default(), Scope::all(), None).await.expect("looked");
     std::fs::remove_file(&rig.keys.public).expect("removed");
     let scope = Scope { doubted: [name("a")].into(), ..Scope::default() };
-    let looked = refresh(workshop, Arc::new(looked.known), scope).await.expect("looked");
+    let looked = refresh(workshop, Arc::new(looked.known), scope, None).await.expect("looked");
     assert!(looked.known.catalog.entries[&name("a")].good.is_none());
 }
 

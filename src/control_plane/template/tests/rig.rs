@@ -10,7 +10,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 
 use super::super::actor::{Arguments, TemplatesActor};
-use super::super::cache::Standing;
+use super::super::cache::Authority;
 use super::super::message::Message;
 use super::super::refresh::Workshop;
 use super::super::signing::sign_file;
@@ -158,7 +158,7 @@ impl Started {
 
     /// Has look-ups verify against no key at all, as if those of the snapshot were gone a moment ago.
     pub(super) fn distrust(&self) {
-        self.templates.verify_against(Standing::of(Some(Arc::default())));
+        self.templates.verify_against(Authority::of(Some(Arc::default())));
     }
 
     pub(super) fn version(&self, name: &str) -> String {

@@ -8,44 +8,32 @@ use arc_swap::ArcSwap;
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
-use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, Digest, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, TemplateName};
 use crate::journal::events::Events;
 use crate::store::Store;
 use crate::supervision::{Address, ChildSpec};
 
-use super::actor::{Arguments, TemplatesActor};
-use super::archive::{self, shelf::Shelf};
+mod versions;
+
+pub use self::versions::{Event, PublishedVersion};
+
+use crate::control_plane::template::actor::{Arguments, TemplatesActor};
+use crate::control_plane::template::archive::{self, shelf::Shelf};
 #[cfg(test)]
-use super::cache::Standing;
-use super::cache::{Cache, Unfit};
-use super::error::Error;
-use super::format::document::Document;
-use super::format::mistake::Mistake;
-use super::good::Good;
-use super::message::Message;
-use super::metrics;
-use super::model::{Signer, Summary, Template};
-use super::refresh::Workshop;
-use super::snapshot::{Listing, Snapshot};
+use crate::control_plane::template::cache::Authority;
+use crate::control_plane::template::cache::{Cache, Unfit};
+use crate::control_plane::template::error::Error;
+use crate::control_plane::template::format::document::Document;
+use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::good::Good;
+use crate::control_plane::template::message::Message;
+use crate::control_plane::template::metrics;
+use crate::control_plane::template::model::{Summary, Template};
+use crate::control_plane::template::refresh::Workshop;
+use crate::control_plane::template::snapshot::{Listing, Snapshot};
 
 /// Is told of each version before it is served, and again after a restart of the actor.
 pub type OnPublish = Arc<dyn Fn(&Summary) + Send + Sync>;
-
-/// One published version.
-#[derive(Debug, Clone)]
-pub struct PublishedVersion {
-    /// The version.
-    pub version: Version,
-    /// The digest of its latest resolved content.
-    pub digest: Digest,
-    /// Whose signature made it trusted.
-    pub signer: Option<Signer>,
-    /// When it was published.
-    pub published_at: Timestamp,
-    /// Whether it is served now.
-    pub current: bool,
-}
 
 /// The templates. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
@@ -126,9 +114,9 @@ impl Templates {
 
     /// Replaces the keys of the present snapshot.
     #[cfg(test)]
-    pub(super) fn verify_against(&self, standing: Standing) {
+    pub(super) fn verify_against(&self, authority: Authority) {
         let snapshot = self.shared.snapshot.load_full();
-        self.shared.snapshot.store(Arc::new(snapshot.with(standing)));
+        self.shared.snapshot.store(Arc::new(snapshot.with(authority)));
     }
 
     /// Has a function told of each version before it is served. It must be quick; it runs in the actor. Call it before the
@@ -156,7 +144,7 @@ impl Templates {
             cache.look_ups.miss();
             return Err(Error::Refused { name: name.clone(), reasons: served.listing.reasons.clone() });
         };
-        cache.get(good, &served.memo, &snapshot.standing).map_err(|unfit| match unfit {
+        cache.get(good, &served.memo, &snapshot.authority).map_err(|unfit| match unfit {
             Unfit::Damaged(reason) => Error::Stored { name: name.clone(), reason },
             Unfit::Distrusted(reasons) => {
                 // While the actor is being restarted, nobody hears this; the restart verifies everything anyway.
@@ -219,25 +207,6 @@ impl Templates {
     #[must_use]
     pub fn listing(&self, name: &TemplateName) -> Option<Listing> {
         self.shared.snapshot.load().find(name).map(|served| served.listing.clone())
-    }
-
-    /// The published versions of a template, the latest first; none for a template that was never good.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn versions(&self, name: &TemplateName) -> Result<Vec<PublishedVersion>, Error> {
-        let Some((store, _)) = self.shared.archive.clone() else { return Ok(Vec::new()) };
-        let served = self.listing(name).and_then(|listing| listing.template).map(|template| template.version.clone());
-        let wanted = name.clone();
-        let versions = blocking(move || archive::versions(&store, &wanted)).await?;
-        let told = versions.into_iter().map(|(version, published)| PublishedVersion {
-            current: served.as_ref() == Some(&version),
-            version,
-            digest: published.resolved,
-            signer: published.signer,
-            published_at: published.published_at,
-        });
-        Ok(told.collect())
     }
 
     /// Look-ups that found a template with a fresh verification, among all, from 0 to 1.
