@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::journal::tests::Desk;
 
-    const OF_THE_DAEMON: [&str; 7] = [
+    const OF_THE_DAEMON: [&str; 10] = [
         "budget_exceeded",
         "actor_restarted",
         "actor_stuck",
@@ -192,8 +192,19 @@ mod tests {
         "actor_released",
         "agent_quarantined",
         "audit_broken",
+        "experiment_started",
+        "experiment_ended",
+        "experiment_variant_halted",
     ];
-    const OF_ALL: [&str; 4] = ["template_published", "template_refused", "template_withdrawn", MISSED];
+    const OF_ALL: [&str; 7] = [
+        "template_published",
+        "template_refused",
+        "template_withdrawn",
+        "template_rolled_back",
+        "template_rollback_lifted",
+        "template_edit_held",
+        MISSED,
+    ];
 
     fn listener(desk: &Desk, tenant: Option<&str>) -> Listener {
         Listener { journal: desk.journal.clone(), caller: caller(tenant), known: HashMap::new() }

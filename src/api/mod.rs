@@ -20,6 +20,7 @@ mod decisions;
 mod dlp;
 mod error;
 mod events;
+mod experiments;
 mod gate;
 mod listener;
 mod openapi;

@@ -10,7 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, status, tasks, templates, tree, versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, status, tasks, templates, tree,
+    versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -41,8 +42,12 @@ use crate::protocol::problem::Problem;
         templates::list,
         templates::show,
         versions::list,
+        versions::diff,
         versions::roll_back,
         versions::lift,
+        experiments::start,
+        experiments::show,
+        experiments::end,
         budgets::list,
         budgets::show,
         budgets::set,

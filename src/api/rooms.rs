@@ -10,6 +10,7 @@ use crate::control_plane::admission::Admission;
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::Budget;
 use crate::control_plane::template::Templates;
+use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::dlp::Dlp;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::orchestrator::Orchestrator;
@@ -35,6 +36,8 @@ pub struct Rooms {
     pub journal: Journal,
     /// Templates.
     pub templates: Templates,
+    /// Which of their versions are compared.
+    pub experiments: Experiments,
     /// Money.
     pub budget: Budget,
     /// Personal data.

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::body::{Segment, id};
+use super::body::{Parameters, Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
+use super::versions::VersionQuery;
 use crate::control_plane::template::{Kind, Listing};
 use crate::domain::name::TemplateName;
 use crate::protocol::page::Page;
@@ -21,11 +22,20 @@ pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
     Json(Page { items, next: None })
 }
 
-/// Shows a template with everything that it inherits.
-#[utoipa::path(get, path = "/factory/templates/{name}", tag = "templates", params(("name" = String, Path)),
+/// Shows a template with everything that it inherits: as it is served, or as it was published earlier.
+#[utoipa::path(get, path = "/factory/templates/{name}", tag = "templates",
+    params(("name" = String, Path), VersionQuery),
     responses((status = 200, body = Template), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn show(State(rooms): State<Shared>, Segment(name): Segment) -> Answer<Json<Template>> {
+pub(super) async fn show(
+    State(rooms): State<Shared>,
+    Segment(name): Segment,
+    Parameters(query): Parameters<VersionQuery>,
+) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
+    if let Some(target) = query.target()? {
+        let listing = rooms.templates.published(&name, target).await?;
+        return Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }));
+    }
     let listing = rooms.templates.listing(&name).ok_or_else(|| ApiError::not_found("template"))?;
     Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }))
 }
@@ -52,7 +62,7 @@ pub(super) fn rendered(listing: &Listing) -> Template {
             at: mark.at.to_string(),
             from: mark.from.as_ref().map(ToString::to_string),
         }),
-        pending: listing.pending.as_ref().map(ToString::to_string),
+        pending: listing.pending.as_ref().map(|pending| pending.version.to_string()),
         resolved: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
 
 use super::body::{JsonBody, PageQuery, Parameters, Segment, id, parse};
 use super::error::{Answer, ApiError};
@@ -9,13 +10,17 @@ use super::gate::Caller;
 use super::router::Shared;
 use super::{render, templates};
 use crate::control_plane::audit::Entry;
-use crate::control_plane::template::{DIGEST_DIGITS_MIN, Error, Event, Listing, PublishedVersion, Target};
+use crate::control_plane::template::{
+    Compared, DIGEST_DIGITS_MIN, Difference, Error, Event, Listing, PublishedVersion, Side, Target,
+};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure as _;
-use crate::domain::name::TemplateName;
+use crate::domain::name::{Digest, TemplateName, Version};
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
-use crate::protocol::template::{RollBack, Template, TemplatePublication, TemplateVersion};
+use crate::protocol::template::{
+    RollBack, Template, TemplateChange, TemplateDiff, TemplatePublication, TemplateSide, TemplateVersion,
+};
 
 /// The most times that a content is told to have come into force.
 const EVENTS_MAX: usize = 100;
@@ -52,6 +57,79 @@ pub(super) async fn list(
     Ok(Json(Page { items, next }))
 }
 
+/// `?version=` or `?digest=`: one of the two, or none.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct VersionQuery {
+    /// A version that was published, with the content that it had last.
+    version: Option<String>,
+    /// How the digest of a published content begins: 8 to 64 hexadecimal digits.
+    digest: Option<String>,
+}
+
+impl VersionQuery {
+    pub(super) fn target(self) -> Answer<Option<Target>> {
+        match (self.version, self.digest) {
+            (None, None) => Ok(None),
+            (version, digest) => target(version, digest).map(Some),
+        }
+    }
+}
+
+/// `?from=&to=`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DiffQuery {
+    /// A version, a digest of at least 8 digits, `current`, `file` or `previous`; `previous` where it is not given.
+    from: Option<String>,
+    /// The same; `current` where it is not given.
+    to: Option<String>,
+}
+
+/// Shows what is different between two contents of a template, each with all that it inherits.
+#[utoipa::path(get, path = "/factory/templates/{name}/diff", tag = "templates",
+    params(("name" = String, Path), DiffQuery),
+    responses((status = 200, body = TemplateDiff), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+pub(super) async fn diff(
+    State(rooms): State<Shared>,
+    Segment(name): Segment,
+    Parameters(query): Parameters<DiffQuery>,
+) -> Answer<Json<TemplateDiff>> {
+    let name: TemplateName = id("template", &name)?;
+    let from = query.from.as_deref().map_or(Ok(Side::Previous), |text| side("from", text))?;
+    let to = query.to.as_deref().map_or(Ok(Side::Current), |text| side("to", text))?;
+    let Compared { from, to, differences } = rooms.templates.compare(&name, from, to).await?;
+    let told = |(version, digest): (Version, Digest)| TemplateSide {
+        version: version.to_string(),
+        digest: digest.to_string(),
+    };
+    let changes = differences.into_iter().map(change).collect();
+    Ok(Json(TemplateDiff { name: name.to_string(), from: told(from), to: told(to), changes }))
+}
+
+fn change(difference: Difference) -> TemplateChange {
+    let Difference { pointer, from, to } = difference;
+    let kind = match (&from, &to) {
+        (None, _) => "added",
+        (Some(_), None) => "removed",
+        (Some(_), Some(_)) => "changed",
+    };
+    TemplateChange { pointer, kind: kind.to_owned(), from, to }
+}
+
+/// A word, a version, or how a digest begins. Versions have dots, and digests have none.
+fn side(field: &str, text: &str) -> Answer<Side> {
+    match text {
+        "current" => Ok(Side::Current),
+        "file" => Ok(Side::File),
+        "previous" => Ok(Side::Previous),
+        version if version.contains('.') => Ok(Side::Published(Target::Version(parse(field, version)?))),
+        digest => digits(digest.to_owned()).map(|digits| Side::Published(Target::Digest(digits))),
+    }
+}
+
 /// Goes back to an earlier version. It serves until that is lifted, whatever is edited, also across restarts.
 #[utoipa::path(post, path = "/factory/templates/{name}/rollback", tag = "templates", params(("name" = String, Path)),
     request_body = RollBack,
@@ -63,11 +141,15 @@ pub(super) async fn roll_back(
     JsonBody(wanted): JsonBody<RollBack>,
 ) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
-    let target = target(wanted)?;
+    let target = target(wanted.version, wanted.digest)?;
     let now = Timestamp::now();
     let entry = Entry::allowed(now, (&*caller.0).into(), "rollback_template").on(&name);
     let entry = Entry { reason: Some(format!("to {target}").into()), ..entry };
     let outcome = rooms.templates.roll_back(&name, target, entry.clone()).await;
+    if outcome.is_ok() {
+        let ended = Entry::allowed(now, (&*caller.0).into(), "end_experiment").on(&name);
+        rooms.experiments.yield_to_rollback(&name, caller.0.name.to_string(), ended).await;
+    }
     answer(&rooms, outcome, entry).await
 }
 
@@ -101,8 +183,8 @@ async fn answer(rooms: &Shared, outcome: Result<Listing, Error>, entry: Entry) -
 }
 
 /// Which version is meant: exactly one of its number and the beginning of its digest.
-fn target(wanted: RollBack) -> Answer<Target> {
-    match (wanted.version, wanted.digest) {
+fn target(version: Option<String>, digest: Option<String>) -> Answer<Target> {
+    match (version, digest) {
         (Some(version), None) => Ok(Target::Version(parse("version", &version)?)),
         (None, Some(digest)) => digits(digest).map(Target::Digest),
         (None, None) | (Some(_), Some(_)) => Err(ApiError::malformed("give either version or digest")),

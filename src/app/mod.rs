@@ -4,7 +4,7 @@
 //! root (one_for_one)
 //! ├─ core (rest_for_one)
 //! │  ├─ store
-//! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, admission
+//! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, experiments, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator
 //! └─ edge (one_for_one): api, metrics, systemd, retention, restarts
 //! ```
@@ -39,6 +39,7 @@ use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
+use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
@@ -79,6 +80,7 @@ struct ControlPlane {
     audit: Audit,
     access: Access,
     templates: Templates,
+    experiments: Experiments,
     budget: Budget,
     admission: Admission,
     children: Vec<ChildSpec>,
@@ -151,6 +153,7 @@ impl Daemon {
             factory: data.factory.clone(),
             journal: journal.clone(),
             templates: control.templates.clone(),
+            experiments: control.experiments.clone(),
             budget: control.budget.clone(),
             dlp: data.dlp,
             audit: control.audit,
@@ -303,10 +306,12 @@ fn control_plane(
         events.clone(),
     );
     declare_daily_limits(&templates, &budget);
+    let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone());
     let factory = Arc::clone(&known.factory);
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
+        experiments: experiments.clone(),
         budget: budget.clone(),
         prices: PriceList::new(&settings.models),
         audit: audit.clone(),
@@ -317,8 +322,9 @@ fn control_plane(
         open_tasks_max: settings.api.open_tasks_max,
         agent_queue_max: settings.agents.queue_max,
     });
-    let children = vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, admission_spec];
-    ControlPlane { audit, access, templates, budget, admission, children }
+    let children =
+        vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, experiments_spec, admission_spec];
+    ControlPlane { audit, access, templates, experiments, budget, admission, children }
 }
 
 fn data_plane(

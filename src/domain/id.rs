@@ -1,4 +1,4 @@
-//! Identifiers of tasks and agents: UUIDv7, subtasks UUIDv8 (RFC 9562), so that they sort by creation, written with a prefix
+//! Identifiers of tasks, agents and experiments: UUIDv7, subtasks UUIDv8 (RFC 9562), so that they sort by creation, written with a prefix
 //! that tells them apart.
 
 use std::fmt;
@@ -76,6 +76,12 @@ identifier!(
     AgentId,
     "agent-",
     "agent"
+);
+identifier!(
+    /// Names one experiment with versions of a template for ever: `experiment-` and 32 hexadecimal digits.
+    ExperimentId,
+    "experiment-",
+    "experiment"
 );
 
 impl TaskId {

@@ -5,7 +5,7 @@ use super::reading::{put, put_snapshot};
 use super::record::TaskRecord;
 use super::snapshot::Snapshot;
 use super::state::Task;
-use super::{Error, agents, stats};
+use super::{Error, agents, stats, tally};
 use crate::store::{Batch, Keyspace};
 
 /// Records that are to follow a task's.
@@ -57,6 +57,7 @@ pub(super) fn after(current: &Task, what: Following, extra: Batch) -> Result<(Ta
     }
     if let Some(TaskRecord::Ended(ended)) = records.last() {
         batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(stats::of_ended(&after, ended));
+        batch = batch.and(tally::of_ended(&after, ended));
         if let Some(agent) = after.order.registered_agent() {
             batch = batch.and(agents::turn(agent, id));
         }

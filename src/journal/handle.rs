@@ -1,6 +1,6 @@
 //! The journal's handle: the only way in which a task's records are written or read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -15,6 +15,7 @@ use super::order::Order;
 use super::reading::{self, put};
 use super::record::{FeedbackGiven, Submitted, TaskRecord};
 use super::state::Task;
+use super::tally::{self, OnTally};
 use super::{Error, notice};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
@@ -46,6 +47,8 @@ pub(super) struct Inner {
     pub(super) judging: Latches,
     /// Tasks that have ended and are being reopened.
     pub(super) reopening: DashMap<TaskId, Arc<Task>>,
+    /// Who is told that an experiment has more to tell.
+    on_tally: OnceLock<OnTally>,
 }
 
 impl Journal {
@@ -60,8 +63,16 @@ impl Journal {
         let open = OpenTasks::default();
         tasks.into_iter().for_each(|task| open.insert(task));
         let agents = Agents::new(store.clone());
-        let (judging, reopening) = (Latches::new(), DashMap::new());
-        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening })))
+        let (judging, reopening, on_tally) = (Latches::new(), DashMap::new(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening, on_tally })))
+    }
+
+    /// Has a function told of each experiment whose counters have grown. It must be quick: it runs where a task ends. Whoever comes
+    /// second is not told.
+    pub fn on_tally(&self, tell: OnTally) {
+        if self.0.on_tally.set(tell).is_err() {
+            tracing::error!("somebody else is told of experiments already");
+        }
     }
 
     /// What is held while a task that has ended is judged, or deleted.
@@ -259,7 +270,10 @@ impl Journal {
         let batch = put(id, task.records, &record)
             .add(super::stats::FEEDBACK_COUNT, 1)
             .add(super::stats::FEEDBACK_SUM_PER_MILLE, score);
+        // Only a task's first judgement counts in an experiment, so that nobody tips it by judging often.
+        let batch = if judged == 0 { batch.and(tally::of_feedback(&task, score)) } else { batch };
         self.0.store.commit(batch.and(extra)).await?;
+        self.0.tallied(&task);
         notice::publish(&self.0.events, id, task.records, &record);
         task.evolve(&record);
         Ok(Arc::new(task))
@@ -391,6 +405,13 @@ struct Durable<F> {
 }
 
 impl Inner {
+    /// Tells that the counters of a task's experiment have grown.
+    fn tallied(&self, task: &Task) {
+        if let (Some(assigned), Some(tell)) = (task.order.experiment, self.on_tally.get()) {
+            tell(assigned.experiment);
+        }
+    }
+
     async fn begin<F>(&self, submitted: Submitted, extra: Batch, opening: F) -> Result<(), Error>
     where
         F: FnOnce(&mut dyn FnMut()) + Send,
@@ -403,7 +424,7 @@ impl Inner {
         }
         let task = Task::begin(&submitted);
         let record = TaskRecord::Submitted(submitted);
-        let batch = put(id, 0, &record).and(reading::listed_open(id)).and(extra);
+        let batch = put(id, 0, &record).and(reading::listed_open(id)).and(tally::of_submitted(&task)).and(extra);
         self.commit(id, 0, std::slice::from_ref(&record), batch).await?;
         let mut task = Some(task);
         opening(&mut || task.take().into_iter().for_each(|task| self.open.insert(task)));
@@ -447,6 +468,7 @@ impl Inner {
             if after.state.has_ended() {
                 // Before anybody hears of the end, so that whoever does finds the room that the task held.
                 self.open.remove(id);
+                self.tallied(&after);
             }
             open.task.send_replace(Arc::new(after));
             for (sequence, record) in (first..).zip(&records) {

@@ -34,6 +34,7 @@ mod snapshot;
 pub mod state;
 pub mod stats;
 mod step;
+pub mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 

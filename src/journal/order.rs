@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 
 use super::codec;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::{AgentId, TaskId};
+use crate::domain::id::{AgentId, ExperimentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Tenant, ToolName, User, Version};
 use crate::domain::private::Text;
@@ -65,6 +65,9 @@ pub struct Order {
     /// Levels of delegation that may still be below it.
     #[n(15)]
     pub levels: u32,
+    /// The experiment that chose the version, if one did. Records of before there were experiments have none.
+    #[n(16)]
+    pub experiment: Option<Assignment>,
 }
 
 impl Order {
@@ -91,6 +94,17 @@ impl Order {
     pub fn parent(&self) -> Option<TaskId> {
         self.ancestors.first().map(|ancestor| ancestor.task)
     }
+}
+
+/// What a task was assigned to in an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Assignment {
+    /// The experiment.
+    #[cbor(n(0), with = "codec::bytes")]
+    pub experiment: ExperimentId,
+    /// Which of its variants, from 0, in the order of their versions.
+    #[n(1)]
+    pub variant: u8,
 }
 
 /// Which agent runs a task.

@@ -55,6 +55,9 @@ pub(super) struct Snapshot {
     /// What was judged before the task was retried; of what is replayed the latest counts.
     #[n(13)]
     feedback_per_mille: Option<u16>,
+    /// Whether it had ended before, where the release that wrote it knew.
+    #[n(14)]
+    ended_before: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -85,6 +88,7 @@ impl Snapshot {
             tried: task.tried.iter().cloned().map(Model).collect(),
             call,
             feedback_per_mille: task.feedback_per_mille,
+            ended_before: Some(task.ended_before),
         })
     }
 
@@ -106,6 +110,7 @@ impl Snapshot {
         task.retried_from = self.retried_from;
         // A snapshot of a release that did not write it says nothing.
         task.feedback_per_mille = self.feedback_per_mille.or(task.feedback_per_mille);
+        task.ended_before |= self.ended_before.unwrap_or(false);
         rest.iter().for_each(|record| task.evolve(record));
         Some(task)
     }

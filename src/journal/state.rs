@@ -102,6 +102,8 @@ pub struct Task {
     pub attention: Option<Attention>,
     /// The first step since a person wanted it retried: what failed before does not count.
     pub retried_from: u32,
+    /// Whether it has ended before, and was reopened.
+    pub ended_before: bool,
     /// The open step that a person wants done again.
     pub retried_step: Option<u32>,
     /// Its answer.
@@ -136,6 +138,7 @@ impl Task {
             signals: Vec::new(),
             attention: None,
             retried_from: 0,
+            ended_before: false,
             retried_step: None,
             output: None,
             fault: None,
@@ -322,6 +325,7 @@ impl Task {
     fn retry(&mut self) {
         self.retried_step = self.attention.take().and_then(|attention| attention.step);
         if self.state.has_ended() {
+            self.ended_before = true;
             (self.state, self.fault, self.finished_at) = (State::Running, None, None);
             // Who wanted it to end before it failed has seen it end; who wants it retried does so since.
             self.cancel_requested_by = None;

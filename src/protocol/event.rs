@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 /// One event. The kinds that concern a task: `task_submitted`, `step_started`, `step_finished`, `step_failed`,
 /// `step_skipped`, `cancel_requested`, `step_decided`, `task_signalled`, `attention_needed`, `retry_requested`,
 /// `feedback_given`, `task_ended`; that concern the daemon: `template_published`, `template_refused`, `template_withdrawn`,
+/// `template_rolled_back`, `template_rollback_lifted`, `template_edit_held`,
 /// `budget_exceeded`, `actor_restarted`, `actor_stuck`, `actor_quarantined`, `actor_released`, `agent_quarantined`,
-/// `agent_released`, `backup_taken`, `backup_failed`, `tasks_deleted`, `audit_broken`; and `events_missed`, for a slow listener.
+/// `agent_released`, `experiment_started`, `experiment_ended`, `experiment_variant_halted`, `backup_taken`, `backup_failed`, `tasks_deleted`, `audit_broken`; and `events_missed`, for a slow listener.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// What happened.

@@ -25,7 +25,8 @@ pub struct Template {
     /// `agent` or `orchestrator`.
     pub kind: String,
     /// `published`; `refused` where no version was ever good, or the one in force is no longer allowed;
-    /// `published_with_refused_edit` where the last good version serves; `rolled_back` where somebody went back to what serves.
+    /// `published_with_refused_edit` where the last good version serves; `rolled_back` where somebody went back to what serves;
+    /// `superseded` of an earlier version that was asked for.
     pub status: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,4 +123,41 @@ pub struct TemplateVersion {
     /// Each time that it came into force, the latest first, 100 at most; none where an older release published it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publications: Vec<TemplatePublication>,
+}
+
+/// What is different between two contents of a template, with all that they inherit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateDiff {
+    /// The template's name.
+    pub name: String,
+    /// The first.
+    pub from: TemplateSide,
+    /// The second.
+    pub to: TemplateSide,
+    /// The differences.
+    pub changes: Vec<TemplateChange>,
+}
+
+/// One of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateSide {
+    /// Its version.
+    pub version: String,
+    /// Its digest.
+    pub digest: String,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateChange {
+    /// Where, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// `added`, `removed` or `changed`.
+    pub kind: String,
+    /// What was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Value>,
+    /// What is there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Value>,
 }

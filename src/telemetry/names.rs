@@ -50,6 +50,10 @@ pub const TEMPLATE_CACHE_EXPIRIES_TOTAL: &str = "factory_template_cache_expiries
 pub const TEMPLATE_CACHE_EVICTIONS_TOTAL: &str = "factory_template_cache_evictions_total";
 /// Time to verify one signature, by `algorithm`.
 pub const TEMPLATE_VERIFICATION_SECONDS: &str = "factory_template_verification_seconds";
+/// Tasks in experiments that ended for the first time, by `template`, `variant` (its number, from 1) and `outcome`.
+pub const EXPERIMENT_TASKS_TOTAL: &str = "factory_experiment_tasks_total";
+/// Variants of experiments that were halted because they were clearly worse.
+pub const EXPERIMENT_HALTS_TOTAL: &str = "factory_experiment_halts_total";
 /// Time of a group commit, with its sync.
 pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 /// Records in a group commit.
@@ -217,6 +221,11 @@ pub const FAMILIES: &[Family] = &[
             "Time to verify one template's signature, by algorithm.",
         )
     },
+    Family {
+        open: &["template", "variant", "outcome"],
+        ..family(EXPERIMENT_TASKS_TOTAL, Kind::Counter, "Tasks in experiments that ended for the first time.")
+    },
+    family(EXPERIMENT_HALTS_TOTAL, Kind::Counter, "Variants of experiments that were halted as clearly worse."),
     family(STORE_COMMIT_SECONDS, Kind::Histogram(DISK_SECONDS), "Time of a group commit, with its sync to disk."),
     family(STORE_COMMIT_RECORDS, Kind::Histogram(RECORDS), "Records in a group commit."),
     Family {

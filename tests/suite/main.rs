@@ -48,6 +48,8 @@ mod systemd_notice;
 mod systemd_units;
 mod task_events;
 mod tcp_tokens;
+mod template_experiments;
 mod template_reload;
+mod template_versions;
 mod tidy;
 mod tools;

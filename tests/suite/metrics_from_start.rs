@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 30] = [
+const NAMES: [(&str, &str); 32] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -33,6 +33,8 @@ const NAMES: [(&str, &str); 30] = [
     ("factory_template_cache_expiries_total", "counter"),
     ("factory_template_cache_evictions_total", "counter"),
     ("factory_template_verification_seconds", "histogram"),
+    ("factory_experiment_tasks_total", "counter"),
+    ("factory_experiment_halts_total", "counter"),
     ("factory_store_commit_seconds", "histogram"),
     ("factory_store_commit_records", "histogram"),
     ("factory_mailbox_depth", "gauge"),

@@ -2,16 +2,21 @@
 
 use clap::Subcommand;
 
+use self::diff::Diff;
+use self::experiment::Experimenting;
 use self::files::{Files, Sign, Verify};
 use self::rollback::Rollback;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
 use super::session::Session;
-use super::table::{Table, plain};
+use super::table::{Table, or_dash, plain};
 use super::words;
-use crate::protocol::template::{Template, TemplateSignature, TemplateVersion};
+use crate::protocol::template::{RollBack, Template, TemplateSignature, TemplateVersion};
 
+mod diff;
+mod experiment;
 mod files;
+mod lines;
 mod rollback;
 
 pub(super) use files::remark_unusable;
@@ -27,7 +32,19 @@ pub(super) enum Templates {
     Show {
         /// The template's name.
         name: String,
+        /// Shows this version, as it was published last.
+        #[arg(long, conflicts_with = "digest")]
+        version: Option<String>,
+        /// Shows the content whose digest begins so, with 8 digits at least.
+        #[arg(long, value_name = "HEX")]
+        digest: Option<String>,
     },
+    /// Shows what is different between two versions, with all that they inherit: a version, a digest, `current`, `file` or
+    /// `previous`.
+    #[command(
+        after_help = "Examples:\n  factoryctl templates diff documentaliste\n  factoryctl templates diff documentaliste 1.0.0 1.1.0\n  factoryctl templates diff documentaliste current file"
+    )]
+    Diff(Diff),
     /// Shows the versions of a template that were published.
     #[command(after_help = "Example:\n  factoryctl templates history documentaliste")]
     History {
@@ -39,6 +56,11 @@ pub(super) enum Templates {
         after_help = "Examples:\n  factoryctl templates rollback documentaliste 1.0.0\n  factoryctl templates rollback documentaliste --digest 3f2a9c01\n  factoryctl templates rollback documentaliste --lift"
     )]
     Rollback(Rollback),
+    /// Shares tasks out among published versions of a template and compares them; without --set and --stop, shows how they do.
+    #[command(
+        after_help = "Example:\n  factoryctl templates experiment documentaliste --set 1.1.0=0.9 --set 1.2.0=0.1"
+    )]
+    Experiment(Experimenting),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
     Validate(Files),
@@ -58,15 +80,17 @@ impl Templates {
                 let page = client.templates().await?;
                 output.show(&page, |paint| list(&page.items, paint))?;
             }
-            Self::Show { name } => {
-                let template = client.template(&name).await?;
+            Self::Show { name, version, digest } => {
+                let template = client.template_as(&name, &RollBack { version, digest }).await?;
                 output.show(&template, |paint| detail(&template, paint))?;
             }
             Self::History { name } => {
                 let page = client.versions(&name).await?;
                 output.show(&page, |paint| history(&page.items, paint))?;
             }
+            Self::Diff(diff) => diff.perform(session).await?,
             Self::Rollback(rollback) => rollback.perform(session).await?,
+            Self::Experiment(experimenting) => return experimenting.perform(session).await,
             Self::Validate(files) => return files.validate(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),
@@ -116,15 +140,27 @@ fn detail(template: &Template, paint: Paint) -> String {
 }
 
 fn history(versions: &[TemplateVersion], paint: Paint) -> String {
-    let mut table = Table::new(paint, &["VERSION", "SERVED", "PUBLISHED", "SIGNED BY", "DIGEST"]);
+    let mut table = Table::new(paint, &["VERSION", "SERVED", "PUBLISHED", "WHY", "BY", "SIGNED BY", "DIGEST"]);
     for version in versions {
         table.row([
             plain(&version.version),
             if version.current { (Tone::Good, "now".into()) } else { (Tone::Faint, "-".into()) },
             plain(words::time(&version.published_at)),
+            plain(why(version)),
+            or_dash(version.by.as_deref()),
             signer(version.signature.as_ref()),
             (Tone::Faint, version.digest.get(..12).unwrap_or(&version.digest).to_owned()),
         ]);
     }
     table.render("no version was ever published")
+}
+
+/// Why a content came into force first, and how often it did since.
+fn why(version: &TemplateVersion) -> String {
+    let first = version.cause.as_deref().unwrap_or("-");
+    let latest = version.publications.first().filter(|_| version.publications.len() > 1);
+    match latest {
+        Some(latest) => format!("{first}, {} {}", latest.cause, words::time(&latest.at)),
+        None => first.to_owned(),
+    }
 }

@@ -12,6 +12,7 @@ use crate::control_plane::access::{self, Permission, Principal};
 use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::control_plane::budget::price::{PriceList, worst_case};
 use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
+use crate::control_plane::template::experiment::{Experiments, Unit};
 use crate::control_plane::template::{Kind, Template, Templates};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -22,7 +23,7 @@ use crate::domain::private::Text;
 use crate::domain::usage::Tokens;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
-use crate::journal::order::{Ancestor, Order, Registered, Tool, Worker};
+use crate::journal::order::{Ancestor, Assignment, Order, Registered, Tool, Worker};
 use crate::store::Batch;
 
 /// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
@@ -41,6 +42,8 @@ pub struct Means {
     pub journal: Journal,
     /// Published templates.
     pub templates: Templates,
+    /// Which of their versions are compared.
+    pub experiments: Experiments,
     /// Money.
     pub budget: Budget,
     /// Prices.
@@ -117,16 +120,23 @@ pub enum Admitted {
 pub(super) struct Placement {
     pub(super) template: Arc<Template>,
     pub(super) worker: Worker,
+    /// The experiment that chose the version, if one did.
+    pub(super) experiment: Option<Assignment>,
 }
 
 impl Placement {
     /// On an agent of its own, or as an orchestrator.
-    fn of(template: Arc<Template>) -> Self {
+    fn of((template, experiment): (Arc<Template>, Option<Assignment>)) -> Self {
         let worker = match template.kind {
             Kind::Agent => Worker::Own,
             Kind::Orchestrator(_) => Worker::Orchestrator,
         };
-        Self { template, worker }
+        Self { template, worker, experiment }
+    }
+
+    /// On a registered agent. It takes no part in experiments: what it remembers would carry over from one version to another.
+    fn registered(template: Arc<Template>, agent: AgentId) -> Self {
+        Self { template, worker: Worker::Registered(Registered(agent)), experiment: None }
     }
 
     fn wants(&self, input_bytes: usize, most: Most) -> Wanted<'_> {
@@ -206,7 +216,10 @@ impl Admission {
         let placement = match agent {
             Some(agent) if agent.tenant == tenant => self.on_agent(&agent)?,
             Some(agent) => return Err(Refusal::UnknownAgent(agent.agent)),
-            None => self.place(&submission.target, &tenant, user.as_ref()).await?,
+            None => {
+                let unit = || Unit::of(&tenant, user.as_ref(), submission.idempotency_key.as_deref(), task);
+                self.place(&submission.target, (&tenant, user.as_ref()), unit).await?
+            }
         };
         let place = self.enter(&placement, submission.input.len())?;
         let order = Order {
@@ -226,6 +239,7 @@ impl Admission {
             protection: placement.template.protection,
             metadata: submission.metadata,
             levels: placement.template.limits.depth,
+            experiment: placement.experiment,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
@@ -253,7 +267,9 @@ impl Admission {
         let ancestors: Vec<Ancestor> = std::iter::once(Ancestor { task: above.task, budget: above.budget })
             .chain(above.ancestors.iter().cloned())
             .collect();
-        let placement = self.place(target, &above.tenant, above.user.as_ref()).await?;
+        let root = above.ancestors.last().map_or(above.task, |eldest| eldest.task);
+        let unit = || Unit::of(&above.tenant, above.user.as_ref(), None, root);
+        let placement = self.place(target, (&above.tenant, above.user.as_ref()), unit).await?;
         let place = self.enter_delegated(&placement, input.len())?;
         let order = Order {
             task: child,
@@ -272,6 +288,7 @@ impl Admission {
             protection: placement.template.protection,
             metadata: BTreeMap::new(),
             levels: levels.min(placement.template.limits.depth),
+            experiment: placement.experiment,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let who = Who {
@@ -369,12 +386,20 @@ impl Admission {
             return Err(Refusal::QuarantinedAgent(agent.agent));
         }
         let template = self.means.templates.get(&agent.template)?;
-        Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) })
+        Ok(Placement::registered(template, agent.agent))
     }
 
-    async fn place(&self, target: &Target, tenant: &Tenant, user: Option<&User>) -> Result<Placement, Refusal> {
+    async fn place(
+        &self,
+        target: &Target,
+        (tenant, user): (&Tenant, Option<&User>),
+        unit: impl FnOnce() -> Unit,
+    ) -> Result<Placement, Refusal> {
         match target {
-            Target::Template(name) => Ok(Placement::of(self.means.templates.get(name)?)),
+            Target::Template(name) => {
+                let served = self.means.templates.get(name)?;
+                Ok(Placement::of(self.means.experiments.choose(served, unit).await))
+            }
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
@@ -385,8 +410,8 @@ impl Admission {
                     None => None,
                 };
                 match free.filter(|agent| agent.stopped_at.is_none()) {
-                    Some(agent) => Ok(Placement { template, worker: Worker::Registered(Registered(agent.agent)) }),
-                    None => Ok(Placement::of(template)),
+                    Some(agent) => Ok(Placement::registered(template, agent.agent)),
+                    None => Ok(Placement::of(self.means.experiments.choose(template, unit).await)),
                 }
             }
             Target::Agent(id) => {

@@ -58,7 +58,8 @@ impl Admission {
         // What is no longer trusted or was withdrawn does not run again, also where its content is kept.
         self.means.templates.get(&order.template)?;
         let restored = self.restore(Arc::clone(order)).await?;
-        let placement = Placement { template: Arc::clone(restored.template()), worker: order.worker };
+        let template = Arc::clone(restored.template());
+        let placement = Placement { template, worker: order.worker, experiment: order.experiment };
         let place = self.enter(&placement, order.input.len())?;
         Ok(Readmitted(place))
     }

@@ -12,6 +12,7 @@ use crate::journal::events::{Event, Events};
 use super::cache::Authority;
 use super::error::Error;
 use super::handle::Shared;
+use super::judges::Judges;
 use super::message::Message;
 use super::metrics::{self, Load};
 use super::orders::Request;
@@ -160,6 +161,13 @@ impl State {
             if let Change::Published { good, .. } = change {
                 listeners.iter().for_each(|tell| tell(&good.template));
             }
+        }
+        let required = self.workshop.settings.enable_signature_validation.then_some(&known.trust);
+        let judges = Judges::new(required, self.workshop.policies.current());
+        let same = self.shared.judges.load().as_ref().is_some_and(|before| before.same_as(&judges));
+        if !same {
+            // Before anybody is served by them.
+            self.shared.judges.store(Some(Arc::new(judges)));
         }
         let before = self.shared.snapshot.load();
         let required = self.workshop.settings.enable_signature_validation;

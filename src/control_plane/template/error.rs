@@ -50,6 +50,9 @@ pub enum Error {
         /// The beginning that was given.
         digits: String,
     },
+    /// Nothing else was ever published.
+    #[error("template {0} was never published with other content than it has now")]
+    NothingBefore(TemplateName),
     /// A version may not be served any more.
     #[error("roll template {name} back to {version}: {}", reasons.join("; "))]
     RollbackRefused {
@@ -132,7 +135,7 @@ impl Failure for Error {
             Self::NotFound(_) => "template_not_found",
             Self::Refused { .. } => "template_refused",
             Self::VersionNotFound { .. } => "template_version_not_found",
-            Self::TargetNotFound { .. } => "template_version_not_found",
+            Self::TargetNotFound { .. } | Self::NothingBefore(_) => "template_version_not_found",
             Self::TargetAmbiguous { .. } => "template_version_ambiguous",
             Self::RollbackRefused { .. } => "template_rollback_refused",
             Self::Busy(_) => "templates_busy",
@@ -151,7 +154,9 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::NotFound(_) | Self::VersionNotFound { .. } | Self::TargetNotFound { .. } => Class::NotFound,
+            Self::NotFound(_) | Self::VersionNotFound { .. } | Self::TargetNotFound { .. } | Self::NothingBefore(_) => {
+                Class::NotFound
+            }
             Self::TargetAmbiguous { .. } => Class::Conflict,
             Self::Busy(_) => Class::Overload,
             Self::Unavailable(_) => Class::Unavailable,
@@ -174,6 +179,7 @@ impl Failure for Error {
             | Self::Refused { .. }
             | Self::VersionNotFound { .. }
             | Self::TargetNotFound { .. }
+            | Self::NothingBefore(_)
             | Self::TargetAmbiguous { .. }
             | Self::RollbackRefused { .. }
             | Self::Stored { .. }
@@ -192,6 +198,7 @@ impl Failure for Error {
             | Self::Refused { .. }
             | Self::VersionNotFound { .. }
             | Self::TargetNotFound { .. }
+            | Self::NothingBefore(_)
             | Self::TargetAmbiguous { .. }
             | Self::RollbackRefused { .. }
             | Self::NotReady => self.to_string(),

@@ -12,6 +12,7 @@
 //! Invariants:
 //! - Nothing is served whose file, or any parent's file, lacks a signature by a trusted key (unless the settings switch that off).
 //! - A refused edit never takes a good version away; a key that is no longer trusted does.
+//! - What is published from the files of a layer never goes backwards; going back is a decision of its own, and sticks.
 //! - A published version number never changes the content of its file, also across restarts. What it inherits may change: then
 //!   the digest, which covers the resolved form, does.
 //! - A version is durable before anyone is served it, and a parent and its descendants change in one swap of the snapshot.
@@ -21,13 +22,16 @@ mod actor;
 mod archive;
 mod cache;
 mod error;
+pub mod experiment;
 mod format;
 mod good;
 mod handle;
+mod judges;
 mod message;
 mod metrics;
 mod model;
 mod orders;
+mod publication;
 mod refresh;
 mod rollback;
 pub mod signing;
@@ -43,17 +47,18 @@ pub use archive::VERSIONS_MAX;
 pub use archive::dictionary::{DICTIONARY_BYTES_MAX, Dictionary, Press, Pressing, SAMPLE_BYTES_MAX};
 pub use archive::packed::Packed;
 pub use error::Error;
+pub use format::diff::Difference;
 pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
 pub use format::inherit::{EXTENDS_MAX, resolve as resolved};
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
-pub use handle::{Event, OnPublish, PublishedVersion, Templates};
+pub use handle::{Compared, Event, OnPublish, PublishedVersion, Side, Templates};
 pub use model::{
     Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
     Summary, Supervision, Template,
 };
 pub use orders::{DIGEST_DIGITS_MIN, Target};
-pub use snapshot::{Listing, Status};
+pub use snapshot::{Listing, Pending, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
 pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};

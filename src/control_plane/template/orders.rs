@@ -1,6 +1,5 @@
 //! What people ask of a template's versions, turned into decisions: which version they mean, and whether it may be served.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::control_plane::audit;
@@ -12,7 +11,7 @@ use super::error::Error;
 use super::good::Rules;
 use super::refresh::Workshop;
 use super::state::{Catalog, News};
-use super::version::{Order, RolledBack};
+use super::version::{Order, Past, RolledBack};
 
 /// The fewest hexadecimal digits by which a digest is named.
 pub const DIGEST_DIGITS_MIN: usize = 8;
@@ -68,14 +67,14 @@ impl Workshop {
         if !there && !news.seen.contains_key(name) {
             return Err(Error::NotFound(name.clone()));
         }
-        let fresh: BTreeMap<_, _> = news.past.iter().map(|(name, past)| (name, past)).collect();
-        let past = catalog.past.get(name).or_else(|| fresh.get(name).copied());
+        let fresh = news.past.iter().find(|(fresh, _)| fresh == name).map(|(_, past)| past);
+        let past = catalog.past.get(name).map(Arc::as_ref).or(fresh);
         let by = request.entry.who.name.clone();
         match &request.wish {
             Wish::Lift => Ok(past.and_then(|past| past.pin.as_ref()).map(|_| Order::Lift { name: name.clone(), by })),
             Wish::RollBack(target) => {
                 let digest = self.meant(name, target)?;
-                if past.and_then(|past| past.rolled_back()).is_some_and(|mark| mark.digest == digest) {
+                if past.and_then(Past::rolled_back).is_some_and(|mark| mark.digest == digest) {
                     return Ok(None);
                 }
                 let unknown = || Error::TargetNotFound { name: name.clone(), target: target.clone() };

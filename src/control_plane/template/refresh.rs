@@ -183,15 +183,20 @@ impl Workshop {
     fn ask_archive(&self, catalog: &Catalog, news: &mut News) -> Result<(), Error> {
         let mut history: Vec<((TemplateName, Version), Published)> = Vec::new();
         for (name, seen) in &news.seen {
+            let file = seen.outcome.as_ref().ok().map(|checked| checked.document.version().clone());
+            let mut versions: Vec<Version> = file.into_iter().collect();
             if !catalog.past.contains_key(name) {
-                news.past.push((name.clone(), self.past(name)?));
+                let past = self.past(name)?;
+                versions.extend(past.rolled_back().map(|mark| mark.version.clone()));
+                news.past.push((name.clone(), past));
             }
-            let Ok(checked) = &seen.outcome else { continue };
-            let key = (name.clone(), checked.document.version().clone());
-            if !catalog.history.contains_key(&key)
-                && let Some(published) = unless_damaged(archive::published(&self.store, name, &key.1))?
-            {
-                history.push((key, published));
+            for version in versions {
+                let key = (name.clone(), version);
+                if !catalog.history.contains_key(&key)
+                    && let Some(published) = unless_damaged(archive::published(&self.store, name, &key.1))?
+                {
+                    history.push((key, published));
+                }
             }
         }
         news.history = history;

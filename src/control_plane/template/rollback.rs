@@ -13,11 +13,16 @@ impl Catalog {
     /// Notes what somebody decided about a template that is there.
     pub(super) fn obey(&mut self, order: &Order) -> Option<Change> {
         let name = order.name().clone();
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         match order {
             Order::RollBack { mark, good, .. } => {
                 past.pin = Some(Pin { mark: Some(RolledBack::clone(mark)), good: Ok(good.clone()) });
-                Some(Change::RolledBack { name, mark: mark.clone(), standing: Box::new(past.standing()) })
+                let standing = Box::new(past.standing());
+                if let Some(entry) = self.entries.get_mut(&name) {
+                    // What was served from the file waits from now on.
+                    entry.pending = entry.good.take();
+                }
+                Some(Change::RolledBack { name, mark: mark.clone(), standing })
             }
             Order::Lift { by, .. } => {
                 let _pin = past.pin.take()?;
@@ -87,7 +92,7 @@ impl Catalog {
             return None;
         }
         let record = self.record(name, good, moment);
-        let past = self.past.entry(name.clone()).or_default();
+        let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
         if let Some(pin) = &mut past.pin {
             pin.good = Ok(good.clone());
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::domain::name::{Capability, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, TemplateName, Version};
 
 use super::archive::packed::Packed;
 use super::cache::{Memo, Authority};
@@ -27,6 +27,19 @@ pub enum Status {
     PublishedWithRefusedEdit,
     /// Somebody went back to what is served; its file is judged and not served.
     RolledBack,
+    /// It was published, and something else is served now, or nothing.
+    Superseded,
+}
+
+/// A good file that is not served, because its template is rolled back.
+#[derive(Clone)]
+pub struct Pending {
+    /// Its version.
+    pub version: Version,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its JSON with everything that it inherits.
+    pub packed: Packed,
 }
 
 impl Status {
@@ -38,6 +51,7 @@ impl Status {
             Self::Refused => "refused",
             Self::PublishedWithRefusedEdit => "published_with_refused_edit",
             Self::RolledBack => "rolled_back",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -59,8 +73,8 @@ pub struct Listing {
     pub reasons: Vec<String>,
     /// That somebody went back, also where the version that they chose is refused.
     pub rolled_back: Option<RolledBack>,
-    /// The good version of the file, which waits until that is lifted.
-    pub pending: Option<Version>,
+    /// The good file, which waits until that is lifted.
+    pub pending: Option<Pending>,
 }
 
 impl Listing {
@@ -137,7 +151,7 @@ impl Snapshot {
         let mut snapshot = Self { ready: true, authority, ..Self::default() };
         for (name, entry) in &catalog.entries {
             let earlier = before.by_name.get(name).map(Arc::as_ref);
-            let listing = listing(name, entry, catalog.past.get(name));
+            let listing = listing(name, entry, catalog.past.get(name).map(Arc::as_ref));
             snapshot.insert(Arc::new(Served::of(listing, entry.good.clone(), earlier)));
         }
         snapshot
@@ -210,6 +224,10 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
         rolled_back: rolled_back.cloned(),
-        pending: entry.pending.as_ref().map(|good| good.template.version.clone()),
+        pending: entry.pending.as_ref().map(|good| Pending {
+            version: good.template.version.clone(),
+            digest: good.template.digest,
+            packed: good.resolved.clone(),
+        }),
     }
 }

@@ -24,7 +24,7 @@ use super::good::{Good, Link, Rules};
 use super::model::Signer;
 use super::source::look::{Checked, Seen};
 use super::trust::signature::Fault;
-use super::version::{self, BASE_LAYER, By, Cause, Order, Past, Publication, Published, RolledBack, Standing};
+use super::version::{self, BASE_LAYER, Order, Past, Published, RolledBack, Standing};
 
 /// Everything that is known about the templates.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Catalog {
     /// Versions that were ever published, as far as they were asked for.
     pub(super) history: BTreeMap<(TemplateName, Version), Published>,
     /// What the store keeps about each of the entries.
-    pub(super) past: BTreeMap<TemplateName, Past>,
+    pub(super) past: BTreeMap<TemplateName, Arc<Past>>,
 }
 
 /// One template.
@@ -124,7 +124,7 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     let mut catalog = before.clone();
     let mut changes = Vec::new();
     catalog.history.extend(news.history);
-    catalog.past.extend(news.past);
+    catalog.past.extend(news.past.into_iter().map(|(name, past)| (name, Arc::new(past))));
     for name in news.gone {
         if catalog.entries.remove(&name).is_some() {
             // What the store keeps is read again when the file is back: above all that somebody went back, and how far.
@@ -256,7 +256,8 @@ impl Catalog {
             },
         };
         let lineage = lineage(checked, parent.map(Arc::as_ref));
-        if entry.good.as_ref().is_some_and(|good| good.lineage == lineage) {
+        let chosen = self.past.get(name).and_then(|past| past.pin.as_ref()).and_then(|pin| pin.good.as_ref().ok());
+        if entry.good.iter().chain(chosen).any(|good| good.lineage == lineage) {
             return Verdict::Same;
         }
         if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.lineage == lineage) {
@@ -370,84 +371,6 @@ impl Catalog {
         entry.reasons.clone_from(&reasons);
         let version = entry.seen.as_ref().and_then(|seen| seen.version.clone());
         (!known).then(|| Change::Refused { name: name.clone(), version, reasons, fault })
-    }
-
-    /// Notes a version as published; returns what the store does not know yet.
-    pub(super) fn record(
-        &mut self,
-        name: &TemplateName,
-        good: &Good,
-        moment: &Moment<'_>,
-    ) -> Option<Box<version::Entry>> {
-        let digest = good.template.digest;
-        let published = Published {
-            own: good.lineage.first().map_or(digest, |link| link.own),
-            resolved: digest,
-            seal: good.seal,
-            signer: good.template.signer.clone(),
-            published_at: good.template.published_at,
-        };
-        let (cause, by) = self.cause(name, good, &published, moment);
-        let past = self.past.entry(name.clone()).or_default();
-        past.raise(BASE_LAYER, &good.template.version);
-        let in_force = past.current.replace(digest);
-        let earlier = self.history.insert((name.clone(), good.template.version.clone()), published.clone());
-        if in_force == Some(digest) && earlier.as_ref() == Some(&published) && cause.is_none() {
-            return None;
-        }
-        let number = past.next;
-        past.next = number.saturating_add(1);
-        let publication = Publication {
-            at: moment.now,
-            version: good.template.version.clone(),
-            digest,
-            own: published.own,
-            signer: published.signer.clone(),
-            cause: cause.unwrap_or(Cause::Resigned),
-            by,
-            policy: moment.rules.policy.digest(),
-        };
-        Some(Box::new(version::Entry { published, publication, number, standing: past.standing() }))
-    }
-
-    /// Why a version comes into force, and by whom; no cause where the store may know all of it already.
-    fn cause(
-        &self,
-        name: &TemplateName,
-        good: &Good,
-        published: &Published,
-        moment: &Moment<'_>,
-    ) -> (Option<Cause>, By) {
-        if let Some(order) = moment.order(name) {
-            let (cause, by) = order.cause();
-            return (Some(cause), by);
-        }
-        let in_force = self.past.get(name).and_then(|past| past.current);
-        let earlier = moment.before.entries.get(name);
-        if in_force == Some(published.resolved) {
-            let stopped = earlier.is_some_and(|earlier| earlier.good.is_none());
-            return if stopped { (Some(Cause::Restored), By::default()) } else { (None, self.owner(name)) };
-        }
-        let lineage = earlier.and_then(|earlier| earlier.good.as_ref()).map(|good| good.lineage.as_slice());
-        let known = self.history.get(&(name.clone(), good.template.version.clone()));
-        match (lineage, known) {
-            (Some([own, parents @ ..]), _) if own.own == published.own && own.version == good.template.version => {
-                let changed = good.lineage.iter().skip(1).find(|link| !parents.contains(link));
-                (Some(Cause::ParentChanged), changed.map(|link| self.owner(&link.name)).unwrap_or_default())
-            }
-            (None, Some(known)) if known.own == published.own => {
-                (Some(if in_force.is_some() { Cause::ParentChanged } else { Cause::Restored }), By::default())
-            }
-            (Some(_) | None, Some(_) | None) => (Some(Cause::Edited), self.owner(name)),
-        }
-    }
-
-    /// Who made a template what it is: who went back, else who owns its file.
-    fn owner(&self, name: &TemplateName) -> By {
-        match self.past.get(name).and_then(Past::rolled_back) {
-            Some(mark) => By::principal(&mark.by),
-            None => By::owner(self.entries.get(name).and_then(|entry| entry.seen.as_ref()).and_then(|seen| seen.owner)),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod open;
 mod replay;
 mod retention;
 mod retrying;
+mod tallying;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +117,7 @@ fn order(task: TaskId, tenant: &str) -> Order {
         protection: Protection::default(),
         metadata: BTreeMap::new(),
         levels: 0,
+        experiment: None,
     }
 }
 

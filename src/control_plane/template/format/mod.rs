@@ -1,6 +1,7 @@
 //! What a template file may say: parsed strictly, held against the schema, inherited, and given its typed form. Pure.
 
 pub(super) mod compressed;
+pub(super) mod diff;
 pub(super) mod document;
 pub(super) mod inherit;
 pub(super) mod mistake;

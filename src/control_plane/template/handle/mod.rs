@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
@@ -15,7 +15,7 @@ use crate::supervision::{Address, ChildSpec};
 
 mod versions;
 
-pub use self::versions::{Event, PublishedVersion};
+pub use self::versions::{Compared, Event, PublishedVersion, Side};
 
 use crate::control_plane::template::actor::{Arguments, TemplatesActor};
 use crate::control_plane::template::archive::{self, shelf::Shelf};
@@ -26,6 +26,7 @@ use crate::control_plane::template::error::Error;
 use crate::control_plane::template::format::document::Document;
 use crate::control_plane::template::format::mistake::Mistake;
 use crate::control_plane::template::good::Good;
+use crate::control_plane::template::judges::Judges;
 use crate::control_plane::template::message::Message;
 use crate::control_plane::template::metrics;
 use crate::control_plane::template::model::{Summary, Template};
@@ -38,15 +39,17 @@ pub type OnPublish = Arc<dyn Fn(&Summary) + Send + Sync>;
 /// The templates. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
 pub struct Templates {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) on_publish: ArcSwap<Vec<OnPublish>>,
+    /// By what the latest look judged; none before the first.
+    pub(super) judges: ArcSwapOption<Judges>,
     pub(super) cache: Cache,
     address: Address<Message>,
-    archive: Option<(Store, Arc<Shelf>)>,
+    pub(super) archive: Option<(Store, Arc<Shelf>)>,
 }
 
 impl Templates {
@@ -100,6 +103,7 @@ impl Templates {
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             on_publish: ArcSwap::default(),
+            judges: ArcSwapOption::empty(),
             cache,
             address: Address::new("templates"),
             archive,
@@ -234,6 +238,8 @@ impl std::fmt::Debug for Templates {
     }
 }
 
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(read).await.map_err(|fault| Error::Interrupted(fault.to_string()))?
 }

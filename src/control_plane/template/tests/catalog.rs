@@ -1,35 +1,80 @@
 //! The pure decisions, against a model: whatever edits come, what serves is good.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::good::Rules;
+use super::super::good::{Good, Rules};
 use super::super::source::look::{Bytes, look};
-use super::super::state::{Catalog, Change, Decision, Doubt, News, decide};
+use super::super::state::{Catalog, Change, Decision, Doubt, Entry, News, decide};
+use super::super::version::{Order, Past, Pin, Publication, Published, RolledBack, Standing};
 use super::rig::{name, template};
 use crate::control_plane::policy::Policy;
 use crate::domain::clock::Timestamp;
+use crate::domain::name::{Digest, TemplateName, Version};
 
-/// A catalog that is fed with unsigned files.
-struct Desk {
-    catalog: Catalog,
-    policy: Policy,
-    clock: i64,
+/// A catalog that is fed with unsigned files, and what the store would keep of it.
+pub(super) struct Desk {
+    pub(super) catalog: Catalog,
+    pub(super) policy: Policy,
+    pub(super) clock: i64,
+    pub(super) stored: Stored,
 }
 
-impl Desk {
-    fn new() -> Self {
-        let policy = Policy::new(
-            "package factory.template\n\ndeny contains {\"rule\": \"x\", \"message\": \"no\"} if { input.template.system_prompt == \"denied\" }",
-        );
-        Self { catalog: Catalog::default(), policy, clock: 0 }
+/// What is durable.
+#[derive(Default)]
+pub(super) struct Stored {
+    pub(super) standing: BTreeMap<TemplateName, Standing>,
+    pub(super) current: BTreeMap<TemplateName, Digest>,
+    pub(super) versions: BTreeMap<(TemplateName, Version), Published>,
+    pub(super) contents: BTreeMap<Digest, Good>,
+    pub(super) log: Vec<(TemplateName, Publication)>,
+}
+
+impl Stored {
+    fn write(&mut self, change: &Change) {
+        match change {
+            Change::Published { good, record: Some(entry) } => {
+                let (name, digest) = (good.template.name.clone(), good.template.digest);
+                self.versions.insert((name.clone(), good.template.version.clone()), entry.published.clone());
+                self.contents.insert(digest, Good::clone(good));
+                self.current.insert(name.clone(), digest);
+                self.standing.insert(name.clone(), entry.standing.clone());
+                self.log.push((name, entry.publication.clone()));
+            }
+            Change::RolledBack { name, standing, .. } | Change::Lifted { name, standing, .. } => {
+                self.standing.insert(name.clone(), Standing::clone(standing));
+            }
+            Change::Withdrawn { name } => {
+                self.current.remove(name);
+            }
+            Change::Published { record: None, .. } | Change::Refused { .. } | Change::Held { .. } => {}
+        }
     }
 
-    fn edit(&mut self, files: &[(&str, Option<Value>)]) -> Vec<String> {
-        let mut news = News { doubt: Doubt::None, ..News::default() };
+    fn past(&self, name: &TemplateName) -> Past {
+        let standing = self.standing.get(name).cloned().unwrap_or_default();
+        let good = |mark: &RolledBack| Ok(Arc::new(self.contents[&mark.digest].clone()));
+        let pin = standing.pin.map(|mark| Pin { good: good(&mark), mark: Some(mark) });
+        Past { current: self.current.get(name).copied(), floors: standing.floors, next: standing.next, pin }
+    }
+}
+
+const POLICY: &str = "package factory.template\n\ndeny contains {\"rule\": \"x\", \"message\": \"no\"} if { input.template.system_prompt == \"denied\" }";
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        Self { catalog: Catalog::default(), policy: Policy::new(POLICY), clock: 0, stored: Stored::default() }
+    }
+
+    pub(super) fn edit(&mut self, files: &[(&str, Option<Value>)]) -> Vec<String> {
+        self.look(files, None, Doubt::None)
+    }
+
+    pub(super) fn look(&mut self, files: &[(&str, Option<Value>)], order: Option<Order>, doubt: Doubt) -> Vec<String> {
+        let mut news = News { doubt, order, ..News::default() };
         for (file, content) in files {
             let name = name(file);
             match content {
@@ -40,6 +85,17 @@ impl Desk {
                     let bytes =
                         Bytes { document: Ok(content.to_string().into_bytes()), signature: Ok(None), owner: Some(7) };
                     let seen = look(&name, &bytes, None);
+                    let mut versions: Vec<Version> = seen.version.iter().cloned().collect();
+                    if !self.catalog.past.contains_key(&name) {
+                        let past = self.stored.past(&name);
+                        versions.extend(past.rolled_back().map(|mark| mark.version.clone()));
+                        news.past.push((name.clone(), past));
+                    }
+                    for version in versions {
+                        let key = (name.clone(), version);
+                        let known = self.stored.versions.get(&key).cloned();
+                        news.history.extend(known.map(|known| (key, known)));
+                    }
                     news.seen.insert(name, Arc::new(seen));
                 }
             }
@@ -48,16 +104,49 @@ impl Desk {
         let rules = Rules { trust: None, policy: &self.policy };
         let Decision { catalog, changes } = decide(&self.catalog, news, &rules, Timestamp::from_micros(self.clock));
         self.catalog = catalog;
+        changes.iter().for_each(|change| self.stored.write(change));
         changes.iter().map(told).collect()
     }
 
-    fn serves(&self, file: &str) -> Option<String> {
+    /// As after a restart of the daemon: only what is stored is known, and the files are looked at anew.
+    pub(super) fn restart(&mut self, files: &[(&str, Option<Value>)]) -> Vec<String> {
+        self.catalog = Catalog::default();
+        self.edit(files)
+    }
+
+    pub(super) fn roll_back(&mut self, file: &str, version: &str) -> Vec<String> {
+        let key = (name(file), version.parse().expect("a version"));
+        let digest = self.stored.versions[&key].resolved;
+        let good = Arc::new(self.stored.contents[&digest].clone());
+        let at = Timestamp::from_micros(self.clock);
+        let mark = Box::new(RolledBack { version: key.1, digest, by: "ann".into(), at, from: None });
+        self.look(&[], Some(Order::RollBack { name: key.0, mark, good }), Doubt::None)
+    }
+
+    pub(super) fn lift(&mut self, file: &str) -> Vec<String> {
+        self.look(&[], Some(Order::Lift { name: name(file), by: "ann".into() }), Doubt::None)
+    }
+
+    /// From now on the policy denies this prompt too.
+    pub(super) fn deny(&mut self, prompt: Option<&str>) -> Vec<String> {
+        let more = prompt.map_or(String::new(), |prompt| {
+            format!("\n\ndeny contains {{\"rule\": \"y\", \"message\": \"not now\"}} if {{ input.template.system_prompt == \"{prompt}\" }}")
+        });
+        self.policy = Policy::new(format!("{POLICY}{more}"));
+        self.look(&[], None, Doubt::All)
+    }
+
+    pub(super) fn entry(&self, file: &str) -> &Entry {
+        &self.catalog.entries[&name(file)]
+    }
+
+    pub(super) fn serves(&self, file: &str) -> Option<String> {
         let good = self.catalog.entries.get(&name(file))?.good.as_ref()?;
         Some(format!("{} {}", good.template.version, good.compile().expect("typed").system_prompt.expose()))
     }
 }
 
-fn told(change: &Change) -> String {
+pub(super) fn told(change: &Change) -> String {
     match change {
         Change::Published { good, record } => {
             let durable = if record.is_some() { "" } else { " (known)" };
@@ -71,11 +160,11 @@ fn told(change: &Change) -> String {
     }
 }
 
-fn child(version: &str, parent: &str) -> Value {
+pub(super) fn child(version: &str, parent: &str) -> Value {
     json!({"name": "child", "version": version, "extends": parent})
 }
 
-fn prompt(name: &str, version: &str, prompt: &str) -> Value {
+pub(super) fn prompt(name: &str, version: &str, prompt: &str) -> Value {
     let mut value = template(name, version);
     value["system_prompt"] = json!(prompt);
     value
@@ -125,6 +214,7 @@ fn a_parent_that_is_taken_away_is_told_and_its_child_goes_on() {
     assert_eq!(desk.edit(&[]), Vec::<String>::new(), "told once");
     let told = desk.edit(&[("base", Some(template("base", "1.0.0")))]);
     assert_eq!(told, ["published base 1.0.0", "published child 1.0.0 (known)"]);
+    assert_eq!(desk.stored.log.last().map(|(_, last)| last.cause), Some(super::super::Cause::Restored));
 }
 
 #[test]
@@ -139,16 +229,6 @@ fn a_chain_of_parents_has_an_end() {
     let told = desk.edit(&files);
     assert!(desk.serves("t8").is_some() && desk.serves("t9").is_none());
     assert!(told.iter().any(|line| line.contains("more than 8 parents: t9 -> t8")), "{told:?}");
-}
-
-#[test]
-fn going_back_to_an_earlier_version_is_written_down() {
-    let mut desk = Desk::new();
-    desk.edit(&[("a", Some(prompt("a", "1.0.0", "old")))]);
-    desk.edit(&[("a", Some(prompt("a", "1.1.0", "new")))]);
-    assert_eq!(desk.edit(&[("a", Some(prompt("a", "1.0.0", "old")))]), ["published a 1.0.0"]);
-    let good = desk.catalog.entries[&name("a")].good.clone().expect("good");
-    assert_eq!(good.template.published_at, Timestamp::from_micros(1), "the date is that of the first publication");
 }
 
 proptest! {

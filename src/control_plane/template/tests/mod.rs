@@ -3,8 +3,10 @@
 mod cached;
 mod catalog;
 mod compressed;
+mod going_back;
 mod publishing;
 mod rig;
 mod shipped;
 mod signatures;
 mod stored;
+mod versions;

@@ -12,7 +12,7 @@ use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
 use super::super::trust::signature::{Algorithm, Envelope};
-use super::super::version::Published;
+use super::super::version::{By, Cause, Publication, Published, RolledBack, Standing};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 use crate::store::Record;
@@ -115,6 +115,60 @@ fn damaged_content_is_refused() {
     }
     record.version = 3;
     assert!(record::read_content(Digest::from_bytes([9; 32]), &record, &Dictionary::shipped()).is_err());
+}
+
+fn publication() -> Publication {
+    Publication {
+        at: Timestamp::from_micros(78),
+        version: "1.0.0".parse().expect("a version"),
+        digest: Digest::from_bytes([9; 32]),
+        own: Digest::from_bytes([1; 32]),
+        signer: good().template.signer.clone(),
+        cause: Cause::RolledBack,
+        by: By { name: Some("ann".into()), uid: Some(1000) },
+        policy: Digest::from_bytes([3; 32]),
+    }
+}
+
+fn standing(pin: Option<RolledBack>) -> Standing {
+    let floors = [("".into(), "2.0.0".parse().expect("a version"))].into();
+    Standing { floors, next: 7, pin }
+}
+
+#[test]
+fn what_is_known_about_versions_reads_back() {
+    let record = record::publication_record(&publication()).expect("encoded");
+    assert_eq!(record::read_publication(&record), Ok(publication()));
+    let bare = Publication { signer: None, by: By::default(), ..publication() };
+    assert_eq!(record::read_publication(&record::publication_record(&bare).expect("encoded")), Ok(bare));
+    for cause in Cause::ALL {
+        assert_eq!(Cause::from_word(cause.as_str()), Some(cause));
+    }
+    let mark = RolledBack {
+        version: "1.0.0".parse().expect("a version"),
+        digest: Digest::from_bytes([9; 32]),
+        by: "ann".into(),
+        at: Timestamp::from_micros(79),
+        from: Some("2.0.0".parse().expect("a version")),
+    };
+    for standing in [standing(None), standing(Some(mark.clone())), standing(Some(RolledBack { from: None, ..mark }))] {
+        let record = record::standing_record(&standing).expect("encoded");
+        assert_eq!(record::read_standing(&record), Ok(standing));
+    }
+}
+
+#[test]
+fn the_encodings_of_the_log_and_the_standing_never_change() {
+    let hex = |record: crate::store::Record| hex::encode(record.body);
+    let written = hex(record::publication_record(&publication()).expect("encoded"));
+    let (one, nine, three) = ("01".repeat(32), "09".repeat(32), "03".repeat(32));
+    assert_eq!(
+        written,
+        format!(
+            "8a184e65312e302e305820{nine}5820{one}636f707367656432353531396b726f6c6c65645f6261636b63616e6e1903e85820{three}"
+        )
+    );
+    assert_eq!(hex(record::standing_record(&standing(None)).expect("encoded")), "8281826065322e302e3007");
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn submitted() -> TaskRecord {
             protection: Protection::default(),
             metadata: BTreeMap::new(),
             levels: 3,
+            experiment: None,
         },
         reserved: Usd::from_nanos(5),
         at: NOW,

@@ -13,6 +13,7 @@ use crate::control_plane::budget::price::PriceList;
 use crate::control_plane::budget::{Budget, Key, Standing};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
+use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::provider::Providers;
@@ -70,9 +71,11 @@ impl Office {
         let nowhere = directory.path().join("templates");
         let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies, events.clone());
         let prices = PriceList::new(&BTreeMap::new());
+        let (experiments, _) = Experiments::start(templates.clone(), journal.clone());
         let (admission, _) = Admission::start(Means {
             journal: journal.clone(),
             templates,
+            experiments,
             budget: budget.clone(),
             prices: prices.clone(),
             audit: Audit::start(store, events).0,

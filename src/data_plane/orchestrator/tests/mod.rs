@@ -55,6 +55,7 @@ impl Story {
             protection: Protection::default(),
             metadata: BTreeMap::new(),
             levels: 3,
+            experiment: None,
         };
         Self { id, records: vec![TaskRecord::Submitted(Submitted { order, reserved: Usd::ZERO, at: NOW })] }
     }
