@@ -56,7 +56,7 @@ impl Templates {
     ///
     /// # Errors
     /// The store failed.
-    pub(super) async fn published(&self, name: &TemplateName, version: &Version) -> Result<Option<Digest>, Error> {
+    pub(super) async fn digest_of(&self, name: &TemplateName, version: &Version) -> Result<Option<Digest>, Error> {
         let Some((store, _)) = self.shared.archive.clone() else { return Ok(None) };
         let (name, version) = (name.clone(), version.clone());
         let found = blocking(move || archive::published(&store, &name, &version)).await?;

@@ -120,7 +120,7 @@ impl Experiments {
         let judges = self.shared.templates.judges();
         let mut variants = Vec::with_capacity(plan.variants.len());
         for (version, share) in plan.variants {
-            let published = self.shared.templates.published(name, &version).await?;
+            let published = self.shared.templates.digest_of(name, &version).await?;
             let digest = published
                 .ok_or_else(|| Refusal::UnknownVersion { template: name.clone(), version: version.clone() })?;
             if let Err(reasons) = self.shared.templates.judged(&judges, name, &digest).await? {
