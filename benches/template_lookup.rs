@@ -138,5 +138,5 @@ fn verify(bencher: Bencher, algorithm: Algorithm) {
     std::fs::write(&path, source(1)).expect("written");
     sign_file(&path, &key.private).expect("signed");
     let trust = TrustStore::read(Some(directory.path()), None);
-    bencher.bench(|| verify_file(black_box(&path), &trust));
+    bencher.bench(|| verify_file(black_box(&path), &trust, Timestamp::now()));
 }

@@ -177,7 +177,11 @@ fn agent_state(presence: Presence) -> AgentState {
 }
 
 pub(super) fn signature(signer: &Signer) -> TemplateSignature {
-    TemplateSignature { key_id: signer.key_id.to_string(), algorithm: signer.algorithm.as_str().to_owned() }
+    TemplateSignature {
+        key_id: signer.key_id.to_string(),
+        algorithm: signer.algorithm.to_string(),
+        scheme: signer.scheme.to_string(),
+    }
 }
 
 pub(super) fn event(event: &crate::journal::events::Event) -> Event {

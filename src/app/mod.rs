@@ -5,7 +5,7 @@
 //! ├─ core (rest_for_one)
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, experiments, admission
-//! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator
+//! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator, hooks
 //! └─ edge (one_for_one): api, metrics, systemd, retention, restarts
 //! ```
 //!
@@ -43,6 +43,7 @@ use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
+use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
 use crate::data_plane::provider::Providers;
 use crate::data_plane::tool::Tools;
@@ -69,6 +70,7 @@ pub struct Daemon {
     admission: Admission,
     budget: Budget,
     listener: Listener,
+    hooks: Hooks,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
     owns_socket: bool,
@@ -98,6 +100,7 @@ struct DataPlane {
     dlp: Dlp,
     factory: Factory,
     orchestrator: Orchestrator,
+    hooks: Hooks,
     children: Vec<ChildSpec>,
 }
 
@@ -174,7 +177,8 @@ impl Daemon {
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
-        Ok(Self { root, store, journal, access, admission, budget, listener, settings, owns_socket, rooms })
+        let hooks = data.hooks;
+        Ok(Self { root, store, journal, access, admission, budget, listener, hooks, settings, owns_socket, rooms })
     }
 
     /// Puts in force what new settings say about access and limits; everything else needs a restart.
@@ -211,7 +215,8 @@ impl Daemon {
         };
         tracing::info!(open = self.journal.open_count(), "drained");
         self.listener.drain();
-        if !self.listener.drained(connections_grace).await {
+        let (drained, ()) = tokio::join!(self.listener.drained(connections_grace), self.hooks.drain(connections_grace));
+        if !drained {
             tracing::warn!("connections were cut off");
         }
         self.root.shutdown().await;
@@ -336,6 +341,8 @@ fn data_plane(
     ledger: &Restarts,
 ) -> DataPlane {
     let dlp = rooms.dlp.clone();
+    let rules = hook::state::Rules { attempts_max: settings.hooks.attempts, pause: settings.hooks.pause };
+    let (hooks, hooks_spec) = Hooks::start(&rooms.journal, rooms.tools.clone(), rules);
     let environment = Environment::new(rooms);
     let later = known.clone();
     let on_shard = Arc::new(move |shard| {
@@ -357,8 +364,9 @@ fn data_plane(
         plans,
         tree::watched(factory_spec),
         tree::watched(orchestrator_spec),
+        tree::watched(hooks_spec),
     ];
-    DataPlane { dlp, factory, orchestrator, children }
+    DataPlane { dlp, factory, orchestrator, hooks, children }
 }
 
 fn rules(settings: &Settings) -> Rules {
@@ -426,6 +434,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             chaos,
             store,
             retention,
+            hooks,
             templates,
             providers,
             tools,
@@ -434,7 +443,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{templates:?}{providers:?}{tools:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

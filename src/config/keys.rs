@@ -21,6 +21,8 @@ pub const KEYS: &[&str] = &[
     "budgets.*.window",
     "chaos.enabled",
     "data_dir",
+    "hooks.attempts",
+    "hooks.pause",
     "log.format",
     "log.level",
     "max_workers",

@@ -31,6 +31,8 @@ pub struct Settings {
     pub store: Store,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// How tools are told of tasks.
+    pub hooks: Hooks,
     /// The log on standard error.
     pub log: Log,
     /// Templates and their signatures.
@@ -106,6 +108,15 @@ pub struct Store {
 pub struct Retention {
     /// How long a task is kept after its end; none: for ever.
     pub tasks: Option<Duration>,
+}
+
+/// How tools are told when tasks start and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hooks {
+    /// Calls for one notice, the first included, until it is given up.
+    pub attempts: u32,
+    /// The pause after the first failed call; each further one is twice as long.
+    pub pause: Duration,
 }
 
 /// The log on standard error.

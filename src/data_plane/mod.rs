@@ -6,6 +6,8 @@ pub mod agent;
 pub mod dlp;
 // Creates, finds, activates and passivates agents.
 pub mod factory;
+// Tells tools when tasks start and end.
+pub mod hook;
 // HTTP to what the settings name: one endpoint, its key.
 pub(crate) mod http;
 // Brings tasks to whoever does them, and runs plans over several workers.

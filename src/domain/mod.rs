@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod clock;
 pub mod failure;
+pub mod hook;
 pub mod id;
 pub mod money;
 pub mod name;

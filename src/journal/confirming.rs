@@ -45,6 +45,7 @@ impl Inner {
         let stored = self.durably(move |store| reading::task(store, id)).await.flatten();
         let Some(task) = stored.filter(|task: &Task| task.records > known) else { return };
         tracing::warn!(task = %id, records = task.records, "a task is brought up to what is stored");
+        self.outbox.announce_all(&task.order);
         if task.state.has_ended() {
             self.open.remove(id);
         }

@@ -5,7 +5,7 @@ use super::reading::{put, put_snapshot};
 use super::record::TaskRecord;
 use super::snapshot::Snapshot;
 use super::state::Task;
-use super::{Error, agents, stats, tally};
+use super::{Error, agents, outbox, stats, tally};
 use crate::store::{Batch, Keyspace};
 
 /// Records that are to follow a task's.
@@ -39,8 +39,10 @@ pub(super) fn after(current: &Task, what: Following, extra: Batch) -> Result<(Ta
         if !after.accepts(record) {
             return Err(Error::Superseded(id));
         }
-        batch = batch.and(put(id, after.records, record));
+        let sequence = after.records;
+        batch = batch.and(put(id, sequence, record));
         after.evolve(record);
+        batch = batch.and(outbox::of(&after, sequence, record));
     }
     // A task that is full can still conclude and end.
     let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));
@@ -48,8 +50,10 @@ pub(super) fn after(current: &Task, what: Following, extra: Batch) -> Result<(Ta
         return Err(Error::Full(id));
     }
     if let Some(start) = start.filter(|start| after.accepts(start) && after.records < RECORDS_MAX) {
-        batch = batch.and(put(id, after.records, &start));
+        let sequence = after.records;
+        batch = batch.and(put(id, sequence, &start));
         after.evolve(&start);
+        batch = batch.and(outbox::of(&after, sequence, &start));
         records.push(start);
     }
     if let Some(snapshot) = Snapshot::due(&after, current.records) {

@@ -12,6 +12,7 @@ use super::following::{self, Following};
 use super::latches::Latches;
 use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
+use super::outbox::Outbox;
 use super::reading::{self, put};
 use super::record::{FeedbackGiven, Submitted, TaskRecord};
 use super::state::Task;
@@ -41,6 +42,7 @@ pub(super) struct Inner {
     pub(super) store: Store,
     agents: Agents,
     pub(super) events: Events,
+    pub(super) outbox: Outbox,
     pub(super) open: OpenTasks,
     unreadable: Vec<TaskId>,
     /// Held while a task that has ended is read, judged or reopened, and written.
@@ -62,9 +64,9 @@ impl Journal {
         let (tasks, unreadable) = reading::open_tasks(&store)?;
         let open = OpenTasks::default();
         tasks.into_iter().for_each(|task| open.insert(task));
-        let agents = Agents::new(store.clone());
+        let (agents, outbox) = (Agents::new(store.clone()), Outbox::new(store.clone()));
         let (judging, reopening, on_tally) = (Latches::new(), DashMap::new(), OnceLock::new());
-        Ok(Self(Arc::new(Inner { store, agents, events, open, unreadable, judging, reopening, on_tally })))
+        Ok(Self(Arc::new(Inner { store, agents, events, outbox, open, unreadable, judging, reopening, on_tally })))
     }
 
     /// Has a function told of each experiment whose counters have grown. It must be quick: it runs where a task ends. Whoever comes
@@ -90,6 +92,12 @@ impl Journal {
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// What tools are still to be told.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
     }
 
     /// The store, for what is neither task nor agent.
@@ -465,6 +473,7 @@ impl Inner {
                 }
             };
             then(position);
+            self.outbox.announce(&after.order, &records);
             if after.state.has_ended() {
                 // Before anybody hears of the end, so that whoever does finds the room that the task held.
                 self.open.remove(id);

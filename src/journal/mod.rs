@@ -24,6 +24,7 @@ mod listing;
 pub mod notice;
 mod open;
 pub mod order;
+pub mod outbox;
 pub mod policy;
 mod reading;
 pub mod record;

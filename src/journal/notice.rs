@@ -19,7 +19,8 @@ pub fn of(task: TaskId, sequence: u64, record: &TaskRecord) -> Event {
     Event { kind, at, task: Some(task), sequence: Some(sequence), details: details(record) }
 }
 
-fn kind_and_time(record: &TaskRecord) -> (&'static str, Timestamp) {
+/// What a record is called as news, and when it was.
+pub(super) fn kind_and_time(record: &TaskRecord) -> (&'static str, Timestamp) {
     match record {
         TaskRecord::Submitted(submitted) => ("task_submitted", submitted.at),
         TaskRecord::StepStarted(started) => ("step_started", started.at),

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 
 use super::codec;
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::{Hook, Hooks};
 use crate::domain::id::{AgentId, ExperimentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Tenant, ToolName, User, Version};
@@ -68,6 +69,9 @@ pub struct Order {
     /// The experiment that chose the version, if one did. Records of before there were experiments have none.
     #[n(16)]
     pub experiment: Option<Assignment>,
+    /// Which tools are told when it starts and ends.
+    #[cbor(n(18), with = "hooks", has_nil)]
+    pub hooks: Hooks,
 }
 
 impl Order {
@@ -161,5 +165,64 @@ mod protection {
         let [outbound, inbound] = d.decode::<[&str; 2]>()?;
         let action = |word| Action::from_word(word).ok_or_else(|| DecodeError::message("not an action"));
         Ok(Protection { outbound: action(outbound)?, inbound: action(inbound)? })
+    }
+}
+
+/// Hooks, as pairs of a hook's word and its tool; none where there are none.
+mod hooks {
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    use super::{Hook, Hooks, Tool};
+
+    pub(super) fn encode<C, W: Write>(
+        value: &Hooks,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        let pairs: Vec<(&str, Tool)> = value.iter().map(|(hook, tool)| (hook.as_str(), Tool(tool.clone()))).collect();
+        e.encode(pairs)?.ok()
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Hooks, DecodeError> {
+        let pairs: Option<Vec<(&str, Tool)>> = d.decode()?;
+        let hook = |word| Hook::from_word(word).ok_or_else(|| DecodeError::message("not a hook"));
+        pairs.unwrap_or_default().into_iter().map(|(word, Tool(tool))| Ok((hook(word)?, tool))).collect()
+    }
+
+    pub(super) fn nil() -> Option<Hooks> {
+        Some(Hooks::default())
+    }
+
+    pub(super) fn is_nil(value: &Hooks) -> bool {
+        value.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::tests::order;
+
+    /// The order as the release before hooks wrote it: an array of sixteen members.
+    fn earlier() -> Vec<u8> {
+        let bytes = minicbor::to_vec(order(TaskId::generate(), "acme")).expect("encoded");
+        assert_eq!(bytes.first(), Some(&0x90), "an order without hooks is written as before");
+        bytes
+    }
+
+    #[test]
+    fn an_order_of_the_release_before_has_no_hooks() {
+        let read: Order = minicbor::decode(&earlier()).expect("an old record reads");
+        assert!(read.hooks.is_empty());
+    }
+
+    #[test]
+    fn hooks_are_kept_with_the_order() {
+        let mut order = order(TaskId::generate(), "acme");
+        let tool = |name: &str| name.parse().expect("a tool");
+        order.hooks = [(Hook::Start, tool("pager")), (Hook::Failure, tool("crm"))].into_iter().collect();
+        let bytes = minicbor::to_vec(&order).expect("encoded");
+        assert_eq!(minicbor::decode::<Order>(&bytes).expect("decoded"), order);
     }
 }

@@ -11,6 +11,14 @@ pub struct TemplateSignature {
     pub key_id: String,
     /// `ed25519` or `rsa-pss-sha256`.
     pub algorithm: String,
+    /// The form of the signature: `factory-v1`, or `legacy` for the predecessor's.
+    #[serde(default = "factory_v1")]
+    pub scheme: String,
+}
+
+/// The only form that daemons before this field knew.
+fn factory_v1() -> String {
+    "factory-v1".to_owned()
 }
 
 /// A template.

@@ -30,6 +30,8 @@ pub enum Keyspace {
     Audit = b'l',
     /// Facts about the store itself.
     Meta = b'm',
+    /// What tools are still to be told of tasks, by tool, task id and the sequence of the record that it follows.
+    Outbox = b'n',
     /// Tasks that have not ended, by task id.
     Open = b'o',
     /// Pieces of values above 4 KiB. Only the store itself writes here.

@@ -26,6 +26,10 @@ pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
 pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
 /// Time that a tool took for a call.
 pub const TOOL_SECONDS: &str = "factory_tool_seconds";
+/// Hooks, by `hook` and `outcome` (`delivered`, `retried`, `failed`).
+pub const HOOKS_TOTAL: &str = "factory_hooks_total";
+/// What tools are still to be told of tasks, by `tool`.
+pub const HOOK_OUTBOX_ENTRIES: &str = "factory_hook_outbox_entries";
 /// A step's time less its provider's.
 pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
 /// Tokens, by `direction` (`input`, `output`) and `model`.
@@ -173,6 +177,15 @@ pub const FAMILIES: &[Family] = &[
     Family {
         open: &["tool"],
         ..family(TOOL_SECONDS, Kind::Histogram(MODEL_SECONDS), "Time that a tool took for a call.")
+    },
+    Family {
+        known: Some(("outcome", &["delivered", "retried", "failed"])),
+        open: &["hook"],
+        ..family(HOOKS_TOTAL, Kind::Counter, "Hooks that a tool took, that were tried again, and that were given up.")
+    },
+    Family {
+        open: &["tool"],
+        ..family(HOOK_OUTBOX_ENTRIES, Kind::Gauge, "Entries of the outbox: what tools are still to be told of tasks.")
     },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {

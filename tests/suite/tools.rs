@@ -10,9 +10,17 @@ const REQUIRED: &str = "FACTORY_TESTS_REQUIRE_TOOLS";
 /// fails where tools are required.
 pub(crate) fn available(program: &str, package: &str, what_is_not_checked: &str) -> bool {
     let started = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if started.is_ok() {
-        return true;
-    }
+    started.is_ok() || missing(program, package, what_is_not_checked)
+}
+
+/// Whether Python 3 is there with a module; see [`available`].
+pub(crate) fn python_with(module: &str, package: &str, what_is_not_checked: &str) -> bool {
+    let import = format!("import {module}");
+    let ended = Command::new("python3").args(["-c", &import]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    ended.is_ok_and(|status| status.success()) || missing(&format!("python3's {module}"), package, what_is_not_checked)
+}
+
+fn missing(program: &str, package: &str, what_is_not_checked: &str) -> bool {
     let told = format!("NOT RUN: {what_is_not_checked}: {program} is missing (apt-get install {package})");
     assert!(std::env::var_os(REQUIRED).is_none(), "{told}");
     writeln!(std::io::stderr(), "\n*** {told} ***\n").expect("standard error");

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::control_plane::template::{TrustStore, signing};
+use crate::domain::clock::Timestamp;
 
 #[test]
 fn the_workshop_has_signed_valid_templates_and_goes_without_a_trace() {
@@ -13,7 +14,7 @@ fn the_workshop_has_signed_valid_templates_and_goes_without_a_trace() {
     let documents: Vec<_> = files.filter(|file| file.extension().is_some_and(|kind| kind == "json")).collect();
     assert_eq!(documents.len(), workshop.templates());
     for file in documents {
-        signing::verify_file(&file, &trust).expect("signed");
+        signing::verify_file(&file, &trust, Timestamp::now()).expect("signed");
         signing::validate_file(&file, &templates).expect("valid");
     }
     workshop.remove().expect("removed");

@@ -9,6 +9,7 @@ use crate::cli::exit::{Error, Exit};
 use crate::cli::output::{Output, Tone};
 use crate::control_plane::template::signing;
 use crate::control_plane::template::{self, TrustStore};
+use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 
 /// Template files.
@@ -34,9 +35,28 @@ pub(in crate::cli) struct Sign {
 pub(in crate::cli) struct Verify {
     #[command(flatten)]
     files: Files,
-    /// Where the trusted keys lie, as `ID.pub.pem`.
-    #[arg(long, value_name = "DIR", default_value = "keys")]
-    keys: PathBuf,
+    #[command(flatten)]
+    trust: TrustFiles,
+}
+
+/// Where the keys lie, for verbs that judge by them without a daemon.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TrustFiles {
+    /// Where the trusted keys lie, as `ID.pub.pem`, with their trust.toml and revoked.json.
+    #[arg(long, visible_alias = "dir", value_name = "DIR", default_value = "keys")]
+    pub(in crate::cli) keys: PathBuf,
+    /// One more RSA key, which may also sign in the legacy form: the daemon's `rsa_public_key_path`.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) legacy_key: Option<PathBuf>,
+}
+
+impl TrustFiles {
+    /// Reads the keys; says which files are not believed.
+    pub(in crate::cli) fn read(&self, output: &Output) -> TrustStore {
+        let trust = TrustStore::read(Some(&self.keys), self.legacy_key.as_deref());
+        remark_unusable(output, &trust);
+        trust
+    }
 }
 
 /// What became of one file.
@@ -50,6 +70,10 @@ struct Outcome {
     key_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheme: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,19 +114,22 @@ impl Sign {
 
 impl Verify {
     pub(super) fn perform(&self, output: &Output) -> Result<Exit, Error> {
-        let trust = TrustStore::read(Some(&self.keys), None);
-        remark_unusable(output, &trust);
+        let trust = self.trust.read(output);
         self.outcomes(&trust).tell(output)
     }
 
     fn outcomes(&self, trust: &TrustStore) -> Outcomes {
         self.files.each(|file| {
-            let verified = signing::verify_file(file, trust)?;
+            let signing::Verified { digest, signer, until } = signing::verify_file(file, trust, Timestamp::now())?;
+            let ends = until.map(|until| format!(", trusted until {until}")).unwrap_or_default();
+            let (key_id, algorithm, scheme) = (&signer.key_id, signer.algorithm, signer.scheme);
             Ok(Outcome {
-                line: format!("{}: signed by {} ({})", file.display(), verified.key_id, verified.algorithm),
-                key_id: Some(verified.key_id.to_string()),
-                algorithm: Some(verified.algorithm.as_str()),
-                digest: Some(verified.digest.to_string()),
+                line: format!("{}: signed by {key_id} ({algorithm}, {scheme}){ends}", file.display()),
+                key_id: Some(key_id.to_string()),
+                algorithm: Some(algorithm.as_str()),
+                scheme: Some(scheme.as_str()),
+                trusted_until: until.map(|until| until.to_string()),
+                digest: Some(digest.to_string()),
                 ..Outcome::default()
             })
         })
@@ -173,12 +200,10 @@ impl Outcome {
     }
 }
 
-/// Says which files among the trusted keys trust nobody, and why.
+/// Says which files among the keys are not believed, and why.
 pub(in crate::cli) fn remark_unusable(output: &Output, trust: &TrustStore) {
     for (path, reason) in trust.unusable() {
-        output.remark(|paint| {
-            format!("{} {}: {reason}", paint.text(Tone::Warning, "not a trusted key:"), path.display())
-        });
+        output.remark(|paint| format!("{} {}: {reason}", paint.text(Tone::Warning, "not believed:"), path.display()));
     }
 }
 
@@ -196,6 +221,7 @@ mod tests {
             .expect("write");
         std::fs::write(path("bad.json"), r#"{"name": "other"}"#).expect("write");
         let files = || Files { files: vec![path("good.json"), path("bad.json"), path("none.json")] };
+        let trust_files = || TrustFiles { keys: path("keys"), legacy_key: None };
         let oks = |outcomes: &Outcomes| outcomes.items.iter().map(|outcome| outcome.ok).collect::<Vec<_>>();
 
         let signed = Sign { files: files(), key: pair.private }.outcomes();
@@ -203,7 +229,7 @@ mod tests {
         assert!(path("good.json.sig").exists());
 
         let trust = TrustStore::read(Some(&path("keys")), None);
-        let verified = Verify { files: files(), keys: path("keys") }.outcomes(&trust);
+        let verified = Verify { files: files(), trust: trust_files() }.outcomes(&trust);
         assert_eq!((oks(&verified), verified.items[0].key_id.as_deref()), (vec![true, true, false], Some("k")));
 
         let validated = files().validated();
@@ -213,7 +239,7 @@ mod tests {
 
         std::fs::write(path("good.json"), r#"{"name": "good", "version": "1.0.0", "system_prompt": "y"}"#)
             .expect("write");
-        let tampered = Verify { files: files(), keys: path("keys") }.outcomes(&trust);
+        let tampered = Verify { files: files(), trust: trust_files() }.outcomes(&trust);
         assert_eq!((tampered.items[0].ok, tampered.exit()), (false, Exit::Refused));
     }
 }

@@ -19,7 +19,7 @@ mod files;
 mod lines;
 mod rollback;
 
-pub(super) use files::remark_unusable;
+pub(super) use files::TrustFiles;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -67,8 +67,10 @@ pub(super) enum Templates {
     /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
     Sign(Sign),
-    /// Verifies the signatures of template files. Needs no daemon.
-    #[command(after_help = "Example:\n  factoryctl templates verify templates/*.json --keys /etc/agent-factory/keys")]
+    /// Verifies the signatures of template files, by the keys, their trust.toml and the list of revocations. Needs no daemon.
+    #[command(after_help = "Examples:
+  factoryctl templates verify templates/*.json --keys /etc/agent-factory/keys
+  factoryctl templates verify templates/*.json --keys keys --legacy-key old-system.pub.pem")]
     Verify(Verify),
 }
 
@@ -102,7 +104,10 @@ impl Templates {
 fn signer(signature: Option<&TemplateSignature>) -> (Tone, String) {
     signature.map_or_else(
         || (Tone::Warning, "unsigned".into()),
-        |signature| plain(format!("{} ({})", signature.key_id, signature.algorithm)),
+        |signature| match signature.scheme.as_str() {
+            "legacy" => (Tone::Warning, format!("{} ({}, legacy form)", signature.key_id, signature.algorithm)),
+            _ => plain(format!("{} ({})", signature.key_id, signature.algorithm)),
+        },
     )
 }
 

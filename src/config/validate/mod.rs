@@ -5,6 +5,7 @@ mod agents;
 mod api;
 mod budgets;
 mod chaos;
+mod hooks;
 mod log;
 mod providers;
 mod retention;
@@ -37,6 +38,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let store = store(root.section(report, "store"), report);
     let retention = retention::read(root.section(report, "retention"), report);
+    let hooks = hooks::read(root.section(report, "hooks"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
@@ -56,6 +58,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         chaos,
         store,
         retention,
+        hooks,
         log,
         templates,
         providers,

@@ -240,6 +240,7 @@ impl Admission {
             metadata: submission.metadata,
             levels: placement.template.limits.depth,
             experiment: placement.experiment,
+            hooks: placement.template.hooks.clone(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
@@ -289,6 +290,7 @@ impl Admission {
             metadata: BTreeMap::new(),
             levels: levels.min(placement.template.limits.depth),
             experiment: placement.experiment,
+            hooks: placement.template.hooks.clone(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let who = Who {

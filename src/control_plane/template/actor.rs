@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::domain::clock::Timestamp;
 use crate::journal::events::{Event, Events};
 
 use super::cache::Authority;
@@ -21,11 +23,15 @@ use super::snapshot::Snapshot;
 use super::source::scope::Scope;
 use super::source::watch::{Targets, Watch};
 use super::state::Change;
+use super::trust::news::TrustNews;
 
 /// The most requests that wait to be decided.
 const ASKED_MAX: usize = 64;
 /// How long after a failure of the store everything is looked at again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The longest wait for the instant at which a key begins or ceases to be trusted. The wait follows a clock that nobody sets;
+/// the instant is one of the host's clock, so that it is compared anew from time to time.
+const TURNING_WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) struct TemplatesActor;
 
@@ -52,6 +58,16 @@ pub(super) struct State {
     /// Who waits for the present look.
     answering: Option<Reply>,
     _watch: Option<Watch>,
+    /// Waits for a key to begin or cease to be trusted.
+    turning: Option<JoinHandle<()>>,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(turning) = self.turning.take() {
+            turning.abort();
+        }
+    }
 }
 
 impl Actor for TemplatesActor {
@@ -66,9 +82,10 @@ impl Actor for TemplatesActor {
             warn!("signature validation is off: UNSIGNED templates run; only for development");
         }
         let targets = Targets::of(&workshop.directory, &workshop.settings);
+        let told = myself.clone();
         let watch = Watch::start(targets, move |scope| {
             // An actor that has ended watches nothing any more.
-            let _ended = myself.cast(Message::Due(scope)).is_err();
+            let _ended = told.cast(Message::Due(scope)).is_err();
         });
         let watch = match watch {
             Ok(watch) => Some(watch),
@@ -91,8 +108,10 @@ impl Actor for TemplatesActor {
             asked: VecDeque::new(),
             answering: None,
             _watch: watch,
+            turning: None,
         };
         state.show(looked);
+        state.await_turning(&myself);
         Ok(state)
     }
 
@@ -107,6 +126,14 @@ impl Actor for TemplatesActor {
             Message::Distrusted(name) => {
                 state.next.doubted.insert(name);
             }
+            Message::Turning => {
+                let now = Timestamp::now();
+                if state.known.judged_at.is_some_and(|judged_at| state.known.trust.turned(judged_at, now)) {
+                    state.next.keys = true;
+                } else {
+                    state.await_turning(&myself);
+                }
+            }
             Message::Asked(request, reply) if state.asked.len() >= ASKED_MAX => {
                 self::reply(Some(reply), Err(Error::Busy(request.name)));
             }
@@ -118,6 +145,7 @@ impl Actor for TemplatesActor {
                     Ok(looked) => {
                         let answer = looked.answer.clone();
                         state.show(looked);
+                        state.await_turning(&myself);
                         // After it is shown: whoever is answered reads their own writes.
                         reply(waiting, answer);
                     }
@@ -153,9 +181,29 @@ impl State {
         });
     }
 
+    /// Waits for the next instant at which a key begins or ceases to be trusted.
+    fn await_turning(&mut self, myself: &ActorRef<Message>) {
+        if let Some(turning) = self.turning.take() {
+            turning.abort();
+        }
+        let now = Timestamp::now();
+        self.turning = self.known.trust.next_boundary(now).map(|at| {
+            let (wait, myself) = (at.since(now).min(TURNING_WAIT_MAX), myself.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                // An actor that has ended looks again when it is started again.
+                let _ended = myself.cast(Message::Turning).is_err();
+            })
+        });
+    }
+
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, keys_changed, .. } = looked;
+        let Looked { known, changes, keys_changed, trust_news, .. } = looked;
+        metrics::trusted(&known.trust, Timestamp::now());
+        for news in &trust_news {
+            self.tell_trust(news);
+        }
         let listeners = self.shared.on_publish.load();
         for change in &changes {
             if let Change::Published { good, .. } = change {
@@ -181,6 +229,22 @@ impl State {
         self.known = Arc::new(known);
         for change in &changes {
             self.tell(change);
+        }
+    }
+
+    fn tell_trust(&self, news: &TrustNews) {
+        match news {
+            TrustNews::Revoked { version, keys } => {
+                warn!(version, ?keys, "keys are revoked");
+                let event = Event::new("template_keys_revoked").with("version", version).with("keys", keys.join(" "));
+                self.events.publish(event);
+            }
+            TrustNews::Keys { added, removed } => info!(?added, ?removed, "the keys of templates changed"),
+            TrustNews::Unusable { path, reason } => {
+                error!(path = %path.display(), reason, "a file among the keys of templates is not believed");
+                let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                self.events.publish(Event::new("template_trust_refused").with("file", file).with("reason", reason));
+            }
         }
     }
 

@@ -202,7 +202,7 @@ impl Cache {
         if let Some(known) = self.verified.get(&key).filter(|known| self.is_fresh(known)) {
             return Ok(known);
         }
-        let verified = Verification { until: link.verify(trust)?, at: Instant::now() };
+        let verified = Verification { until: link.verify(trust.at(Timestamp::now()))?, at: Instant::now() };
         self.verified.insert(key, verified);
         Ok(verified)
     }

@@ -10,7 +10,7 @@ use crate::supervision::CallError;
 
 use super::format::mistake::Mistake;
 use super::orders::Target;
-use super::trust::signature::Fault;
+use super::trust::fault::Fault;
 
 /// A failure or refusal of the template room.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -83,6 +83,9 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// The stored list of revocations cannot be read back.
+    #[error("read the stored list of revocations: {0}")]
+    StoredRevocations(String),
     /// A task of this room was cancelled or panicked.
     #[error("look at the templates: {0}")]
     Interrupted(String),
@@ -115,6 +118,14 @@ pub enum Error {
         /// All its mistakes.
         mistakes: Vec<Mistake>,
     },
+    /// The list of revocations cannot be raised.
+    #[error("{}: {reason}", path.display())]
+    Revocations {
+        /// The list's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A file's signature makes it not trusted.
     #[error("{}: {fault}", path.display())]
     Signature {
@@ -142,12 +153,13 @@ impl Failure for Error {
             Self::Unavailable(_) => "templates_unavailable",
             Self::NotReady => "templates_not_ready",
             Self::Store(error) => error.code(),
-            Self::Stored { .. } => "store_read_failed",
+            Self::Stored { .. } | Self::StoredRevocations(_) => "store_read_failed",
             Self::Interrupted(_) => "internal",
             Self::File { .. } => "file_inaccessible",
             Self::KeyExists(_) => "key_exists",
             Self::KeyUnusable { .. } => "key_unusable",
             Self::Invalid { .. } => "template_invalid",
+            Self::Revocations { .. } => "revocations_refused",
             Self::Signature { .. } => "template_signature_invalid",
         }
     }
@@ -160,12 +172,16 @@ impl Failure for Error {
             Self::TargetAmbiguous { .. } => Class::Conflict,
             Self::Busy(_) => Class::Overload,
             Self::Unavailable(_) => Class::Unavailable,
-            Self::Refused { .. } | Self::RollbackRefused { .. } | Self::Invalid { .. } | Self::Signature { .. } => {
-                Class::Refused
-            }
+            Self::Refused { .. }
+            | Self::RollbackRefused { .. }
+            | Self::Invalid { .. }
+            | Self::Revocations { .. }
+            | Self::Signature { .. } => Class::Refused,
             Self::NotReady => Class::Unavailable,
             Self::Store(error) => error.class(),
-            Self::Stored { .. } | Self::Interrupted(_) | Self::File { .. } => Class::Internal,
+            Self::Stored { .. } | Self::StoredRevocations(_) | Self::Interrupted(_) | Self::File { .. } => {
+                Class::Internal
+            }
             Self::KeyExists(_) => Class::Conflict,
             Self::KeyUnusable { .. } => Class::Malformed,
         }
@@ -183,11 +199,13 @@ impl Failure for Error {
             | Self::TargetAmbiguous { .. }
             | Self::RollbackRefused { .. }
             | Self::Stored { .. }
+            | Self::StoredRevocations(_)
             | Self::Interrupted(_)
             | Self::File { .. }
             | Self::KeyExists(_)
             | Self::KeyUnusable { .. }
             | Self::Invalid { .. }
+            | Self::Revocations { .. }
             | Self::Signature { .. } => Retry::Never,
         }
     }
@@ -206,11 +224,13 @@ impl Failure for Error {
             Self::Unavailable(_) => "templates cannot be asked at the moment".to_owned(),
             Self::Store(error) => error.detail(),
             Self::Stored { .. } => "a stored template cannot be read".to_owned(),
+            Self::StoredRevocations(_) => "the stored list of revocations cannot be read".to_owned(),
             Self::Interrupted(_) => "looking at the templates was interrupted".to_owned(),
             Self::File { action, .. } => format!("cannot {action} a file"),
             Self::KeyExists(_) => "a key of this name exists already; a key is never overwritten".to_owned(),
             Self::KeyUnusable { reason, .. } => format!("the key cannot be used: {reason}"),
             Self::Invalid { mistakes, .. } => format!("not a template: {}", told(mistakes)),
+            Self::Revocations { reason, .. } => format!("the list of revocations {reason}"),
             Self::Signature { fault, .. } => format!("the template {fault}"),
         }
     }

@@ -15,8 +15,8 @@ use super::format::mistake::Mistake;
 use super::format::wire::{self, Facts};
 use super::metrics;
 use super::model::{Signer, Summary, Template};
-use super::trust::TrustStore;
-use super::trust::signature::Envelope;
+use super::trust::Trust;
+use super::trust::signature::{Scheme, Signed};
 
 /// A template that was verified, resolved and checked.
 #[derive(Clone)]
@@ -28,12 +28,14 @@ pub(super) struct Good {
     pub(super) lineage: Vec<Link>,
     /// Tells the lineage, with its signatures, from another.
     pub(super) seal: [u8; 32],
+    /// The first instant at which one of its signatures holds no longer, as the keys were when it was last verified.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Good {
-    pub(super) fn new(template: &Template, resolved: Packed, lineage: Vec<Link>) -> Self {
+    pub(super) fn new(template: &Template, resolved: Packed, lineage: Vec<Link>, until: Option<Timestamp>) -> Self {
         let seal = seal(&lineage);
-        Self { template: Arc::new(template.into()), resolved, lineage, seal }
+        Self { template: Arc::new(template.into()), resolved, lineage, seal, until }
     }
 
     /// A file that nobody signed and that has no parent, for benchmarks.
@@ -45,7 +47,7 @@ impl Good {
         let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
         let template = wire::typed(&file.value, facts)?;
         let own = Link { name: file.name().clone(), version: file.version().clone(), own: file.digest(), signature: None };
-        Ok(Self::new(&template, Packed::plain(&canonical), vec![own]))
+        Ok(Self::new(&template, Packed::plain(&canonical), vec![own], None))
     }
 
     /// Whether another has the same content, made from the same files with the same signatures.
@@ -76,13 +78,13 @@ pub(super) struct Link {
     pub(super) version: Version,
     /// The digest of the file as written: what is signed.
     pub(super) own: Digest,
-    pub(super) signature: Option<Envelope>,
+    pub(super) signature: Option<Signed>,
 }
 
 /// By what a template is judged.
 pub(super) struct Rules<'a> {
-    /// The trusted keys; none where signatures are not required.
-    pub(super) trust: Option<&'a TrustStore>,
+    /// The trusted keys as they are now; none where signatures are not required.
+    pub(super) trust: Option<Trust<'a>>,
     pub(super) policy: &'a Policy,
 }
 
@@ -94,19 +96,26 @@ impl Rules<'_> {
         denials.iter().map(ToString::to_string).collect()
     }
 
-    /// Why a template that was good is not any more: a key is no longer trusted, or the policy has changed.
-    pub(super) fn recheck(&self, good: &Good) -> Result<(), Vec<String>> {
-        let faults: Vec<String> = good.lineage.iter().filter_map(|link| self.distrust(link)).collect();
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+    /// Until when a template that was good is trusted now; or why it is good no more: a key is no longer trusted, or the policy
+    /// has changed.
+    pub(super) fn recheck(&self, good: &Good) -> Result<Option<Timestamp>, Vec<String>> {
+        let until = self.trusted_until(&good.lineage)?;
         let resolved = good.resolved.value().map_err(|reason| vec![reason])?;
         let denials = self.denials(&resolved, good.template.signer.as_ref());
-        if denials.is_empty() { Ok(()) } else { Err(denials) }
+        if denials.is_empty() { Ok(until) } else { Err(denials) }
     }
 
-    fn distrust(&self, link: &Link) -> Option<String> {
-        link.verify(self.trust?).err()
+    /// Verifies all signatures of a lineage; tells the first instant at which one of them holds no longer.
+    pub(super) fn trusted_until(&self, lineage: &[Link]) -> Result<Option<Timestamp>, Vec<String>> {
+        let Some(trust) = self.trust else { return Ok(None) };
+        let (mut until, mut faults): (Option<Timestamp>, Vec<String>) = (None, Vec::new());
+        for link in lineage {
+            match link.verify(trust) {
+                Err(reason) => faults.push(reason),
+                Ok(trusted) => until = earlier(until, trusted),
+            }
+        }
+        if faults.is_empty() { Ok(until) } else { Err(faults) }
     }
 }
 
@@ -117,15 +126,20 @@ impl Link {
     }
 
     /// Verifies the signature. Until when it is trusted; none for ever.
-    pub(super) fn verify(&self, trust: &TrustStore) -> Result<Option<Timestamp>, String> {
+    pub(super) fn verify(&self, trust: Trust<'_>) -> Result<Option<Timestamp>, String> {
         let Self { name, own, signature, .. } = self;
         match signature {
             None => Err(format!("{name} was published without a signature")),
-            Some(envelope) => metrics::verified(envelope.algorithm, || trust.verify(envelope, own))
-                .map(|()| None)
+            Some(signed) => metrics::verified(signed.signer.algorithm, || trust.again(name, signed, *own))
+                .map(|trusted| trusted.until)
                 .map_err(|fault| format!("{name}: {fault}")),
         }
     }
+}
+
+/// The earlier of two instants, either of which may never come.
+pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// Tells one lineage, with its signatures, from another.
@@ -136,8 +150,12 @@ pub(super) fn seal(lineage: &[Link]) -> [u8; 32] {
         let texts = [
             link.name.as_str(),
             link.version.as_str(),
-            signature.map_or("", |envelope| envelope.key_id.as_str()),
-            signature.map_or("", |envelope| envelope.algorithm.as_str()),
+            signature.map_or("", |signed| signed.signer.key_id.as_str()),
+            // As it was before there was a second form: a version that was stored then has the same seal.
+            signature.map_or("", |signed| match signed.signer.scheme {
+                Scheme::V1 => signed.signer.algorithm.as_str(),
+                Scheme::Legacy => Scheme::Legacy.as_str(),
+            }),
         ];
         for bytes in texts
             .map(str::as_bytes)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::control_plane::policy::Policy;
+use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::archive;
@@ -18,6 +19,14 @@ pub(super) struct Judges {
     /// None where signatures are not required.
     trust: Option<Arc<TrustStore>>,
     policy: Arc<Policy>,
+}
+
+/// A version that keys and policy allow.
+#[derive(Clone)]
+pub(super) struct Allowed {
+    pub(super) template: Arc<Template>,
+    /// When a key of its lineage is trusted no longer.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Judges {
@@ -72,18 +81,20 @@ impl Templates {
         by: &Judges,
         name: &TemplateName,
         digest: &Digest,
-    ) -> Result<Result<Arc<Template>, Vec<String>>, Error> {
+    ) -> Result<Result<Allowed, Vec<String>>, Error> {
         let not_found = || Error::VersionNotFound { name: name.clone(), digest: *digest };
         let (store, shelf) = self.shared.archive.clone().ok_or_else(not_found)?;
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
             let Some(good) = archive::content(&store, &shelf, &wanted, content)? else { return Ok(None) };
-            let rules = Rules { trust: by.trust.as_deref(), policy: &by.policy };
-            if let Err(reasons) = rules.recheck(&good) {
-                return Ok(Some(Err(reasons)));
-            }
+            let trust = by.trust.as_deref().map(|trust| trust.at(Timestamp::now()));
+            let rules = Rules { trust, policy: &by.policy };
+            let until = match rules.recheck(&good) {
+                Ok(until) => until,
+                Err(reasons) => return Ok(Some(Err(reasons))),
+            };
             let compiled = good.compile().map_err(|reason| Error::Stored { name: wanted, reason })?;
-            Ok(Some(Ok(Arc::new(compiled))))
+            Ok(Some(Ok(Allowed { template: Arc::new(compiled), until })))
         };
         blocking(judge).await?.ok_or_else(not_found)
     }

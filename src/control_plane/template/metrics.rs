@@ -5,14 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use std::time::Instant;
 
-use metrics::{Counter, counter, describe_counter, histogram};
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge, histogram};
 
+use crate::domain::clock::Timestamp;
 use crate::telemetry::names;
 
-use super::trust::signature::{Algorithm, Fault};
+use super::trust::fault::Fault;
+use super::trust::signature::Algorithm;
+use super::trust::{KeyStatus, TrustStore};
 
 const LOADS: &str = "factory_template_loads_total";
 const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";
+const KEYS: &str = "factory_template_keys";
+const REVOCATIONS_VERSION: &str = "factory_template_revocations_version";
 const CACHE_REQUESTS: &str = "factory_template_cache_requests_total";
 const CACHE_EXPIRIES: &str = names::TEMPLATE_CACHE_EXPIRIES_TOTAL;
 const CACHE_EVICTIONS: &str = names::TEMPLATE_CACHE_EVICTIONS_TOTAL;
@@ -42,6 +47,15 @@ pub(super) fn register() {
     describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (verified again before it was served).");
     describe_counter!(CACHE_EXPIRIES, "Compiled templates that left the cache because their verification was too old.");
     describe_counter!(CACHE_EVICTIONS, "Compiled templates that left the cache because it was full.");
+    describe_gauge!(
+        KEYS,
+        "Keys for templates, by how they stand: trusted, expired, not_yet_valid, revoked, not_listed."
+    );
+    describe_gauge!(REVOCATIONS_VERSION, "Version of the list of revoked keys in force; 0 before the first.");
+    for standing in KeyStatus::ALL {
+        gauge!(KEYS, "status" => standing.as_str()).increment(0.0);
+    }
+    gauge!(REVOCATIONS_VERSION).increment(0.0);
     for load in [Load::Published, Load::Refused, Load::Withdrawn] {
         counter!(LOADS, "outcome" => load.outcome()).increment(0);
     }
@@ -52,6 +66,16 @@ pub(super) fn register() {
 
 pub(super) fn loaded(load: Load) {
     counter!(LOADS, "outcome" => load.outcome()).increment(1);
+}
+
+/// Tells how the keys stand.
+#[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 52 bits")]
+pub(super) fn trusted(trust: &TrustStore, now: Timestamp) {
+    for standing in KeyStatus::ALL {
+        let count = trust.views(now).filter(|key| key.standing == standing).count();
+        gauge!(KEYS, "status" => standing.as_str()).set(count as f64);
+    }
+    gauge!(REVOCATIONS_VERSION).set(trust.revocations().map_or(0, |list| list.version()) as f64);
 }
 
 pub(super) fn signature_failed(fault: &Fault) {

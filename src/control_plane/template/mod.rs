@@ -48,7 +48,7 @@ pub use archive::dictionary::{DICTIONARY_BYTES_MAX, Dictionary, Press, Pressing,
 pub use archive::packed::Packed;
 pub use error::Error;
 pub use format::diff::Difference;
-pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest};
+pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest, legacy_digest};
 pub use format::inherit::{EXTENDS_MAX, resolve as resolved};
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
@@ -61,6 +61,10 @@ pub use orders::{DIGEST_DIGITS_MIN, Target};
 pub use snapshot::{Listing, Pending, Status};
 pub use source::directory::TEMPLATES_MAX;
 pub use source::scope::{PATIENCE, QUIET};
-pub use trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message as signed_message};
-pub use trust::{PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MIN, TrustStore, keys};
+pub use trust::fault::Fault;
+pub use trust::signature::{Algorithm, Digests, Envelope, SIGNATURE_BYTES_MAX, Scheme, message as signed_message};
+pub use trust::{
+    KeyStatus, KeyView, PUBLIC_KEY_SUFFIX, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, TRUST_FILE, Trust, TrustStore,
+    Trusted, grants, keys, pattern, revocations, revoking,
+};
 pub use version::{By, Cause, PUBLICATIONS_MAX, RolledBack};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::Hooks;
 use crate::domain::money::Usd;
 use crate::domain::name::{Capability, Digest, KeyId, RouteName, TemplateName, ToolName, Version};
 use crate::domain::private::Text;
@@ -13,7 +14,7 @@ use super::format::document::Document;
 use super::format::mistake::Mistake;
 use super::format::plan::Plan;
 use super::format::wire::{self, Facts};
-use super::trust::signature::Algorithm;
+use super::trust::signature::{Algorithm, Scheme};
 
 /// Tokens that an answer may have where the template does not say.
 pub const OUTPUT_TOKENS_DEFAULT: u32 = 1_024;
@@ -59,6 +60,8 @@ pub struct Template {
     pub model: Model,
     /// The tools that its agents may use.
     pub tools: Vec<ToolName>,
+    /// Which of them are told when a task starts or ends.
+    pub hooks: Hooks,
     /// What its tasks may cost.
     pub budget: Budget,
     /// What is done with personal data and secrets.
@@ -158,6 +161,8 @@ pub struct Signer {
     pub key_id: KeyId,
     /// Its algorithm.
     pub algorithm: Algorithm,
+    /// The form of the signature.
+    pub scheme: Scheme,
 }
 
 /// Which model answers, and how.

@@ -24,7 +24,8 @@ use super::source::directory::{self, Listed};
 use super::source::look::{self, Bytes};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, decide};
-use super::trust::TrustStore;
+use super::trust::news::{self, TrustNews};
+use super::trust::{Trust, TrustStore};
 use super::version::{BASE_LAYER, Past, Pin, Published, Standing};
 
 /// Where everything comes from and goes to.
@@ -42,6 +43,8 @@ pub(super) struct Workshop {
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) trust: Arc<TrustStore>,
+    /// When the good versions were judged by those keys.
+    pub(super) judged_at: Option<Timestamp>,
 }
 
 /// What a look came to; the store knows it already.
@@ -50,6 +53,8 @@ pub(super) struct Looked {
     pub(super) changes: Vec<Change>,
     /// Whether the trusted keys are others than before.
     pub(super) keys_changed: bool,
+    /// What became different with the keys, for people.
+    pub(super) trust_news: Vec<TrustNews>,
     /// What a request came to.
     pub(super) answer: Result<(), Error>,
 }
@@ -78,6 +83,10 @@ pub(super) async fn refresh(
     let written = tokio::task::spawn_blocking(move || workshop.look(&known, &scope, request.as_ref()));
     let Written { looked, batches, trained, entry } =
         written.await.map_err(|fault| Error::Interrupted(fault.to_string()))??;
+    // INVARIANT I61: a list of revocations is durable before anything is judged by it alone.
+    if let Some(bytes) = looked.known.trust.accepted() {
+        store.commit(archive::revocations_batch(bytes)).await?;
+    }
     // INVARIANT: a version is durable before anyone is served it.
     let audited = entry.map(audit::Entry::into_batch);
     let mut batches = batches.into_iter();
@@ -97,11 +106,16 @@ pub(super) async fn refresh(
 impl Workshop {
     fn look(&self, known: &Known, scope: &Scope, request: Option<&Request>) -> Result<Written, Error> {
         let reload = scope.keys || !scope.doubted.is_empty();
-        let trust = if reload { Arc::new(self.load_keys(&known.trust)) } else { known.trust.clone() };
-        let keys_changed = !trust.same_as(&known.trust);
         let now = Timestamp::now();
+        let trust = match (reload, known.trust.accepted()) {
+            (true, _) => Arc::new(self.load_keys(&known.trust, now)?),
+            (false, None) => known.trust.clone(),
+            (false, Some(_)) => Arc::new(TrustStore::clone(&known.trust).kept()),
+        };
+        let turned = known.judged_at.is_some_and(|judged_at| trust.turned(judged_at, now));
+        let keys_changed = turned || !trust.same_as(&known.trust);
         let policy = self.policies.current();
-        let required = self.settings.enable_signature_validation.then_some(&*trust);
+        let required = self.settings.enable_signature_validation.then(|| trust.at(now));
         let rules = Rules { trust: required, policy: &policy };
         let everything = scope.everything || keys_changed;
         let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
@@ -125,18 +139,20 @@ impl Workshop {
         let packing = Packing::begin(&self.store, &self.shelf, &decision.catalog, now)?;
         let Decision { catalog, changes } = packing.pack(decision)?;
         let batches = archive::batches(&changes, &packing)?;
-        let looked = Looked { known: Known { catalog, trust }, changes, keys_changed, answer };
+        let trust_news = news::between(&known.trust, &trust);
+        let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
+        let looked =
+            Looked { known: Known { catalog, trust, judged_at }, changes, keys_changed, trust_news, answer };
         Ok(Written { looked, batches, trained: packing.trained().cloned(), entry })
     }
 
-    fn load_keys(&self, before: &TrustStore) -> TrustStore {
-        let trust = TrustStore::load(&self.settings);
-        if trust.unusable() != before.unusable() {
-            for (path, reason) in trust.unusable() {
-                warn!(path = %path.display(), reason, "this file trusts nobody");
-            }
-        }
-        trust
+    /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.
+    fn load_keys(&self, before: &TrustStore, now: Timestamp) -> Result<TrustStore, Error> {
+        let in_force = match before.revocations() {
+            Some(list) => Some(list.clone()),
+            None => unless_damaged(archive::revocations(&self.store))?.map(Arc::new),
+        };
+        Ok(TrustStore::load(&self.settings, in_force, now))
     }
 
     /// Reads what the scope asks for. Files whose bytes are the same are not parsed and verified again.
@@ -146,7 +162,7 @@ impl Workshop {
         scope: &Scope,
         everything: bool,
         keys_changed: bool,
-        trust: Option<&TrustStore>,
+        trust: Option<Trust<'_>>,
     ) -> News {
         let mut news = News::default();
         let names = match directory::list(&self.directory) {
@@ -248,7 +264,7 @@ impl Workshop {
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
             let Some(good) = unless_damaged(archive::content(&self.store, &self.shelf, &name, digest))? else { continue };
             match rules.recheck(&good) {
-                Ok(()) => recalled.push(good),
+                Ok(until) => recalled.push(Good { until, ..good }),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),
             }
         }
@@ -281,7 +297,9 @@ fn unchanged(catalog: &Catalog, name: &TemplateName, bytes: &Bytes) -> bool {
 /// publication writes it anew.
 fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
+        Err(
+            fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),
+        ) => {
             error!(%fault, "a template's history has a damaged record");
             Ok(None)
         }

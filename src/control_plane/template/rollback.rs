@@ -78,11 +78,14 @@ impl Catalog {
     fn allowed(&self, name: &TemplateName, pin: &Pin, moment: &Moment<'_>) -> Result<Arc<Good>, Vec<String>> {
         let good = pin.good.as_ref().map_err(|reason| vec![reason.clone()])?;
         let served = self.entries.get(name).and_then(|entry| entry.good.as_ref());
-        // What is served was rechecked when there was doubt.
-        if served.is_none_or(|served| served.lineage != good.lineage) {
-            moment.rules.recheck(good)?;
+        // What is served was rechecked when there was doubt, and knows until when it is trusted.
+        match served.filter(|served| served.lineage == good.lineage) {
+            Some(served) => Ok(served.clone()),
+            None => {
+                let until = moment.rules.recheck(good)?;
+                Ok(Arc::new(Good { until, ..Good::clone(good) }))
+            }
         }
-        Ok(good.clone())
     }
 
     fn serve_chosen(&mut self, name: &TemplateName, good: &Arc<Good>, moment: &Moment<'_>) -> Option<Change> {

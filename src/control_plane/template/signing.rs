@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::control_plane::policy::Policy;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, KeyId, TemplateName, Version};
+use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::error::Error;
 use super::format::compressed;
@@ -16,9 +16,11 @@ use super::format::document::{self, Document, TEMPLATE_BYTES_MAX};
 use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::mistake::Mistake;
 use super::format::wire::{self, Facts};
+use super::model::Signer;
 use super::trust::TrustStore;
+use super::trust::fault::Fault;
 use super::trust::keys::{PrivateKey, file};
-use super::trust::signature::{Algorithm, Envelope, Fault, SIGNATURE_BYTES_MAX, message};
+use super::trust::signature::{Digests, Envelope, SIGNATURE_BYTES_MAX, message};
 
 /// How template files end.
 pub const TEMPLATE_SUFFIX: &str = ".json";
@@ -33,9 +35,9 @@ pub struct Verified {
     /// The digest of the file's canonical form.
     pub digest: Digest,
     /// Whose signature fits.
-    pub key_id: KeyId,
-    /// By which algorithm.
-    pub algorithm: Algorithm,
+    pub signer: Signer,
+    /// The first instant at which it holds no longer.
+    pub until: Option<Timestamp>,
 }
 
 /// What was validated.
@@ -59,24 +61,35 @@ pub fn sign_file(path: &Path, private_key: &Path) -> Result<(), Error> {
     let digest = digest_of(path)?;
     let algorithm = key.algorithm();
     let signature = key.sign(&message(&key.id, algorithm, &digest));
-    let envelope = Envelope { key_id: key.id, algorithm, signature };
-    replace(&signature_path(path), envelope.to_json().as_bytes())
+    let envelope = Envelope::V1 { key_id: key.id, algorithm, signature };
+    replace(&signature_path(path), envelope.to_text().as_bytes())
 }
 
-/// Verifies a template file against the signature beside it.
+/// Verifies a template file against the signature beside it, as it is trusted now.
 ///
 /// # Errors
-/// The file is not unambiguous JSON, or its signature makes it not trusted.
-pub fn verify_file(path: &Path, trust: &TrustStore) -> Result<Verified, Error> {
-    let digest = digest_of(path)?;
+/// The file is not unambiguous JSON or not named like a template, or its signature makes it not trusted.
+pub fn verify_file(path: &Path, trust: &TrustStore, now: Timestamp) -> Result<Verified, Error> {
+    let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let digest = document::canonical_digest(&bytes).map_err(invalid)?;
+    let stem =
+        path.file_name().and_then(|name| name.to_str()).map(|name| name.strip_suffix(TEMPLATE_SUFFIX).unwrap_or(name));
+    let name: TemplateName = stem
+        .and_then(|stem| stem.parse().ok())
+        .ok_or_else(|| invalid(vec![Mistake::at("", "the file's name is not the name of a template")]))?;
     let refuse = |fault| Error::Signature { path: path.to_owned(), fault };
     let beside = signature_path(path);
     if !beside.exists() {
         return Err(refuse(Fault::Missing));
     }
     let envelope = Envelope::parse(&read_bounded(&beside, SIGNATURE_BYTES_MAX)?).map_err(refuse)?;
-    trust.verify(&envelope, &digest).map_err(refuse)?;
-    Ok(Verified { digest, key_id: envelope.key_id, algorithm: envelope.algorithm })
+    let legacy = match &envelope {
+        Envelope::V1 { .. } => None,
+        Envelope::Legacy { .. } => Some(document::legacy_digest(&bytes).map_err(invalid)?),
+    };
+    let trusted = trust.verify(&name, &envelope, &Digests { own: digest, legacy }, now).map_err(refuse)?;
+    Ok(Verified { digest, signer: trusted.signer, until: trusted.until })
 }
 
 /// Judges a template file as the daemon would, but for its signature: schema, parents (looked for in `siblings`), plan, and
@@ -202,7 +215,7 @@ pub(super) fn read_owned(path: &Path, bytes_max: usize) -> Result<Owned, Error> 
 }
 
 /// Puts a whole file in a path's place at once: whoever watches never sees half a signature.
-fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
     let told = |fault: std::io::Error| file("write", path, &fault);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut fresh = tempfile::NamedTempFile::new_in(directory).map_err(told)?;

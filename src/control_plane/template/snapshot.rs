@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::name::{Capability, Digest, TemplateName, Version};
 
 use super::archive::packed::Packed;
@@ -189,8 +190,10 @@ impl Snapshot {
     }
 
     /// The templates with a capability, by name.
-    pub(super) fn with_capability(&self, capability: &Capability) -> Vec<Arc<Summary>> {
+    pub(super) fn with_capability(&self, capability: &Capability, now: Timestamp) -> Vec<Arc<Summary>> {
         let mut found = self.by_capability.get(capability).cloned().unwrap_or_default();
+        let until = |template: &Summary| self.find(&template.name)?.good.as_ref()?.until;
+        found.retain(|template| until(template).is_none_or(|until| now < until));
         found.sort_by(|one, other| one.name.cmp(&other.name));
         found
     }

@@ -20,10 +20,9 @@ use super::archive::packed::Packed;
 use super::format::document;
 use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::wire::{self, Facts};
-use super::good::{Good, Link, Rules};
-use super::model::Signer;
+use super::good::{Good, Link, Rules, earlier};
 use super::source::look::{Checked, Seen};
-use super::trust::signature::Fault;
+use super::trust::fault::Fault;
 use super::version::{self, BASE_LAYER, Order, Past, Published, RolledBack, Standing};
 
 /// Everything that is known about the templates.
@@ -175,9 +174,14 @@ fn drop_distrusted(catalog: &mut Catalog, doubt: &Doubt, rules: &Rules<'_>) -> B
     let mut distrusted = BTreeMap::new();
     for (name, entry) in catalog.entries.iter_mut().filter(|(name, _)| doubt.concerns(name)) {
         entry.pending = None;
-        if let Some(reasons) = entry.good.as_ref().and_then(|good| rules.recheck(good).err()) {
-            entry.good = None;
-            distrusted.insert(name.clone(), reasons);
+        let Some(good) = entry.good.as_mut() else { continue };
+        match rules.recheck(good) {
+            Ok(until) if until == good.until => {}
+            Ok(until) => Arc::make_mut(good).until = until,
+            Err(reasons) => {
+                entry.good = None;
+                distrusted.insert(name.clone(), reasons);
+            }
         }
     }
     distrusted
@@ -298,7 +302,7 @@ impl Catalog {
             }
         };
         let (digest, canonical) = document::resolved_form(&resolved).map_err(|mistake| told(vec![mistake]))?;
-        let signer = checked.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
+        let signer = checked.signature.as_ref().map(|signed| signed.signer.clone());
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);
         let template = wire::typed(&resolved, Facts { digest, signer, published_at }).map_err(told)?;
@@ -306,7 +310,8 @@ impl Catalog {
         if !denials.is_empty() {
             return Err(denials);
         }
-        Ok(Good::new(&template, Packed::plain(&canonical), lineage))
+        let until = earlier(checked.until, parent.and_then(|parent| parent.until));
+        Ok(Good::new(&template, Packed::plain(&canonical), lineage, until))
     }
 
     /// INVARIANT: what is published from a layer never goes backwards. A file that is in force already is no news.

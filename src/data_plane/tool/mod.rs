@@ -17,6 +17,7 @@
 mod error;
 mod handle;
 mod metrics;
+mod notice;
 pub mod policy;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ mod confirming;
 mod deciding;
 mod following;
 mod open;
+mod outbox;
 mod replay;
 mod retention;
 mod retrying;
@@ -19,6 +20,7 @@ use super::order::{Order, Worker};
 use super::record::{Ended, FeedbackGiven, Outcome, StepFinished, StepKind, StepStarted, TaskRecord};
 use super::{Error, FEEDBACK_RECORDS_MAX, Journal, stats};
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::Hooks;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, Tenant};
@@ -99,7 +101,7 @@ fn finished(step: u32) -> TaskRecord {
     TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
 }
 
-fn order(task: TaskId, tenant: &str) -> Order {
+pub(crate) fn order(task: TaskId, tenant: &str) -> Order {
     Order {
         task,
         worker: Worker::Own,
@@ -118,6 +120,7 @@ fn order(task: TaskId, tenant: &str) -> Order {
         metadata: BTreeMap::new(),
         levels: 0,
         experiment: None,
+        hooks: Hooks::default(),
     }
 }
 

@@ -98,10 +98,21 @@ fn calls_tools(source: &Source) -> bool {
     !source.is_test && !source.file.starts_with("data_plane/tool/") && source.text.contains(".invoke(")
 }
 
+/// The only file outside the tool room that tells a tool of a task: what it says is made in that room, of an entry of the outbox,
+/// which holds no text.
+const TELLS_TOOLS: &str = "data_plane/hook/handle.rs";
+
+/// Whether a file of production code outside the tool room tells a tool of a task.
+fn tells_tools(source: &Source) -> bool {
+    !source.is_test && !source.file.starts_with("data_plane/tool/") && source.text.contains("tools.tell(")
+}
+
 #[test]
 fn tools_are_called_from_one_place_only() {
     let callers: Vec<_> = house().into_iter().filter(calls_tools).map(|source| source.file).collect();
     assert_eq!(callers, [CALLS_TOOLS], "a call elsewhere passes filter and records by");
+    let tellers: Vec<_> = house().into_iter().filter(tells_tools).map(|source| source.file).collect();
+    assert_eq!(tellers, [TELLS_TOOLS], "a notice elsewhere has no entry of the outbox behind it");
     let elsewhere = "async fn f(t: Tools) { t.invoke(&slot, &call, within).await; }";
     assert!(calls_tools(&Source::parse("data_plane/agent/turn.rs", elsewhere)));
     assert!(!calls_tools(&Source::parse("data_plane/tool/handle.rs", elsewhere)));

@@ -17,7 +17,7 @@ const ROWS: &[&[&str]] = &[
     &["control_plane::admission"],
     &["data_plane::http"],
     &["data_plane::tool", "data_plane::provider"],
-    &["data_plane::dlp"],
+    &["data_plane::dlp", "data_plane::hook"],
     &["data_plane::agent"],
     &["data_plane::factory"],
     &["data_plane::orchestrator"],

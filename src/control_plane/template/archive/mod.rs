@@ -14,6 +14,7 @@ use crate::control_plane::template::good::Good;
 
 use crate::control_plane::template::orders::Target;
 use crate::control_plane::template::state::Change;
+use crate::control_plane::template::trust::revocations::Revocations;
 use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
 
 use dictionary::Pressing;
@@ -90,6 +91,17 @@ pub(in crate::control_plane::template) fn versions(
     let mut versions = found.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(stored(name))?;
     versions.sort_by_key(|(_, published)| std::cmp::Reverse(published.published_at));
     Ok(versions)
+}
+
+/// The list of revocations that was accepted last, if there ever was one. Blocks.
+pub(in crate::control_plane::template) fn revocations(store: &Store) -> Result<Option<Revocations>, Error> {
+    let Some(found) = store.get(Keyspace::Template, record::REVOCATIONS_KEY)? else { return Ok(None) };
+    record::read_revocations(&found).map(Some).map_err(Error::StoredRevocations)
+}
+
+/// What keeps a list of revocations.
+pub(in crate::control_plane::template) fn revocations_batch(bytes: &[u8]) -> Batch {
+    Batch::new().put(Keyspace::Template, record::REVOCATIONS_KEY.to_vec(), record::revocations_record(bytes))
 }
 
 /// What must be durable before the changes are seen by anyone.

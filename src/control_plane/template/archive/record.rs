@@ -7,6 +7,7 @@
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
 //! | `p` name 0 number | one publication: when, why, by whom, under which policy |
 //! | `s` name | what outlives edits and withdrawal: the highest versions, the next number, that somebody went back |
+//! | `keys/revoked` | the list of revocations that was accepted last, as its file was |
 //! | `z` id | a dictionary that was trained on this host's templates; the content names it by its id |
 //!
 //! Content has two encodings. The first, of the first release, has the resolved template as plain JSON and is only read. The
@@ -25,7 +26,8 @@ use crate::store::Record;
 use crate::control_plane::template::format::wire::{self, Facts};
 use crate::control_plane::template::good::{Good, Link};
 use crate::control_plane::template::model::Signer;
-use crate::control_plane::template::trust::signature::{Algorithm, Envelope};
+use crate::control_plane::template::trust::revocations::Revocations;
+use crate::control_plane::template::trust::signature::{Algorithm, Scheme, Signed};
 use crate::control_plane::template::version::{By, Cause, Publication, Published, RolledBack, Standing};
 
 use super::dictionary::{Dictionary, Pressing, frame_dictionary};
@@ -38,6 +40,10 @@ const KIND_CURRENT: u8 = 3;
 const KIND_PUBLICATION: u8 = 4;
 const KIND_STANDING: u8 = 5;
 const KIND_DICTIONARY: u8 = 6;
+/// The number says what it is, far from the kinds of templates.
+const KIND_REVOCATIONS: u8 = 64;
+/// The key of the list of revocations.
+pub(in crate::control_plane::template) const REVOCATIONS_KEY: &[u8] = b"keys/revoked";
 /// The first encoding of every kind.
 const ENCODING: u8 = 1;
 /// The encoding of content that is compressed.
@@ -59,6 +65,9 @@ struct VersionBody {
     algorithm: Option<String>,
     #[n(5)]
     published_micros: i64,
+    /// The form of the signature; none is v1, the only one of earlier releases.
+    #[n(6)]
+    scheme: Option<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -120,6 +129,12 @@ struct SignatureBody {
     algorithm: String,
     #[n(2)]
     signature: ByteVec,
+    /// The form; none is v1, the only one of earlier releases.
+    #[n(3)]
+    scheme: Option<String>,
+    /// The digest that a legacy signature is about.
+    #[n(4)]
+    legacy: Option<ByteArray<32>>,
 }
 
 #[derive(Encode, Decode)]
@@ -150,6 +165,9 @@ struct PublicationBody {
     by_uid: Option<u32>,
     #[n(9)]
     policy: ByteArray<32>,
+    /// The form of the signature; none is v1.
+    #[n(10)]
+    scheme: Option<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -227,13 +245,14 @@ pub(in crate::control_plane::template) fn version_record(published: &Published) 
         key_id: signer.map(|signer| signer.key_id.to_string()),
         algorithm: signer.map(|signer| signer.algorithm.to_string()),
         published_micros: published.published_at.micros(),
+        scheme: signer.and_then(|signer| scheme_word(signer.scheme)),
     };
     encode(KIND_VERSION, &body)
 }
 
 pub(in crate::control_plane::template) fn read_version(record: &Record) -> Result<Published, String> {
     let body: VersionBody = decode(KIND_VERSION, record)?;
-    let signer = read_signer(body.key_id, body.algorithm)?;
+    let signer = read_signer(body.key_id, body.algorithm, body.scheme)?;
     Ok(Published {
         own: Digest::from_bytes(body.own.into()),
         resolved: Digest::from_bytes(body.resolved.into()),
@@ -273,10 +292,12 @@ fn link_body(link: &Link) -> LinkBody {
         name: link.name.to_string(),
         version: link.version.to_string(),
         own: (*link.own.as_bytes()).into(),
-        signature: link.signature.as_ref().map(|envelope| SignatureBody {
-            key_id: envelope.key_id.to_string(),
-            algorithm: envelope.algorithm.to_string(),
-            signature: envelope.signature.clone().into(),
+        signature: link.signature.as_ref().map(|signed| SignatureBody {
+            key_id: signed.signer.key_id.to_string(),
+            algorithm: signed.signer.algorithm.to_string(),
+            signature: signed.signature.clone().into(),
+            scheme: scheme_word(signed.signer.scheme),
+            legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
         }),
     }
 }
@@ -310,11 +331,12 @@ pub(in crate::control_plane::template) fn read_content(
     };
     let lineage = links.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
     let own = lineage.first().ok_or("it was made from nothing")?;
-    let signer = own.signature.as_ref().map(|s| Signer { key_id: s.key_id.clone(), algorithm: s.algorithm });
+    let signer = own.signature.as_ref().map(|signed| signed.signer.clone());
     let facts = Facts { digest, signer, published_at: Timestamp::from_micros(published_micros) };
     let template = wire::typed(&resolved.value()?, facts)
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    Ok(Good::new(&template, resolved, lineage))
+    // Until when it is trusted is for the keys of the present to say: whoever reads it verifies it again.
+    Ok(Good::new(&template, resolved, lineage, None))
 }
 
 /// The key of a trained dictionary.
@@ -348,6 +370,17 @@ pub(in crate::control_plane::template) fn read_current(record: &Record) -> Resul
     decode::<CurrentBody>(KIND_CURRENT, record).map(|body| Digest::from_bytes(body.digest.into()))
 }
 
+pub(in crate::control_plane::template) fn revocations_record(bytes: &[u8]) -> Record {
+    Record { kind: KIND_REVOCATIONS, version: ENCODING, body: bytes.to_vec() }
+}
+
+pub(in crate::control_plane::template) fn read_revocations(record: &Record) -> Result<Revocations, String> {
+    if (record.kind, record.version) != (KIND_REVOCATIONS, ENCODING) {
+        return Err(format!("unknown kind {} version {}", record.kind, record.version));
+    }
+    Revocations::parse(&record.body)
+}
+
 pub(in crate::control_plane::template) fn publication_record(publication: &Publication) -> Result<Record, String> {
     let signer = publication.signer.as_ref();
     let body = PublicationBody {
@@ -361,6 +394,7 @@ pub(in crate::control_plane::template) fn publication_record(publication: &Publi
         by_name: publication.by.name.as_ref().map(ToString::to_string),
         by_uid: publication.by.uid,
         policy: (*publication.policy.as_bytes()).into(),
+        scheme: signer.and_then(|signer| scheme_word(signer.scheme)),
     };
     encode(KIND_PUBLICATION, &body)
 }
@@ -372,7 +406,7 @@ pub(in crate::control_plane::template) fn read_publication(record: &Record) -> R
         version: parse(&body.version)?,
         digest: Digest::from_bytes(body.digest.into()),
         own: Digest::from_bytes(body.own.into()),
-        signer: read_signer(body.key_id, body.algorithm)?,
+        signer: read_signer(body.key_id, body.algorithm, body.scheme)?,
         cause: Cause::from_word(&body.cause).ok_or_else(|| format!("unknown cause {:?}", body.cause))?,
         by: By { name: body.by_name.map(Into::into), uid: body.by_uid },
         policy: Digest::from_bytes(body.policy.into()),
@@ -416,20 +450,30 @@ pub(in crate::control_plane::template) fn read_standing(record: &Record) -> Resu
     })
 }
 
-fn read_signer(key_id: Option<String>, word: Option<String>) -> Result<Option<Signer>, String> {
-    match (key_id, word) {
-        (Some(key_id), Some(word)) => Ok(Some(Signer { key_id: parse(&key_id)?, algorithm: algorithm(&word)? })),
+fn read_signer(
+    key_id: Option<String>,
+    algorithm_word: Option<String>,
+    scheme_word: Option<String>,
+) -> Result<Option<Signer>, String> {
+    let scheme = match scheme_word.as_deref() {
+        None => Scheme::V1,
+        Some(word) => Scheme::from_word(word).ok_or_else(|| format!("unknown scheme {word:?}"))?,
+    };
+    match (key_id, algorithm_word) {
+        (Some(key_id), Some(word)) => {
+            Ok(Some(Signer { key_id: parse(&key_id)?, algorithm: algorithm(&word)?, scheme }))
+        }
         (None, None) | (Some(_), None) | (None, Some(_)) => Ok(None),
     }
 }
 
 fn read_link(body: LinkBody) -> Result<Link, String> {
     let signature = body.signature.map(|written| {
-        let signature = written.signature.into();
-        Ok::<_, String>(Envelope {
-            key_id: parse(&written.key_id)?,
-            algorithm: algorithm(&written.algorithm)?,
-            signature,
+        Ok::<_, String>(Signed {
+            signer: read_signer(Some(written.key_id), Some(written.algorithm), written.scheme)?
+                .ok_or("a signature names no key")?,
+            signature: written.signature.into(),
+            legacy: written.legacy.map(|digest| Digest::from_bytes(digest.into())),
         })
     });
     Ok(Link {
@@ -438,6 +482,14 @@ fn read_link(body: LinkBody) -> Result<Link, String> {
         own: Digest::from_bytes(body.own.into()),
         signature: signature.transpose()?,
     })
+}
+
+/// The word for a form; nothing for v1, so that its records stay as they were before there was a second form.
+fn scheme_word(scheme: Scheme) -> Option<String> {
+    match scheme {
+        Scheme::V1 => None,
+        Scheme::Legacy => Some(scheme.to_string()),
+    }
 }
 
 fn algorithm(word: &str) -> Result<Algorithm, String> {

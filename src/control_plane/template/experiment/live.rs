@@ -7,9 +7,10 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 use super::state::{self, Experiment, Unit};
-use crate::control_plane::template::judges::Judges;
+use crate::control_plane::template::judges::{Allowed, Judges};
 use crate::control_plane::template::model::Template;
 use crate::control_plane::template::{self, handle::Templates};
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ExperimentId;
 use crate::domain::name::TemplateName;
 use crate::journal::order::Assignment;
@@ -34,7 +35,15 @@ pub(super) struct Verdicts {
     /// By whose word.
     by: Judges,
     /// The versions that may run, and why the others may not.
-    pub(super) variants: Vec<Result<Arc<Template>, Vec<String>>>,
+    pub(super) variants: Vec<Result<Allowed, Vec<String>>>,
+}
+
+impl Verdicts {
+    /// Whether these are the verdicts of those judges, and none of the keys that they rest on has come to its end.
+    fn stand(&self, by: &Judges, now: Timestamp) -> bool {
+        let mut ends = self.variants.iter().flatten().filter_map(|allowed| allowed.until);
+        self.by.same_as(by) && ends.all(|until| now < until)
+    }
 }
 
 impl Picture {
@@ -62,7 +71,7 @@ impl Live {
     /// INVARIANT I81: a version that is no longer trusted or allowed gets no task: what was judged by other keys or another policy
     /// is judged again before anybody is given it.
     pub(super) async fn verdicts(&self, templates: &Templates) -> Arc<Verdicts> {
-        let fresh = |by: &Judges| self.verdicts.load_full().filter(|verdicts| verdicts.by.same_as(by));
+        let fresh = |by: &Judges| self.verdicts.load_full().filter(|verdicts| verdicts.stand(by, Timestamp::now()));
         if let Some(verdicts) = fresh(&templates.judges()) {
             return verdicts;
         }
@@ -98,8 +107,8 @@ impl Live {
     /// The version that a unit gets; none where no variant takes tasks.
     pub(super) fn assign(&self, verdicts: &Verdicts, unit: &Unit) -> Option<(Arc<Template>, Assignment)> {
         let place = state::assign(self.experiment.id, &self.shares, &self.takes(verdicts), unit)?;
-        let template = verdicts.variants.get(usize::from(place))?.as_ref().ok()?;
-        Some((Arc::clone(template), self.experiment.assignment(place)))
+        let allowed = verdicts.variants.get(usize::from(place))?.as_ref().ok()?;
+        Some((Arc::clone(&allowed.template), self.experiment.assignment(place)))
     }
 
     fn tell_changes(&self, now: &Verdicts) {

@@ -10,6 +10,7 @@ use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::mistake::{MISTAKES_MAX, Mistake, Place};
 use super::{schema, strict};
+use crate::control_plane::template::trust::python;
 
 /// The largest template file, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 1024 * 1024;
@@ -94,6 +95,15 @@ impl std::fmt::Debug for Document {
 pub fn canonical_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
     let (_, value, mistakes) = read(bytes)?;
     if mistakes.is_empty() { digest(&value).map_err(|mistake| vec![mistake]) } else { Err(mistakes) }
+}
+
+/// The digest of a file's form as the Python predecessor signs it.
+///
+/// # Errors
+/// The file is not JSON that every reader reads alike.
+pub fn legacy_digest(bytes: &[u8]) -> Result<Digest, Vec<Mistake>> {
+    let (_, value, mistakes) = read(bytes)?;
+    if mistakes.is_empty() { Ok(python::digest(&value)) } else { Err(mistakes) }
 }
 
 /// The version that a file names, where so much of it can be read: said beside a refusal.

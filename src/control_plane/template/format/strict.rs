@@ -12,6 +12,10 @@ pub const NESTING_MAX: usize = 32;
 const INTEGER_MAX: u64 = 1 << 53;
 /// Significant digits that every double gives back unchanged.
 const DECIMAL_DIGITS_MAX: usize = 15;
+/// Digits behind the point: up to 10^22 powers of ten are exact doubles, so that every reader finds the same double by one
+/// division (Clinger 1990, "How to read floating point numbers accurately"); beyond it quick readers are off by one digit, and
+/// far beyond it everything becomes 0, or -0.
+const DECIMAL_PLACES_MAX: usize = 22;
 
 /// What is refused in a text that a JSON parser has accepted.
 pub(in crate::control_plane::template) fn check(text: &str) -> Vec<Mistake> {
@@ -161,6 +165,12 @@ fn unsafe_number(token: &str) -> Option<String> {
         let safe = unsigned.parse::<u64>().is_ok_and(|number| number <= INTEGER_MAX);
         return (!safe).then(|| "an integer beyond 2^53 cannot be held exactly; write it as a string".to_owned());
     }
+    let places = unsigned.split_once('.').map_or(0, |(_, places)| places.len());
+    if places > DECIMAL_PLACES_MAX {
+        return Some(format!(
+            "a decimal number with more than {DECIMAL_PLACES_MAX} places is not read alike everywhere"
+        ));
+    }
     let digits: String = unsigned.chars().filter(char::is_ascii_digit).collect();
     (digits.trim_start_matches('0').len() > DECIMAL_DIGITS_MAX)
         .then(|| format!("a decimal number with more than {DECIMAL_DIGITS_MAX} digits would be rounded"))
@@ -188,6 +198,8 @@ mod tests {
             (r#"{"a": 2e-1}"#, "/a", 1, "exponent"),
             (r#"{"a": 1E5}"#, "/a", 1, "exponent"),
             (r#"{"a": 0.12345678901234567}"#, "/a", 1, "rounded"),
+            (r#"{"a": 0.00000000000000000000012}"#, "/a", 1, "places"),
+            (r#"{"a": 1.00000000000000000000000}"#, "/a", 1, "places"),
         ] {
             let (found, at, message) = first(text).unwrap_or_else(|| panic!("{text} passes"));
             assert_eq!((found.as_str(), at), (pointer, line), "{text}");

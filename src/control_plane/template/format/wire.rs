@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::Hooks;
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::domain::private::Text;
@@ -14,7 +15,7 @@ use crate::domain::protection::{Action, Protection};
 use crate::supervision::{Backoff, Intensity, Restart, SpecError};
 
 use super::mistake::Mistake;
-use super::plan;
+use super::{hooks, plan};
 use crate::control_plane::template::model::{self, Kind, Limits, Pool, Signer, Supervision, Template};
 
 #[derive(Deserialize)]
@@ -48,6 +49,8 @@ struct Wire {
     plan: Option<Plan>,
     #[serde(default)]
     limits: LimitsWire,
+    #[serde(default)]
+    hooks: hooks::Wire,
 }
 
 #[derive(Deserialize, Default)]
@@ -181,6 +184,10 @@ pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) 
     let protection = reader.protection(&wire.dlp);
     let supervision = reader.supervision(&wire.supervision);
     let pool = reader.pool(&wire.pool);
+    let hooks = hooks::read(&wire.hooks, &wire.tools).unwrap_or_else(|mistakes| {
+        reader.mistakes.extend(mistakes);
+        Hooks::default()
+    });
     if wire.system_prompt.is_none() {
         reader.refuse("/system_prompt", "missing, and no template above has one");
     }
@@ -201,6 +208,7 @@ pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) 
                     temperature: wire.model.temperature,
                 },
                 tools,
+                hooks,
                 budget,
                 protection,
                 supervision,

@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
+use crate::domain::clock::Timestamp;
 use crate::domain::name::{Capability, Digest, TemplateName};
 use crate::journal::events::Events;
 use crate::store::Store;
@@ -163,7 +164,7 @@ impl Templates {
     /// The templates whose agents can do something, by name.
     #[must_use]
     pub fn by_capability(&self, capability: &Capability) -> Vec<Arc<Summary>> {
-        self.shared.snapshot.load().with_capability(capability)
+        self.shared.snapshot.load().with_capability(capability, Timestamp::now())
     }
 
     /// A template as it was published with this digest, for a task that began with it. It need not be served any more, nor

@@ -2,13 +2,15 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::name::{TemplateName, Version};
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{Digest, TemplateName, Version};
 
 use crate::control_plane::template::format::document::{self, Document};
 use crate::control_plane::template::format::mistake::Mistake;
 use crate::control_plane::template::metrics;
-use crate::control_plane::template::trust::TrustStore;
-use crate::control_plane::template::trust::signature::{Envelope, Fault};
+use crate::control_plane::template::trust::Trust;
+use crate::control_plane::template::trust::fault::Fault;
+use crate::control_plane::template::trust::signature::{Algorithm, Digests, Envelope, Signed};
 
 /// What was read from the directory for one name.
 #[derive(Clone)]
@@ -59,7 +61,9 @@ pub(in crate::control_plane::template) struct Seen {
 pub(in crate::control_plane::template) struct Checked {
     pub(in crate::control_plane::template) document: Document,
     /// The signature that fits; none where signatures are not required.
-    pub(in crate::control_plane::template) signature: Option<Envelope>,
+    pub(in crate::control_plane::template) signature: Option<Signed>,
+    /// The first instant at which that signature holds no longer.
+    pub(in crate::control_plane::template) until: Option<Timestamp>,
 }
 
 /// Why a file is refused, whatever stands beside it.
@@ -71,7 +75,7 @@ pub(in crate::control_plane::template) struct Refusal {
 }
 
 /// Looks at one file; without `trust`, signatures are not required and not read.
-pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<&TrustStore>) -> Seen {
+pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<Trust<'_>>) -> Seen {
     let (fingerprint, owner) = (bytes.fingerprint(), bytes.owner);
     let refused =
         |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }), owner };
@@ -86,17 +90,15 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
     };
     let signature = match (trust, digest) {
         (Some(trust), Some(digest)) => {
-            envelope(bytes).and_then(|envelope| {
-                metrics::verified(envelope.algorithm, || trust.verify(&envelope, &digest)).map(|()| Some(envelope))
-            })
+            envelope(bytes).and_then(|envelope| vouch(trust, name, envelope, content, digest))
         }
-        (Some(_), None) | (None, _) => Ok(None),
+        (Some(_), None) | (None, _) => Ok((None, None)),
     };
     match (parsed, signature) {
-        (Ok(document), Ok(signature)) => Seen {
+        (Ok(document), Ok((signature, until))) => Seen {
             fingerprint,
             version: Some(document.version().clone()),
-            outcome: Ok(Checked { document, signature }),
+            outcome: Ok(Checked { document, signature, until }),
             owner,
         },
         (parsed, signature) => {
@@ -122,4 +124,25 @@ fn envelope(bytes: &Bytes) -> Result<Envelope, Fault> {
         Ok(None) => Err(Fault::Missing),
         Err(reason) => Err(Fault::Malformed(reason.clone())),
     }
+}
+
+/// Whose signature it is, and until when it holds.
+fn vouch(
+    trust: Trust<'_>,
+    name: &TemplateName,
+    envelope: Envelope,
+    content: &[u8],
+    own: Digest,
+) -> Result<(Option<Signed>, Option<Timestamp>), Fault> {
+    let legacy = match &envelope {
+        Envelope::V1 { .. } => None,
+        Envelope::Legacy { .. } => document::legacy_digest(content).ok(),
+    };
+    let algorithm = match &envelope {
+        Envelope::V1 { algorithm, .. } => *algorithm,
+        Envelope::Legacy { .. } => Algorithm::RsaPssSha256,
+    };
+    let trusted = metrics::verified(algorithm, || trust.verify(name, &envelope, &Digests { own, legacy }))?;
+    let (Envelope::V1 { signature, .. } | Envelope::Legacy { signature }) = envelope;
+    Ok((Some(Signed { signer: trusted.signer, signature, legacy }), trusted.until))
 }

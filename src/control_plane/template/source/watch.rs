@@ -18,8 +18,9 @@ use tracing::warn;
 use crate::config::settings;
 
 use super::scope::{Debounce, Scope, Subject};
-use crate::control_plane::template::signing::template_or_signature_stem;
-use crate::control_plane::template::trust::PUBLIC_KEY_SUFFIX;
+use crate::control_plane::template::signing::{SIGNATURE_SUFFIX, template_or_signature_stem};
+use crate::control_plane::template::trust::revocations::REVOCATIONS_FILE;
+use crate::control_plane::template::trust::{PUBLIC_KEY_SUFFIX, TRUST_FILE};
 
 /// Changes that may wait to be noted; beyond it, everything is looked at.
 const NOTES_MAX: usize = 1_024;
@@ -69,7 +70,8 @@ impl Targets {
             let name = template_or_signature_stem(file).and_then(|stem| stem.parse().ok());
             return name.map(Subject::Template).or(swapped.then_some(Subject::Everything)).map(Note::Changed);
         }
-        let key = swapped || file.ends_with(PUBLIC_KEY_SUFFIX) || file == "trust.toml";
+        let list = file.strip_suffix(SIGNATURE_SUFFIX).unwrap_or(file) == REVOCATIONS_FILE;
+        let key = swapped || list || file.ends_with(PUBLIC_KEY_SUFFIX) || file == TRUST_FILE;
         (key && path.parent() == self.keys.as_deref()).then_some(Note::Changed(Subject::Keys))
     }
 

@@ -11,7 +11,8 @@ use super::super::format::document::{self, Document};
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link};
 use super::super::trust::keys::{self, KeyPaths, PrivateKey};
-use super::super::trust::signature::{Envelope, message};
+use super::super::model::Signer;
+use super::super::trust::signature::{Scheme, Signed, message};
 use super::super::{Algorithm, Template, TrustStore};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::TemplateName;
@@ -38,9 +39,10 @@ impl Bench {
     fn link(&self, file: &Document) -> Link {
         let algorithm = self.key.algorithm();
         let signature = self.key.sign(&message(&self.key.id, algorithm, &file.digest()));
-        let envelope = Envelope { key_id: self.key.id.clone(), algorithm, signature };
+        let signer = Signer { key_id: self.key.id.clone(), algorithm, scheme: Scheme::V1 };
+        let signed = Signed { signer, signature, legacy: None };
         let (name, version) = (file.name().clone(), file.version().clone());
-        Link { name, version, own: file.digest(), signature: Some(envelope) }
+        Link { name, version, own: file.digest(), signature: Some(signed) }
     }
 
     fn good(&self, name: &str, parents: &[Link]) -> Good {
@@ -50,7 +52,7 @@ impl Bench {
         let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(1) };
         let template = wire::typed(&value, facts).expect("typed");
         let lineage = std::iter::once(self.link(&file)).chain(parents.iter().cloned()).collect();
-        Good::new(&template, Packed::plain(&canonical), lineage)
+        Good::new(&template, Packed::plain(&canonical), lineage, None)
     }
 }
 
@@ -97,7 +99,7 @@ async fn nothing_is_served_on_a_verification_that_is_too_old_or_by_keys_of_befor
     assert!(distrusted(&cache, &good, &memo, &nobody).contains("not trusted"), "at once");
     let mut other = bench.good("a", &[]);
     other.lineage[0].signature.as_mut().expect("signed").signature[0] ^= 1;
-    let other = Good::new(&other.compile().expect("typed"), other.resolved, other.lineage);
+    let other = Good::new(&other.compile().expect("typed"), other.resolved, other.lineage, None);
     assert!(distrusted(&cache, &other, &Memo::default(), &bench.authority).contains("does not fit"), "same content");
     tokio::time::advance(TTL).await;
     assert!(distrusted(&cache, &good, &memo, &nobody).contains("not trusted"));

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
+use super::super::format::document;
 use super::super::signing::{sign_file, verify_file};
 use super::super::trust::keys::{self, KeyPaths};
-use super::super::{Algorithm, Envelope, Error, Fault, TrustStore, canonical_digest};
-use crate::domain::name::KeyId;
+use super::super::trust::python;
+use super::super::{Algorithm, Digests, Envelope, Error, Fault, TrustStore, canonical_digest};
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{KeyId, TemplateName};
 
 /// Public keys and signatures that `make.sh` beside them made with OpenSSL and Python.
 fn fixtures() -> PathBuf {
@@ -18,31 +21,81 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(fixtures().join(name)).expect("a fixture")
 }
 
-fn outcome(signature: &str) -> Result<(), &'static str> {
-    let trust = TrustStore::read(Some(&fixtures()), None);
-    let digest = canonical_digest(&fixture("template.json")).expect("canonical");
-    let envelope = Envelope::parse(&fixture(signature)).map_err(|fault| fault.reason())?;
-    trust.verify(&envelope, &digest).map_err(|fault| fault.reason())
+fn outcome(template: &str, signature: &str, legacy_key: Option<&str>) -> Result<(), &'static str> {
+    let legacy_key = legacy_key.map(|key| fixtures().join(format!("{key}.pub.pem")));
+    let trust = TrustStore::read(Some(&fixtures()), legacy_key.as_deref());
+    let bytes = fixture(&format!("{template}.json"));
+    let own = canonical_digest(&bytes).expect("canonical");
+    let legacy = document::legacy_digest(&bytes).ok();
+    let envelope = Envelope::parse(&fixture(&format!("{template}.{signature}"))).map_err(|fault| fault.reason())?;
+    let verified = trust.verify(&name(), &envelope, &Digests { own, legacy }, Timestamp::now());
+    verified.map(|_| ()).map_err(|fault| fault.reason())
+}
+
+const TEMPLATES: [&str; 3] = ["signed", "other", "odd"];
+
+#[test]
+fn signatures_that_openssl_and_python_made_verify() {
+    for template in TEMPLATES {
+        for signature in [
+            "openssl-ed25519.sig",
+            "openssl-rsa-salt32.sig",
+            "python-ed25519.sig",
+            "python-rsa2048.sig",
+            "python-rsa2049.sig",
+            "python-rsa3072.sig",
+        ] {
+            assert_eq!(outcome(template, signature, None), Ok(()), "{template} {signature}");
+        }
+    }
 }
 
 #[test]
-fn signatures_that_openssl_made_verify() {
-    assert_eq!(outcome("ed25519.sig"), Ok(()));
-    assert_eq!(outcome("rsa-pss-salt32.sig"), Ok(()));
+fn signatures_of_the_predecessor_verify_by_the_key_of_the_settings_only() {
+    for template in TEMPLATES {
+        for key in ["python-rsa2048", "python-rsa2049", "python-rsa3072"] {
+            let outcome = |salt: &str, by| outcome(template, &format!("{key}.legacy{salt}.sig"), by);
+            assert_eq!(outcome("", Some(key)), Ok(()), "{template} {key}: the longest salt");
+            assert_eq!(outcome("-salt32", Some(key)), Ok(()), "{template} {key}: a salt of 32 bytes");
+            assert_eq!(outcome("-salt64", Some(key)), Err("wrong_signature"), "{template} {key}: another salt");
+            assert_eq!(outcome("", Some("openssl-rsa")), Err("wrong_signature"), "{template} {key}: another key's");
+            assert_eq!(outcome("", None), Err("legacy"), "{template} {key}: no key for this form");
+        }
+    }
 }
 
 #[test]
 fn signatures_of_other_forms_are_refused_by_name() {
-    assert_eq!(outcome("rsa-pss-salt222.sig"), Err("wrong_signature"), "v1 has a salt of 32 bytes");
-    assert_eq!(outcome("rsa-pkcs1.sig"), Err("wrong_signature"), "v1 is PSS");
-    assert_eq!(outcome("legacy.sig"), Err("legacy"));
+    for template in TEMPLATES {
+        assert_eq!(
+            outcome(template, "openssl-rsa-salt222.sig", None),
+            Err("wrong_signature"),
+            "v1 has a salt of 32 bytes"
+        );
+        assert_eq!(outcome(template, "openssl-rsa-pkcs1.sig", None), Err("wrong_signature"), "v1 is PSS");
+    }
+}
+
+/// What Python wrote of each line; a live test in tests/suite makes it anew.
+#[test]
+fn the_form_of_the_predecessor_is_python_s_to_the_byte() {
+    let (lines, dumps) = (fixture("corpus.jsonl"), fixture("corpus.dumps"));
+    let lines = std::str::from_utf8(&lines).expect("UTF-8").lines();
+    let dumps = std::str::from_utf8(&dumps).expect("UTF-8").lines();
+    let mut compared = 0;
+    for (line, dumped) in lines.zip(dumps) {
+        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(python::canonical(&value), dumped, "{line}");
+        assert!(canonical_digest(line.as_bytes()).is_ok(), "{line}");
+        compared += 1;
+    }
+    assert_eq!(compared, 300);
 }
 
 #[test]
 fn a_key_that_is_too_short_is_refused_by_name_and_the_others_go_on() {
     let trust = TrustStore::read(Some(&fixtures()), None);
-    let names: Vec<&str> = trust.keys().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(names, ["openssl-ed25519", "openssl-rsa"]);
+    assert_eq!(trust.keys().count(), 6);
     let [(path, reason)] = trust.unusable() else { panic!("one unusable key: {:?}", trust.unusable()) };
     assert!(path.ends_with("short-rsa.pub.pem") && reason.contains("1024 bits"), "{reason}");
 }
@@ -74,6 +127,10 @@ impl Desk {
 const TEMPLATE: &str =
     r#"{"name": "a", "version": "1.0.0", "system_prompt": "p", "tools": ["x"], "model": {"temperature": 0.2}}"#;
 
+fn name() -> TemplateName {
+    "a".parse().expect("a name")
+}
+
 fn id(name: &str) -> KeyId {
     name.parse().expect("a key id")
 }
@@ -84,12 +141,12 @@ fn what_is_signed_here_verifies_here() {
         let desk = Desk::new(algorithm);
         sign_file(&desk.template(), &desk.keys.private).expect("signed");
         sign_file(&desk.template(), &desk.keys.private).expect("signed again, in place of the first");
-        let verified = verify_file(&desk.template(), &desk.trust()).expect("verified");
-        assert_eq!((verified.key_id.as_str(), verified.algorithm), ("ops", algorithm));
+        let verified = verify_file(&desk.template(), &desk.trust(), Timestamp::now()).expect("verified");
+        assert_eq!((verified.signer.key_id.as_str(), verified.signer.algorithm), ("ops", algorithm));
         // Layout is not content.
         let value: serde_json::Value = serde_json::from_str(TEMPLATE).expect("JSON");
         std::fs::write(desk.template(), serde_json::to_string_pretty(&value).expect("text")).expect("written");
-        assert!(verify_file(&desk.template(), &desk.trust()).is_ok());
+        assert!(verify_file(&desk.template(), &desk.trust(), Timestamp::now()).is_ok());
     }
 }
 
@@ -128,17 +185,8 @@ fn what_cannot_sign_is_refused_by_name() {
     assert!(matches!(sign_file(&desk.template(), &desk.keys.private), Err(Error::Invalid { .. })));
 }
 
-#[test]
-fn restrictions_that_cannot_be_kept_trust_nobody() {
-    let desk = Desk::new(Algorithm::Ed25519);
-    std::fs::write(desk.directory.path().join("trust.toml"), "").expect("written");
-    let trust = desk.trust();
-    assert_eq!(trust.keys().count(), 0);
-    assert!(trust.unusable()[0].1.contains("this version cannot"));
-}
-
 fn fault(desk: &Desk) -> Fault {
-    match verify_file(&desk.template(), &desk.trust()) {
+    match verify_file(&desk.template(), &desk.trust(), Timestamp::now()) {
         Err(Error::Signature { fault, .. }) => fault,
         other => panic!("{other:?}"),
     }
@@ -188,7 +236,9 @@ fn a_changed_byte_never_verifies() {
     let written = std::fs::read(desk.directory.path().join("a.json.sig")).expect("a signature");
     let envelope = Envelope::parse(&written).expect("an envelope");
     let content: serde_json::Value = serde_json::from_str(TEMPLATE).expect("JSON");
-    let verifies = |bytes: &[u8]| canonical_digest(bytes).is_ok_and(|digest| trust.verify(&envelope, &digest).is_ok());
+    let at = Timestamp::now();
+    let holds = |envelope: &Envelope, own| trust.verify(&name(), envelope, &Digests { own, legacy: None }, at).is_ok();
+    let verifies = |bytes: &[u8]| canonical_digest(bytes).is_ok_and(|digest| holds(&envelope, digest));
     assert!(verifies(TEMPLATE.as_bytes()));
     proptest!(|(at in 0_usize..TEMPLATE.len(), to in 0x20_u8..0x7f)| {
         let mut bytes = TEMPLATE.as_bytes().to_vec();
@@ -197,10 +247,12 @@ fn a_changed_byte_never_verifies() {
         prop_assert_eq!(verifies(&bytes), same);
     });
     // The signature's own bytes, one by one.
-    for at in 0..envelope.signature.len() {
-        let mut forged = envelope.clone();
-        forged.signature[at] ^= 1;
-        let digest = canonical_digest(TEMPLATE.as_bytes()).expect("canonical");
-        assert!(trust.verify(&forged, &digest).is_err(), "byte {at}");
+    let digest = canonical_digest(TEMPLATE.as_bytes()).expect("canonical");
+    let Envelope::V1 { key_id, algorithm, signature } = &envelope else { panic!("not v1") };
+    for at in 0..signature.len() {
+        let mut forged = signature.clone();
+        forged[at] ^= 1;
+        let forged = Envelope::V1 { key_id: key_id.clone(), algorithm: *algorithm, signature: forged };
+        assert!(!holds(&forged, digest), "byte {at}");
     }
 }

@@ -11,17 +11,21 @@ use super::super::archive::shelf::Trained;
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
-use super::super::trust::signature::{Algorithm, Envelope};
+use super::super::trust::signature::{Algorithm, Scheme, Signed};
 use super::super::version::{By, Cause, Publication, Published, RolledBack, Standing};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 use crate::store::Record;
 
-fn good() -> Good {
+fn good(scheme: Scheme) -> Good {
     let resolved = json!({"name": "a", "version": "1.0.0", "extends": "b", "system_prompt": "é"});
-    let envelope =
-        Envelope { key_id: "ops".parse().expect("id"), algorithm: Algorithm::Ed25519, signature: vec![1, 2, 3] };
-    let signer = Some(Signer { key_id: envelope.key_id.clone(), algorithm: envelope.algorithm });
+    let (algorithm, legacy) = match scheme {
+        Scheme::V1 => (Algorithm::Ed25519, None),
+        Scheme::Legacy => (Algorithm::RsaPssSha256, Some(Digest::from_bytes([5; 32]))),
+    };
+    let signer = Signer { key_id: "ops".parse().expect("id"), algorithm, scheme };
+    let signed = Signed { signer: signer.clone(), signature: vec![1, 2, 3], legacy };
+    let signer = Some(signer);
     let link = |name: &str, byte: u8, signature| Link {
         name: name.parse().expect("a name"),
         version: "1.0.0".parse().expect("a version"),
@@ -31,7 +35,7 @@ fn good() -> Good {
     let facts = Facts { digest: Digest::from_bytes([9; 32]), signer, published_at: Timestamp::from_micros(77) };
     let template = wire::typed(&resolved, facts).expect("typed");
     let json = serde_json::to_vec(&resolved).expect("JSON");
-    Good::new(&template, Packed::plain(&json), vec![link("a", 1, Some(envelope)), link("b", 2, None)])
+    Good::new(&template, Packed::plain(&json), vec![link("a", 1, Some(signed)), link("b", 2, None)], None)
 }
 
 fn encoded(good: &Good, dictionary: &Arc<Dictionary>) -> Record {
@@ -46,8 +50,8 @@ fn same(one: &Good, other: &Good) {
     );
 }
 
-fn published() -> Published {
-    let good = good();
+fn published(scheme: Scheme) -> Published {
+    let good = good(scheme);
     Published {
         own: Digest::from_bytes([1; 32]),
         resolved: good.template.digest,
@@ -59,12 +63,15 @@ fn published() -> Published {
 
 #[test]
 fn what_is_stored_reads_back() {
-    let good = good();
-    let record = encoded(&good, &Dictionary::shipped());
-    let back = record::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
-    same(&back, &good);
-    let record = record::version_record(&published()).expect("encoded");
-    assert_eq!(record::read_version(&record), Ok(published()));
+    for scheme in [Scheme::V1, Scheme::Legacy] {
+        let good = good(scheme);
+        let record = encoded(&good, &Dictionary::shipped());
+        let back = record::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
+        same(&back, &good);
+        let record = record::version_record(&published(scheme)).expect("encoded");
+        assert_eq!(record::read_version(&record), Ok(published(scheme)));
+    }
+    let good = good(Scheme::V1);
     let record = record::current_record(&good.template.digest).expect("encoded");
     assert_eq!(record::read_current(&record), Ok(good.template.digest));
 }
@@ -72,7 +79,7 @@ fn what_is_stored_reads_back() {
 /// As the first release wrote it: plain JSON, and the lineage beside it.
 #[test]
 fn content_of_the_first_encoding_is_still_read() {
-    let good = good();
+    let good = good(Scheme::V1);
     let json = good.resolved.json().expect("JSON");
     let hex = format!(
         "8358{:02x}{}82846161{version}5820{}83636f70736765643235353139430102038461 62{version}5820{}f6184d",
@@ -92,7 +99,7 @@ fn content_of_the_first_encoding_is_still_read() {
 
 #[test]
 fn content_names_its_dictionary_and_is_not_read_with_another() {
-    let shipped = encoded(&good(), &Dictionary::shipped());
+    let shipped = encoded(&good(Scheme::V1), &Dictionary::shipped());
     assert_eq!(record::content_dictionary(&shipped), Ok(Some(Dictionary::shipped().id())));
     let samples: Vec<String> = (0..500).map(|n| format!("{{\"name\":\"t{n}\",\"prompt\":\"{}\"}}", n * 7_919)).collect();
     let samples: Vec<&[u8]> = samples.iter().map(String::as_bytes).collect();
@@ -108,7 +115,7 @@ fn content_names_its_dictionary_and_is_not_read_with_another() {
 
 #[test]
 fn damaged_content_is_refused() {
-    let mut record = encoded(&good(), &Dictionary::shipped());
+    let mut record = encoded(&good(Scheme::V1), &Dictionary::shipped());
     for end in 0..record.body.len() {
         let cut = Record { body: record.body[..end].to_vec(), ..record };
         assert!(record::read_content(Digest::from_bytes([9; 32]), &cut, &Dictionary::shipped()).is_err(), "{end}");
@@ -123,7 +130,7 @@ fn publication() -> Publication {
         version: "1.0.0".parse().expect("a version"),
         digest: Digest::from_bytes([9; 32]),
         own: Digest::from_bytes([1; 32]),
-        signer: good().template.signer.clone(),
+        signer: good(Scheme::V1).template.signer.clone(),
         cause: Cause::RolledBack,
         by: By { name: Some("ann".into()), uid: Some(1000) },
         policy: Digest::from_bytes([3; 32]),
@@ -173,7 +180,7 @@ fn the_encodings_of_the_log_and_the_standing_never_change() {
 
 #[test]
 fn records_of_other_kinds_and_versions_are_refused() {
-    let mut record = record::version_record(&published()).expect("encoded");
+    let mut record = record::version_record(&published(Scheme::V1)).expect("encoded");
     assert!(record::read_current(&record).is_err());
     record.version = 2;
     assert!(record::read_version(&record).is_err());
@@ -189,7 +196,7 @@ fn the_first_encoding_never_changes() {
         hex(record::current_record(&Digest::from_bytes([9; 32])).expect("encoded")),
         format!("815820{}", "09".repeat(32))
     );
-    let version = hex(record::version_record(&published()).expect("encoded"));
+    let version = hex(record::version_record(&published(Scheme::V1)).expect("encoded"));
     assert!(version.starts_with(&format!("865820{}5820{}", "01".repeat(32), "09".repeat(32))), "{version}");
     assert!(version.ends_with("636f70736765643235353139184d"), "{version}");
 }

@@ -1,8 +1,9 @@
-//! Signatures, form v1: a detached JSON document beside the template.
+//! Signatures in their two forms, told apart by the file beside the template.
 //!
-//! What is signed is not the file but a message that binds the purpose, the key's id, the algorithm and the digest of the
-//! file's canonical form, so that a signature can be moved to no other purpose, key, algorithm or content. The form is told
-//! by the file itself; the second form, the bare base64 of the Python predecessor, is recognised and refused by name.
+//! **v1** is a JSON document. What is signed is not the file but a message that binds the purpose, the key's id, the algorithm
+//! and the digest of the file's canonical form, so that a signature can be moved to no other purpose, key, algorithm or content.
+//! **legacy** is the bare base64 of the Python predecessor: RSA-PSS over the 32 bytes of a digest (see [`super::python`]). It
+//! names no key, so that it is tried with each key that may sign in this form.
 
 use std::fmt;
 
@@ -10,10 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::control_plane::template::model::Signer;
 use crate::domain::name::{Digest, KeyId};
 
-/// The scheme's name in the document.
-const SCHEME: &str = "factory-v1";
+use super::fault::Fault;
+
 /// The first line of the signed message.
 const PURPOSE: &str = "agent-factory/template/v1";
 /// The largest signature file, in bytes: RSA with 8,192 bits needs 1,368.
@@ -45,87 +47,62 @@ impl Algorithm {
     }
 }
 
+/// The form of a signature: what exactly is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Scheme {
+    /// The domain-separated message of this system.
+    #[default]
+    V1,
+    /// The predecessor's digest of its own canonical form. RSA only.
+    Legacy,
+}
+
+impl Scheme {
+    /// The word for it in signatures, `trust.toml` and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "factory-v1",
+            Self::Legacy => "legacy",
+        }
+    }
+
+    /// The scheme that a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::V1, Self::Legacy].into_iter().find(|scheme| scheme.as_str() == word)
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// Why a signature makes nothing trusted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// There is none.
-    #[error("has no signature: there is no .sig file beside it")]
-    Missing,
-    /// The signature file cannot be read as one.
-    #[error("its signature file is malformed: {0}")]
-    Malformed(String),
-    /// It is in the predecessor's form.
-    #[error(
-        "its signature has the legacy form, which no key is trusted for; sign it with \"factoryctl templates sign\""
-    )]
-    Legacy,
-    /// The scheme is not known.
-    #[error("its signature has an unknown scheme; expected \"factory-v1\"")]
-    UnknownScheme,
-    /// The algorithm is not known.
-    #[error("its signature has an unknown algorithm; expected \"ed25519\" or \"rsa-pss-sha256\"")]
-    UnknownAlgorithm,
-    /// The key is not trusted.
-    #[error("signed by the key {0}, which is not trusted")]
-    UnknownKey(KeyId),
-    /// The key has another algorithm.
-    #[error("its signature says {written}, but the key {key_id} is {key}")]
-    AlgorithmMismatch {
-        /// The key.
-        key_id: KeyId,
-        /// What the signature says.
-        written: Algorithm,
-        /// What the key is.
-        key: Algorithm,
-    },
-    /// The signature does not fit the content.
-    #[error(
-        "its signature by the key {0} does not fit the content: the file or the signature was changed after signing"
-    )]
-    Wrong(KeyId),
-}
-
-impl Fault {
-    /// The reason as metrics name it: a closed list.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Malformed(_) => "malformed",
-            Self::Legacy => "legacy",
-            Self::UnknownScheme => "unknown_scheme",
-            Self::UnknownAlgorithm => "unknown_algorithm",
-            Self::UnknownKey(_) => "unknown_key",
-            Self::AlgorithmMismatch { .. } => "algorithm_mismatch",
-            Self::Wrong(_) => "wrong_signature",
-        }
-    }
-
-    /// Every reason, so that all are counted from zero.
-    pub const REASONS: [&'static str; 8] = [
-        "missing",
-        "malformed",
-        "legacy",
-        "unknown_scheme",
-        "unknown_algorithm",
-        "unknown_key",
-        "algorithm_mismatch",
-        "wrong_signature",
-    ];
-}
-
 /// A signature as read from its file; nothing is verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
-    pub(in crate::control_plane::template) key_id: KeyId,
-    pub(in crate::control_plane::template) algorithm: Algorithm,
-    pub(in crate::control_plane::template) signature: Vec<u8>,
+pub enum Envelope {
+    /// Form v1.
+    V1 {
+        /// Whose signature it claims to be.
+        key_id: KeyId,
+        /// By which algorithm.
+        algorithm: Algorithm,
+        /// The signature's bytes.
+        signature: Vec<u8>,
+    },
+    /// The predecessor's form, which names no key.
+    Legacy {
+        /// The signature's bytes.
+        signature: Vec<u8>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,45 +118,62 @@ impl Envelope {
     /// Reads a signature file.
     ///
     /// # Errors
-    /// It is not a v1 signature document.
+    /// It is neither a v1 signature document nor bare base64.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let malformed = |reason: &str| Fault::Malformed(reason.to_owned());
         if bytes.len() > SIGNATURE_BYTES_MAX {
             return Err(Fault::Malformed(format!("larger than {SIGNATURE_BYTES_MAX} bytes")));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| malformed("not UTF-8"))?;
-        if is_legacy(text) {
-            return Err(Fault::Legacy);
+        if let Some(signature) = bare(text) {
+            return Ok(Self::Legacy { signature });
         }
         let written: Written = serde_json::from_str(text).map_err(|fault| Fault::Malformed(fault.to_string()))?;
-        if written.scheme != SCHEME {
+        if written.scheme != Scheme::V1.as_str() {
             return Err(Fault::UnknownScheme);
         }
         let key_id = written.key_id.parse().map_err(|_| malformed("key_id is not a key's name"))?;
         let algorithm = Algorithm::from_word(&written.algorithm).ok_or(Fault::UnknownAlgorithm)?;
         let signature = BASE64.decode(&written.signature).map_err(|_| malformed("signature is not base64"))?;
-        Ok(Self { key_id, algorithm, signature })
+        Ok(Self::V1 { key_id, algorithm, signature })
     }
 
     /// The signature file.
     #[must_use]
-    pub fn to_json(&self) -> String {
-        let written = Written {
-            scheme: SCHEME.to_owned(),
-            key_id: self.key_id.to_string(),
-            algorithm: self.algorithm.to_string(),
-            signature: BASE64.encode(&self.signature),
+    pub fn to_text(&self) -> String {
+        let mut text = match self {
+            Self::Legacy { signature } => BASE64.encode(signature),
+            Self::V1 { key_id, algorithm, signature } => {
+                let written = Written {
+                    scheme: Scheme::V1.to_string(),
+                    key_id: key_id.to_string(),
+                    algorithm: algorithm.to_string(),
+                    signature: BASE64.encode(signature),
+                };
+                serde_json::to_string_pretty(&written).unwrap_or_default()
+            }
         };
-        let mut text = serde_json::to_string_pretty(&written).unwrap_or_default();
         text.push('\n');
         text
     }
+}
 
-    /// The message that this signature must fit, for a content of this digest.
-    #[must_use]
-    pub fn message(&self, digest: &Digest) -> Vec<u8> {
-        message(&self.key_id, self.algorithm, digest)
-    }
+/// What a content comes to in the canonical forms that signatures are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digests {
+    /// The digest of the RFC 8785 form, by which everything here names a content.
+    pub own: Digest,
+    /// The digest of the predecessor's form, where a signature of that form is to be verified.
+    pub legacy: Option<Digest>,
+}
+
+/// A signature that was verified: what must be kept to verify it again without the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::control_plane::template) struct Signed {
+    pub(in crate::control_plane::template) signer: Signer,
+    pub(in crate::control_plane::template) signature: Vec<u8>,
+    /// The digest that a legacy signature is about.
+    pub(in crate::control_plane::template) legacy: Option<Digest>,
 }
 
 /// The message that is signed: four lines that bind purpose, key, algorithm and content.
@@ -188,10 +182,10 @@ pub fn message(key_id: &KeyId, algorithm: Algorithm, digest: &Digest) -> Vec<u8>
     format!("{PURPOSE}\n{key_id}\n{algorithm}\n{digest}").into_bytes()
 }
 
-/// Whether a signature file is in the predecessor's form: bare base64.
-fn is_legacy(text: &str) -> bool {
-    let bare = text.trim();
-    !bare.is_empty() && BASE64.decode(bare).is_ok()
+/// The bytes of a signature file that is bare base64, the predecessor's form.
+fn bare(text: &str) -> Option<Vec<u8>> {
+    let bare = text.trim_matches(|c: char| c.is_ascii_whitespace());
+    if bare.is_empty() { None } else { BASE64.decode(bare).ok() }
 }
 
 #[cfg(test)]
@@ -204,12 +198,11 @@ mod tests {
 
     #[test]
     fn an_envelope_reads_back() {
-        let envelope = Envelope {
-            key_id: "ops-2026".parse().expect("a key id"),
-            algorithm: Algorithm::Ed25519,
-            signature: vec![7; 64],
-        };
-        assert_eq!(Envelope::parse(envelope.to_json().as_bytes()), Ok(envelope));
+        let key_id = "ops-2026".parse().expect("a key id");
+        let v1 = Envelope::V1 { key_id, algorithm: Algorithm::Ed25519, signature: vec![7; 64] };
+        for envelope in [v1, Envelope::Legacy { signature: vec![7; 256] }] {
+            assert_eq!(Envelope::parse(envelope.to_text().as_bytes()), Ok(envelope));
+        }
     }
 
     #[test]
@@ -231,7 +224,11 @@ mod tests {
             assert_eq!(told(&good.replacen(from, to, 1)), reason, "{from} -> {to}");
         }
         assert_eq!(told(""), "malformed");
-        assert_eq!(told("AAAABBBBCCCC\n"), "legacy");
+        for near in ["AAAAB", "AAAAA===", "AAAB=", "AAAA\nBBBB", "AAA\u{a0}", "\"AAAA\"", "-_-_"] {
+            assert_eq!(told(near), "malformed", "{near:?}");
+        }
+        // A base64 text of which the last bits are not zero says the same as another text: refused.
+        assert_eq!(told("AAAABB=="), "malformed");
         assert_eq!(told(&"A".repeat(SIGNATURE_BYTES_MAX + 4)), "malformed");
     }
 
@@ -241,23 +238,5 @@ mod tests {
         let message = message(&"ops".parse().expect("a key id"), Algorithm::RsaPssSha256, &digest);
         let expected = format!("agent-factory/template/v1\nops\nrsa-pss-sha256\n{}", "ab".repeat(32));
         assert_eq!(message, expected.into_bytes());
-    }
-
-    #[test]
-    fn every_fault_has_a_reason_of_the_closed_list() {
-        let key: KeyId = "k".parse().expect("a key id");
-        let mismatch =
-            Fault::AlgorithmMismatch { key_id: key.clone(), written: Algorithm::Ed25519, key: Algorithm::RsaPssSha256 };
-        let faults = [
-            Fault::Missing,
-            Fault::Malformed(String::new()),
-            Fault::Legacy,
-            Fault::UnknownScheme,
-            Fault::UnknownAlgorithm,
-            Fault::UnknownKey(key.clone()),
-            mismatch,
-            Fault::Wrong(key),
-        ];
-        assert_eq!(faults.each_ref().map(Fault::reason), Fault::REASONS);
     }
 }

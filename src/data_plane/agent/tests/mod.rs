@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::data_plane::agent::state::{AGENT_ENDS_MAX, ATTEMPTS_MAX, Course, DOUBTS_MAX, Next, next};
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::Hooks;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, ModelRef, Tenant};
@@ -48,6 +49,7 @@ fn submitted() -> TaskRecord {
             metadata: BTreeMap::new(),
             levels: 3,
             experiment: None,
+            hooks: Hooks::default(),
         },
         reserved: Usd::from_nanos(5),
         at: NOW,

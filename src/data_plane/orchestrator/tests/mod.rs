@@ -15,6 +15,7 @@ use crate::control_plane::template::plan::{
 use crate::data_plane::orchestrator::state::{Next, Rules, Stop, next};
 use crate::data_plane::orchestrator::unit::UnitWork;
 use crate::domain::clock::Timestamp;
+use crate::domain::hook::Hooks;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, Tenant};
@@ -56,6 +57,7 @@ impl Story {
             metadata: BTreeMap::new(),
             levels: 3,
             experiment: None,
+            hooks: Hooks::default(),
         };
         Self { id, records: vec![TaskRecord::Submitted(Submitted { order, reserved: Usd::ZERO, at: NOW })] }
     }
