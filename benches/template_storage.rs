@@ -69,7 +69,8 @@ fn measure() {
         let trained = Arc::new(Dictionary::train(&samples).expect("trained"));
         println!("  trained {} bytes in {:?}", trained.bytes().len(), began.elapsed());
         for level in [3, 5, 7, 9, 12, 15, 19] {
-            let alone: usize = held_out.iter().map(|form| zstd::bulk::compress(form, level).expect("compressed").len()).sum();
+            let alone: usize =
+                held_out.iter().map(|form| zstd::bulk::compress(form, level).expect("compressed").len()).sum();
             println!("  level {level:2}  no dictionary      {:5.2}x", raw as f64 / alone as f64);
             told("shipped dictionary", level, &Dictionary::shipped(), &held_out, 0);
             told("trained dictionary", level, &trained, &held_out, trained.bytes().len());
@@ -117,8 +118,10 @@ fn plain(chance: &mut Chance, sentences: &[&str]) -> Value {
         drawn.join([" ", "\n", "\n- "][chance.below(3)])
     };
     let (description, prompt, again) = (some(1), some(6), some(1));
-    let tools = ["search", "read_file", "list_directory", "calculator", "fetch_document", "read_notes", "lookup_customer"];
-    let names = ["assistant", "analyst", "reviewer", "support", "translator", "auditor", "writer", "planner", "researcher"];
+    let tools =
+        ["search", "read_file", "list_directory", "calculator", "fetch_document", "read_notes", "lookup_customer"];
+    let names =
+        ["assistant", "analyst", "reviewer", "support", "translator", "auditor", "writer", "planner", "researcher"];
     let pick = |chance: &mut Chance, from: &[&str]| from[chance.below(from.len())].to_owned();
     let several: Vec<String> = (0..chance.below(4)).map(|_| pick(chance, &tools)).collect();
     let mut template = json!({

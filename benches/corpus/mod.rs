@@ -24,7 +24,12 @@ static WORDS: LazyLock<(Vec<String>, Vec<f64>)> = LazyLock::new(|| {
         .collect();
     let mut sum = 0.0;
     let weights = (0..u32::try_from(words.len()).unwrap_or(0)).map(|rank| 1.0 / (f64::from(rank) + 2.7));
-    let sums = weights.map(|weight| { sum += weight; sum }).collect();
+    let sums = weights
+        .map(|weight| {
+            sum += weight;
+            sum
+        })
+        .collect();
     (words, sums)
 });
 
@@ -157,7 +162,10 @@ fn leaf(chance: &mut Chance, number: usize, rules: &[String], own: &std::ops::Ra
             fields.insert("budget".to_owned(), json!({"per_task_usd": format!("0.{:02}", 1 + chance.below(99))}));
         }
         if chance.below(4) == 0 {
-            fields.insert("model".to_owned(), json!({"max_output_tokens": 256 * (1 + chance.below(16)), "temperature": 0.1}));
+            fields.insert(
+                "model".to_owned(),
+                json!({"max_output_tokens": 256 * (1 + chance.below(16)), "temperature": 0.1}),
+            );
         }
     }
     leaf

@@ -75,7 +75,11 @@ fn tone(kind: &str) -> Tone {
     match kind {
         "step_failed" | "template_refused" | "budget_exceeded" | "actor_quarantined" | "agent_quarantined"
         | "actor_stuck" => Tone::Bad,
-        "actor_restarted" | "cancel_requested" | "step_skipped" | "template_rolled_back" | "template_edit_held"
+        "actor_restarted"
+        | "cancel_requested"
+        | "step_skipped"
+        | "template_rolled_back"
+        | "template_edit_held"
         | "experiment_variant_halted" => Tone::Warning,
         "step_finished" | "task_ended" | "template_published" => Tone::Good,
         _ => Tone::Plain,

@@ -2,8 +2,8 @@
 
 use super::call::{Call, segment};
 use super::{Client, Error};
-use crate::protocol::page::PAGE_ITEMS_MAX;
 use crate::protocol::experiment::{Experiment, StartExperiment};
+use crate::protocol::page::PAGE_ITEMS_MAX;
 use crate::protocol::page::Page;
 use crate::protocol::template::{RollBack, Template, TemplateDiff, TemplateVersion};
 

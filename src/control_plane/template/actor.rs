@@ -90,10 +90,7 @@ impl Actor for TemplatesActor {
         let watch = match watch {
             Ok(watch) => Some(watch),
             Err(reason) => {
-                error!(
-                    reason,
-                    "cannot watch the templates; edits are seen only at a restart"
-                );
+                error!(reason, "cannot watch the templates; edits are seen only at a restart");
                 None
             }
         };

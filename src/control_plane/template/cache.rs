@@ -139,7 +139,11 @@ impl Cache {
             }
             return Ok(compiled.template.clone());
         }
-        if self.has_expired(memo) { self.look_ups.expired() } else { self.look_ups.miss() }
+        if self.has_expired(memo) {
+            self.look_ups.expired()
+        } else {
+            self.look_ups.miss()
+        }
         // INVARIANT I69: nothing is served on a verification that is older than `cache_ttl`, or by keys of before.
         let verified = self.verify(&good.lineage, authority)?;
         let template = Arc::new(good.compile().map_err(Unfit::Damaged)?);

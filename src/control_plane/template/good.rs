@@ -46,7 +46,8 @@ impl Good {
         let (digest, canonical) = document::resolved_form(&file.value).map_err(|mistake| vec![mistake])?;
         let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
         let template = wire::typed(&file.value, facts)?;
-        let own = Link { name: file.name().clone(), version: file.version().clone(), own: file.digest(), signature: None };
+        let own =
+            Link { name: file.name().clone(), version: file.version().clone(), own: file.digest(), signature: None };
         Ok(Self::new(&template, Packed::plain(&canonical), vec![own], None))
     }
 

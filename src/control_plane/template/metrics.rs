@@ -44,7 +44,10 @@ impl Load {
 pub(super) fn register() {
     describe_counter!(LOADS, "Template files looked at, by what came of it.");
     describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
-    describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (verified again before it was served).");
+    describe_counter!(
+        CACHE_REQUESTS,
+        "Template look-ups: hit, miss, or expired (verified again before it was served)."
+    );
     describe_counter!(CACHE_EXPIRIES, "Compiled templates that left the cache because their verification was too old.");
     describe_counter!(CACHE_EVICTIONS, "Compiled templates that left the cache because it was full.");
     describe_gauge!(

@@ -54,8 +54,8 @@ pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
 pub use handle::{Compared, Event, OnPublish, PublishedVersion, Side, Templates};
 pub use model::{
-    Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
-    Summary, Supervision, Template,
+    Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer, Summary,
+    Supervision, Template,
 };
 pub use orders::{DIGEST_DIGITS_MIN, Target};
 pub use snapshot::{Listing, Pending, Status};

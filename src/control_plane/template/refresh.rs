@@ -141,8 +141,7 @@ impl Workshop {
         let batches = archive::batches(&changes, &packing)?;
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        let looked =
-            Looked { known: Known { catalog, trust, judged_at }, changes, keys_changed, trust_news, answer };
+        let looked = Looked { known: Known { catalog, trust, judged_at }, changes, keys_changed, trust_news, answer };
         Ok(Written { looked, batches, trained: packing.trained().cloned(), entry })
     }
 
@@ -262,7 +261,9 @@ impl Workshop {
                 continue;
             }
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
-            let Some(good) = unless_damaged(archive::content(&self.store, &self.shelf, &name, digest))? else { continue };
+            let Some(good) = unless_damaged(archive::content(&self.store, &self.shelf, &name, digest))? else {
+                continue;
+            };
             match rules.recheck(&good) {
                 Ok(until) => recalled.push(Good { until, ..good }),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),

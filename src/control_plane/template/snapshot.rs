@@ -10,7 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{Capability, Digest, TemplateName, Version};
 
 use super::archive::packed::Packed;
-use super::cache::{Memo, Authority};
+use super::cache::{Authority, Memo};
 use super::error::Error;
 use super::good::Good;
 use super::model::Summary;

@@ -297,7 +297,8 @@ impl Catalog {
         let resolved = match parent {
             None => document.value.clone(),
             Some(parent) => {
-                let inherited = parent.resolved.value().map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
+                let inherited =
+                    parent.resolved.value().map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
                 inherit::resolve(&inherited, &document.value)
             }
         };

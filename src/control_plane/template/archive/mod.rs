@@ -122,12 +122,7 @@ pub(in crate::control_plane::template) fn batches(changes: &[Change], packing: &
     Ok(dictionary.into_iter().chain(contents).collect())
 }
 
-fn add(
-    batch: Batch,
-    change: &Change,
-    packing: &Packing,
-    pressing: &mut Pressing<'_>,
-) -> Result<(Batch, usize), Error> {
+fn add(batch: Batch, change: &Change, packing: &Packing, pressing: &mut Pressing<'_>) -> Result<(Batch, usize), Error> {
     match change {
         Change::Published { good, record: Some(entry) } => {
             let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);

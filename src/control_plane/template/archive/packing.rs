@@ -114,11 +114,7 @@ fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
 }
 
 /// Trains a dictionary on templates, evenly spread; none if there is not one.
-fn train<'a>(
-    goods: impl Iterator<Item = &'a Good>,
-    templates: u32,
-    now: Timestamp,
-) -> Option<Result<Trained, String>> {
+fn train<'a>(goods: impl Iterator<Item = &'a Good>, templates: u32, now: Timestamp) -> Option<Result<Trained, String>> {
     let step = usize::try_from(templates).unwrap_or(usize::MAX).div_ceil(SAMPLES_MAX).max(1);
     let samples: Vec<_> = goods.step_by(step).filter_map(|good| good.resolved.json().ok()).collect();
     if samples.is_empty() {

@@ -62,9 +62,7 @@ pub(in crate::control_plane::template) fn decompress(bytes: &[u8]) -> Result<Vec
     });
     match read {
         Err(fault) => refuse(format!("it is damaged or asks for too much ({})", fault.to_string().to_lowercase())),
-        Ok(_) if content.len() > TEMPLATE_BYTES_MAX => {
-            refuse(format!("it holds more than {TEMPLATE_BYTES_MAX} bytes"))
-        }
+        Ok(_) if content.len() > TEMPLATE_BYTES_MAX => refuse(format!("it holds more than {TEMPLATE_BYTES_MAX} bytes")),
         Ok(_) => Ok(content),
     }
 }
@@ -140,7 +138,8 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_flipped_bit_is_refused_or_harmless() {
-        let content = br#"{"name": "a", "version": "1.0.0", "system_prompt": "Answer from the material. Answer briefly."}"#;
+        let content =
+            br#"{"name": "a", "version": "1.0.0", "system_prompt": "Answer from the material. Answer briefly."}"#;
         let mut encoder = zstd::Encoder::new(Vec::new(), 3).expect("an encoder");
         encoder.include_checksum(true).expect("set");
         encoder.write_all(content).expect("written");

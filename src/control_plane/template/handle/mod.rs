@@ -192,7 +192,8 @@ impl Templates {
     fn pinned_in_memory(&self, name: &TemplateName, digest: &Digest) -> Result<Option<Arc<Template>>, Error> {
         let snapshot = self.shared.snapshot.load();
         let served = snapshot.find(name);
-        if let Some(template) = self.shared.cache.pinned(*digest, served.map(|served| &*served.memo)) {
+        let known = self.shared.cache.pinned(*digest, served.map(|served| &*served.memo));
+        if let Some(template) = known.filter(|template| template.name == *name) {
             return Ok(Some(template));
         }
         let in_force = served.and_then(|served| served.good.as_ref()).filter(|good| good.template.digest == *digest);

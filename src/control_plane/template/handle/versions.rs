@@ -142,9 +142,7 @@ impl Templates {
     /// One of them was never published, the file is refused where it is asked for, or the store failed.
     pub async fn compare(&self, name: &TemplateName, from: Side, to: Side) -> Result<Compared, Error> {
         let (from, to) = (self.side(name, from).await?, self.side(name, to).await?);
-        let read = |side: &Pending| {
-            side.packed.value().map_err(|reason| Error::Stored { name: name.clone(), reason })
-        };
+        let read = |side: &Pending| side.packed.value().map_err(|reason| Error::Stored { name: name.clone(), reason });
         let differences = diff::differences(&read(&from)?, &read(&to)?);
         Ok(Compared { from: (from.version, from.digest), to: (to.version, to.digest), differences })
     }

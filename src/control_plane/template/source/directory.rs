@@ -60,9 +60,8 @@ pub(in crate::control_plane::template) fn read(directory: &Path, name: &Template
             "there are both {name}{TEMPLATE_SUFFIX} and {name}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}; remove one of them"
         )),
         (Some(plain), None) => plain,
-        (None, Some(compressed)) => compressed.and_then(|file| {
-            compressed::decompress(&file.bytes).map(|bytes| Owned { bytes, owner: file.owner })
-        }),
+        (None, Some(compressed)) => compressed
+            .and_then(|file| compressed::decompress(&file.bytes).map(|bytes| Owned { bytes, owner: file.owner })),
         (None, None) => return None,
     };
     let owner = found.as_ref().ok().map(|file| file.owner);

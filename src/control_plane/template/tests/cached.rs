@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::archive::packed::Packed;
-use super::super::cache::{Cache, Memo, Authority, TOUCH_EVERY, Unfit};
+use super::super::cache::{Authority, Cache, Memo, TOUCH_EVERY, Unfit};
 use super::super::format::document::{self, Document};
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link};
-use super::super::trust::keys::{self, KeyPaths, PrivateKey};
 use super::super::model::Signer;
+use super::super::trust::keys::{self, KeyPaths, PrivateKey};
 use super::super::trust::signature::{Scheme, Signed, message};
 use super::super::{Algorithm, Template, TrustStore};
 use crate::domain::clock::Timestamp;

@@ -10,6 +10,6 @@ mod rig;
 mod shipped;
 mod signatures;
 mod stored;
-mod versions;
 mod trust;
 mod trusted_times;
+mod versions;

@@ -101,7 +101,8 @@ fn content_of_the_first_encoding_is_still_read() {
 fn content_names_its_dictionary_and_is_not_read_with_another() {
     let shipped = encoded(&good(Scheme::V1), &Dictionary::shipped());
     assert_eq!(record::content_dictionary(&shipped), Ok(Some(Dictionary::shipped().id())));
-    let samples: Vec<String> = (0..500).map(|n| format!("{{\"name\":\"t{n}\",\"prompt\":\"{}\"}}", n * 7_919)).collect();
+    let samples: Vec<String> =
+        (0..500).map(|n| format!("{{\"name\":\"t{n}\",\"prompt\":\"{}\"}}", n * 7_919)).collect();
     let samples: Vec<&[u8]> = samples.iter().map(String::as_bytes).collect();
     let other = Arc::new(Dictionary::train(&samples).expect("trained"));
     let told = record::read_content(Digest::from_bytes([9; 32]), &shipped, &other).expect_err("another dictionary");
