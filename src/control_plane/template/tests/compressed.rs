@@ -55,11 +55,11 @@ fn compressed_files_are_signed_verified_and_validated_by_name() {
     let path = put_compressed(&rig, "a", &template("a", "1.0.0"));
     assert_eq!(signature_path(&path), rig.templates_dir().join("a.json.sig"));
     let trust = TrustStore::read(rig.keys.public.parent(), None);
-    let verified = verify_file(&path, &trust).expect("verified");
-    assert_eq!(verified.key_id.as_str(), "ops");
+    let verified = verify_file(&path, &trust, crate::domain::clock::Timestamp::now()).expect("verified");
+    assert_eq!(verified.signer.key_id.as_str(), "ops");
     // The same signature fits the plain file.
     let plain = write(&rig.path("a"), &template("a", "1.0.0").to_string());
-    assert_eq!(verify_file(&plain, &trust).expect("verified").digest, verified.digest);
+    assert_eq!(verify_file(&plain, &trust, crate::domain::clock::Timestamp::now()).expect("verified").digest, verified.digest);
     std::fs::remove_file(&plain).expect("removed");
     assert_eq!(validate_file(&path, &rig.templates_dir()).expect("good").name, name("a"));
     let child = write(&rig.path("child"), &json!({"name": "child", "version": "1.0.0", "extends": "a"}).to_string());
