@@ -59,7 +59,10 @@ fn compressed_files_are_signed_verified_and_validated_by_name() {
     assert_eq!(verified.signer.key_id.as_str(), "ops");
     // The same signature fits the plain file.
     let plain = write(&rig.path("a"), &template("a", "1.0.0").to_string());
-    assert_eq!(verify_file(&plain, &trust, crate::domain::clock::Timestamp::now()).expect("verified").digest, verified.digest);
+    assert_eq!(
+        verify_file(&plain, &trust, crate::domain::clock::Timestamp::now()).expect("verified").digest,
+        verified.digest
+    );
     std::fs::remove_file(&plain).expect("removed");
     assert_eq!(validate_file(&path, &rig.templates_dir()).expect("good").name, name("a"));
     let child = write(&rig.path("child"), &json!({"name": "child", "version": "1.0.0", "extends": "a"}).to_string());
