@@ -3,6 +3,8 @@
 //!
 //!     cargo bench --bench signature
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot be set up has nothing to measure")]
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

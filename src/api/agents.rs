@@ -80,7 +80,7 @@ pub(super) async fn stop(State(rooms): State<Shared>, caller: Caller, Segment(ag
     let agent = agent.ok_or_else(|| ApiError::not_found("agent"))?;
     let now = Timestamp::now();
     let entry = Entry::allowed(now, (&*caller.0).into(), "stop_agent").on(id);
-    rooms.factory.stop(&agent, now, entry.into_batch()).await?;
+    rooms.factory.stop(&agent, now, rooms.audit.batch(entry)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn set(
     let limit = Limit { amount: parse("limit_usd", &wanted.limit_usd)?, window };
     let now = Timestamp::now();
     let entry = Entry::allowed(now, (&*caller.0).into(), "set_budget").on(&scope);
-    rooms.budget.set(&scope, limit, entry.into_batch()).await?;
+    rooms.budget.set(&scope, limit, rooms.audit.batch(entry)).await?;
     Ok(Json(rendered(&rooms.budget.show(&scope, now).await?)))
 }
 

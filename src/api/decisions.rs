@@ -63,7 +63,7 @@ async fn decide(
     let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), action).on(id);
     let Decided { comment, step } = decision;
     let decision = Decision { verdict, step, comment, by: caller.0.name.to_string() };
-    let task = rooms.orchestrator.decide(id, &decision, entry.into_batch()).await?;
+    let task = rooms.orchestrator.decide(id, &decision, rooms.audit.batch(entry)).await?;
     Ok(Json(render::task(&task)))
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn retry(State(rooms): State<Shared>, caller: Caller, Segment(t
     let known = find(&rooms, &caller, &task).await?;
     let id = known.order.task;
     let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "retry_task").on(id);
-    let task = rooms.orchestrator.retry(&caller.0, id, entry.into_batch()).await?;
+    let task = rooms.orchestrator.retry(&caller.0, id, rooms.audit.batch(entry)).await?;
     Ok(Json(render::task(&task)))
 }
 
@@ -99,6 +99,6 @@ pub(super) async fn signal(
     let (id, at, by) = (known.order.task, Timestamp::now(), caller.0.name.to_string());
     let signalled = Signalled { signal: name.to_string(), payload, by, at };
     let entry = Entry::allowed(at, (&*caller.0).into(), "signal_task").on(id);
-    let task = rooms.orchestrator.signal(id, signalled, entry.into_batch()).await?;
+    let task = rooms.orchestrator.signal(id, signalled, rooms.audit.batch(entry)).await?;
     Ok((StatusCode::ACCEPTED, Json(render::task(&task))).into_response())
 }

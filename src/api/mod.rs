@@ -24,6 +24,7 @@ mod experiments;
 mod gate;
 mod listener;
 mod openapi;
+mod policy;
 mod render;
 mod rooms;
 mod router;

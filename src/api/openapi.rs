@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, status, tasks, templates, tree,
-    versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, status, tasks,
+    templates, tree, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -48,6 +48,7 @@ use crate::protocol::problem::Problem;
         experiments::start,
         experiments::show,
         experiments::end,
+        policy::show,
         budgets::list,
         budgets::show,
         budgets::set,

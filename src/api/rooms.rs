@@ -9,6 +9,7 @@ use crate::control_plane::access::Access;
 use crate::control_plane::admission::Admission;
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::Budget;
+use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::dlp::Dlp;
@@ -34,6 +35,8 @@ pub struct Rooms {
     pub factory: Factory,
     /// Records.
     pub journal: Journal,
+    /// What templates may ask for.
+    pub policies: Policies,
     /// Templates.
     pub templates: Templates,
     /// Which of their versions are compared.

@@ -13,8 +13,8 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, experiments, gate, openapi, status,
-    tasks, templates, tree, versions,
+    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, experiments, gate, openapi, policy,
+    status, tasks, templates, tree, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -65,6 +65,7 @@ pub(super) fn table() -> Vec<Route> {
         post("/factory/templates/{name}/experiment", experiments::start).needs(P::ManageTemplates),
         get("/factory/templates/{name}/experiment", experiments::show).needs(P::ReadMetrics),
         delete("/factory/templates/{name}/experiment", experiments::end).needs(P::ManageTemplates),
+        get("/factory/policy", policy::show).needs(P::ReadPolicy),
         get("/factory/budgets", budgets::list).needs(P::ReadBudgets),
         get("/factory/budgets/{scope}", budgets::show).needs(P::ReadBudgets),
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),

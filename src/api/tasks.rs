@@ -143,7 +143,7 @@ pub(super) async fn cancel(State(rooms): State<Shared>, caller: Caller, Segment(
     let known = find(&rooms, &caller, &task).await?;
     let id = known.order.task;
     let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "cancel_task").on(id);
-    let task = rooms.orchestrator.cancel(id, &caller.0.name, entry.into_batch()).await?;
+    let task = rooms.orchestrator.cancel(id, &caller.0.name, rooms.audit.batch(entry)).await?;
     Ok(Json(render::task(&task)))
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn feedback(
     let (now, by) = (Timestamp::now(), caller.0.name.to_string());
     let given = FeedbackGiven { score_per_mille, comment: feedback.comment, by, at: now };
     let entry = Entry::allowed(now, (&*caller.0).into(), "give_feedback").on(known.order.task);
-    let judged = rooms.journal.judge(known.order.task, given, entry.into_batch()).await?;
+    let judged = rooms.journal.judge(known.order.task, given, rooms.audit.batch(entry)).await?;
     Ok(Json(render::task(&judged)))
 }
 

@@ -50,6 +50,7 @@ pub(super) fn rendered(listing: &Listing) -> Template {
         digest: template.map(|template| template.digest.to_string()).unwrap_or_default(),
         kind: template.map_or(Kind::Agent.as_str(), |template| template.kind).to_owned(),
         status: listing.status.as_str().to_owned(),
+        environment: listing.environment.as_ref().map(ToString::to_string),
         description: template.and_then(|template| template.description.clone()),
         capabilities: template.map(|t| t.capabilities.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         signature: template.and_then(|template| template.signer.as_ref()).map(render::signature),

@@ -81,6 +81,7 @@ pub struct Daemon {
 struct ControlPlane {
     audit: Audit,
     access: Access,
+    policies: Policies,
     templates: Templates,
     experiments: Experiments,
     budget: Budget,
@@ -155,6 +156,7 @@ impl Daemon {
             orchestrator: data.orchestrator,
             factory: data.factory.clone(),
             journal: journal.clone(),
+            policies: control.policies.clone(),
             templates: control.templates.clone(),
             experiments: control.experiments.clone(),
             budget: control.budget.clone(),
@@ -300,23 +302,28 @@ fn control_plane(
     let store = journal.store();
     let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
     let (access, access_spec) = Access::start(rules(settings));
-    let (policies, policy_spec) = Policies::start();
+    let environment = settings.templates.environment.as_ref().map(ToString::to_string);
+    let (policies, policy_spec) =
+        Policies::start(settings.policy.dir.clone(), environment, store.clone(), events.clone());
+    let under = audit.clone();
+    policies.on_change(Arc::new(move |policy| under.decide_under(policy.digest())));
     let recover = Arc::new(journal.clone());
     let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
     let (templates, templates_spec) = Templates::start(
         settings.templates.clone(),
         settings.templates_dir.clone(),
         store.clone(),
-        policies,
+        policies.clone(),
         events.clone(),
     );
     declare_daily_limits(&templates, &budget);
-    let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone());
+    let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
     let factory = Arc::clone(&known.factory);
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
         experiments: experiments.clone(),
+        policies: policies.clone(),
         budget: budget.clone(),
         prices: PriceList::new(&settings.models),
         audit: audit.clone(),
@@ -329,7 +336,7 @@ fn control_plane(
     });
     let children =
         vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, experiments_spec, admission_spec];
-    ControlPlane { audit, access, templates, experiments, budget, admission, children }
+    ControlPlane { audit, access, policies, templates, experiments, budget, admission, children }
 }
 
 fn data_plane(
@@ -436,6 +443,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             retention,
             hooks,
             templates,
+            policy,
             providers,
             tools,
             models,
@@ -443,7 +451,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             ..
         } = settings;
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{providers:?}{tools:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{agents, backup, bench, budgets, dlp, events, keys, run, shell, tasks, templates, tree};
+use super::{agents, backup, bench, budgets, dlp, events, keys, policy, run, shell, tasks, templates, tree};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +55,9 @@ pub(super) enum Verb {
     /// Templates: what agents are made from.
     #[command(subcommand)]
     Templates(templates::Templates),
+    /// The policy: what templates may ask for, and who may use them.
+    #[command(subcommand)]
+    Policy(policy::Verbs),
     /// Keys: what templates are signed with.
     #[command(subcommand)]
     Keys(keys::Keys),

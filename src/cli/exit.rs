@@ -1,7 +1,7 @@
 //! How a verb ends: exit codes, and errors with what to do about them.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -65,6 +65,9 @@ pub(super) enum Error {
     /// A key or template file is not what it should be.
     #[error("{0}")]
     Template(#[from] template::Error),
+    /// A policy directory cannot be used.
+    #[error("the policy in {} cannot be used", .directory.display())]
+    Policy { directory: PathBuf, reasons: Vec<String> },
     /// An archive or a data directory is not what it should be.
     #[error("{0}")]
     Store(#[from] store::Error),
@@ -121,6 +124,7 @@ impl Error {
             Self::Client(error @ client::Error::Problem { .. }) => Exit::of_class(error.class()),
             Self::Template(error) => Exit::of_class(error.class()),
             Self::Store(error) => Exit::of_class(error.class()),
+            Self::Policy { .. } => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
@@ -148,6 +152,7 @@ impl Error {
                 told.reasons = &problem.reasons;
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
+            Self::Policy { reasons, .. } => told.reasons = reasons,
             Self::Client(_)
             | Self::Template(_)
             | Self::Store(_)
@@ -164,6 +169,7 @@ impl Error {
             Self::Client(error) => error.code(),
             Self::Template(error) => error.code(),
             Self::Store(error) => error.code(),
+            Self::Policy { .. } => "policy_invalid",
             Self::Usage(_) => "usage",
             Self::Failed { code, .. } => code,
             Self::StillRunning { .. } => "task_still_running",
@@ -190,6 +196,7 @@ impl Error {
                 Some("nothing was touched; take another backup, or use an older one".into())
             }
             Self::Store(_) => Some("the old data directory is as it was; mend the cause and run it again".into()),
+            Self::Policy { .. } => Some("mend what is told; `docs/policy.md` has working examples".into()),
             Self::Template(_) | Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
     }

@@ -32,6 +32,7 @@ mod exit;
 mod input;
 mod keys;
 mod output;
+mod policy;
 mod progress;
 pub mod quickstart;
 mod run;
@@ -78,6 +79,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Agents(verb) => verb.perform(&session).await,
         Verb::Tasks(verb) => verb.perform(&session).await,
         Verb::Templates(verb) => verb.perform(&session).await,
+        Verb::Policy(verb) => verb.perform(&session).await,
         Verb::Keys(verb) => verb.perform(output),
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,

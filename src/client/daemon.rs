@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::{Client, Error, EventStream};
 use crate::protocol::dlp::{ScanAnswer, ScanRequest};
+use crate::protocol::policy::Policy;
 use crate::protocol::status::{Health, Metrics, Ready};
 use crate::protocol::tree::{ReleaseActor, TreeNode};
 
@@ -25,6 +26,11 @@ impl Client {
     /// The summary of metrics.
     pub async fn metrics(&self) -> Result<Metrics, Error> {
         self.ask(Call::get("/factory/metrics")).await
+    }
+
+    /// The policy in force.
+    pub async fn policy(&self) -> Result<Policy, Error> {
+        self.ask(Call::get("/factory/policy")).await
     }
 
     /// The supervision tree.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::money::Price;
-use crate::domain::name::{ModelRef, ProviderName, RouteName, Tenant, ToolName};
+use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Settings {
     pub log: Log,
     /// Templates and their signatures.
     pub templates: Templates,
+    /// What templates may ask for.
+    pub policy: Policy,
     /// Providers by name; `builtin` is always there.
     pub providers: BTreeMap<ProviderName, Provider>,
     /// Tools that plans may call, by name.
@@ -161,6 +163,19 @@ pub struct Templates {
     pub cache_ttl: Duration,
     /// Compiled templates that are kept in memory.
     pub cache_entries: u64,
+    /// The environment whose directory of templates takes the place of the base, file by file.
+    pub environment: Option<Environment>,
+    /// Whether owners, modes and symbolic links on the way to each template are looked at.
+    pub source_audit: bool,
+    /// How often the directories are looked through for changes that no event has told.
+    pub rescan_every: Duration,
+}
+
+/// Rules of the operators.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Where `*.rego` and `data.json` are read from and watched; without it the shipped rules alone are asked.
+    pub dir: Option<PathBuf>,
 }
 
 /// A provider's wire format.

@@ -64,6 +64,12 @@ name!(
     "-_."
 );
 name!(
+    /// An environment: the directory whose templates take the place of those of the base.
+    Environment,
+    "environment",
+    "-_"
+);
+name!(
     /// A tenant.
     Tenant,
     "tenant",

@@ -11,6 +11,7 @@ pub mod dlp;
 pub mod event;
 pub mod experiment;
 pub mod page;
+pub mod policy;
 pub mod problem;
 pub mod status;
 pub mod task;

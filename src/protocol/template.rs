@@ -36,6 +36,9 @@ pub struct Template {
     /// `published_with_refused_edit` where the last good version serves; `rolled_back` where somebody went back to what serves;
     /// `superseded` of an earlier version that was asked for.
     pub status: String,
+    /// The environment whose file serves, or is refused where none serves; left out where that is the base directory's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -34,6 +34,8 @@ pub enum Keyspace {
     Outbox = b'n',
     /// Tasks that have not ended, by task id.
     Open = b'o',
+    /// Policies that were in force, by digest.
+    Policy = b'g',
     /// Pieces of values above 4 KiB. Only the store itself writes here.
     Piece = b'p',
     /// Restarts of actors and their quarantines, by the actor's name in the ledger.

@@ -44,8 +44,12 @@ pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 /// Attempts to load a template, by `outcome`.
 pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
+/// Policies that were read, by `outcome` (`published`, `refused`).
+pub const POLICY_LOADS_TOTAL: &str = "factory_policy_loads_total";
 /// Templates refused for their signature, by `reason`.
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
+/// Sweeps of the template directories, by `outcome` (`quiet`, `found`).
+pub const TEMPLATE_SWEEPS_TOTAL: &str = "factory_template_sweeps_total";
 /// Template look-ups, by `outcome` (`hit`, `miss`, `expired`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
 /// Compiled templates that left the cache because their verification was too old.
@@ -203,10 +207,15 @@ pub const FAMILIES: &[Family] = &[
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")
     },
+    Family { open: &["outcome"], ..family(POLICY_LOADS_TOTAL, Kind::Counter, "Policies that were read.") },
     Family { open: &["outcome"], ..family(TEMPLATE_LOADS_TOTAL, Kind::Counter, "Attempts to load a template.") },
     Family {
         open: &["reason"],
         ..family(TEMPLATE_SIGNATURE_FAILURES_TOTAL, Kind::Counter, "Templates refused for their signature.")
+    },
+    Family {
+        known: Some(("outcome", &["quiet", "found"])),
+        ..family(TEMPLATE_SWEEPS_TOTAL, Kind::Counter, "Sweeps of the template directories.")
     },
     Family {
         known: Some(("outcome", &["hit", "miss", "expired"])),

@@ -1,6 +1,7 @@
 //! The quickstart without a daemon; with one it is a test of the suite.
 
 use super::*;
+use crate::control_plane::policy::Policy;
 use crate::control_plane::template::{TrustStore, signing};
 use crate::domain::clock::Timestamp;
 
@@ -15,7 +16,7 @@ fn the_workshop_has_signed_valid_templates_and_goes_without_a_trace() {
     assert_eq!(documents.len(), workshop.templates());
     for file in documents {
         signing::verify_file(&file, &trust, Timestamp::now()).expect("signed");
-        signing::validate_file(&file, &templates).expect("valid");
+        signing::validate_file(&file, &signing::Layout::around(&file, None), &Policy::shipped()).expect("valid");
     }
     workshop.remove().expect("removed");
     assert!(!path.exists());

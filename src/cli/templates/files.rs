@@ -7,10 +7,13 @@ use serde::Serialize;
 
 use crate::cli::exit::{Error, Exit};
 use crate::cli::output::{Output, Tone};
-use crate::control_plane::template::signing;
+use crate::cli::policy::load;
+use crate::control_plane::policy::Policy;
+use crate::control_plane::template::signing::{self, Layout};
 use crate::control_plane::template::{self, TrustStore};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
+use crate::domain::name::Environment;
 
 /// Template files.
 #[derive(Debug, Args)]
@@ -18,6 +21,22 @@ pub(in crate::cli) struct Files {
     /// Template files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// The arguments of `validate`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Validate {
+    #[command(flatten)]
+    files: Files,
+    /// The policy directory, as the setting policy.dir names it; without it the shipped rules alone are asked.
+    #[arg(long, value_name = "DIR")]
+    policy: Option<PathBuf>,
+    /// The environment whose files take the place of those of the base directory, as `templates.environment` of the settings.
+    ///
+    /// FILEs lie in its directory (`templates/NAME`) or in the base directory. A file that extends its own name is known to be
+    /// an environment's without this.
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
 }
 
 /// The arguments of `sign`.
@@ -136,16 +155,17 @@ impl Verify {
     }
 }
 
-impl Files {
-    /// Judges each file as the daemon would, its parents being looked for beside it.
-    pub(super) fn validate(&self, output: &Output) -> Result<Exit, Error> {
-        self.validated().tell(output)
+impl Validate {
+    /// Judges each file as the daemon would, its parents being looked for beside it, or as the environment has it.
+    pub(super) fn perform(&self, output: &Output) -> Result<Exit, Error> {
+        let policy = self.policy.as_deref().map_or_else(|| Ok(Policy::shipped()), load)?;
+        self.outcomes(&policy).tell(output)
     }
 
-    fn validated(&self) -> Outcomes {
-        self.each(|file| {
-            let beside = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let validated = signing::validate_file(file, beside)?;
+    fn outcomes(&self, policy: &Policy) -> Outcomes {
+        self.files.each(|file| {
+            let layout = Layout::around(file, self.environment.as_ref());
+            let validated = signing::validate_file(file, &layout, policy)?;
             Ok(Outcome {
                 line: format!("{}: {} {} is good", file.display(), validated.name, validated.version),
                 version: Some(validated.version.to_string()),
@@ -154,7 +174,9 @@ impl Files {
             })
         })
     }
+}
 
+impl Files {
     /// Does the same to every file, also after one that failed.
     fn each(&self, act: impl Fn(&Path) -> Result<Outcome, template::Error>) -> Outcomes {
         let outcome = |file: &PathBuf| {
@@ -232,7 +254,7 @@ mod tests {
         let verified = Verify { files: files(), trust: trust_files() }.outcomes(&trust);
         assert_eq!((oks(&verified), verified.items[0].key_id.as_deref()), (vec![true, true, false], Some("k")));
 
-        let validated = files().validated();
+        let validated = Validate { files: files(), policy: None, environment: None }.outcomes(&Policy::shipped());
         assert_eq!((oks(&validated), validated.exit()), (vec![true, false, false], Exit::Refused));
         assert_eq!(validated.items[1].code, Some("template_invalid"));
         assert!(!validated.items[1].reasons.is_empty());

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use self::diff::Diff;
 use self::experiment::Experimenting;
-use self::files::{Files, Sign, Verify};
+use self::files::{Sign, Validate, Verify};
 use self::rollback::Rollback;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
@@ -62,8 +62,10 @@ pub(super) enum Templates {
     )]
     Experiment(Experimenting),
     /// Judges template files as the daemon would, but for their signatures. Needs no daemon.
-    #[command(after_help = "Example:\n  factoryctl templates validate templates/*.json")]
-    Validate(Files),
+    #[command(
+        after_help = "Examples:\n  factoryctl templates validate templates/*.json --policy /etc/agent-factory/policy\n  factoryctl templates validate --environment production templates/production/*.json"
+    )]
+    Validate(Validate),
     /// Signs template files; the signature lies beside each as FILE.sig. Needs no daemon.
     #[command(after_help = "Example:\n  factoryctl templates sign templates/*.json --key ~/keys/release.pem")]
     Sign(Sign),
@@ -93,7 +95,7 @@ impl Templates {
             Self::Diff(diff) => diff.perform(session).await?,
             Self::Rollback(rollback) => rollback.perform(session).await?,
             Self::Experiment(experimenting) => return experimenting.perform(session).await,
-            Self::Validate(files) => return files.validate(output),
+            Self::Validate(validate) => return validate.perform(output),
             Self::Sign(sign) => return sign.perform(output),
             Self::Verify(verify) => return verify.perform(output),
         }
@@ -112,12 +114,13 @@ fn signer(signature: Option<&TemplateSignature>) -> (Tone, String) {
 }
 
 fn list(templates: &[Template], paint: Paint) -> String {
-    let mut table = Table::new(paint, &["TEMPLATE", "VERSION", "KIND", "STATUS", "SIGNED BY", "FOR"]);
+    let mut table = Table::new(paint, &["TEMPLATE", "VERSION", "KIND", "FROM", "STATUS", "SIGNED BY", "FOR"]);
     for template in templates {
         table.row([
             plain(&template.name),
             plain(&template.version),
             plain(&template.kind),
+            plain(template.environment.as_deref().unwrap_or("-")),
             (words::tone_of(&template.status), template.status.clone()),
             signer(template.signature.as_ref()),
             plain(template.description.clone().unwrap_or_default()),
@@ -136,6 +139,7 @@ fn detail(template: &Template, paint: Paint) -> String {
         signer(template.signature.as_ref()).1
     )];
     lines.extend(template.description.clone());
+    lines.extend(template.environment.as_ref().map(|name| format!("from the environment {name}")));
     lines.push(paint.text(Tone::Faint, &format!("sha256 {}", template.digest)));
     lines.extend(template.rolled_back.as_ref().map(rollback::told));
     lines.extend(template.pending.as_ref().map(|version| format!("waiting: {version}, until the rollback is lifted")));

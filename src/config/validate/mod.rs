@@ -7,6 +7,7 @@ mod budgets;
 mod chaos;
 mod hooks;
 mod log;
+mod policy;
 mod providers;
 mod retention;
 mod templates;
@@ -41,6 +42,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let hooks = hooks::read(root.section(report, "hooks"), report);
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
+    let policy = policy::read(root.section(report, "policy"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
     let tools = tools::read(root.section(report, "tools"), report);
     let models = providers::models(root.section(report, "models"), &providers, report);
@@ -61,6 +63,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         hooks,
         log,
         templates,
+        policy,
         providers,
         tools,
         models,

@@ -29,7 +29,7 @@ mod watch;
 
 pub use error::Error;
 pub use handle::Access;
-pub use policy::{Permission, Refusal, authorise, resolve};
+pub use policy::{Permission, Refusal, authorise, resolve, role_word};
 pub use principal::{Peer, Principal, Via};
 pub use snapshot::Rules;
 pub use tokens::Unusable;

@@ -26,6 +26,8 @@ pub enum Permission {
     ReadTemplates,
     /// Rolls templates back and sets experiments.
     ManageTemplates,
+    /// Reads the policy in force.
+    ReadPolicy,
     /// Reads budgets.
     ReadBudgets,
     /// Sets limits.
@@ -67,7 +69,7 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
@@ -77,6 +79,7 @@ impl Permission {
         Self::ReadAgents,
         Self::ReadTemplates,
         Self::ManageTemplates,
+        Self::ReadPolicy,
         Self::ReadBudgets,
         Self::SetBudgets,
         Self::ReadAudit,
@@ -105,6 +108,7 @@ impl Permission {
             Self::ReadAgents => "read_agents",
             Self::ReadTemplates => "read_templates",
             Self::ManageTemplates => "manage_templates",
+            Self::ReadPolicy => "read_policy",
             Self::ReadBudgets => "read_budgets",
             Self::SetBudgets => "set_budgets",
             Self::ReadAudit => "read_audit",
@@ -135,6 +139,7 @@ impl Permission {
             | Self::ScanText => Reach::Own,
             Self::ReadBudgets => Reach::Named,
             Self::ManageTemplates
+            | Self::ReadPolicy
             | Self::SetBudgets
             | Self::ReadAudit
             | Self::ReadTree
@@ -180,7 +185,14 @@ fn sees(permission: Permission) -> bool {
     use Permission as P;
     matches!(
         permission,
-        P::ReadTask | P::ReadAgents | P::ReadTemplates | P::ReadBudgets | P::ReadTree | P::ReadEvents | P::ReadMetrics
+        P::ReadTask
+            | P::ReadAgents
+            | P::ReadTemplates
+            | P::ReadPolicy
+            | P::ReadBudgets
+            | P::ReadTree
+            | P::ReadEvents
+            | P::ReadMetrics
     )
 }
 
@@ -282,7 +294,7 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 22] = [
+    const MATRIX: [(Permission, &str, &str); 23] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
@@ -292,6 +304,7 @@ mod tests {
         (Permission::ReadAgents, "aosvu", "own"),
         (Permission::ReadTemplates, "aosvu", "own"),
         (Permission::ManageTemplates, "ao...", "whole"),
+        (Permission::ReadPolicy, "ao.vu", "whole"),
         (Permission::ReadBudgets, "aosvu", "named"),
         (Permission::SetBudgets, "ao...", "whole"),
         (Permission::ReadAudit, "ao..u", "whole"),

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::repeat::{Claim, Keys};
 use super::room::{Entrance, Most, Place, Wanted};
 use super::submission::{Submission, Target};
+use super::usage::DELEGATING;
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
 use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::control_plane::budget::price::{PriceList, worst_case};
 use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
+use crate::control_plane::policy::Policies;
 use crate::control_plane::template::experiment::{Experiments, Unit};
 use crate::control_plane::template::{Kind, Template, Templates};
 use crate::domain::clock::Timestamp;
@@ -44,6 +46,8 @@ pub struct Means {
     pub templates: Templates,
     /// Which of their versions are compared.
     pub experiments: Experiments,
+    /// Who may use which.
+    pub policies: Policies,
     /// Money.
     pub budget: Budget,
     /// Prices.
@@ -221,6 +225,7 @@ impl Admission {
                 self.place(&submission.target, (&tenant, user.as_ref()), unit).await?
             }
         };
+        self.may_use(&placement.template, principal, &tenant, user.as_ref()).await?;
         let place = self.enter(&placement, submission.input.len())?;
         let order = Order {
             task,
@@ -243,7 +248,7 @@ impl Admission {
             hooks: placement.template.hooks.clone(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let mut with = Entry::allowed(now, principal.into(), "submit_task").on(task).into_batch();
+        let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
@@ -271,6 +276,13 @@ impl Admission {
         let root = above.ancestors.last().map_or(above.task, |eldest| eldest.task);
         let unit = || Unit::of(&above.tenant, above.user.as_ref(), None, root);
         let placement = self.place(target, (&above.tenant, above.user.as_ref()), unit).await?;
+        let who = Who {
+            name: above.principal.as_str().into(),
+            role: DELEGATING.into(),
+            tenant: Some(above.tenant.clone()),
+            uid: None,
+        };
+        self.task_may_use(&placement.template, above, &who, child, now).await?;
         let place = self.enter_delegated(&placement, input.len())?;
         let order = Order {
             task: child,
@@ -293,14 +305,9 @@ impl Admission {
             hooks: placement.template.hooks.clone(),
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
-        let who = Who {
-            name: above.principal.as_str().into(),
-            role: "task".into(),
-            tenant: Some(above.tenant.clone()),
-            uid: None,
-        };
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
-        Ok(Ticket { order, reservation, with: entry.into_batch(), claim: None, place: Some(place) })
+        let with = self.means.audit.batch(entry);
+        Ok(Ticket { order, reservation, with, claim: None, place: Some(place) })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -324,11 +331,11 @@ impl Admission {
         now: Timestamp,
     ) -> Result<(AgentRecord, Batch), Refusal> {
         let subject = wanted.template.to_string();
-        let decided = self.decide_agent(principal, wanted, now);
+        let decided = self.decide_agent(principal, wanted, now).await;
         match decided {
             Ok(agent) => {
                 let entry = Entry::allowed(now, principal.into(), "create_agent").on(agent.agent);
-                Ok((agent, entry.into_batch()))
+                Ok((agent, self.means.audit.batch(entry)))
             }
             Err(refusal) => {
                 self.put_on_record(principal, "create_agent", &subject, &refusal, now).await?;
@@ -337,7 +344,12 @@ impl Admission {
         }
     }
 
-    fn decide_agent(&self, principal: &Principal, wanted: NewAgent, now: Timestamp) -> Result<AgentRecord, Refusal> {
+    async fn decide_agent(
+        &self,
+        principal: &Principal,
+        wanted: NewAgent,
+        now: Timestamp,
+    ) -> Result<AgentRecord, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
@@ -347,6 +359,7 @@ impl Admission {
         if matches!(template.kind, Kind::Orchestrator(_)) {
             return Err(Refusal::NotAnAgent(template.name.to_string()));
         }
+        self.may_use(&template, principal, &tenant, user.as_ref()).await?;
         Ok(AgentRecord {
             agent: AgentId::generate(),
             template: template.name.clone(),
@@ -368,7 +381,7 @@ impl Admission {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let entry = Entry::refused(now, principal.into(), action, refusal.code(), &refusal.detail()).on(subject);
-        self.means.audit.record(entry).await?;
+        self.means.audit.record(refusal.under(entry)).await?;
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod refusal;
 mod repeat;
 mod room;
 pub mod submission;
+mod usage;
 
 pub use handle::{Admission, Admitted, FreeAgent, Means, NewAgent, Quarantined, Readiness, Routes, Ticket};
 pub use order::{WorkOrder, payer_of};

@@ -31,14 +31,19 @@ impl Admission {
         order: &Arc<Order>,
         now: Timestamp,
     ) -> Result<Readmitted, Refusal> {
-        let decided = self.decide_again(order, now).await;
+        let decided = self.decide_again(principal, order, now).await;
         if let Err(refusal) = &decided {
             self.put_on_record(principal, "retry_task", &order.task.to_string(), refusal, now).await?;
         }
         decided
     }
 
-    async fn decide_again(&self, order: &Arc<Order>, now: Timestamp) -> Result<Readmitted, Refusal> {
+    async fn decide_again(
+        &self,
+        principal: &Principal,
+        order: &Arc<Order>,
+        now: Timestamp,
+    ) -> Result<Readmitted, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
@@ -60,6 +65,7 @@ impl Admission {
         let restored = self.restore(Arc::clone(order)).await?;
         let template = Arc::clone(restored.template());
         let placement = Placement { template, worker: order.worker, experiment: order.experiment };
+        self.may_use(&placement.template, principal, &order.tenant, order.user.as_ref()).await?;
         let place = self.enter(&placement, order.input.len())?;
         Ok(Readmitted(place))
     }

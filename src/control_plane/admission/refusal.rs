@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::control_plane::{access, audit, budget, template};
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::{AgentId, TaskId};
-use crate::domain::name::{Capability, RouteName};
+use crate::domain::name::{Capability, Digest, RouteName, TemplateName};
 use crate::journal;
 
 /// After how long an overloaded daemon may be asked again.
@@ -97,6 +97,16 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The operators' rules say that the principal may not use the template.
+    #[error("use template {template}: {}", .reasons.join("; "))]
+    Use {
+        /// Which.
+        template: TemplateName,
+        /// What the rules say.
+        reasons: Vec<String>,
+        /// The policy that was asked.
+        policy: Digest,
+    },
     /// The daemon is stopping.
     #[error("the daemon is draining")]
     Draining,
@@ -126,6 +136,7 @@ impl Failure for Refusal {
             Self::TooDeep(_) => "delegation_too_deep",
             Self::Overloaded { .. } => "overloaded",
             Self::QueueFull { .. } => "agent_queue_full",
+            Self::Use { .. } => "template_use_denied",
             Self::Draining => "draining",
         }
     }
@@ -141,6 +152,7 @@ impl Failure for Refusal {
             Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
+            Self::Use { .. } => Class::Forbidden,
             Self::QuarantinedAgent(_)
             | Self::NotAnAgent(_)
             | Self::Unpriced(_)
@@ -172,6 +184,7 @@ impl Failure for Refusal {
             | Self::TooLate
             | Self::DeadlineOver(_)
             | Self::KeyReused(_)
+            | Self::Use { .. }
             | Self::TooDeep(_) => Retry::Never,
         }
     }
@@ -199,6 +212,7 @@ impl Failure for Refusal {
             | Self::TooDeep(_)
             | Self::Overloaded { .. }
             | Self::QueueFull { .. }
+            | Self::Use { .. }
             | Self::Draining => self.to_string(),
         }
     }

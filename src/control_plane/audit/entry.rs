@@ -111,9 +111,15 @@ impl Entry {
         self
     }
 
-    /// The change that appends it to the log. Commit it together with what was decided.
+    /// The change that appends it to the log, for who knows under which policy it was decided. Others ask the log itself.
     #[must_use]
-    pub fn into_batch(self) -> Batch {
+    pub fn into_batch_under(self, policy: Digest) -> Batch {
+        self.under(policy).into_batch()
+    }
+
+    /// The change that appends it to the log.
+    #[must_use]
+    pub(super) fn into_batch(self) -> Batch {
         Batch::new().chain(Keyspace::Audit, self.encode())
     }
 

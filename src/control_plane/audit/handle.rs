@@ -6,9 +6,10 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 
+use crate::domain::name::Digest;
 use crate::journal::events::Events;
 use crate::store::chain::{FIRST_SEQUENCE, Link32};
-use crate::store::{Keyspace, Link, Store};
+use crate::store::{Batch, Keyspace, Link, Store};
 use crate::supervision::{Address, ChildSpec};
 
 use super::actor::{Auditor, Start};
@@ -43,6 +44,8 @@ pub struct Audit {
     store: Store,
     in_flight: Arc<Semaphore>,
     damage: Arc<ArcSwapOption<String>>,
+    /// The policy in force.
+    policy: Arc<ArcSwapOption<Digest>>,
 }
 
 impl Audit {
@@ -53,17 +56,31 @@ impl Audit {
         let damage = Arc::new(ArcSwapOption::empty());
         let start = Start { store: store.clone(), events, damage: damage.clone() };
         let spec = ChildSpec::worker(&address, move || (Auditor, start.clone()));
-        (Self { address, store, in_flight: Arc::new(Semaphore::new(RECORDS_IN_FLIGHT_MAX)), damage }, spec)
+        let in_flight = Arc::new(Semaphore::new(RECORDS_IN_FLIGHT_MAX));
+        (Self { address, store, in_flight, damage, policy: Arc::default() }, spec)
+    }
+
+    /// From now on entries are made under this policy.
+    pub fn decide_under(&self, policy: Digest) {
+        self.policy.store(Some(Arc::new(policy)));
+    }
+
+    /// The change that appends an entry to the log. Commit it together with what was decided.
+    // INVARIANT I67: no entry becomes a batch without a policy, so that every entry names the one in force.
+    #[must_use]
+    pub fn batch(&self, entry: Entry) -> Batch {
+        let policy = entry.policy.or_else(|| self.policy.load().as_deref().copied());
+        Entry { policy, ..entry }.into_batch()
     }
 
     /// Records a decision that changes nothing else: a refusal. It is durable when this returns. What does change something
-    /// commits [`Entry::into_batch`] together with its change instead.
+    /// commits [`Audit::batch`] together with its change instead.
     ///
     /// # Errors
     /// [`Error::Busy`], or the store failed; the decision must not be told as if it were on record.
     pub async fn record(&self, entry: Entry) -> Result<(), Error> {
         let _place = self.in_flight.try_acquire().map_err(|_| Error::Busy)?;
-        let _position = self.store.commit(entry.into_batch()).await?;
+        let _position = self.store.commit(self.batch(entry)).await?;
         Ok(())
     }
 

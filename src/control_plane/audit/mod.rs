@@ -2,7 +2,7 @@
 //! or another order shows.
 //!
 //! ```text
-//! allowed: Entry::into_batch ──┐ in the batch of what was decided
+//! allowed: Audit::batch ───────┐ in the batch of what was decided
 //! refused: Audit::record ──────┴──> store (chain) ──> tail, head, verify
 //! ```
 //!

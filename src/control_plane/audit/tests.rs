@@ -3,6 +3,7 @@
 use ractor::Actor;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::name::Digest;
 use crate::journal::events::Events;
 use crate::store::chain::FIRST_SEQUENCE;
 use crate::store::{Batch, Keyspace, Options, Record, Running, Store};
@@ -49,7 +50,7 @@ async fn entries_are_durable_in_order_and_the_chain_holds() {
         log.audit.record(entry(number)).await.expect("recorded");
     }
     let beside = Batch::new().put(Keyspace::Turn, b"x".to_vec(), Record { kind: 1, version: 1, body: vec![1] });
-    log.store.commit(beside.and(entry(6).into_batch())).await.expect("committed");
+    log.store.commit(beside.and(log.audit.batch(entry(6)))).await.expect("committed");
     let all = log.audit.tail(0, 100).await.expect("read");
     assert_eq!(all.iter().map(|recorded| recorded.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     assert_eq!(all[5].entry, entry(6));
@@ -94,4 +95,22 @@ async fn a_flood_of_refusals_is_bounded() {
     let log = log().await;
     let _all = log.audit.in_flight().acquire_many(super::RECORDS_IN_FLIGHT_MAX as u32).await.expect("free");
     assert!(matches!(log.audit.record(entry(1)).await, Err(Error::Busy)));
+}
+
+// INVARIANT I67
+#[tokio::test]
+async fn every_entry_names_the_policy_in_force() {
+    let log = log().await;
+    let (first, second, own) = (Digest::from_bytes([1; 32]), Digest::from_bytes([2; 32]), Digest::from_bytes([3; 32]));
+    log.audit.decide_under(first);
+    log.audit.record(entry(1)).await.expect("recorded");
+    log.audit.decide_under(second);
+    log.store.commit(log.audit.batch(entry(2))).await.expect("committed");
+    log.audit.record(entry(3).under(own)).await.expect("recorded");
+    let told: Vec<_> = log.audit.tail(0, 10).await.expect("read").into_iter().map(|one| one.entry.policy).collect();
+    assert_eq!(
+        told,
+        [Some(first), Some(second), Some(own)],
+        "one that says which policy it was decided under keeps it"
+    );
 }

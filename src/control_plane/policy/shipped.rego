@@ -1,7 +1,7 @@
 # What no template may ask for unless it is granted by name.
 #
 # input.template: the resolved template. input.signer: {"key_id", "algorithm"}, or null where signatures are not required.
-# data.grants.tools: {tool: true} for tools that are granted in spite of the patterns below.
+# data.grants.tools: {tool: [patterns of template names]} for tools that are granted in spite of the words below.
 package factory.template
 
 max_output_tokens := 65536
@@ -76,7 +76,7 @@ deny contains denial if {
 	some tool in input.template.tools
 	not granted(tool)
 	some reason in reasons(tool)
-	denial := {"rule": "dangerous_tool", "message": sprintf("the tool %s %s and is not granted", [tool, reason])}
+	denial := {"rule": "dangerous_tool", "message": sprintf("the tool %s %s and is not granted: take it out of /tools, or grant it by name under grants.tools in data.json of the policy directory", [tool, reason])}
 }
 
 deny contains denial if {
@@ -89,7 +89,10 @@ deny contains denial if {
 	denial := {"rule": "tool_count", "message": sprintf("more than %d tools", [max_tools])}
 }
 
-granted(tool) if data.grants.tools[tool] == true
+granted(tool) if {
+	some pattern in data.grants.tools[tool]
+	glob.match(pattern, null, input.template.name)
+}
 
 words(tool) := {lower(word) | some word in regex.find_n(`[A-Z]?[a-z0-9]+|[A-Z]+`, tool, -1)}
 

@@ -20,8 +20,9 @@ use super::metrics::{self, Load};
 use super::orders::Request;
 use super::refresh::{Known, Looked, Workshop, refresh};
 use super::snapshot::Snapshot;
+use super::source::reading::SETTLE;
 use super::source::scope::Scope;
-use super::source::watch::{Targets, Watch};
+use super::source::watch::Watch;
 use super::state::Change;
 use super::trust::news::TrustNews;
 
@@ -53,11 +54,13 @@ pub(super) struct State {
     /// What is to be looked at when the present look is over.
     next: Scope,
     looking: bool,
+    /// Whether a look at what is being changed is due already.
+    settling: bool,
     /// What is to be decided when the present look is over, in the order in which it was asked for.
     asked: VecDeque<(Request, Reply)>,
     /// Who waits for the present look.
     answering: Option<Reply>,
-    _watch: Option<Watch>,
+    _watch: Watch,
     /// Waits for a key to begin or cease to be trusted.
     turning: Option<JoinHandle<()>>,
 }
@@ -81,19 +84,12 @@ impl Actor for TemplatesActor {
         if !workshop.settings.enable_signature_validation {
             warn!("signature validation is off: UNSIGNED templates run; only for development");
         }
-        let targets = Targets::of(&workshop.directory, &workshop.settings);
+        let targets = workshop.source.targets(&workshop.settings);
         let told = myself.clone();
-        let watch = Watch::start(targets, move |scope| {
+        let watch = Watch::start(targets, workshop.settings.rescan_every, move |scope| {
             // An actor that has ended watches nothing any more.
             let _ended = told.cast(Message::Due(scope)).is_err();
         });
-        let watch = match watch {
-            Ok(watch) => Some(watch),
-            Err(reason) => {
-                error!(reason, "cannot watch the templates; edits are seen only at a restart");
-                None
-            }
-        };
         let looked = refresh(workshop.clone(), Arc::default(), Scope::all(), None).await?;
         let mut state = State {
             workshop,
@@ -102,11 +98,13 @@ impl Actor for TemplatesActor {
             known: Arc::default(),
             next: Scope::default(),
             looking: false,
+            settling: false,
             asked: VecDeque::new(),
             answering: None,
             _watch: watch,
             turning: None,
         };
+        state.settle_soon(&myself, &looked);
         state.show(looked);
         state.await_turning(&myself);
         Ok(state)
@@ -120,8 +118,13 @@ impl Actor for TemplatesActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Due(scope) => state.next.add(scope),
+            Message::PolicyChanged => state.next.policy = true,
             Message::Distrusted(name) => {
                 state.next.doubted.insert(name);
+            }
+            Message::Settle => {
+                state.settling = false;
+                state.next.add(Scope::swept());
             }
             Message::Turning => {
                 let now = Timestamp::now();
@@ -140,6 +143,7 @@ impl Actor for TemplatesActor {
                 let waiting = state.answering.take();
                 match *looked {
                     Ok(looked) => {
+                        state.settle_soon(&myself, &looked);
                         let answer = looked.answer.clone();
                         state.show(looked);
                         state.await_turning(&myself);
@@ -160,6 +164,14 @@ impl Actor for TemplatesActor {
 }
 
 impl State {
+    /// Has everything looked at again where something is being changed.
+    fn settle_soon(&mut self, myself: &ActorRef<Message>, looked: &Looked) {
+        if looked.unsettled && !self.settling {
+            self.settling = true;
+            let _timer = myself.send_after(SETTLE, || Message::Settle);
+        }
+    }
+
     /// Begins the next look, unless one is under way.
     fn look(&mut self, myself: &ActorRef<Message>) {
         if self.looking || (self.next.is_empty() && self.asked.is_empty()) {
@@ -196,7 +208,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, keys_changed, trust_news, .. } = looked;
+        let Looked { known, changes, touched, keys_changed, trust_news, .. } = looked;
         metrics::trusted(&known.trust, Timestamp::now());
         for news in &trust_news {
             self.tell_trust(news);
@@ -217,7 +229,7 @@ impl State {
         let before = self.shared.snapshot.load();
         let required = self.workshop.settings.enable_signature_validation;
         let authority = Authority::of(required.then(|| known.trust.clone()));
-        let snapshot = Snapshot::of(&known.catalog, &before, authority);
+        let snapshot = Snapshot::of(&known.catalog, &before, touched, authority);
         drop(before);
         self.shared.snapshot.store(Arc::new(snapshot));
         if keys_changed {

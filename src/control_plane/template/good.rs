@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::control_plane::policy::Policy;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, TemplateName, Version};
+use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use super::archive::packed::Packed;
 use super::format::document::{self, Document};
@@ -46,8 +46,8 @@ impl Good {
         let (digest, canonical) = document::resolved_form(&file.value).map_err(|mistake| vec![mistake])?;
         let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
         let template = wire::typed(&file.value, facts)?;
-        let own =
-            Link { name: file.name().clone(), version: file.version().clone(), own: file.digest(), signature: None };
+        let (name, version) = (file.name().clone(), file.version().clone());
+        let own = Link { name, version, own: file.digest(), signature: None, environment: None };
         Ok(Self::new(&template, Packed::plain(&canonical), vec![own], None))
     }
 
@@ -80,6 +80,8 @@ pub(super) struct Link {
     /// The digest of the file as written: what is signed.
     pub(super) own: Digest,
     pub(super) signature: Option<Signed>,
+    /// The environment whose file it is; none of the base.
+    pub(super) environment: Option<Environment>,
 }
 
 /// By what a template is judged.
@@ -87,6 +89,18 @@ pub(super) struct Rules<'a> {
     /// The trusted keys as they are now; none where signatures are not required.
     pub(super) trust: Option<Trust<'a>>,
     pub(super) policy: &'a Policy,
+}
+
+impl Good {
+    /// The other template that it inherits from.
+    pub(super) fn parent(&self) -> Option<&TemplateName> {
+        self.lineage.iter().map(|link| &link.name).find(|name| **name != self.template.name)
+    }
+
+    /// The environment whose file it was made from; none of the base.
+    pub(super) fn environment(&self) -> Option<&Environment> {
+        self.lineage.first().and_then(|link| link.environment.as_ref())
+    }
 }
 
 impl Rules<'_> {
@@ -165,6 +179,11 @@ pub(super) fn seal(lineage: &[Link]) -> [u8; 32] {
         {
             hash.update(bytes.len().to_be_bytes());
             hash.update(bytes);
+        }
+        // Files of the base are told as before there were environments.
+        if let Some(environment) = &link.environment {
+            hash.update("environment");
+            hash.update(environment.as_str());
         }
     }
     hash.finalize().into()

@@ -21,14 +21,6 @@ pub(super) struct Judges {
     policy: Arc<Policy>,
 }
 
-/// A version that keys and policy allow.
-#[derive(Clone)]
-pub(super) struct Allowed {
-    pub(super) template: Arc<Template>,
-    /// When a key of its lineage is trusted no longer.
-    pub(super) until: Option<Timestamp>,
-}
-
 impl Judges {
     pub(super) fn new(trust: Option<&Arc<TrustStore>>, policy: Arc<Policy>) -> Self {
         Self { trust: trust.cloned(), policy }
@@ -47,6 +39,11 @@ impl Judges {
             (Some(_), None) | (None, Some(_)) => false,
         };
         same_trust && self.policy.digest() == other.policy.digest()
+    }
+
+    /// Whether a key began or ceased to be trusted between two instants.
+    pub(super) fn turned(&self, one: Timestamp, other: Timestamp) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.turned(one, other))
     }
 }
 
@@ -72,29 +69,27 @@ impl Templates {
         Ok(found.map(|published| published.resolved))
     }
 
-    /// A published content, if the keys and the policy allow it; else why not.
+    /// A published content, if the keys and the policy allow it at an instant; else why not.
     ///
     /// # Errors
     /// It was never published so, or the store failed.
     pub(super) async fn judged(
         &self,
-        by: &Judges,
+        (by, at): (&Judges, Timestamp),
         name: &TemplateName,
         digest: &Digest,
-    ) -> Result<Result<Allowed, Vec<String>>, Error> {
+    ) -> Result<Result<Arc<Template>, Vec<String>>, Error> {
         let not_found = || Error::VersionNotFound { name: name.clone(), digest: *digest };
         let (store, shelf) = self.shared.archive.clone().ok_or_else(not_found)?;
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
             let Some(good) = archive::content(&store, &shelf, &wanted, content)? else { return Ok(None) };
-            let trust = by.trust.as_deref().map(|trust| trust.at(Timestamp::now()));
-            let rules = Rules { trust, policy: &by.policy };
-            let until = match rules.recheck(&good) {
-                Ok(until) => until,
-                Err(reasons) => return Ok(Some(Err(reasons))),
-            };
+            let rules = Rules { trust: by.trust.as_deref().map(|trust| trust.at(at)), policy: &by.policy };
+            if let Err(reasons) = rules.recheck(&good) {
+                return Ok(Some(Err(reasons)));
+            }
             let compiled = good.compile().map_err(|reason| Error::Stored { name: wanted, reason })?;
-            Ok(Some(Ok(Allowed { template: Arc::new(compiled), until })))
+            Ok(Some(Ok(Arc::new(compiled))))
         };
         blocking(judge).await?.ok_or_else(not_found)
     }

@@ -15,8 +15,12 @@ pub(super) enum Message {
     Due(Scope),
     /// From a look-up, once for each snapshot: the version in force could not be verified any more.
     Distrusted(TemplateName),
+    /// From the actor's own timer: what was being changed may be done.
+    Settle,
     /// From the actor's own timer: a key may begin or cease to be trusted about now.
     Turning,
+    /// From the policy's actor: another policy is in force.
+    PolicyChanged,
     /// From the API, on behalf of an operator. Answered when what came of it is durable and served.
     Asked(Box<Request>, RpcReplyPort<Result<(), Error>>),
     /// From the actor's own task: a look is over.

@@ -16,11 +16,15 @@ use super::trust::{KeyStatus, TrustStore};
 
 const LOADS: &str = "factory_template_loads_total";
 const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";
+const SWEEPS: &str = "factory_template_sweeps_total";
 const KEYS: &str = "factory_template_keys";
 const REVOCATIONS_VERSION: &str = "factory_template_revocations_version";
 const CACHE_REQUESTS: &str = "factory_template_cache_requests_total";
 const CACHE_EXPIRIES: &str = names::TEMPLATE_CACHE_EXPIRIES_TOTAL;
 const CACHE_EVICTIONS: &str = names::TEMPLATE_CACHE_EVICTIONS_TOTAL;
+
+const QUIET: &str = "quiet";
+const FOUND: &str = "found";
 
 /// What came of looking at a template file.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +48,7 @@ impl Load {
 pub(super) fn register() {
     describe_counter!(LOADS, "Template files looked at, by what came of it.");
     describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
+    describe_counter!(SWEEPS, "Sweeps of the template directories: quiet, or found changes that no event had told.");
     describe_counter!(
         CACHE_REQUESTS,
         "Template look-ups: hit, miss, or expired (verified again before it was served)."
@@ -62,6 +67,9 @@ pub(super) fn register() {
     for load in [Load::Published, Load::Refused, Load::Withdrawn] {
         counter!(LOADS, "outcome" => load.outcome()).increment(0);
     }
+    for outcome in [QUIET, FOUND] {
+        counter!(SWEEPS, "outcome" => outcome).increment(0);
+    }
     for reason in Fault::REASONS {
         counter!(SIGNATURE_FAILURES, "reason" => reason).increment(0);
     }
@@ -69,6 +77,11 @@ pub(super) fn register() {
 
 pub(super) fn loaded(load: Load) {
     counter!(LOADS, "outcome" => load.outcome()).increment(1);
+}
+
+/// Counts a sweep by the templates that it found changed.
+pub(super) fn swept(found: usize) {
+    counter!(SWEEPS, "outcome" => if found == 0 { QUIET } else { FOUND }).increment(1);
 }
 
 /// Tells how the keys stand.

@@ -6,7 +6,7 @@ use crate::domain::name::TemplateName;
 
 use super::good::Good;
 use super::state::{Catalog, Moment};
-use super::version::{self, BASE_LAYER, By, Cause, Publication, Published};
+use super::version::{self, By, Cause, Publication, Published};
 
 impl Catalog {
     /// Notes a version as published; returns what the store does not know yet.
@@ -26,7 +26,7 @@ impl Catalog {
         };
         let (cause, by) = self.cause(name, good, &published, moment);
         let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
-        past.raise(BASE_LAYER, &good.template.version);
+        past.raise(version::layer(good.environment()), &good.template.version);
         let in_force = past.current.replace(digest);
         let earlier = self.history.insert((name.clone(), good.template.version.clone()), published.clone());
         if in_force == Some(digest) && earlier.as_ref() == Some(&published) && cause.is_none() {

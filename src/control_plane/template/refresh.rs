@@ -1,17 +1,16 @@
 //! One look at the world: read what changed, decide, make it durable. The actor then shows the outcome to everybody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use nix::unistd::{Uid, User};
 use tracing::{error, warn};
 
 use crate::config::settings;
-use crate::control_plane::audit;
 use crate::control_plane::policy::Policies;
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{TemplateName, Version};
+use crate::domain::name::{Digest, TemplateName};
 use crate::store::{self, Batch, Store};
 
 use super::archive;
@@ -19,19 +18,24 @@ use super::archive::packing::Packing;
 use super::archive::shelf::{Shelf, Trained};
 use super::error::Error;
 use super::good::{Good, Rules};
+use super::metrics;
 use super::orders::Request;
-use super::source::directory::{self, Listed};
-use super::source::look::{self, Bytes};
+use super::parallel;
+use super::source::look::Seen;
+use super::source::reading::{Ask, Reading, Source};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, decide};
+use super::trust::TrustStore;
 use super::trust::news::{self, TrustNews};
-use super::trust::{Trust, TrustStore};
-use super::version::{BASE_LAYER, Past, Pin, Published, Standing};
+use super::version::{BASE_LAYER, Past, Pin, Standing};
+
+/// Commits that wait side by side.
+const COMMITS_MAX: usize = 16;
 
 /// Where everything comes from and goes to.
 pub(super) struct Workshop {
     pub(super) settings: settings::Templates,
-    pub(super) directory: PathBuf,
+    pub(super) source: Source,
     pub(super) store: Store,
     /// The dictionaries that content is compressed with.
     pub(super) shelf: Arc<Shelf>,
@@ -45,6 +49,8 @@ pub(super) struct Known {
     pub(super) trust: Arc<TrustStore>,
     /// When the good versions were judged by those keys.
     pub(super) judged_at: Option<Timestamp>,
+    /// The policy by which the good versions were judged.
+    pub(super) policy: Option<Digest>,
 }
 
 /// What a look came to; the store knows it already.
@@ -53,6 +59,10 @@ pub(super) struct Looked {
     pub(super) changes: Vec<Change>,
     /// Whether the trusted keys are others than before.
     pub(super) keys_changed: bool,
+    /// The templates that may be others than before; none in the first look, which knows nothing of what was before.
+    pub(super) touched: Option<BTreeSet<TemplateName>>,
+    /// Something is being changed: everything is to be looked at again soon.
+    pub(super) unsettled: bool,
     /// What became different with the keys, for people.
     pub(super) trust_news: Vec<TrustNews>,
     /// What a request came to.
@@ -62,10 +72,11 @@ pub(super) struct Looked {
 /// A look with what must become durable before it is shown.
 struct Written {
     looked: Looked,
-    batches: Vec<Batch>,
+    /// A dictionary that what follows was compressed with and that the store does not know yet.
     trained: Option<Trained>,
+    batches: Vec<Batch>,
     /// What the audit log is to say of a request.
-    entry: Option<audit::Entry>,
+    entry: Option<Batch>,
 }
 
 /// Looks at what the scope says, and does what is asked for.
@@ -78,34 +89,48 @@ pub(super) async fn refresh(
     scope: Scope,
     request: Option<Request>,
 ) -> Result<Looked, Error> {
-    let store = workshop.store.clone();
-    let shelf = workshop.shelf.clone();
-    let written = tokio::task::spawn_blocking(move || workshop.look(&known, &scope, request.as_ref()));
-    let Written { looked, batches, trained, entry } =
-        written.await.map_err(|fault| Error::Interrupted(fault.to_string()))??;
+    let looking = workshop.clone();
+    let written = tokio::task::spawn_blocking(move || looking.look(&known, &scope, request.as_ref()))
+        .await
+        .map_err(|fault| Error::Interrupted(fault.to_string()))
+        .flatten();
+    let kept = match written {
+        Ok(written) => keep(&workshop, written).await,
+        Err(fault) => Err(fault),
+    };
+    if kept.is_err() {
+        workshop.source.forget();
+    }
+    kept
+}
+
+/// Makes changes durable. Commits of versions wait side by side, so that one reaching of the disk serves many of them.
+async fn keep(workshop: &Workshop, written: Written) -> Result<Looked, Error> {
+    let store = &workshop.store;
+    let Written { looked, trained, batches, entry } = written;
     // INVARIANT I61: a list of revocations is durable before anything is judged by it alone.
     if let Some(bytes) = looked.known.trust.accepted() {
         store.commit(archive::revocations_batch(bytes)).await?;
     }
     // INVARIANT: a version is durable before anyone is served it.
-    let audited = entry.map(audit::Entry::into_batch);
-    let mut batches = batches.into_iter();
-    let first = match (batches.next(), audited) {
-        (Some(first), Some(audited)) => Some(first.and(audited)),
-        (first, audited) => first.or(audited),
-    };
-    for batch in first.into_iter().chain(batches) {
-        store.commit(batch).await?;
-    }
+    // INVARIANT I68: a dictionary is durable before anything that was compressed with it.
     if let Some(trained) = trained {
-        shelf.adopt(trained);
+        store.commit(archive::dictionary_batch(&trained)?).await?;
+        workshop.shelf.adopt(trained);
     }
+    let mut batches = batches.into_iter();
+    let first = match (batches.next(), entry) {
+        (Some(first), Some(entry)) => Some(first.and(entry)),
+        (first, entry) => first.or(entry),
+    };
+    let commits = first.into_iter().chain(batches).map(|batch| store.commit(batch));
+    stream::iter(commits).buffer_unordered(COMMITS_MAX).try_for_each(|_| future::ready(Ok(()))).await?;
     Ok(looked)
 }
 
 impl Workshop {
     fn look(&self, known: &Known, scope: &Scope, request: Option<&Request>) -> Result<Written, Error> {
-        let reload = scope.keys || !scope.doubted.is_empty();
+        let reload = scope.keys || scope.sweep || !scope.doubted.is_empty();
         let now = Timestamp::now();
         let trust = match (reload, known.trust.accepted()) {
             (true, _) => Arc::new(self.load_keys(&known.trust, now)?),
@@ -117,9 +142,11 @@ impl Workshop {
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then(|| trust.at(now));
         let rules = Rules { trust: required, policy: &policy };
-        let everything = scope.everything || keys_changed;
-        let mut news = self.read(&known.catalog, scope, everything, keys_changed, required);
-        news.doubt = if keys_changed { Doubt::All } else { Doubt::Some(scope.doubted.clone()) };
+        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        // Another policy judges every good version anew; files that it would let in are judged in every look.
+        let doubts_all = keys_changed || known.policy != Some(policy.digest());
+        let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.doubted.clone()) };
+        let mut news = News { seen: reading.seen, gone: reading.gone, doubt, ..News::default() };
         self.ask_archive(&known.catalog, &mut news)?;
         let order = request.map(|request| self.order(&known.catalog, &news, request, &rules, now)).transpose();
         let (answer, order) = match order {
@@ -128,7 +155,8 @@ impl Workshop {
             Err(refused) => (Err(refused), None),
         };
         news.order = order;
-        let entry = request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().under(policy.digest()));
+        let entry =
+            request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().into_batch_under(policy.digest()));
         let (first_seen, repeat) = (unknown(&known.catalog, &news), news.clone());
         let decision = decide(&known.catalog, news, &rules, now);
         let mut decision = match self.recall(&decision, first_seen, &rules)? {
@@ -137,12 +165,27 @@ impl Workshop {
         };
         name_owners(&mut decision.changes);
         let packing = Packing::begin(&self.store, &self.shelf, &decision.catalog, now)?;
-        let Decision { catalog, changes } = packing.pack(decision)?;
+        let Decision { catalog, changes, touched } = packing.pack(decision)?;
         let batches = archive::batches(&changes, &packing)?;
+        let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        let looked = Looked { known: Known { catalog, trust, judged_at }, changes, keys_changed, trust_news, answer };
-        Ok(Written { looked, batches, trained: packing.trained().cloned(), entry })
+        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()) };
+        let unsettled = reading.unsettled;
+        let looked = Looked { known, changes, keys_changed, touched, unsettled, trust_news, answer };
+        Ok(Written { looked, trained: packing.trained(), batches, entry })
+    }
+
+    fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {
+        let known = |name: &TemplateName| catalog.entries.get(name).and_then(|entry| entry.seen.as_deref());
+        let reading = self.source.read(ask, &known, catalog.entries.keys());
+        if ask.scope.sweep {
+            metrics::swept(reading.unheard);
+        }
+        if reading.unheard > 0 {
+            warn!(templates = reading.unheard, "changes that no event has told were found by a sweep");
+        }
+        reading
     }
 
     /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.
@@ -154,67 +197,30 @@ impl Workshop {
         Ok(TrustStore::load(&self.settings, in_force, now))
     }
 
-    /// Reads what the scope asks for. Files whose bytes are the same are not parsed and verified again.
-    fn read(
-        &self,
-        catalog: &Catalog,
-        scope: &Scope,
-        everything: bool,
-        keys_changed: bool,
-        trust: Option<Trust<'_>>,
-    ) -> News {
-        let mut news = News::default();
-        let names = match directory::list(&self.directory) {
-            Listed::Missing(reason) => {
-                // Whoever takes the whole directory away rather wants it back than every template stopped.
-                warn!(directory = %self.directory.display(), reason, "no templates can be read; those that serve go on");
-                return news;
-            }
-            Listed::Found { names, ignored } if everything => {
-                for reason in ignored {
-                    warn!(reason, "ignored in the templates directory");
-                }
-                news.gone = catalog.entries.keys().filter(|name| !names.contains(*name)).cloned().collect();
-                names
-            }
-            Listed::Found { .. } => scope.names.union(&scope.doubted).cloned().collect(),
-        };
-        for name in names {
-            let Some(bytes) = directory::read(&self.directory, &name) else {
-                if catalog.entries.contains_key(&name) {
-                    news.gone.insert(name);
-                }
-                continue;
-            };
-            if keys_changed || scope.doubted.contains(&name) || !unchanged(catalog, &name, &bytes) {
-                let seen = Arc::new(look::look(&name, &bytes, trust));
-                news.seen.insert(name, seen);
-            }
-        }
-        news
-    }
-
     /// Asks the store about versions that the catalog does not know.
     fn ask_archive(&self, catalog: &Catalog, news: &mut News) -> Result<(), Error> {
-        let mut history: Vec<((TemplateName, Version), Published)> = Vec::new();
-        for (name, seen) in &news.seen {
+        let seen: Vec<(&TemplateName, &Seen)> = news.seen.iter().map(|(name, seen)| (name, seen.as_ref())).collect();
+        let kept = parallel::map(&seen, |(name, seen)| {
+            let past = if catalog.past.contains_key(*name) { None } else { Some(self.past(name)?) };
             let file = seen.outcome.as_ref().ok().map(|checked| checked.document.version().clone());
-            let mut versions: Vec<Version> = file.into_iter().collect();
-            if !catalog.past.contains_key(name) {
-                let past = self.past(name)?;
-                versions.extend(past.rolled_back().map(|mark| mark.version.clone()));
-                news.past.push((name.clone(), past));
-            }
-            for version in versions {
-                let key = (name.clone(), version);
+            let chosen = past.as_ref().and_then(|past| past.rolled_back()).map(|mark| mark.version.clone());
+            let mut history = Vec::new();
+            for version in file.into_iter().chain(chosen) {
+                let key = ((*name).clone(), version);
                 if !catalog.history.contains_key(&key)
                     && let Some(published) = unless_damaged(archive::published(&self.store, name, &key.1))?
                 {
                     history.push((key, published));
                 }
             }
+            Ok::<_, Error>((past, history))
+        });
+        let names: Vec<TemplateName> = news.seen.keys().cloned().collect();
+        for (name, kept) in names.into_iter().zip(kept) {
+            let (past, history) = kept?;
+            news.past.extend(past.map(|past| (name, past)));
+            news.history.extend(history);
         }
-        news.history = history;
         Ok(())
     }
 
@@ -287,11 +293,6 @@ fn name_owners(changes: &mut [Change]) {
             by.name.clone_from(known);
         }
     }
-}
-
-fn unchanged(catalog: &Catalog, name: &TemplateName, bytes: &Bytes) -> bool {
-    let seen = catalog.entries.get(name).and_then(|entry| entry.seen.as_ref());
-    seen.is_some_and(|seen| seen.fingerprint == bytes.fingerprint())
 }
 
 /// A damaged record is told and taken for none, so that it stops neither the other templates nor the start; the next

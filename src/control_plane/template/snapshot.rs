@@ -1,19 +1,20 @@
 //! What look-ups read: an immutable picture of all templates, swapped as one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Capability, Digest, TemplateName, Version};
+use crate::domain::name::{Capability, Digest, Environment, TemplateName, Version};
 
 use super::archive::packed::Packed;
 use super::cache::{Authority, Memo};
 use super::error::Error;
 use super::good::Good;
 use super::model::Summary;
+use super::shards::Shards;
 use super::state::{Catalog, Entry};
 use super::version::{Past, RolledBack};
 
@@ -72,6 +73,8 @@ pub struct Listing {
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
     pub reasons: Vec<String>,
+    /// The environment whose file serves, or of which one is refused where none serves; none of the base.
+    pub environment: Option<Environment>,
     /// That somebody went back, also where the version that they chose is refused.
     pub rolled_back: Option<RolledBack>,
     /// The good file, which waits until that is lifted.
@@ -111,7 +114,7 @@ pub(super) struct Snapshot {
     pub(super) ready: bool,
     /// By whose signatures versions are verified when they are activated.
     pub(super) authority: Authority,
-    by_name: HashMap<TemplateName, Arc<Served>>,
+    by_name: Shards<TemplateName, Arc<Served>>,
     by_capability: HashMap<Capability, Vec<Arc<Summary>>>,
 }
 
@@ -147,10 +150,25 @@ impl Served {
 }
 
 impl Snapshot {
-    /// A picture of the catalog.
-    pub(super) fn of(catalog: &Catalog, before: &Self, authority: Authority) -> Self {
-        let mut snapshot = Self { ready: true, authority, ..Self::default() };
-        for (name, entry) in &catalog.entries {
+    /// A picture of the catalog. Only `touched` templates are looked at, and without it all are; those that are as before keep
+    /// the place of their compiled form.
+    pub(super) fn of(
+        catalog: &Catalog,
+        before: &Self,
+        touched: Option<BTreeSet<TemplateName>>,
+        authority: Authority,
+    ) -> Self {
+        let (names, mut snapshot) = match touched {
+            None => (catalog.entries.keys().cloned().collect(), Self { ready: true, authority, ..Self::default() }),
+            Some(names) => {
+                let (by_name, by_capability) = (before.by_name.clone(), before.by_capability.clone());
+                let mut snapshot = Self { ready: true, authority, by_name, by_capability };
+                snapshot.forget(&names);
+                (names, snapshot)
+            }
+        };
+        for name in &names {
+            let Some(entry) = catalog.entries.get(name) else { continue };
             let earlier = before.by_name.get(name).map(Arc::as_ref);
             let listing = listing(name, entry, catalog.past.get(name).map(Arc::as_ref));
             snapshot.insert(Arc::new(Served::of(listing, entry.good.clone(), earlier)));
@@ -174,6 +192,22 @@ impl Snapshot {
             snapshot.insert(Arc::new(Served::of(listing(&name, &entry, None), Some(good), None)));
         }
         snapshot
+    }
+
+    fn forget(&mut self, names: &BTreeSet<TemplateName>) {
+        let mut capabilities = BTreeSet::new();
+        for name in names {
+            let template = self.by_name.remove(name).and_then(|served| served.listing.template.clone());
+            capabilities.extend(template.into_iter().flat_map(|template| template.capabilities.clone()));
+        }
+        for capability in capabilities {
+            if let Some(templates) = self.by_capability.get_mut(&capability) {
+                templates.retain(|template| !names.contains(&template.name));
+                if templates.is_empty() {
+                    self.by_capability.remove(&capability);
+                }
+            }
+        }
     }
 
     fn insert(&mut self, served: Arc<Served>) {
@@ -226,6 +260,10 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         packed: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
+        environment: match &entry.good {
+            Some(good) => good.environment().cloned(),
+            None => entry.seen.as_ref().and_then(|seen| seen.environment.clone()),
+        },
         rolled_back: rolled_back.cloned(),
         pending: entry.pending.as_ref().map(|good| Pending {
             version: good.template.version.clone(),

@@ -18,21 +18,25 @@ use crate::domain::name::{TemplateName, Version};
 
 use super::archive::packed::Packed;
 use super::format::document;
-use super::format::inherit::{self, EXTENDS_MAX};
 use super::format::wire::{self, Facts};
 use super::good::{Good, Link, Rules, earlier};
-use super::source::look::{Checked, Seen};
+use super::made_of::{MadeOf, made_of};
+use super::parallel;
+use super::shards::Shards;
+use super::source::look::Seen;
 use super::trust::fault::Fault;
-use super::version::{self, BASE_LAYER, Order, Past, Published, RolledBack, Standing};
+use super::version::{self, Order, Past, Published, RolledBack, Standing};
 
 /// Everything that is known about the templates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalog {
-    pub(super) entries: BTreeMap<TemplateName, Entry>,
+    pub(super) entries: Shards<TemplateName, Entry>,
     /// Versions that were ever published, as far as they were asked for.
-    pub(super) history: BTreeMap<(TemplateName, Version), Published>,
+    pub(super) history: Shards<(TemplateName, Version), Published>,
     /// What the store keeps about each of the entries.
-    pub(super) past: BTreeMap<TemplateName, Arc<Past>>,
+    pub(super) past: Shards<TemplateName, Arc<Past>>,
+    /// Who inherits from whom directly: by the parent's name, also of one that is not there.
+    pub(super) children: Shards<TemplateName, BTreeSet<TemplateName>>,
 }
 
 /// One template.
@@ -79,16 +83,6 @@ pub(super) enum Doubt {
     All,
 }
 
-impl Doubt {
-    pub(super) fn concerns(&self, name: &TemplateName) -> bool {
-        match self {
-            Self::None => false,
-            Self::Some(names) => names.contains(name),
-            Self::All => true,
-        }
-    }
-}
-
 /// What a decision changes.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
@@ -115,13 +109,16 @@ pub(super) enum Change {
 pub(super) struct Decision {
     pub(super) catalog: Catalog,
     pub(super) changes: Vec<Change>,
+    /// The templates that were judged anew, and those that are gone: all others are as they were.
+    pub(super) touched: BTreeSet<TemplateName>,
 }
 
 /// Decides what news about files change. Parents come before their children, so that a changed parent carries its descendants
-/// along in the same decision.
+/// along in the same decision; whoever neither changed nor inherits from what changed is left alone.
 pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Timestamp) -> Decision {
     let mut catalog = before.clone();
     let mut changes = Vec::new();
+    let mut touched = news.touches(before);
     catalog.history.extend(news.history);
     catalog.past.extend(news.past.into_iter().map(|(name, past)| (name, Arc::new(past))));
     for name in news.gone {
@@ -141,15 +138,35 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     let distrusted = drop_distrusted(&mut catalog, &news.doubt, rules);
     changes.extend(news.order.as_ref().and_then(|order| catalog.obey(order)));
     let moment = Moment { before, rules, now, distrusted, order: news.order };
-    for name in catalog.parents_first() {
-        let verdict = catalog.judge(&name, rules, now);
-        if catalog.past.get(&name).is_some_and(|past| past.pin.is_some()) {
-            changes.extend(catalog.hold(&name, verdict, &moment));
-        } else {
-            changes.extend(catalog.apply(&name, verdict, &moment));
+    catalog.relink(before, &touched);
+    let generations = catalog.generations(touched.clone());
+    touched.extend(generations.iter().flatten().cloned());
+    for generation in generations {
+        // INVARIANT: a judgment reads only what earlier generations came to, so that their order among themselves is no matter.
+        let verdicts = parallel::map(&generation, |name| catalog.judge(name, rules, now));
+        for (name, verdict) in generation.iter().zip(verdicts) {
+            if catalog.past.get(name).is_some_and(|past| past.pin.is_some()) {
+                changes.extend(catalog.hold(name, verdict, &moment));
+            } else {
+                changes.extend(catalog.apply(name, verdict, &moment));
+            }
         }
     }
-    Decision { catalog, changes }
+    Decision { catalog, changes, touched }
+}
+
+impl News {
+    /// The templates that the news are about.
+    fn touches(&self, before: &Catalog) -> BTreeSet<TemplateName> {
+        let recalled = self.recalled.iter().map(|good| &good.template.name);
+        let ordered = self.order.as_ref().map(Order::name);
+        let named = self.seen.keys().chain(&self.gone).chain(recalled).chain(ordered).cloned();
+        match &self.doubt {
+            Doubt::None => named.collect(),
+            Doubt::Some(doubted) => named.chain(doubted.iter().cloned()).collect(),
+            Doubt::All => named.chain(before.entries.keys().cloned()).collect(),
+        }
+    }
 }
 
 /// What a decision about one template is set beside.
@@ -171,16 +188,27 @@ impl Moment<'_> {
 
 /// Takes away good versions that keys or policy no longer allow; returns why.
 fn drop_distrusted(catalog: &mut Catalog, doubt: &Doubt, rules: &Rules<'_>) -> BTreeMap<TemplateName, Vec<String>> {
+    let doubted: Vec<TemplateName> = match doubt {
+        Doubt::None => Vec::new(),
+        Doubt::Some(names) => names.iter().cloned().collect(),
+        Doubt::All => catalog.entries.keys().cloned().collect(),
+    };
+    let verdicts = parallel::map(&doubted, |name| {
+        let good = catalog.entries.get(name).and_then(|entry| entry.good.as_ref());
+        good.map(|good| rules.recheck(good))
+    });
     let mut distrusted = BTreeMap::new();
-    for (name, entry) in catalog.entries.iter_mut().filter(|(name, _)| doubt.concerns(name)) {
+    for (name, verdict) in doubted.into_iter().zip(verdicts) {
+        let Some(entry) = catalog.entries.get_mut(&name) else { continue };
         entry.pending = None;
         let Some(good) = entry.good.as_mut() else { continue };
-        match rules.recheck(good) {
-            Ok(until) if until == good.until => {}
-            Ok(until) => Arc::make_mut(good).until = until,
-            Err(reasons) => {
+        match verdict {
+            None => {}
+            Some(Ok(until)) if until == good.until => {}
+            Some(Ok(until)) => Arc::make_mut(good).until = until,
+            Some(Err(reasons)) => {
                 entry.good = None;
-                distrusted.insert(name.clone(), reasons);
+                distrusted.insert(name, reasons);
             }
         }
     }
@@ -195,71 +223,25 @@ pub(super) enum Verdict {
     Refuse(Vec<String>, Option<Fault>),
 }
 
-impl Entry {
-    fn checked(&self) -> Option<&Checked> {
-        self.seen.as_ref().and_then(|seen| seen.outcome.as_ref().ok())
-    }
-
-    /// The parent that the file names, or that the last good version had where the file says nothing.
-    fn parent(&self) -> Option<&TemplateName> {
-        match self.checked() {
-            Some(checked) => checked.document.extends(),
-            None => self.good.as_ref().and_then(|good| good.lineage.get(1)).map(|link| &link.name),
-        }
-    }
-}
-
 impl Catalog {
-    /// The names from a template up to its eldest parent.
-    fn chain(&self, name: &TemplateName) -> Result<Vec<TemplateName>, String> {
-        let mut chain = vec![name.clone()];
-        while let Some(parent) = chain.last().and_then(|last| self.entries.get(last)).and_then(Entry::parent) {
-            let known = chain.contains(parent);
-            let parent = parent.clone();
-            chain.push(parent.clone());
-            let told = |what: &str| {
-                let names: Vec<&str> = chain.iter().map(TemplateName::as_str).collect();
-                Err(format!("/extends: {what}: {}", names.join(" -> ")))
-            };
-            if known {
-                return told("templates extend one another");
-            }
-            if !self.entries.contains_key(&parent) {
-                return told("the parent is missing");
-            }
-            if chain.len() > EXTENDS_MAX.saturating_add(1) {
-                return told(&format!("more than {EXTENDS_MAX} parents"));
-            }
-        }
-        Ok(chain)
-    }
-
-    /// All names, those with fewer parents first.
-    fn parents_first(&self) -> Vec<TemplateName> {
-        let depth = |name: &TemplateName| self.chain(name).map_or(usize::MAX, |chain| chain.len());
-        let mut names: Vec<(usize, &TemplateName)> = self.entries.keys().map(|name| (depth(name), name)).collect();
-        names.sort();
-        names.into_iter().map(|(_, name)| name.clone()).collect()
-    }
-
     fn judge(&self, name: &TemplateName, rules: &Rules<'_>, now: Timestamp) -> Verdict {
         let Some(entry) = self.entries.get(name) else { return Verdict::Same };
-        let checked = match entry.seen.as_ref().map(|seen| &seen.outcome) {
-            None => return Verdict::Same,
-            Some(Err(refusal)) => return Verdict::Refuse(refusal.reasons.clone(), refusal.fault.clone()),
-            Some(Ok(checked)) => checked,
+        let Some(seen) = entry.seen.as_ref() else { return Verdict::Same };
+        let made_of = match made_of(seen) {
+            Ok(made_of) => made_of,
+            Err(refusal) => return Verdict::Refuse(refusal.reasons, refusal.fault),
         };
         if let Err(reason) = self.chain(name) {
             return Verdict::Refuse(vec![reason], None);
         }
-        let parent = match checked.document.extends() {
+        let parent = match seen.parent() {
             None => None,
             Some(parent) => match self.entries.get(parent).and_then(|entry| entry.good.as_ref()) {
                 Some(good) => Some(good),
                 None => return Verdict::Refuse(vec![format!("/extends: the parent {parent} is refused")], None),
             },
         };
-        let lineage = lineage(checked, parent.map(Arc::as_ref));
+        let lineage = made_of.lineage(parent.map(Arc::as_ref));
         let chosen = self.past.get(name).and_then(|past| past.pin.as_ref()).and_then(|pin| pin.good.as_ref().ok());
         if entry.good.iter().chain(chosen).any(|good| good.lineage == lineage) {
             return Verdict::Same;
@@ -267,7 +249,7 @@ impl Catalog {
         if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.lineage == lineage) {
             return Verdict::Publish(pending.clone());
         }
-        match self.build(checked, parent.map(Arc::as_ref), lineage, rules, now) {
+        match self.build(made_of, parent.map(Arc::as_ref), lineage, rules, now) {
             Ok(good) => Verdict::Publish(Arc::new(good)),
             Err(reasons) => Verdict::Refuse(reasons, None),
         }
@@ -275,12 +257,13 @@ impl Catalog {
 
     fn build(
         &self,
-        checked: &Checked,
+        made_of: MadeOf<'_>,
         parent: Option<&Good>,
         lineage: Vec<Link>,
         rules: &Rules<'_>,
         now: Timestamp,
     ) -> Result<Good, Vec<String>> {
+        let checked = made_of.own;
         let document = &checked.document;
         let told = |mistakes: Vec<super::format::mistake::Mistake>| {
             mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -293,15 +276,8 @@ impl Catalog {
                 "/version: {version} was published on {at} with other content; a published version never changes, raise the number"
             )]);
         }
-        self.forward(document, published).map_err(|reason| vec![reason])?;
-        let resolved = match parent {
-            None => document.value.clone(),
-            Some(parent) => {
-                let inherited =
-                    parent.resolved.value().map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
-                inherit::resolve(&inherited, &document.value)
-            }
-        };
+        self.forward(made_of, published).map_err(|reason| vec![reason])?;
+        let resolved = made_of.resolved(parent).map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
         let (digest, canonical) = document::resolved_form(&resolved).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|signed| signed.signer.clone());
         let published_at =
@@ -311,16 +287,17 @@ impl Catalog {
         if !denials.is_empty() {
             return Err(denials);
         }
-        let until = earlier(checked.until, parent.and_then(|parent| parent.until));
+        let until = earlier(made_of.until(), parent.and_then(|parent| parent.until));
         Ok(Good::new(&template, Packed::plain(&canonical), lineage, until))
     }
 
     /// INVARIANT: what is published from a layer never goes backwards. A file that is in force already is no news.
-    fn forward(&self, document: &document::Document, published: Option<&Published>) -> Result<(), String> {
+    fn forward(&self, made_of: MadeOf<'_>, published: Option<&Published>) -> Result<(), String> {
+        let document = &made_of.own.document;
         let (name, version) = (document.name(), document.version());
         let Some(past) = self.past.get(name) else { return Ok(()) };
         let in_force = published.is_some_and(|earlier| past.current == Some(earlier.resolved));
-        match past.above(BASE_LAYER, version).filter(|_| !in_force) {
+        match past.above(version::layer(made_of.environment), version).filter(|_| !in_force) {
             None => Ok(()),
             Some(floor) => Err(format!(
                 "/version: {version} is lower than {floor}, which was published before, and versions never go backwards; raise \
@@ -388,16 +365,4 @@ pub(super) fn distrust_too(mut reasons: Vec<String>, distrusted: Option<&Vec<Str
         }
     }
     reasons
-}
-
-/// The files that a template is made from.
-fn lineage(checked: &Checked, parent: Option<&Good>) -> Vec<Link> {
-    let document = &checked.document;
-    let own = Link {
-        name: document.name().clone(),
-        version: document.version().clone(),
-        own: document.digest(),
-        signature: checked.signature.clone(),
-    };
-    std::iter::once(own).chain(parent.into_iter().flat_map(|parent| parent.lineage.iter().cloned())).collect()
 }

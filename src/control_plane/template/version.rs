@@ -7,7 +7,7 @@ use std::sync::Arc;
 use semver::Version as SemVer;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, TemplateName, Version};
+use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use super::good::Good;
 use super::model::Signer;
@@ -17,6 +17,11 @@ pub const PUBLICATIONS_MAX: u64 = 1_000;
 
 /// The layer of files that lie in the directory itself.
 pub(super) const BASE_LAYER: &str = "";
+
+/// The layer of an environment's files, or of the base.
+pub(super) fn layer(environment: Option<&Environment>) -> &str {
+    environment.map_or(BASE_LAYER, Environment::as_str)
+}
 
 /// One published version: what is known by its number.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -114,7 +114,16 @@ fn expected(records: &[TaskRecord]) -> Tally {
                 judgements += 1;
                 count(&mut tally.feedback_per_mille, given.score_per_mille.into());
             }
-            _ => {}
+            TaskRecord::StepStarted(_)
+            | TaskRecord::StepFailed(_)
+            | TaskRecord::StepSkipped(_)
+            | TaskRecord::CancelRequested(_)
+            | TaskRecord::Ended(_)
+            | TaskRecord::FeedbackGiven(_)
+            | TaskRecord::Decided(_)
+            | TaskRecord::Signalled(_)
+            | TaskRecord::AttentionNeeded(_)
+            | TaskRecord::RetryRequested(_) => {}
         }
     }
     tally

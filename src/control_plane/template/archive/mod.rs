@@ -19,7 +19,7 @@ use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Pub
 
 use dictionary::Pressing;
 use packing::Packing;
-use shelf::Shelf;
+use shelf::{Shelf, Trained};
 
 /// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
 /// largest commit has half of what the store takes in one batch.
@@ -29,6 +29,9 @@ pub const VERSIONS_MAX: usize = 1_000;
 
 /// Contents whose digests begin alike, as far as they are compared: an odd digit is looked at within them.
 const ALIKE_MAX: usize = 64;
+
+/// Versions of one template that are compared to find the highest one, where no standing is kept: a thousand times what is listed.
+const RECKONED_MAX: usize = 1_000_000;
 
 fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
     let name = name.clone();
@@ -116,10 +119,12 @@ pub(in crate::control_plane::template) fn batches(changes: &[Change], packing: &
             })
         })
         .collect::<Result<_, _>>()?;
-    // INVARIANT I68: a dictionary is durable before anything that was compressed with it.
-    let dictionary = packing.trained().map(shelf::batch).transpose()?;
-    let contents = batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch);
-    Ok(dictionary.into_iter().chain(contents).collect())
+    Ok(batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch).collect())
+}
+
+/// What makes a dictionary durable: before anything that was compressed with it.
+pub(in crate::control_plane::template) fn dictionary_batch(trained: &Trained) -> Result<Batch, Error> {
+    shelf::batch(trained)
 }
 
 fn add(batch: Batch, change: &Change, packing: &Packing, pressing: &mut Pressing<'_>) -> Result<(Batch, usize), Error> {
@@ -214,7 +219,7 @@ pub(in crate::control_plane::template) fn reckon(
     name: &TemplateName,
 ) -> Result<(Vec<Version>, u64), Error> {
     let prefix = record::version_key(name, None);
-    let versions = store.survey(Keyspace::Template, &prefix, None, Direction::Ascending, usize::MAX)?;
+    let versions = store.survey(Keyspace::Template, &prefix, None, Direction::Ascending, RECKONED_MAX)?;
     let versions = versions.iter().filter_map(|(key, _)| record::version_of_key(name, key)).collect();
     let prefix = record::publication_key(name, None);
     let last = store.survey(Keyspace::Template, &prefix, None, Direction::Descending, 1)?;

@@ -1,12 +1,12 @@
 //! What a look publishes, compressed: one dictionary for all of it, on all cores. Off the actor's mailbox.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
 use crate::control_plane::template::error::Error;
 use crate::control_plane::template::good::Good;
+use crate::control_plane::template::parallel;
 use crate::control_plane::template::state::{Catalog, Change, Decision};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::TemplateName;
@@ -17,8 +17,8 @@ use super::shelf::{Shelf, Trained};
 
 /// The most templates that are looked at for samples.
 const SAMPLES_MAX: usize = 4_096;
-/// Templates that are worth a thread of their own.
-const PER_THREAD_MIN: usize = 64;
+/// Templates that share one thread's memory for compressing.
+const PORTION: usize = 16;
 
 /// The dictionary of one look, ready to compress.
 pub(in crate::control_plane::template) struct Packing {
@@ -58,12 +58,22 @@ impl Packing {
         Ok(Self { press, trained })
     }
 
-    /// The decision with everything compressed that it made.
+    /// The decision with everything compressed that it made: what it did not touch is compressed already.
     pub(in crate::control_plane::template) fn pack(&self, decision: Decision) -> Result<Decision, Error> {
-        let Decision { mut catalog, mut changes } = decision;
-        let kept = catalog.entries.values_mut().flat_map(|entry| [entry.good.as_mut(), entry.pending.as_mut()]);
-        let mut fresh: Vec<&mut Arc<Good>> = kept.flatten().filter(|good| good.resolved.is_plain()).collect();
-        self.pack_all(&mut fresh)?;
+        let Decision { mut catalog, mut changes, touched } = decision;
+        let entries = touched.iter().filter_map(|name| catalog.entries.get(name));
+        let kept = entries.flat_map(|entry| [entry.good.as_ref(), entry.pending.as_ref()]);
+        let fresh: Vec<Arc<Good>> = kept.flatten().filter(|good| good.resolved.is_plain()).cloned().collect();
+        let portions: Vec<&[Arc<Good>]> = fresh.chunks(PORTION).collect();
+        let packed = parallel::map(&portions, |portion| self.pack_all(portion));
+        let packed = packed.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (plain, good) in fresh.iter().zip(packed.into_iter().flatten()) {
+            let Some(entry) = catalog.entries.get_mut(&good.template.name) else { continue };
+            let kept = [entry.good.as_mut(), entry.pending.as_mut()];
+            for place in kept.into_iter().flatten().filter(|place| Arc::ptr_eq(place, plain)) {
+                *place = good.clone();
+            }
+        }
         for change in &mut changes {
             let Change::Published { good, .. } = change else { continue };
             let in_force = catalog.entries.get(&good.template.name).and_then(|entry| entry.good.as_ref());
@@ -71,28 +81,17 @@ impl Packing {
                 *good = packed.clone();
             }
         }
-        Ok(Decision { catalog, changes })
+        Ok(Decision { catalog, changes, touched })
     }
 
-    fn pack_all(&self, goods: &mut [&mut Arc<Good>]) -> Result<(), Error> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let each = goods.len().div_ceil(cores).max(PER_THREAD_MIN);
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = goods.chunks_mut(each).map(|part| scope.spawn(|| self.pack_part(part))).collect();
-            parts.into_iter().try_for_each(|part| {
-                part.join().unwrap_or_else(|_| Err(Error::Interrupted("a thread that compressed panicked".to_owned())))
-            })
-        })
-    }
-
-    fn pack_part(&self, goods: &mut [&mut Arc<Good>]) -> Result<(), Error> {
+    fn pack_all(&self, goods: &[Arc<Good>]) -> Result<Vec<Arc<Good>>, Error> {
         let mut pressing = self.pressing()?;
-        for good in goods {
+        let mut pack = |good: &Arc<Good>| {
             let told = stored(&good.template.name);
             let resolved = good.resolved.press(self.press.dictionary(), &mut pressing).map_err(told)?;
-            Arc::make_mut(good).resolved = resolved;
-        }
-        Ok(())
+            Ok(Arc::new(Good { resolved, ..Good::clone(good) }))
+        };
+        goods.iter().map(&mut pack).collect()
     }
 
     pub(super) fn pressing(&self) -> Result<Pressing<'_>, Error> {
@@ -103,8 +102,9 @@ impl Packing {
         self.press.dictionary()
     }
 
-    pub(in crate::control_plane::template) fn trained(&self) -> Option<&Trained> {
-        self.trained.as_ref()
+    /// The dictionary, where the store does not know it yet.
+    pub(in crate::control_plane::template) fn trained(&self) -> Option<Trained> {
+        self.trained.clone()
     }
 }
 

@@ -119,6 +119,9 @@ struct LinkBody {
     own: ByteArray<32>,
     #[n(3)]
     signature: Option<SignatureBody>,
+    /// Since there are environments; before, every file was of the base.
+    #[n(4)]
+    environment: Option<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -299,6 +302,7 @@ fn link_body(link: &Link) -> LinkBody {
             scheme: scheme_word(signed.signer.scheme),
             legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
         }),
+        environment: link.environment.as_ref().map(ToString::to_string),
     }
 }
 
@@ -481,6 +485,7 @@ fn read_link(body: LinkBody) -> Result<Link, String> {
         version: parse(&body.version)?,
         own: Digest::from_bytes(body.own.into()),
         signature: signature.transpose()?,
+        environment: body.environment.as_deref().map(parse).transpose()?,
     })
 }
 

@@ -11,7 +11,7 @@ use super::live::Live;
 use super::metrics::{self, Counted};
 use super::refusal::Error;
 use super::state::{EndReason, Experiment, Halt, Worse};
-use crate::control_plane::audit::{Entry, Who};
+use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::control_plane::template::handle::Templates;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::ExperimentId;
@@ -44,8 +44,8 @@ struct State {
 impl Experiments {
     /// The handle, and the actor `experiments`. Experiments that were running run again when it has started.
     #[must_use]
-    pub fn start(templates: Templates, journal: Journal) -> (Self, ChildSpec) {
-        let experiments = Self::new(templates, journal);
+    pub fn start(templates: Templates, journal: Journal, audit: Audit) -> (Self, ChildSpec) {
+        let experiments = Self::new(templates, journal, audit);
         metrics::register();
         let address: Address<Message> = Address::new("experiments");
         let (own, to) = (Arc::downgrade(&experiments.shared), address.clone());
@@ -171,7 +171,7 @@ impl Experiments {
                 Entry::allowed(at, who, "halt_experiment_variant").on(format!("{} {version}", experiment.template));
             entry.reason = Some(why.as_str().into());
             halted = Some((version, why));
-            Some((experiment, entry.into_batch()))
+            Some((experiment, self.shared.audit.batch(entry)))
         };
         self.change(live.experiment.id, change).await?;
         let Some((version, why)) = halted else { return Ok(()) };

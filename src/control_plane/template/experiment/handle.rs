@@ -11,7 +11,7 @@ use super::record;
 use super::refusal::{EXPERIMENTS_MAX, Error, Refusal};
 use super::report::Report;
 use super::state::{End, EndReason, Experiment, Plan, Unit, Variant, Wanted};
-use crate::control_plane::audit::Entry;
+use crate::control_plane::audit::{Audit, Entry};
 use crate::control_plane::template::handle::Templates;
 use crate::control_plane::template::model::Template;
 use crate::domain::clock::Timestamp;
@@ -32,6 +32,7 @@ pub struct Experiments {
 pub(super) struct Shared {
     pub(super) templates: Templates,
     pub(super) journal: Journal,
+    pub(super) audit: Audit,
     pub(super) picture: ArcSwap<Picture>,
     /// Held while an experiment is changed, from reading it until the change is seen.
     pub(super) writing: Mutex<()>,
@@ -40,10 +41,11 @@ pub(super) struct Shared {
 }
 
 impl Experiments {
-    pub(super) fn new(templates: Templates, journal: Journal) -> Self {
+    pub(super) fn new(templates: Templates, journal: Journal, audit: Audit) -> Self {
         let shared = Shared {
             templates,
             journal,
+            audit,
             picture: ArcSwap::default(),
             writing: Mutex::new(()),
             grown: std::sync::Mutex::default(),
@@ -108,7 +110,7 @@ impl Experiments {
             Some(earlier) => self.forget(earlier.id).await?,
             None => Batch::new(),
         };
-        let batch = forget.and(entry.into_batch());
+        let batch = forget.and(self.shared.audit.batch(entry));
         self.write(experiment.clone(), batch).await?;
         tracing::info!(template = %name, experiment = %experiment.id, "experiment started");
         let event = Event::new("experiment_started").with("template_name", name).with("experiment", experiment.id);
@@ -117,13 +119,13 @@ impl Experiments {
     }
 
     async fn experiment(&self, name: &TemplateName, plan: Plan, by: String) -> Result<Experiment, Error> {
-        let judges = self.shared.templates.judges();
+        let (judges, now) = (self.shared.templates.judges(), Timestamp::now());
         let mut variants = Vec::with_capacity(plan.variants.len());
         for (version, share) in plan.variants {
             let published = self.shared.templates.digest_of(name, &version).await?;
             let digest = published
                 .ok_or_else(|| Refusal::UnknownVersion { template: name.clone(), version: version.clone() })?;
-            if let Err(reasons) = self.shared.templates.judged(&judges, name, &digest).await? {
+            if let Err(reasons) = self.shared.templates.judged((&judges, now), name, &digest).await? {
                 return Err(Refusal::NotAllowed { template: name.clone(), version, reasons }.into());
             }
             variants.push(Variant { version, digest, share, halted: None });
@@ -131,7 +133,7 @@ impl Experiments {
         Ok(Experiment {
             id: ExperimentId::generate(),
             template: name.clone(),
-            started_at: Timestamp::now(),
+            started_at: now,
             started_by: by,
             control: plan.control,
             halting: plan.halting,
@@ -152,7 +154,7 @@ impl Experiments {
             let live = this.running(&name).ok_or_else(|| Refusal::NoneRuns(name.clone()))?;
             let ended = Some(End { at: Timestamp::now(), by, why });
             let experiment = Experiment { ended, ..live.experiment.clone() };
-            this.write(experiment.clone(), entry.into_batch()).await?;
+            this.write(experiment.clone(), this.shared.audit.batch(entry)).await?;
             tracing::info!(template = %name, experiment = %experiment.id, why = why.as_str(), "experiment ended");
             let event = Event::new("experiment_ended")
                 .with("template_name", &name)

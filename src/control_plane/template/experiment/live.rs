@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 use super::state::{self, Experiment, Unit};
-use crate::control_plane::template::judges::{Allowed, Judges};
+use crate::control_plane::template::judges::Judges;
 use crate::control_plane::template::model::Template;
 use crate::control_plane::template::{self, handle::Templates};
 use crate::domain::clock::Timestamp;
@@ -32,18 +32,11 @@ pub(super) struct Live {
 
 /// What keys and policy say of the versions.
 pub(super) struct Verdicts {
-    /// By whose word.
+    /// By whose word, and when: a key may cease to be trusted at an instant.
     by: Judges,
+    at: Timestamp,
     /// The versions that may run, and why the others may not.
-    pub(super) variants: Vec<Result<Allowed, Vec<String>>>,
-}
-
-impl Verdicts {
-    /// Whether these are the verdicts of those judges, and none of the keys that they rest on has come to its end.
-    fn stand(&self, by: &Judges, now: Timestamp) -> bool {
-        let mut ends = self.variants.iter().flatten().filter_map(|allowed| allowed.until);
-        self.by.same_as(by) && ends.all(|until| now < until)
-    }
+    pub(super) variants: Vec<Result<Arc<Template>, Vec<String>>>,
 }
 
 impl Picture {
@@ -71,26 +64,28 @@ impl Live {
     /// INVARIANT I81: a version that is no longer trusted or allowed gets no task: what was judged by other keys or another policy
     /// is judged again before anybody is given it.
     pub(super) async fn verdicts(&self, templates: &Templates) -> Arc<Verdicts> {
-        let fresh = |by: &Judges| self.verdicts.load_full().filter(|verdicts| verdicts.stand(by, Timestamp::now()));
-        if let Some(verdicts) = fresh(&templates.judges()) {
+        let fresh = |by: &Judges, now: Timestamp| {
+            self.verdicts.load_full().filter(|known| known.by.same_as(by) && !by.turned(known.at, now))
+        };
+        if let Some(verdicts) = fresh(&templates.judges(), Timestamp::now()) {
             return verdicts;
         }
         let _judging = self.judging.lock().await;
-        let by = templates.judges();
-        if let Some(verdicts) = fresh(&by) {
+        let (by, at) = (templates.judges(), Timestamp::now());
+        if let Some(verdicts) = fresh(&by, at) {
             return verdicts;
         }
         let mut variants = Vec::with_capacity(self.experiment.variants.len());
         let mut is_known = true;
         for variant in &self.experiment.variants {
-            let judged = templates.judged(&by, &self.experiment.template, &variant.digest).await;
+            let judged = templates.judged((&by, at), &self.experiment.template, &variant.digest).await;
             variants.push(judged.unwrap_or_else(|fault| {
                 // A store that cannot be read now is asked again; what is not there, or damaged, stays so.
                 is_known &= matches!(fault, template::Error::VersionNotFound { .. } | template::Error::Stored { .. });
                 Err(vec![fault.to_string()])
             }));
         }
-        let verdicts = Arc::new(Verdicts { by, variants });
+        let verdicts = Arc::new(Verdicts { by, at, variants });
         if is_known {
             self.tell_changes(&verdicts);
             self.verdicts.store(Some(Arc::clone(&verdicts)));
@@ -107,8 +102,8 @@ impl Live {
     /// The version that a unit gets; none where no variant takes tasks.
     pub(super) fn assign(&self, verdicts: &Verdicts, unit: &Unit) -> Option<(Arc<Template>, Assignment)> {
         let place = state::assign(self.experiment.id, &self.shares, &self.takes(verdicts), unit)?;
-        let allowed = verdicts.variants.get(usize::from(place))?.as_ref().ok()?;
-        Some((Arc::clone(&allowed.template), self.experiment.assignment(place)))
+        let template = verdicts.variants.get(usize::from(place))?.as_ref().ok()?;
+        Some((Arc::clone(template), self.experiment.assignment(place)))
     }
 
     fn tell_changes(&self, now: &Verdicts) {

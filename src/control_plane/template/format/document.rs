@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::name::{Digest, TemplateName, Version};
 
 use super::mistake::{MISTAKES_MAX, Mistake, Place};
-use super::{schema, strict};
+use super::{encoding, schema, strict};
 use crate::control_plane::template::trust::python;
 
 /// The largest template file, in bytes.
@@ -140,9 +140,9 @@ fn read(bytes: &[u8]) -> Result<(&str, Value, Vec<Mistake>), Vec<Mistake>> {
     if bytes.len() > TEMPLATE_BYTES_MAX {
         return refuse(Mistake::at("", format!("larger than {TEMPLATE_BYTES_MAX} bytes")));
     }
-    let text = match std::str::from_utf8(bytes) {
+    let text = match encoding::text(bytes) {
         Ok(text) => text,
-        Err(fault) => return refuse(Mistake::at("", format!("not UTF-8 from byte {} on", fault.valid_up_to()))),
+        Err(told) => return refuse(Mistake::at("", told)),
     };
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,

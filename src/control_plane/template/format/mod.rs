@@ -3,6 +3,7 @@
 pub(super) mod compressed;
 pub(super) mod diff;
 pub(super) mod document;
+mod encoding;
 mod hooks;
 pub(super) mod inherit;
 pub(super) mod mistake;

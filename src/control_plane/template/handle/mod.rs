@@ -33,6 +33,7 @@ use crate::control_plane::template::metrics;
 use crate::control_plane::template::model::{Summary, Template};
 use crate::control_plane::template::refresh::Workshop;
 use crate::control_plane::template::snapshot::{Listing, Snapshot};
+use crate::control_plane::template::source::reading::Source;
 
 /// Is told of each version before it is served, and again after a restart of the actor.
 pub type OnPublish = Arc<dyn Fn(&Summary) + Send + Sync>;
@@ -79,7 +80,13 @@ impl Templates {
         let shelf = Arc::new(Shelf::default());
         let cache = Cache::new(settings.cache_entries, settings.cache_ttl);
         let templates = Self::over(Snapshot::default(), Some((store.clone(), shelf.clone())), cache);
-        let workshop = Arc::new(Workshop { settings, directory, store, shelf, policies });
+        let address = templates.shared.address.clone();
+        policies.on_change(Arc::new(move |_policy| {
+            // While the actor is not there, nobody hears this; its start looks at everything anyway.
+            let _absent = address.cast(Message::PolicyChanged).is_err();
+        }));
+        let source = Source::of(&directory, &settings);
+        let workshop = Arc::new(Workshop { settings, source, store, shelf, policies });
         let shared = templates.shared.clone();
         let make = move || {
             let arguments = Arguments { workshop: workshop.clone(), shared: shared.clone(), events: events.clone() };

@@ -127,6 +127,7 @@ impl Templates {
         Ok(Listing {
             name: name.clone(),
             status: Status::Superseded,
+            environment: good.environment().cloned(),
             file_version: None,
             packed: Some(good.resolved),
             template: Some(good.template),

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::{Digest, TemplateName, Version};
+use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use crate::control_plane::template::format::document::{self, Document};
 use crate::control_plane::template::format::mistake::Mistake;
@@ -21,6 +21,13 @@ pub(in crate::control_plane::template) struct Bytes {
     pub(in crate::control_plane::template) signature: Result<Option<Vec<u8>>, String>,
     /// Whose the template file is, by number.
     pub(in crate::control_plane::template) owner: Option<u32>,
+}
+
+impl std::fmt::Debug for Bytes {
+    /// Leaves out the content, which holds prompts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a template's bytes")
+    }
 }
 
 impl Bytes {
@@ -54,6 +61,31 @@ pub(in crate::control_plane::template) struct Seen {
     pub(in crate::control_plane::template) outcome: Result<Checked, Refusal>,
     /// Whose the file is, by number.
     pub(in crate::control_plane::template) owner: Option<u32>,
+    /// The environment whose file it is; none of the base.
+    pub(in crate::control_plane::template) environment: Option<Environment>,
+    /// The base file of the same name, where this one inherits from it.
+    pub(in crate::control_plane::template) beneath: Option<Beneath>,
+}
+
+/// The base file that an environment's file of the same name inherits from.
+#[derive(Debug, Clone)]
+pub(in crate::control_plane::template) enum Beneath {
+    /// There is none.
+    Missing,
+    /// What it turned out to be by itself.
+    There(Box<Result<Checked, Refusal>>),
+}
+
+impl Seen {
+    /// The other template that the file inherits from, itself or through the file beneath it.
+    pub(in crate::control_plane::template) fn parent(&self) -> Option<&TemplateName> {
+        let checked = self.outcome.as_ref().ok()?;
+        match &self.beneath {
+            None => checked.document.extends(),
+            Some(Beneath::Missing) => None,
+            Some(Beneath::There(beneath)) => beneath.as_ref().as_ref().ok()?.document.extends(),
+        }
+    }
 }
 
 /// A file that is good by itself.
@@ -77,8 +109,8 @@ pub(in crate::control_plane::template) struct Refusal {
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<Trust<'_>>) -> Seen {
     let (fingerprint, owner) = (bytes.fingerprint(), bytes.owner);
-    let refused =
-        |version, reasons, fault| Seen { fingerprint, version, outcome: Err(Refusal { reasons, fault }), owner };
+    let seen = |version, outcome| Seen { fingerprint, version, outcome, owner, environment: None, beneath: None };
+    let refused = |version, reasons, fault| seen(version, Err(Refusal { reasons, fault }));
     let content = match &bytes.document {
         Ok(content) => content,
         Err(reason) => return refused(None, vec![reason.clone()], None),
@@ -95,12 +127,9 @@ pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Byte
         (Some(_), None) | (None, _) => Ok((None, None)),
     };
     match (parsed, signature) {
-        (Ok(document), Ok((signature, until))) => Seen {
-            fingerprint,
-            version: Some(document.version().clone()),
-            outcome: Ok(Checked { document, signature, until }),
-            owner,
-        },
+        (Ok(document), Ok((signature, until))) => {
+            seen(Some(document.version().clone()), Ok(Checked { document, signature, until }))
+        }
         (parsed, signature) => {
             let fault = signature.err();
             let mistakes = parsed.err().unwrap_or_default();

@@ -15,10 +15,14 @@ const WAITING_MAX: usize = 4_096;
 /// What is to be looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::control_plane::template) struct Scope {
-    /// The whole directory.
+    /// The whole directory, because something in it changed.
     pub(in crate::control_plane::template) everything: bool,
+    /// The whole directory and the keys, in case something in them changed and nobody heard of it.
+    pub(in crate::control_plane::template) sweep: bool,
     /// The trusted keys.
     pub(in crate::control_plane::template) keys: bool,
+    /// The policy.
+    pub(in crate::control_plane::template) policy: bool,
     /// These files.
     pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
     /// These published versions, whose verification failed when they were to be activated.
@@ -28,7 +32,12 @@ pub(in crate::control_plane::template) struct Scope {
 impl Scope {
     /// Everything there is.
     pub(in crate::control_plane::template) fn all() -> Self {
-        Self { everything: true, keys: true, ..Self::default() }
+        Self { everything: true, keys: true, policy: true, ..Self::default() }
+    }
+
+    /// Everything there is, though nothing has told of a change.
+    pub(in crate::control_plane::template) fn swept() -> Self {
+        Self { sweep: true, ..Self::default() }
     }
 
     pub(in crate::control_plane::template) fn is_empty(&self) -> bool {
@@ -38,7 +47,9 @@ impl Scope {
     /// Adds another scope.
     pub(in crate::control_plane::template) fn add(&mut self, other: Self) {
         self.everything |= other.everything;
+        self.sweep |= other.sweep;
         self.keys |= other.keys;
+        self.policy |= other.policy;
         self.names.extend(other.names);
         self.doubted.extend(other.doubted);
     }

@@ -42,7 +42,7 @@ impl Bench {
         let signer = Signer { key_id: self.key.id.clone(), algorithm, scheme: Scheme::V1 };
         let signed = Signed { signer, signature, legacy: None };
         let (name, version) = (file.name().clone(), file.version().clone());
-        Link { name, version, own: file.digest(), signature: Some(signed) }
+        Link { name, version, own: file.digest(), signature: Some(signed), environment: None }
     }
 
     fn good(&self, name: &str, parents: &[Link]) -> Good {

@@ -62,11 +62,11 @@ impl Stored {
     }
 }
 
-const POLICY: &str = "package factory.template\n\ndeny contains {\"rule\": \"x\", \"message\": \"no\"} if { input.template.system_prompt == \"denied\" }";
+const POLICY: &str = "package operator.template\n\ndeny contains {\"rule\": \"x\", \"message\": \"no\"} if { input.template.system_prompt == \"denied\" }";
 
 impl Desk {
     pub(super) fn new() -> Self {
-        Self { catalog: Catalog::default(), policy: Policy::new(POLICY), clock: 0, stored: Stored::default() }
+        Self { catalog: Catalog::default(), policy: Policy::written(POLICY), clock: 0, stored: Stored::default() }
     }
 
     pub(super) fn edit(&mut self, files: &[(&str, Option<Value>)]) -> Vec<String> {
@@ -102,7 +102,7 @@ impl Desk {
         }
         self.clock += 1;
         let rules = Rules { trust: None, policy: &self.policy };
-        let Decision { catalog, changes } = decide(&self.catalog, news, &rules, Timestamp::from_micros(self.clock));
+        let Decision { catalog, changes, .. } = decide(&self.catalog, news, &rules, Timestamp::from_micros(self.clock));
         self.catalog = catalog;
         changes.iter().for_each(|change| self.stored.write(change));
         changes.iter().map(told).collect()
@@ -132,7 +132,7 @@ impl Desk {
         let more = prompt.map_or(String::new(), |prompt| {
             format!("\n\ndeny contains {{\"rule\": \"y\", \"message\": \"not now\"}} if {{ input.template.system_prompt == \"{prompt}\" }}")
         });
-        self.policy = Policy::new(format!("{POLICY}{more}"));
+        self.policy = Policy::written(&format!("{POLICY}{more}"));
         self.look(&[], None, Doubt::All)
     }
 

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::Status;
-use super::super::signing::{sign_file, signature_path, validate_file, verify_file};
+use super::super::signing::{Layout, Validated, sign_file, signature_path, validate_file, verify_file};
 use super::super::trust::TrustStore;
 use super::rig::{Rig, name, template, write};
+use crate::control_plane::policy::Policy;
 
 fn put_compressed(rig: &Rig, file: &str, content: &Value) -> std::path::PathBuf {
     let path = rig.templates_dir().join(format!("{file}.json.zst"));
@@ -49,6 +50,10 @@ async fn two_files_for_one_name_are_refused_and_the_last_good_serves() {
     running.stop().await;
 }
 
+fn validated(path: &std::path::Path) -> Result<Validated, super::super::Error> {
+    validate_file(path, &Layout::around(path, None), &Policy::shipped())
+}
+
 #[test]
 fn compressed_files_are_signed_verified_and_validated_by_name() {
     let rig = Rig::new();
@@ -64,12 +69,12 @@ fn compressed_files_are_signed_verified_and_validated_by_name() {
         verified.digest
     );
     std::fs::remove_file(&plain).expect("removed");
-    assert_eq!(validate_file(&path, &rig.templates_dir()).expect("good").name, name("a"));
+    assert_eq!(validated(&path).expect("good").name, name("a"));
     let child = write(&rig.path("child"), &json!({"name": "child", "version": "1.0.0", "extends": "a"}).to_string());
-    validate_file(&child, &rig.templates_dir()).expect("its parent is compressed");
+    validated(&child).expect("its parent is compressed");
     let torn = rig.templates_dir().join("torn.json.zst");
     std::fs::write(&torn, &std::fs::read(&path).expect("read")[..20]).expect("written");
-    let told = validate_file(&torn, &rig.templates_dir()).expect_err("torn").to_string();
+    let told = validated(&torn).expect_err("torn").to_string();
     assert!(told.contains("cut short or damaged"), "{told}");
 }
 

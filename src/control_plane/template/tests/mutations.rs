@@ -80,7 +80,7 @@ impl Court {
         let legacy_key = directory.path().join(format!("{LEGACY_KEY}.pub.pem"));
         let trust = TrustStore::read_at(Some(directory.path()), Some(&legacy_key), at(NOW));
         assert!(trust.unusable().is_empty(), "{:?}", trust.unusable());
-        let policy = Policy::new("package factory.template\n\ndeny contains x if { x := input.never; false }");
+        let policy = Policy::written("package operator.template\n\ndeny contains x if { x := input.never; false }");
         Self { trust, policy, refused: 0, same: 0 }
     }
 
@@ -91,7 +91,7 @@ impl Court {
         let seen = look(&name, &bytes, Some(self.trust.at(at(NOW))));
         let news = News { seen: [(name.clone(), Arc::new(seen))].into(), ..News::default() };
         let rules = Rules { trust: Some(self.trust.at(at(NOW))), policy: &self.policy };
-        let Decision { catalog, changes } = decide(&Catalog::default(), news, &rules, at(NOW));
+        let Decision { catalog, changes, .. } = decide(&Catalog::default(), news, &rules, at(NOW));
         let good = catalog.entries.get(&name).and_then(|entry| entry.good.clone());
         let published = changes.iter().any(|change| matches!(change, Change::Published { .. }));
         assert_eq!(good.is_some(), published);
@@ -388,8 +388,10 @@ fn a_good_signature_by_a_key_that_is_not_trusted_with_it_is_refused() {
 /// An old version with its good old signature, put back in the place of a newer one.
 #[test]
 fn an_old_version_is_not_replayed() {
-    let (mut catalog, policy) =
-        (Catalog::default(), Policy::new("package factory.template\n\ndeny contains x if { x := input.never; false }"));
+    let (mut catalog, policy) = (
+        Catalog::default(),
+        Policy::written("package operator.template\n\ndeny contains x if { x := input.never; false }"),
+    );
     let directory = tempfile::tempdir().expect("a directory");
     let id = "ops".parse().expect("an id");
     let keys = keys::generate(&id, Algorithm::Ed25519, directory.path()).expect("keys");

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::super::refresh::refresh;
 use super::super::signing::sign_file;
 use super::super::source::scope::Scope;
-use super::super::{Algorithm, Error, Status, keys};
+use super::super::{Algorithm, Error, Status, Templates, keys};
 use super::rig::{Rig, name, template, write};
+use crate::control_plane::policy::{Policies, Policy};
 use crate::domain::failure::Failure;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,5 +261,34 @@ async fn each_bad_file_is_refused_by_name_and_the_rest_serves() {
     }
     assert_eq!(running.templates.templates_loaded(), 1);
     assert_eq!(running.templates.by_capability(&"work".parse().expect("a capability")).len(), 1);
+    running.stop().await;
+}
+
+// INVARIANT I66
+#[tokio::test(flavor = "multi_thread")]
+async fn another_policy_judges_every_published_template_again() {
+    const NO_WORK: &str = r#"package operator.template
+
+deny contains {"rule": "idle", "message": "nobody works"} if { "work" in input.template.capabilities }"#;
+    let rig = Rig::new();
+    for template_name in ["a", "b"] {
+        rig.put(template_name, &template(template_name, "1.0.0"));
+    }
+    let policies = Policies::fixed(Policy::shipped());
+    let (settings, directory) = (rig.settings.clone(), rig.templates_dir());
+    let (templates, make) =
+        Templates::wire(settings, directory, rig.store.clone(), policies.clone(), rig.events.clone());
+    let news = rig.events.subscribe();
+    let mut running = rig.run(templates, make, news).await;
+    policies.replace(Policy::written(NO_WORK));
+    for template_name in ["a", "b"] {
+        let refused = running.until(template_name, |listing| listing.status == Status::Refused).await;
+        assert_eq!(refused.reasons, ["policy idle: nobody works"]);
+    }
+    policies.replace(Policy::shipped());
+    for template_name in ["a", "b"] {
+        let back = running.until(template_name, |listing| listing.status == Status::Published).await;
+        assert!(back.reasons.is_empty());
+    }
     running.stop().await;
 }

@@ -14,10 +14,11 @@ use super::super::cache::Authority;
 use super::super::message::Message;
 use super::super::refresh::Workshop;
 use super::super::signing::sign_file;
+use super::super::source::reading::Source;
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::{Algorithm, Listing, Templates};
 use crate::config::settings;
-use crate::control_plane::policy::Policies;
+use crate::control_plane::policy::{Policies, Policy};
 use crate::domain::name::TemplateName;
 use crate::journal::events::{Event, Events};
 use crate::store::{Options, Running, Store};
@@ -65,6 +66,9 @@ impl Rig {
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
             cache_entries: 100,
+            environment: None,
+            source_audit: false,
+            rescan_every: Duration::from_secs(30),
         };
         Self { directory, keys, store, _committer: committer, events: Events::new(), settings }
     }
@@ -89,15 +93,16 @@ impl Rig {
     }
 
     pub(super) fn wire(&self) -> (Templates, impl Fn() -> (TemplatesActor, Arguments) + use<>) {
-        let (policies, _policy_actor) = Policies::start();
+        let policies = Policies::fixed(Policy::shipped());
         Templates::wire(self.settings.clone(), self.templates_dir(), self.store.clone(), policies, self.events.clone())
     }
 
     /// What looks at the directory, without an actor.
     pub(super) fn workshop(&self) -> Arc<Workshop> {
-        let (policies, _policy_actor) = Policies::start();
-        let (settings, directory, store) = (self.settings.clone(), self.templates_dir(), self.store.clone());
-        Arc::new(Workshop { settings, directory, store, shelf: Arc::default(), policies })
+        let policies = Policies::fixed(Policy::shipped());
+        let (settings, store) = (self.settings.clone(), self.store.clone());
+        let source = Source::of(&self.templates_dir(), &settings);
+        Arc::new(Workshop { settings, source, store, shelf: Arc::default(), policies })
     }
 
     /// Starts the actor, as after a start of the daemon.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use minicbor::bytes::{ByteArray, ByteVec};
 use serde_json::json;
 
 use super::super::archive::dictionary::Dictionary;
@@ -31,6 +32,7 @@ fn good(scheme: Scheme) -> Good {
         version: "1.0.0".parse().expect("a version"),
         own: Digest::from_bytes([byte; 32]),
         signature,
+        environment: None,
     };
     let facts = Facts { digest: Digest::from_bytes([9; 32]), signer, published_at: Timestamp::from_micros(77) };
     let template = wire::typed(&resolved, facts).expect("typed");
@@ -188,6 +190,40 @@ fn records_of_other_kinds_and_versions_are_refused() {
     record.version = 1;
     record.body.truncate(5);
     assert!(record::read_version(&record).is_err());
+}
+
+/// Contents as they were stored before there were environments.
+#[derive(minicbor::Encode)]
+struct EarlierContent {
+    #[n(0)]
+    resolved: ByteVec,
+    #[n(1)]
+    lineage: Vec<EarlierLink>,
+    #[n(2)]
+    published_micros: i64,
+}
+
+#[derive(minicbor::Encode)]
+struct EarlierLink {
+    #[n(0)]
+    name: String,
+    #[n(1)]
+    version: String,
+    #[n(2)]
+    own: ByteArray<32>,
+    #[n(3)]
+    signature: Option<()>,
+}
+
+#[test]
+fn a_content_from_before_there_were_environments_reads_as_one_of_the_base() {
+    let link = EarlierLink { name: "a".into(), version: "1.0.0".into(), own: [7; 32].into(), signature: None };
+    let resolved = br#"{"name": "a", "version": "1.0.0", "system_prompt": "x"}"#.to_vec().into();
+    let body = EarlierContent { resolved, lineage: vec![link], published_micros: 77 };
+    let body = minicbor::to_vec(&body).expect("encoded");
+    let stored = Record { version: 1, body, ..encoded(&good(Scheme::V1), &Dictionary::shipped()) };
+    let read = record::read_content(Digest::from_bytes([9; 32]), &stored, &Dictionary::shipped()).expect("read");
+    assert_eq!((read.lineage.len(), read.environment()), (1, None));
 }
 
 #[test]

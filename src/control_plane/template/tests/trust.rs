@@ -76,6 +76,9 @@ impl Keyring {
             rsa_public_key_path: None,
             cache_ttl: std::time::Duration::from_secs(300),
             cache_entries: 100,
+            environment: None,
+            source_audit: false,
+            rescan_every: std::time::Duration::from_secs(30),
         };
         TrustStore::load(&settings, in_force, at(NOW))
     }

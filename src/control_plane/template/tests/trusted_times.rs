@@ -29,11 +29,8 @@ async fn a_look_up_at_the_end_of_trust_refuses_also_what_inherits() {
     rig.put("base", &template("base", "1.0.0"));
     rig.put("child", &json!({"name": "child", "version": "1.0.0", "extends": "base"}));
     let looked = refresh(rig.workshop(), Arc::default(), Scope::all(), None).await.expect("looked");
-    let snapshot = Snapshot::of(
-        &looked.known.catalog,
-        &Snapshot::default(),
-        crate::control_plane::template::cache::Authority::of(Some(looked.known.trust.clone())),
-    );
+    let authority = crate::control_plane::template::cache::Authority::of(Some(looked.known.trust.clone()));
+    let snapshot = Snapshot::of(&looked.known.catalog, &Snapshot::default(), None, authority);
     let before = until.before(Duration::from_micros(1));
     let work = "work".parse().expect("a capability");
     for file in ["base", "child"] {

@@ -200,7 +200,9 @@ impl Reading<'_> {
         let text = match value.get_ref() {
             DeValue::String(text) => text.to_string(),
             DeValue::Datetime(time) => time.to_string(),
-            _ => String::new(),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                String::new()
+            }
         };
         let time = text.parse().ok();
         if time.is_none() {

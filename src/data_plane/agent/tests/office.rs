@@ -11,7 +11,7 @@ use crate::control_plane::admission::{Admission, Means, payer_of};
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::price::PriceList;
 use crate::control_plane::budget::{Budget, Key, Standing};
-use crate::control_plane::policy::Policies;
+use crate::control_plane::policy::{Policies, Policy};
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::{Environment, Rooms};
@@ -60,25 +60,30 @@ impl Office {
         let journal = Journal::open(store.clone(), events.clone()).expect("opens");
         let (budget, ledger) = Budget::start(BTreeMap::new(), store.clone(), events.clone(), Arc::new(journal.clone()));
         let tree = start_root(SupervisorSpec::new("root", Strategy::OneForOne).child(ledger)).await.expect("a tree");
-        let (policies, _) = Policies::start();
+        let policies = Policies::fixed(Policy::shipped());
         let unsigned = settings::Templates {
             enable_signature_validation: false,
             trusted_keys_dir: None,
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
             cache_entries: 100,
+            environment: None,
+            source_audit: false,
+            rescan_every: Duration::from_secs(30),
         };
         let nowhere = directory.path().join("templates");
-        let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies, events.clone());
+        let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies.clone(), events.clone());
         let prices = PriceList::new(&BTreeMap::new());
-        let (experiments, _) = Experiments::start(templates.clone(), journal.clone());
+        let audit = Audit::start(store, events).0;
+        let (experiments, _) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
         let (admission, _) = Admission::start(Means {
             journal: journal.clone(),
             templates,
             experiments,
+            policies,
             budget: budget.clone(),
             prices: prices.clone(),
-            audit: Audit::start(store, events).0,
+            audit,
             routes: BTreeMap::new(),
             readiness: Arc::new(|_| false),
             free_agent: Arc::new(|_, _, _| None),
