@@ -134,7 +134,7 @@ impl Cache {
             let hits = self.look_ups.hit();
             if !remembered {
                 memo.compiled.store(Arc::downgrade(&compiled));
-            } else if hits % TOUCH_EVERY == 0 {
+            } else if hits.is_multiple_of(TOUCH_EVERY) {
                 drop(self.compiled.get(&key));
             }
             return Ok(compiled.template.clone());

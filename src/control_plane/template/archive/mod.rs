@@ -1,5 +1,6 @@
 //! Published versions in the store.
 
+pub(super) mod content;
 pub(super) mod dictionary;
 pub(super) mod packed;
 pub(super) mod packing;
@@ -71,13 +72,13 @@ pub(in crate::control_plane::template) fn content(
 ) -> Result<Option<Good>, Error> {
     let Some(found) = store.get(Keyspace::Template, &record::content_key(name, &digest))? else { return Ok(None) };
     let told = stored(name);
-    let dictionary = match record::content_dictionary(&found).map_err(&told)? {
+    let dictionary = match content::content_dictionary(&found).map_err(&told)? {
         None => shelf.newest(store)?,
         Some(id) => {
             shelf.find(store, id)?.ok_or_else(|| told(format!("it needs the dictionary {id}, which is not there")))?
         }
     };
-    record::read_content(digest, &found, &dictionary).map(Some).map_err(&told)
+    content::read_content(digest, &found, &dictionary).map(Some).map_err(&told)
 }
 
 /// All published versions of a template, the latest publication first. Blocks.
@@ -133,7 +134,7 @@ fn add(batch: Batch, change: &Change, packing: &Packing, pressing: &mut Pressing
             let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);
             let told = stored(name);
             let version_record = record::version_record(&entry.published).map_err(&told)?;
-            let content = record::content_record(good, packing.dictionary(), pressing).map_err(&told)?;
+            let content = content::content_record(good, packing.dictionary(), pressing).map_err(&told)?;
             let current = record::current_record(&digest).map_err(&told)?;
             let publication = record::publication_record(&entry.publication).map_err(&told)?;
             let batch = batch

@@ -3,16 +3,12 @@
 //! | key | record |
 //! |---|---|
 //! | `v` name 0 version | the version: its digests, signer and date |
-//! | `d` name 0 digest | the content: the resolved template and the files that made it |
+//! | `d` name 0 digest | the content: the resolved template and the files that made it ([`super::content`]) |
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
 //! | `p` name 0 number | one publication: when, why, by whom, under which policy |
 //! | `s` name | what outlives edits and withdrawal: the highest versions, the next number, that somebody went back |
 //! | `keys/revoked` | the list of revocations that was accepted last, as its file was |
 //! | `z` id | a dictionary that was trained on this host's templates; the content names it by its id |
-//!
-//! Content has two encodings. The first, of the first release, has the resolved template as plain JSON and is only read. The
-//! second has two zstd frames made with one dictionary: the resolved template in canonical JSON, and the body that lists the
-//! files that it was made from.
 
 use std::sync::Arc;
 
@@ -23,19 +19,16 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::Record;
 
-use crate::control_plane::template::format::wire::{self, Facts};
-use crate::control_plane::template::good::{Good, Link};
 use crate::control_plane::template::model::Signer;
 use crate::control_plane::template::trust::revocations::Revocations;
-use crate::control_plane::template::trust::signature::{Algorithm, Scheme, Signed};
+use crate::control_plane::template::trust::signature::{Algorithm, Scheme};
 use crate::control_plane::template::version::{By, Cause, Publication, Published, RolledBack, Standing};
 
-use super::dictionary::{Dictionary, Pressing, frame_dictionary};
-use super::packed::Packed;
+use super::dictionary::Dictionary;
 use super::shelf::Trained;
 
 const KIND_VERSION: u8 = 1;
-const KIND_CONTENT: u8 = 2;
+pub(super) const KIND_CONTENT: u8 = 2;
 const KIND_CURRENT: u8 = 3;
 const KIND_PUBLICATION: u8 = 4;
 const KIND_STANDING: u8 = 5;
@@ -46,8 +39,6 @@ const KIND_REVOCATIONS: u8 = 64;
 pub(in crate::control_plane::template) const REVOCATIONS_KEY: &[u8] = b"keys/revoked";
 /// The first encoding of every kind.
 const ENCODING: u8 = 1;
-/// The encoding of content that is compressed.
-const ENCODING_PACKED: u8 = 2;
 /// What the keys of dictionaries begin with.
 pub(super) const DICTIONARY_PREFIX: &[u8] = b"z";
 
@@ -71,35 +62,6 @@ struct VersionBody {
 }
 
 #[derive(Encode, Decode)]
-struct ContentBody {
-    #[n(0)]
-    resolved: ByteVec,
-    #[n(1)]
-    lineage: Vec<LinkBody>,
-    #[n(2)]
-    published_micros: i64,
-}
-
-/// Content in its second encoding.
-#[derive(Encode, Decode)]
-struct PackedBody {
-    /// A frame: canonical JSON.
-    #[n(0)]
-    resolved: ByteVec,
-    /// A frame: [`LineageBody`].
-    #[n(1)]
-    lineage: ByteVec,
-    #[n(2)]
-    published_micros: i64,
-}
-
-#[derive(Encode, Decode)]
-struct LineageBody {
-    #[n(0)]
-    links: Vec<LinkBody>,
-}
-
-#[derive(Encode, Decode)]
 struct DictionaryBody {
     #[n(0)]
     bytes: ByteVec,
@@ -107,37 +69,6 @@ struct DictionaryBody {
     templates: u32,
     #[n(2)]
     trained_micros: i64,
-}
-
-#[derive(Encode, Decode)]
-struct LinkBody {
-    #[n(0)]
-    name: String,
-    #[n(1)]
-    version: String,
-    #[n(2)]
-    own: ByteArray<32>,
-    #[n(3)]
-    signature: Option<SignatureBody>,
-    /// Since there are environments; before, every file was of the base.
-    #[n(4)]
-    environment: Option<String>,
-}
-
-#[derive(Encode, Decode)]
-struct SignatureBody {
-    #[n(0)]
-    key_id: String,
-    #[n(1)]
-    algorithm: String,
-    #[n(2)]
-    signature: ByteVec,
-    /// The form; none is v1, the only one of earlier releases.
-    #[n(3)]
-    scheme: Option<String>,
-    /// The digest that a legacy signature is about.
-    #[n(4)]
-    legacy: Option<ByteArray<32>>,
 }
 
 #[derive(Encode, Decode)]
@@ -265,84 +196,6 @@ pub(in crate::control_plane::template) fn read_version(record: &Record) -> Resul
     })
 }
 
-/// The record of a template that is packed; its lineage is compressed with the same dictionary.
-pub(in crate::control_plane::template) fn content_record(
-    good: &Good,
-    dictionary: &Arc<Dictionary>,
-    pressing: &mut Pressing<'_>,
-) -> Result<Record, String> {
-    // A version that somebody goes back to may have been compressed with an older dictionary.
-    let (kept, made_with) = good.resolved.kept();
-    let anew;
-    let resolved = if made_with.is_some_and(|one| one.id() == dictionary.id()) {
-        kept
-    } else {
-        anew = pressing.frame(&good.resolved.json()?)?;
-        &anew
-    };
-    let lineage = LineageBody { links: good.lineage.iter().map(link_body).collect() };
-    let lineage = minicbor::to_vec(&lineage).map_err(|fault| fault.to_string())?;
-    let body = PackedBody {
-        resolved: resolved.to_vec().into(),
-        lineage: pressing.frame(&lineage)?.into(),
-        published_micros: good.template.published_at.micros(),
-    };
-    encode_as(KIND_CONTENT, ENCODING_PACKED, &body)
-}
-
-fn link_body(link: &Link) -> LinkBody {
-    LinkBody {
-        name: link.name.to_string(),
-        version: link.version.to_string(),
-        own: (*link.own.as_bytes()).into(),
-        signature: link.signature.as_ref().map(|signed| SignatureBody {
-            key_id: signed.signer.key_id.to_string(),
-            algorithm: signed.signer.algorithm.to_string(),
-            signature: signed.signature.clone().into(),
-            scheme: scheme_word(signed.signer.scheme),
-            legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
-        }),
-        environment: link.environment.as_ref().map(ToString::to_string),
-    }
-}
-
-/// The dictionary that a content needs; none for the first encoding.
-pub(in crate::control_plane::template) fn content_dictionary(record: &Record) -> Result<Option<u32>, String> {
-    if (record.kind, record.version) != (KIND_CONTENT, ENCODING_PACKED) {
-        return Ok(None);
-    }
-    let body: PackedBody = minicbor::decode(&record.body).map_err(|fault| fault.to_string())?;
-    frame_dictionary(&body.resolved).map(Some).ok_or_else(|| "names no dictionary".to_owned())
-}
-
-/// Reads a content in either encoding; `dictionary` is the one that [`content_dictionary`] names, or the one to keep a content
-/// of the first encoding with.
-pub(in crate::control_plane::template) fn read_content(
-    digest: Digest,
-    record: &Record,
-    dictionary: &Arc<Dictionary>,
-) -> Result<Good, String> {
-    let (resolved, links, published_micros) = if record.version == ENCODING_PACKED {
-        let body: PackedBody = decode_as(KIND_CONTENT, ENCODING_PACKED, record)?;
-        let lineage = dictionary.unpack(&body.lineage)?;
-        let lineage: LineageBody = minicbor::decode(&lineage).map_err(|fault| fault.to_string())?;
-        (Packed::frame(&body.resolved, dictionary), lineage.links, body.published_micros)
-    } else {
-        let body: ContentBody = decode(KIND_CONTENT, record)?;
-        let press = dictionary.press()?;
-        let packed = Packed::frame(&press.begin()?.frame(&body.resolved)?, dictionary);
-        (packed, body.lineage, body.published_micros)
-    };
-    let lineage = links.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
-    let own = lineage.first().ok_or("it was made from nothing")?;
-    let signer = own.signature.as_ref().map(|signed| signed.signer.clone());
-    let facts = Facts { digest, signer, published_at: Timestamp::from_micros(published_micros) };
-    let template = wire::typed(&resolved.value()?, facts)
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    // Until when it is trusted is for the keys of the present to say: whoever reads it verifies it again.
-    Ok(Good::new(&template, resolved, lineage, None))
-}
-
 /// The key of a trained dictionary.
 pub(super) fn dictionary_key(id: u32) -> Vec<u8> {
     [DICTIONARY_PREFIX, &id.to_be_bytes()].concat()
@@ -454,7 +307,7 @@ pub(in crate::control_plane::template) fn read_standing(record: &Record) -> Resu
     })
 }
 
-fn read_signer(
+pub(super) fn read_signer(
     key_id: Option<String>,
     algorithm_word: Option<String>,
     scheme_word: Option<String>,
@@ -471,26 +324,8 @@ fn read_signer(
     }
 }
 
-fn read_link(body: LinkBody) -> Result<Link, String> {
-    let signature = body.signature.map(|written| {
-        Ok::<_, String>(Signed {
-            signer: read_signer(Some(written.key_id), Some(written.algorithm), written.scheme)?
-                .ok_or("a signature names no key")?,
-            signature: written.signature.into(),
-            legacy: written.legacy.map(|digest| Digest::from_bytes(digest.into())),
-        })
-    });
-    Ok(Link {
-        name: parse(&body.name)?,
-        version: parse(&body.version)?,
-        own: Digest::from_bytes(body.own.into()),
-        signature: signature.transpose()?,
-        environment: body.environment.as_deref().map(parse).transpose()?,
-    })
-}
-
 /// The word for a form; nothing for v1, so that its records stay as they were before there was a second form.
-fn scheme_word(scheme: Scheme) -> Option<String> {
+pub(super) fn scheme_word(scheme: Scheme) -> Option<String> {
     match scheme {
         Scheme::V1 => None,
         Scheme::Legacy => Some(scheme.to_string()),
@@ -501,7 +336,7 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
     Algorithm::from_word(word).ok_or_else(|| format!("unknown algorithm {word:?}"))
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|fault: T::Err| fault.to_string())
 }
 
@@ -509,16 +344,16 @@ fn encode<T: Encode<()>>(kind: u8, body: &T) -> Result<Record, String> {
     encode_as(kind, ENCODING, body)
 }
 
-fn encode_as<T: Encode<()>>(kind: u8, encoding: u8, body: &T) -> Result<Record, String> {
+pub(super) fn encode_as<T: Encode<()>>(kind: u8, encoding: u8, body: &T) -> Result<Record, String> {
     let body = minicbor::to_vec(body).map_err(|fault| fault.to_string())?;
     Ok(Record { kind, version: encoding, body })
 }
 
-fn decode<'a, T: Decode<'a, ()>>(kind: u8, record: &'a Record) -> Result<T, String> {
+pub(super) fn decode<'a, T: Decode<'a, ()>>(kind: u8, record: &'a Record) -> Result<T, String> {
     decode_as(kind, ENCODING, record)
 }
 
-fn decode_as<'a, T: Decode<'a, ()>>(kind: u8, encoding: u8, record: &'a Record) -> Result<T, String> {
+pub(super) fn decode_as<'a, T: Decode<'a, ()>>(kind: u8, encoding: u8, record: &'a Record) -> Result<T, String> {
     if (record.kind, record.version) != (kind, encoding) {
         return Err(format!("unknown kind {} version {}", record.kind, record.version));
     }

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::super::archive::dictionary::Dictionary;
 use super::super::archive::packed::Packed;
-use super::super::archive::record;
 use super::super::archive::shelf::Trained;
+use super::super::archive::{content, record};
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
@@ -42,7 +42,7 @@ fn good(scheme: Scheme) -> Good {
 
 fn encoded(good: &Good, dictionary: &Arc<Dictionary>) -> Record {
     let press = dictionary.press().expect("a press");
-    record::content_record(good, dictionary, &mut press.begin().expect("begun")).expect("encoded")
+    content::content_record(good, dictionary, &mut press.begin().expect("begun")).expect("encoded")
 }
 
 fn same(one: &Good, other: &Good) {
@@ -68,7 +68,7 @@ fn what_is_stored_reads_back() {
     for scheme in [Scheme::V1, Scheme::Legacy] {
         let good = good(scheme);
         let record = encoded(&good, &Dictionary::shipped());
-        let back = record::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
+        let back = content::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
         same(&back, &good);
         let record = record::version_record(&published(scheme)).expect("encoded");
         assert_eq!(record::read_version(&record), Ok(published(scheme)));
@@ -93,8 +93,8 @@ fn content_of_the_first_encoding_is_still_read() {
     );
     let body = hex::decode(hex.replace(' ', "")).expect("hex");
     let record = Record { kind: 2, version: 1, body };
-    assert_eq!(record::content_dictionary(&record), Ok(None));
-    let back = record::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
+    assert_eq!(content::content_dictionary(&record), Ok(None));
+    let back = content::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
     same(&back, &good);
     assert!(!back.resolved.is_plain(), "in memory it is compressed like all others");
 }
@@ -102,12 +102,12 @@ fn content_of_the_first_encoding_is_still_read() {
 #[test]
 fn content_names_its_dictionary_and_is_not_read_with_another() {
     let shipped = encoded(&good(Scheme::V1), &Dictionary::shipped());
-    assert_eq!(record::content_dictionary(&shipped), Ok(Some(Dictionary::shipped().id())));
+    assert_eq!(content::content_dictionary(&shipped), Ok(Some(Dictionary::shipped().id())));
     let samples: Vec<String> =
         (0..500).map(|n| format!("{{\"name\":\"t{n}\",\"prompt\":\"{}\"}}", n * 7_919)).collect();
     let samples: Vec<&[u8]> = samples.iter().map(String::as_bytes).collect();
     let other = Arc::new(Dictionary::train(&samples).expect("trained"));
-    let told = record::read_content(Digest::from_bytes([9; 32]), &shipped, &other).expect_err("another dictionary");
+    let told = content::read_content(Digest::from_bytes([9; 32]), &shipped, &other).expect_err("another dictionary");
     assert!(told.contains("is not compressed with the dictionary"), "{told}");
     let trained = Trained { dictionary: other, templates: 500, trained_at: Timestamp::from_micros(5) };
     let record = record::dictionary_record(&trained).expect("encoded");
@@ -121,10 +121,10 @@ fn damaged_content_is_refused() {
     let mut record = encoded(&good(Scheme::V1), &Dictionary::shipped());
     for end in 0..record.body.len() {
         let cut = Record { body: record.body[..end].to_vec(), ..record };
-        assert!(record::read_content(Digest::from_bytes([9; 32]), &cut, &Dictionary::shipped()).is_err(), "{end}");
+        assert!(content::read_content(Digest::from_bytes([9; 32]), &cut, &Dictionary::shipped()).is_err(), "{end}");
     }
     record.version = 3;
-    assert!(record::read_content(Digest::from_bytes([9; 32]), &record, &Dictionary::shipped()).is_err());
+    assert!(content::read_content(Digest::from_bytes([9; 32]), &record, &Dictionary::shipped()).is_err());
 }
 
 fn publication() -> Publication {
@@ -222,7 +222,7 @@ fn a_content_from_before_there_were_environments_reads_as_one_of_the_base() {
     let body = EarlierContent { resolved, lineage: vec![link], published_micros: 77 };
     let body = minicbor::to_vec(&body).expect("encoded");
     let stored = Record { version: 1, body, ..encoded(&good(Scheme::V1), &Dictionary::shipped()) };
-    let read = record::read_content(Digest::from_bytes([9; 32]), &stored, &Dictionary::shipped()).expect("read");
+    let read = content::read_content(Digest::from_bytes([9; 32]), &stored, &Dictionary::shipped()).expect("read");
     assert_eq!((read.lineage.len(), read.environment()), (1, None));
 }
 
