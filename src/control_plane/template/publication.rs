@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::name::TemplateName;
 
-use super::good::{Good, seal};
+use super::good::Good;
 use super::state::{Catalog, Moment};
 use super::version::{self, By, Cause, Publication, Published};
 
@@ -20,7 +20,7 @@ impl Catalog {
         let published = Published {
             own: good.lineage.first().map_or(digest, |link| link.own),
             resolved: digest,
-            seal: seal(&good.lineage),
+            seal: good.seal,
             signer: good.template.signer.clone(),
             published_at: good.template.published_at,
         };

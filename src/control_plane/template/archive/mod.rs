@@ -1,6 +1,11 @@
 //! Published versions in the store.
 
+pub(super) mod content;
+pub(super) mod dictionary;
+pub(super) mod packed;
+pub(super) mod packing;
 pub(super) mod record;
+pub(super) mod shelf;
 
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::{Batch, Direction, Keyspace, Record, Store};
@@ -12,6 +17,10 @@ use crate::control_plane::template::orders::Target;
 use crate::control_plane::template::state::Change;
 use crate::control_plane::template::trust::revocations::Revocations;
 use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
+
+use dictionary::Pressing;
+use packing::Packing;
+use shelf::{Shelf, Trained};
 
 /// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
 /// largest commit has half of what the store takes in one batch.
@@ -57,10 +66,19 @@ pub(in crate::control_plane::template) fn current(store: &Store, name: &Template
 /// A published content. Blocks.
 pub(in crate::control_plane::template) fn content(
     store: &Store,
+    shelf: &Shelf,
     name: &TemplateName,
     digest: Digest,
 ) -> Result<Option<Good>, Error> {
-    get(store, name, &record::content_key(name, &digest), |found| record::read_content(digest, found))
+    let Some(found) = store.get(Keyspace::Template, &record::content_key(name, &digest))? else { return Ok(None) };
+    let told = stored(name);
+    let dictionary = match content::content_dictionary(&found).map_err(&told)? {
+        None => shelf.newest(store)?,
+        Some(id) => {
+            shelf.find(store, id)?.ok_or_else(|| told(format!("it needs the dictionary {id}, which is not there")))?
+        }
+    };
+    content::read_content(digest, &found, &dictionary).map(Some).map_err(&told)
 }
 
 /// All published versions of a template, the latest publication first. Blocks.
@@ -91,12 +109,13 @@ pub(in crate::control_plane::template) fn revocations_batch(bytes: &[u8]) -> Bat
 }
 
 /// What must be durable before the changes are seen by anyone.
-pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<Vec<Batch>, Error> {
+pub(in crate::control_plane::template) fn batches(changes: &[Change], packing: &Packing) -> Result<Vec<Batch>, Error> {
     let groups = changes.chunks(COMMIT_TEMPLATES_MAX);
+    let mut pressing = packing.pressing()?;
     let batches: Vec<(Batch, usize)> = groups
         .map(|group| {
             group.iter().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
-                let (next, more) = add(batch, change)?;
+                let (next, more) = add(batch, change, packing, &mut pressing)?;
                 Ok::<_, Error>((next, count.saturating_add(more)))
             })
         })
@@ -104,13 +123,18 @@ pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<
     Ok(batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch).collect())
 }
 
-fn add(batch: Batch, change: &Change) -> Result<(Batch, usize), Error> {
+/// What makes a dictionary durable: before anything that was compressed with it.
+pub(in crate::control_plane::template) fn dictionary_batch(trained: &Trained) -> Result<Batch, Error> {
+    shelf::batch(trained)
+}
+
+fn add(batch: Batch, change: &Change, packing: &Packing, pressing: &mut Pressing<'_>) -> Result<(Batch, usize), Error> {
     match change {
         Change::Published { good, record: Some(entry) } => {
             let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);
             let told = stored(name);
             let version_record = record::version_record(&entry.published).map_err(&told)?;
-            let content = record::content_record(good).map_err(&told)?;
+            let content = content::content_record(good, packing.dictionary(), pressing).map_err(&told)?;
             let current = record::current_record(&digest).map_err(&told)?;
             let publication = record::publication_record(&entry.publication).map_err(&told)?;
             let batch = batch

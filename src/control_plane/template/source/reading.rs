@@ -110,7 +110,7 @@ impl Source {
         let Some(opened) = self.open(&mut memory) else { return Reading::default() };
         memory.meet(&opened, ask.now);
         let whole = ask.all_again || ask.scope.everything || ask.scope.sweep;
-        let named: BTreeSet<TemplateName> = ask.scope.names.union(&ask.scope.expired).cloned().collect();
+        let named: BTreeSet<TemplateName> = ask.scope.names.union(&ask.scope.doubted).cloned().collect();
         let mut absent = BTreeSet::new();
         let wanted: Vec<TemplateName> = if whole {
             let Some(listed) = self.list(&opened, &mut memory) else { return Reading::default() };
@@ -194,8 +194,8 @@ impl Source {
 impl Ask<'_> {
     /// Whether only a sweep, and no event, led to this template.
     fn unheard(&self, name: &TemplateName) -> bool {
-        let Scope { everything, sweep, names, expired, .. } = self.scope;
-        let asked = self.all_again || *everything || names.contains(name) || expired.contains(name);
+        let Scope { everything, sweep, names, doubted, .. } = self.scope;
+        let asked = self.all_again || *everything || names.contains(name) || doubted.contains(name);
         *sweep && !asked
     }
 }
@@ -281,7 +281,7 @@ struct OneByOne<'a> {
 impl OneByOne<'_> {
     fn find(&self, name: &TemplateName, known: Option<&Seen>) -> Found {
         let Ask { scope, all_again, trust, now } = self.ask;
-        let again = all_again || scope.expired.contains(name);
+        let again = all_again || scope.doubted.contains(name);
         if self.opened.overlay_missing().is_some() && known.is_some_and(|seen| seen.environment.is_some()) {
             // The environment's directory is away: what serves from it goes on, as where the base directory is.
             return Found::Same;

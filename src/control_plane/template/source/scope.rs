@@ -25,8 +25,8 @@ pub(in crate::control_plane::template) struct Scope {
     pub(in crate::control_plane::template) policy: bool,
     /// These files.
     pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
-    /// These published versions, whose verification has expired.
-    pub(in crate::control_plane::template) expired: BTreeSet<TemplateName>,
+    /// These published versions, whose verification failed when they were to be activated.
+    pub(in crate::control_plane::template) doubted: BTreeSet<TemplateName>,
 }
 
 impl Scope {
@@ -51,7 +51,7 @@ impl Scope {
         self.keys |= other.keys;
         self.policy |= other.policy;
         self.names.extend(other.names);
-        self.expired.extend(other.expired);
+        self.doubted.extend(other.doubted);
     }
 }
 
