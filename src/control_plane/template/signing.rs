@@ -238,8 +238,10 @@ fn parents(
         let found = if over { layout.beneath(&parent) } else { layout.file(&parent) };
         let known = files.iter().any(|earlier| *earlier == found || (!own && same_file(earlier, &found)));
         if over && !found.exists() {
-            let message =
-                format!("{parent} is to inherit from the base file beneath it, and there is no {}", found.display());
+            let beneath = found.display();
+            let message = format!(
+                "the parent is missing: {parent} is to inherit from the base file beneath it, and there is no {beneath}"
+            );
             return Err(Mistake::at("/extends", message));
         }
         if !over {
@@ -252,7 +254,11 @@ fn parents(
             return Err(chain::too_long(&names));
         }
         if !found.exists() {
-            return Err(chain::missing(&names, layout.neighbours().iter()));
+            let mut mistake = chain::missing(&names, layout.neighbours().iter());
+            if layout.over.is_none() {
+                mistake.message.push_str(" (--environment NAME looks into the directory above as well)");
+            }
+            return Err(mistake);
         }
         let bytes = read_bounded(&found, TEMPLATE_BYTES_MAX).ok();
         let Some(document) = bytes.and_then(|bytes| Document::parse(&bytes).ok()) else {
