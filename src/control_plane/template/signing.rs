@@ -249,8 +249,9 @@ fn parents(
         let over = own && files.last().is_some_and(|file| layout.is_over(file));
         let found = if over { layout.beneath(&parent) } else { layout.file(&parent) };
         if over && found.is_empty() {
-            let message =
-                format!("{parent} is to inherit from the base file beneath it, and there is no {parent}.json");
+            let message = format!(
+                "the parent is missing: {parent} is to inherit from the base file beneath it, and there is no {parent}.json"
+            );
             return Err(Mistake::at("/extends", message));
         }
         if !over {
@@ -258,7 +259,13 @@ fn parents(
         }
         let found = match found.as_slice() {
             [one] => one.clone(),
-            [] => return Err(chain::missing(&names, layout.neighbours().iter())),
+            [] => {
+                let mut mistake = chain::missing(&names, layout.neighbours().iter());
+                if layout.over.is_none() {
+                    mistake.message.push_str(" (--environment NAME looks into the directory above as well)");
+                }
+                return Err(mistake);
+            }
             _both => {
                 let message = format!("the parent {parent} has two files, one of them compressed; remove one of them");
                 return Err(Mistake::at("/extends", message));
