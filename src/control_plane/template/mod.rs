@@ -35,6 +35,7 @@ mod message;
 mod metrics;
 mod model;
 mod orders;
+mod outlived;
 mod parallel;
 mod publication;
 mod reasons;

@@ -47,6 +47,8 @@ pub(super) struct Known {
     pub(super) judged_at: Option<Timestamp>,
     /// The policy by which the good versions were judged.
     pub(super) policy: Option<Digest>,
+    /// Whether what the store has in force was compared with a listing of the directories.
+    pub(super) settled: bool,
 }
 
 /// What a look came to; the store knows it already.
@@ -57,8 +59,8 @@ pub(super) struct Looked {
     pub(super) touched: Option<BTreeSet<TemplateName>>,
     /// Good versions whose signatures were verified again.
     pub(super) verified: Verified,
-    /// Something is being changed: everything is to be looked at again soon.
-    pub(super) unsettled: bool,
+    /// What is being changed, to be looked at again soon.
+    pub(super) unsettled: Scope,
     /// What became different with the keys, for people.
     pub(super) trust_news: Vec<TrustNews>,
     /// What a request came to.
@@ -127,11 +129,15 @@ impl Workshop {
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then(|| trust.at(now));
         let rules = Rules { trust: required, policy: &policy };
-        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let mut reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let (went, settled) = self.went_meanwhile(known, &mut reading)?;
         // Another policy judges every good version anew; files that it would let in are judged in every look.
         let doubts_all = keys_changed || known.policy != Some(policy.digest());
         let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
         let mut news = News { seen: reading.seen, gone: reading.gone, doubt, ..News::default() };
+        if reading.unread && known.catalog.entries.is_empty() {
+            self.outlive(&mut news, &rules)?;
+        }
         self.ask_archive(&known.catalog, &mut news)?;
         let order = request.map(|request| self.order(&known.catalog, &news, request, &rules, now)).transpose();
         let (answer, order) = match order {
@@ -154,10 +160,11 @@ impl Workshop {
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
         name_owners(&mut changes);
+        changes.extend(went.into_iter().map(|name| Change::Withdrawn { name }));
         let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()) };
+        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()), settled };
         let unsettled = reading.unsettled;
         Ok(Looked { known, changes, touched, verified, unsettled, trust_news, answer, entry })
     }
@@ -165,7 +172,7 @@ impl Workshop {
     fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {
         let known = |name: &TemplateName| catalog.entries.get(name).and_then(|entry| entry.seen.as_deref());
         let reading = self.source.read(ask, &known, catalog.entries.keys());
-        if ask.scope.sweep {
+        if ask.scope.sweep || reading.unheard > 0 {
             metrics::swept(reading.unheard);
         }
         if reading.unheard > 0 {
@@ -211,7 +218,7 @@ impl Workshop {
     }
 
     /// What the store keeps about a template.
-    fn past(&self, name: &TemplateName) -> Result<Past, Error> {
+    pub(super) fn past(&self, name: &TemplateName) -> Result<Past, Error> {
         let current = unless_damaged(archive::current(&self.store, name))?;
         let (standing, damaged) = match archive::standing(&self.store, name) {
             Err(fault) => {
@@ -281,7 +288,7 @@ fn name_owners(changes: &mut [Change]) {
 
 /// A damaged record is told and taken for none, so that it stops neither the other templates nor the start; the next
 /// publication writes it anew.
-fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+pub(super) fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
         Err(
             fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),

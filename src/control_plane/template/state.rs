@@ -134,8 +134,14 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
         catalog.entries.entry(name).or_default().seen = Some(seen);
     }
     for good in news.recalled.into_iter().map(Arc::new) {
-        catalog.entries.entry(good.template.name.clone()).or_default().good = Some(good.clone());
-        changes.push(Change::Published { good, record: None });
+        let name = &good.template.name;
+        let entry = catalog.entries.entry(name.clone()).or_default();
+        entry.good = Some(good.clone());
+        // One whose file could not be read is told when it is judged, unless it is held.
+        let judged_same = entry.seen.is_none() && catalog.past.get(name).is_none_or(|past| past.pin.is_none());
+        if !judged_same {
+            changes.push(Change::Published { good, record: None });
+        }
     }
     let distrusted = drop_distrusted(&mut catalog, &news.doubt, rules);
     changes.extend(news.order.as_ref().and_then(|order| catalog.obey(order)));

@@ -9,6 +9,7 @@ use crate::control_plane::template::error::Error;
 use crate::control_plane::template::good::Good;
 
 use crate::control_plane::template::orders::Target;
+use crate::control_plane::template::source::layers::TEMPLATES_MAX;
 use crate::control_plane::template::state::Change;
 use crate::control_plane::template::trust::revocations::Revocations;
 use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
@@ -24,6 +25,9 @@ const ALIKE_MAX: usize = 64;
 
 /// Versions of one template that are compared to find the highest one, where no standing is kept: a thousand times what is listed.
 const RECKONED_MAX: usize = 1_000_000;
+
+/// The most templates in force that are compared with a listing: what one listing may hold.
+const IN_FORCE_MAX: usize = TEMPLATES_MAX;
 
 fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
     let name = name.clone();
@@ -52,6 +56,13 @@ pub(in crate::control_plane::template) fn published(
 /// The digest in force. Blocks.
 pub(in crate::control_plane::template) fn current(store: &Store, name: &TemplateName) -> Result<Option<Digest>, Error> {
     get(store, name, &record::current_key(name), record::read_current)
+}
+
+/// The templates that have a digest in force, also where its record is damaged. Blocks.
+pub(in crate::control_plane::template) fn names_in_force(store: &Store) -> Result<Vec<TemplateName>, Error> {
+    let found =
+        store.survey(Keyspace::Template, record::CURRENT_PREFIX, None, Direction::Ascending, IN_FORCE_MAX)?;
+    Ok(found.iter().filter_map(|(key, _)| record::name_of_current_key(key)).collect())
 }
 
 /// A published content. Blocks.
