@@ -150,6 +150,8 @@ impl Actor for TemplatesActor {
                         reply(waiting, answer);
                     }
                     Err(fault) => {
+                        // Some of it may be durable all the same: what is known is read from the store again.
+                        state.known = Arc::default();
                         reply(waiting, Err(fault.clone()));
                         error!(%fault, "templates are as they were; looking again soon");
                         let _timer = myself.send_after(RETRY_AFTER, || Message::Due(Scope::all()));
@@ -177,7 +179,11 @@ impl State {
             return;
         }
         self.looking = true;
-        let scope = std::mem::take(&mut self.next);
+        let mut scope = std::mem::take(&mut self.next);
+        if self.known.judged_at.is_none() {
+            // After a failure nothing is known: what is asked for is decided beside everything that there is.
+            scope.add(Scope::all());
+        }
         let (request, reply) = self.asked.pop_front().unzip();
         self.answering = reply;
         let look = refresh(self.workshop.clone(), self.known.clone(), scope, request);

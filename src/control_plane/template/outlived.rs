@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tracing::{error, warn};
 
-use crate::domain::name::TemplateName;
+use crate::domain::name::{TemplateName, Version};
 
 use super::archive;
 use super::error::Error;
@@ -14,6 +14,7 @@ use super::parallel;
 use super::refresh::{Known, Workshop, unless_damaged};
 use super::source::reading::Reading;
 use super::state::News;
+use super::version::{self, BASE_LAYER, Past};
 
 impl Workshop {
     /// Adds what was in force to the news of a first look that could read nothing, as far as keys and policy still allow it.
@@ -46,6 +47,35 @@ impl Workshop {
         if !news.recalled.is_empty() {
             let templates = news.recalled.len();
             error!(templates, "no templates can be read; those that were in force before the restart serve");
+        }
+        Ok(())
+    }
+
+    /// Notes the highest version of each layer, as the published contents tell it where no standing does. A version whose content
+    /// is damaged counts in every layer that there is.
+    pub(super) fn reckon_layers(
+        &self,
+        name: &TemplateName,
+        versions: &[Version],
+        past: &mut Past,
+    ) -> Result<(), Error> {
+        for version in versions {
+            let published = unless_damaged(archive::published(&self.store, name, version))?;
+            let content = match published {
+                Some(published) => unless_damaged(archive::content(&self.store, name, published.resolved))?,
+                None => None,
+            };
+            match content {
+                Some(good) => {
+                    for link in good.lineage.iter().filter(|link| link.name == *name) {
+                        past.raise(version::layer(link.environment.as_ref()), &link.version);
+                    }
+                }
+                None => {
+                    past.raise(BASE_LAYER, version);
+                    past.raise(version::layer(self.settings.environment.as_ref()), version);
+                }
+            }
         }
         Ok(())
     }

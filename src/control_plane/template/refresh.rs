@@ -36,6 +36,8 @@ pub(super) struct Workshop {
     pub(super) source: Source,
     pub(super) store: Store,
     pub(super) policies: Policies,
+    /// Held for the whole of a look, so that one that its actor has not outlived is over before its successor reads the store.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 /// What is known between two looks.
@@ -85,6 +87,7 @@ pub(super) async fn refresh(
     scope: Scope,
     request: Option<Request>,
 ) -> Result<Looked, Error> {
+    let _turn = workshop.turn.lock().await;
     let store = workshop.store.clone();
     let looking = workshop.clone();
     let looked = tokio::task::spawn_blocking(move || looking.look(&known, &scope, request.as_ref()))
@@ -101,7 +104,8 @@ pub(super) async fn refresh(
     kept
 }
 
-/// Makes changes durable. Commits wait side by side, so that one reaching of the disk serves many of them.
+/// Makes changes durable: first what somebody decided, with its audit entry, and then the rest. Those commits wait side by side,
+/// so that one reaching of the disk serves many of them.
 async fn keep(store: &Store, looked: &mut Looked) -> Result<(), Error> {
     // INVARIANT I61: a list of revocations is durable before anything is judged by it alone.
     if let Some(bytes) = looked.known.trust.accepted() {
@@ -109,12 +113,15 @@ async fn keep(store: &Store, looked: &mut Looked) -> Result<(), Error> {
     }
     // INVARIANT: a version is durable before anyone is served it.
     let audited = looked.entry.take();
-    let mut batches = archive::batches(&looked.changes)?.into_iter();
-    let first = match (batches.next(), audited) {
-        (Some(first), Some(audited)) => Some(first.and(audited)),
-        (first, audited) => first.or(audited),
+    let (decided, batches) = archive::batches(&looked.changes)?;
+    let decided = match (decided, audited) {
+        (Some(decided), Some(audited)) => Some(decided.and(audited)),
+        (decided, audited) => decided.or(audited),
     };
-    let commits = first.into_iter().chain(batches).map(|batch| store.commit(batch));
+    if let Some(decided) = decided {
+        store.commit(decided).await?;
+    }
+    let commits = batches.into_iter().map(|batch| store.commit(batch));
     stream::iter(commits).buffer_unordered(COMMITS_MAX).try_for_each(|_| future::ready(Ok(()))).await?;
     Ok(())
 }
@@ -232,7 +239,11 @@ impl Workshop {
         let Some(standing) = standing else {
             let (floor, next) = archive::reckon(&self.store, name)?;
             let mut past = Past { current, next, pin: damaged, ..Past::default() };
-            floor.iter().for_each(|version| past.raise(BASE_LAYER, version));
+            if past.pin.is_some() {
+                self.reckon_layers(name, &floor, &mut past)?;
+            } else {
+                floor.iter().for_each(|version| past.raise(BASE_LAYER, version));
+            }
             return Ok(past);
         };
         let pin = standing.pin.map(|mark| {

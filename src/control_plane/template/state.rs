@@ -123,6 +123,7 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     let mut touched = news.touches(before);
     catalog.history.extend(news.history);
     catalog.past.extend(news.past.into_iter().map(|(name, past)| (name, Arc::new(past))));
+    catalog.history.forget(|(name, _)| news.gone.contains(name));
     for name in news.gone {
         if catalog.entries.remove(&name).is_some() {
             // What the store keeps is read again when the file is back: above all that somebody went back, and how far.
@@ -287,6 +288,7 @@ impl Catalog {
         self.forward(made_of, published).map_err(|mistake| told(vec![mistake]))?;
         let resolved = made_of.resolved(parent);
         let digest = document::resolved_digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
+        self.overtaken(made_of, published, digest).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|signed| signed.signer.clone());
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);

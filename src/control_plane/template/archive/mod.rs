@@ -2,6 +2,8 @@
 
 pub(super) mod record;
 
+use std::collections::BTreeMap;
+
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::{Batch, Direction, Keyspace, Record, Store};
 
@@ -60,8 +62,7 @@ pub(in crate::control_plane::template) fn current(store: &Store, name: &Template
 
 /// The templates that have a digest in force, also where its record is damaged. Blocks.
 pub(in crate::control_plane::template) fn names_in_force(store: &Store) -> Result<Vec<TemplateName>, Error> {
-    let found =
-        store.survey(Keyspace::Template, record::CURRENT_PREFIX, None, Direction::Ascending, IN_FORCE_MAX)?;
+    let found = store.survey(Keyspace::Template, record::CURRENT_PREFIX, None, Direction::Ascending, IN_FORCE_MAX)?;
     Ok(found.iter().filter_map(|(key, _)| record::name_of_current_key(key)).collect())
 }
 
@@ -101,18 +102,44 @@ pub(in crate::control_plane::template) fn revocations_batch(bytes: &[u8]) -> Bat
     Batch::new().put(Keyspace::Template, record::REVOCATIONS_KEY.to_vec(), record::revocations_record(bytes))
 }
 
-/// What must be durable before the changes are seen by anyone.
-pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<Vec<Batch>, Error> {
-    let groups = changes.chunks(COMMIT_TEMPLATES_MAX);
-    let batches: Vec<(Batch, usize)> = groups
-        .map(|group| {
-            group.iter().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
-                let (next, more) = add(batch, change)?;
-                Ok::<_, Error>((next, count.saturating_add(more)))
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch).collect())
+/// What must be durable before the changes are seen by anyone: what somebody decided about a template, by itself, and the rest,
+/// in any order.
+///
+/// INVARIANT: all that changes about one template is in one batch, so that it is durable as a whole or not at all.
+pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<(Option<Batch>, Vec<Batch>), Error> {
+    let mut of_names: BTreeMap<&TemplateName, Vec<&Change>> = BTreeMap::new();
+    let mut decided_about = None;
+    for change in changes {
+        of_names.entry(name_of(change)).or_default().push(change);
+        if matches!(change, Change::RolledBack { .. } | Change::Lifted { .. }) {
+            decided_about = Some(name_of(change));
+        }
+    }
+    let decided = decided_about.and_then(|name| of_names.remove(name));
+    let decided = decided.map(|changes| batch([changes].as_slice())).transpose()?.flatten();
+    let groups: Vec<Vec<&Change>> = of_names.into_values().collect();
+    let rest = groups.chunks(COMMIT_TEMPLATES_MAX).map(batch).collect::<Result<Vec<_>, _>>()?;
+    Ok((decided, rest.into_iter().flatten().collect()))
+}
+
+/// What is to be written of the changes of some templates; none where they say nothing new.
+fn batch(templates: &[Vec<&Change>]) -> Result<Option<Batch>, Error> {
+    let (batch, count) = templates.iter().flatten().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
+        let (next, more) = add(batch, change)?;
+        Ok::<_, Error>((next, count.saturating_add(more)))
+    })?;
+    Ok((count > 0).then_some(batch))
+}
+
+fn name_of(change: &Change) -> &TemplateName {
+    match change {
+        Change::Published { good, .. } => &good.template.name,
+        Change::RolledBack { name, .. }
+        | Change::Lifted { name, .. }
+        | Change::Held { name, .. }
+        | Change::Refused { name, .. }
+        | Change::Withdrawn { name } => name,
+    }
 }
 
 fn add(batch: Batch, change: &Change) -> Result<(Batch, usize), Error> {

@@ -92,7 +92,10 @@ enum Found {
     Changing,
     Absent,
     /// Without stamps where something could not be read: that may pass without a trace in them.
-    Read { stamps: Option<Box<Stamps>>, seen: Option<Arc<Seen>> },
+    Read {
+        stamps: Option<Box<Stamps>>,
+        seen: Option<Arc<Seen>>,
+    },
 }
 
 impl Source {
@@ -122,7 +125,8 @@ impl Source {
         let Some(opened) = self.open(&mut memory) else { return unread() };
         memory.meet(&opened, ask.now);
         let whole = ask.all_again || ask.scope.everything || ask.scope.sweep;
-        let named: BTreeSet<TemplateName> = [&ask.scope.names, &ask.scope.expired, &ask.scope.settling].into_iter().flatten().cloned().collect();
+        let named: BTreeSet<TemplateName> =
+            [&ask.scope.names, &ask.scope.expired, &ask.scope.settling].into_iter().flatten().cloned().collect();
         let (mut absent, mut all) = (BTreeSet::new(), None);
         let wanted: Vec<TemplateName> = if whole {
             let Some(listed) = self.list(&opened, &mut memory) else { return unread() };
@@ -159,6 +163,12 @@ impl Source {
         let absent = Absent { names: absent, listed: all, filling };
         memory.take_away(&mut reading, absent, &opened, ask, known);
         reading
+    }
+
+    /// Whether a file counts as unchanged while its stamps are.
+    #[cfg(test)]
+    pub(in crate::control_plane::template) fn remembers(&self, name: &TemplateName) -> bool {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).stamps.contains_key(name)
     }
 
     fn open(&self, memory: &mut Memory) -> Option<OpenLayers> {

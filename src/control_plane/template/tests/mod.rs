@@ -3,6 +3,7 @@
 mod catalog;
 mod going_back;
 mod mutations;
+mod outlived;
 mod publishing;
 mod rig;
 mod shipped;

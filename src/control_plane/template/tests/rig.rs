@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 
@@ -100,7 +101,7 @@ impl Rig {
         let policies = Policies::fixed(Policy::shipped());
         let (settings, store) = (self.settings.clone(), self.store.clone());
         let source = Source::of(&self.templates_dir(), &settings);
-        Arc::new(Workshop { settings, source, store, policies })
+        Arc::new(Workshop { settings, source, store, policies, turn: Mutex::default() })
     }
 
     /// Starts the actor, as after a start of the daemon.
