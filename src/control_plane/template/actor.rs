@@ -54,8 +54,8 @@ pub(super) struct State {
     /// What is to be looked at when the present look is over.
     next: Scope,
     looking: bool,
-    /// Whether a look at what is being changed is due already.
-    settling: bool,
+    /// What is being changed: looked at again when the timer for it is over; none is running where it is empty.
+    settling: Scope,
     /// What is to be decided when the present look is over, in the order in which it was asked for.
     asked: VecDeque<(Request, Reply)>,
     /// Who waits for the present look.
@@ -98,7 +98,7 @@ impl Actor for TemplatesActor {
             known: Arc::default(),
             next: Scope::default(),
             looking: false,
-            settling: false,
+            settling: Scope::default(),
             asked: VecDeque::new(),
             answering: None,
             _watch: watch,
@@ -123,8 +123,8 @@ impl Actor for TemplatesActor {
                 state.next.doubted.insert(name);
             }
             Message::Settle => {
-                state.settling = false;
-                state.next.add(Scope::swept());
+                let settling = std::mem::take(&mut state.settling);
+                state.next.add(settling);
             }
             Message::Turning => {
                 let now = Timestamp::now();
@@ -151,6 +151,8 @@ impl Actor for TemplatesActor {
                         reply(waiting, answer);
                     }
                     Err(fault) => {
+                        // Some of it may be durable all the same: what is known is read from the store again.
+                        state.known = Arc::default();
                         reply(waiting, Err(fault.clone()));
                         error!(%fault, "templates are as they were; looking again soon");
                         let _timer = myself.send_after(RETRY_AFTER, || Message::Due(Scope::all()));
@@ -164,12 +166,12 @@ impl Actor for TemplatesActor {
 }
 
 impl State {
-    /// Has everything looked at again where something is being changed.
+    /// Has what is being changed looked at again.
     fn settle_soon(&mut self, myself: &ActorRef<Message>, looked: &Looked) {
-        if looked.unsettled && !self.settling {
-            self.settling = true;
+        if !looked.unsettled.is_empty() && self.settling.is_empty() {
             let _timer = myself.send_after(SETTLE, || Message::Settle);
         }
+        self.settling.add(looked.unsettled.clone());
     }
 
     /// Begins the next look, unless one is under way.
@@ -178,7 +180,11 @@ impl State {
             return;
         }
         self.looking = true;
-        let scope = std::mem::take(&mut self.next);
+        let mut scope = std::mem::take(&mut self.next);
+        if self.known.judged_at.is_none() {
+            // After a failure nothing is known: what is asked for is decided beside everything that there is.
+            scope.add(Scope::all());
+        }
         let (request, reply) = self.asked.pop_front().unzip();
         self.answering = reply;
         let look = refresh(self.workshop.clone(), self.known.clone(), scope, request);

@@ -14,7 +14,7 @@ use super::source::look::{Beneath, Checked, Refusal, Seen};
 pub(super) struct MadeOf<'a> {
     pub(super) own: &'a Checked,
     /// The base file that the environment's own inherits from.
-    beneath: Option<&'a Checked>,
+    pub(super) beneath: Option<&'a Checked>,
     pub(super) environment: Option<&'a Environment>,
 }
 

@@ -36,6 +36,7 @@ mod message;
 mod metrics;
 mod model;
 mod orders;
+mod outlived;
 mod parallel;
 mod publication;
 mod reasons;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::domain::name::TemplateName;
+use crate::domain::name::{Digest, TemplateName};
 
+use super::format::mistake::Mistake;
 use super::good::Good;
+use super::made_of::MadeOf;
 use super::state::{Catalog, Moment};
-use super::version::{self, By, Cause, Publication, Published};
+use super::version::{self, BASE_LAYER, By, Cause, Publication, Published};
 
 impl Catalog {
     /// Notes a version as published; returns what the store does not know yet.
@@ -26,9 +28,14 @@ impl Catalog {
         };
         let (cause, by) = self.cause(name, good, &published, moment);
         let past = Arc::make_mut(self.past.entry(name.clone()).or_default());
-        past.raise(version::layer(good.environment()), &good.template.version);
         let in_force = past.current.replace(digest);
         let earlier = self.history.insert((name.clone(), good.template.version.clone()), published.clone());
+        if earlier.is_none() && past.pin.is_none() && moment.order(name).is_none() {
+            past.advance(version::layer(good.environment()), &good.template.version);
+        }
+        for link in good.lineage.iter().filter(|link| link.name == *name) {
+            past.raise(version::layer(link.environment.as_ref()), &link.version);
+        }
         if in_force == Some(digest) && earlier.as_ref() == Some(&published) && cause.is_none() {
             return None;
         }
@@ -45,6 +52,46 @@ impl Catalog {
             policy: moment.rules.policy.digest(),
         };
         Some(Box::new(version::Entry { published, publication, number, standing: past.standing() }))
+    }
+
+    /// What would replay an earlier file though its number is not lower than that of a template in its layer: one whose number
+    /// differs only in its build, or the base file beneath an environment's. What is in force already is no news.
+    pub(super) fn overtaken(
+        &self,
+        made_of: MadeOf<'_>,
+        published: Option<&Published>,
+        digest: Digest,
+    ) -> Result<(), Mistake> {
+        let document = &made_of.own.document;
+        let (name, version) = (document.name(), document.version());
+        let Some(past) = self.past.get(name).filter(|past| past.current != Some(digest)) else { return Ok(()) };
+        let replaced = published.filter(|earlier| past.current != Some(earlier.resolved));
+        if let Some(latest) = replaced.and_then(|_| past.beside(version::layer(made_of.environment), version)) {
+            let message = format!(
+                "{latest} took the place of {version}, and versions never go backwards; raise the number, or go back \
+                 with: factoryctl templates rollback {name} {version}"
+            );
+            return Err(Mistake::at("/version", message));
+        }
+        let Some(beneath) = made_of.beneath.map(|beneath| &beneath.document) else { return Ok(()) };
+        let good = self.entries.get(name).and_then(|entry| entry.good.as_ref());
+        let linked = good.and_then(|good| {
+            good.lineage
+                .iter()
+                .find(|link| link.name == *name && link.environment.is_none() && link.version == *beneath.version())
+        });
+        let message = match (linked, past.above(BASE_LAYER, beneath.version())) {
+            (Some(link), _) if link.own == beneath.digest() => return Ok(()),
+            (Some(_), _) => "has other content than when it was published; raise its number".to_owned(),
+            (None, Some(floor)) => {
+                format!(
+                    "is lower than {floor}, which was published before; versions never go backwards, raise its number"
+                )
+            }
+            (None, None) => return Ok(()),
+        };
+        let message = format!("the base file {name}.json: {} {message}", beneath.version());
+        Err(Mistake::at("/extends", message))
     }
 
     /// Why a version comes into force, and by whom; no cause where the store may know all of it already.

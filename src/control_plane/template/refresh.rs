@@ -40,6 +40,8 @@ pub(super) struct Workshop {
     /// The dictionaries that content is compressed with.
     pub(super) shelf: Arc<Shelf>,
     pub(super) policies: Policies,
+    /// Held for the whole of a look, so that one that its actor has not outlived is over before its successor reads the store.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 /// What is known between two looks.
@@ -51,6 +53,8 @@ pub(super) struct Known {
     pub(super) judged_at: Option<Timestamp>,
     /// The policy by which the good versions were judged.
     pub(super) policy: Option<Digest>,
+    /// Whether what the store has in force was compared with a listing of the directories.
+    pub(super) settled: bool,
 }
 
 /// What a look came to; the store knows it already.
@@ -61,8 +65,8 @@ pub(super) struct Looked {
     pub(super) keys_changed: bool,
     /// The templates that may be others than before; none in the first look, which knows nothing of what was before.
     pub(super) touched: Option<BTreeSet<TemplateName>>,
-    /// Something is being changed: everything is to be looked at again soon.
-    pub(super) unsettled: bool,
+    /// What is being changed, to be looked at again soon.
+    pub(super) unsettled: Scope,
     /// What became different with the keys, for people.
     pub(super) trust_news: Vec<TrustNews>,
     /// What a request came to.
@@ -74,6 +78,8 @@ struct Written {
     looked: Looked,
     /// A dictionary that what follows was compressed with and that the store does not know yet.
     trained: Option<Trained>,
+    /// What somebody decided.
+    decided: Option<Batch>,
     batches: Vec<Batch>,
     /// What the audit log is to say of a request.
     entry: Option<Batch>,
@@ -89,6 +95,7 @@ pub(super) async fn refresh(
     scope: Scope,
     request: Option<Request>,
 ) -> Result<Looked, Error> {
+    let _turn = workshop.turn.lock().await;
     let looking = workshop.clone();
     let written = tokio::task::spawn_blocking(move || looking.look(&known, &scope, request.as_ref()))
         .await
@@ -104,10 +111,11 @@ pub(super) async fn refresh(
     kept
 }
 
-/// Makes changes durable. Commits of versions wait side by side, so that one reaching of the disk serves many of them.
+/// Makes changes durable: first what somebody decided, with its audit entry, and then the rest. Those commits wait side by side,
+/// so that one reaching of the disk serves many of them.
 async fn keep(workshop: &Workshop, written: Written) -> Result<Looked, Error> {
     let store = &workshop.store;
-    let Written { looked, trained, batches, entry } = written;
+    let Written { looked, trained, decided, batches, entry } = written;
     // INVARIANT I61: a list of revocations is durable before anything is judged by it alone.
     if let Some(bytes) = looked.known.trust.accepted() {
         store.commit(archive::revocations_batch(bytes)).await?;
@@ -118,12 +126,14 @@ async fn keep(workshop: &Workshop, written: Written) -> Result<Looked, Error> {
         store.commit(archive::dictionary_batch(&trained)?).await?;
         workshop.shelf.adopt(trained);
     }
-    let mut batches = batches.into_iter();
-    let first = match (batches.next(), entry) {
-        (Some(first), Some(entry)) => Some(first.and(entry)),
-        (first, entry) => first.or(entry),
+    let decided = match (decided, entry) {
+        (Some(decided), Some(entry)) => Some(decided.and(entry)),
+        (decided, entry) => decided.or(entry),
     };
-    let commits = first.into_iter().chain(batches).map(|batch| store.commit(batch));
+    if let Some(decided) = decided {
+        store.commit(decided).await?;
+    }
+    let commits = batches.into_iter().map(|batch| store.commit(batch));
     stream::iter(commits).buffer_unordered(COMMITS_MAX).try_for_each(|_| future::ready(Ok(()))).await?;
     Ok(looked)
 }
@@ -142,11 +152,15 @@ impl Workshop {
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then(|| trust.at(now));
         let rules = Rules { trust: required, policy: &policy };
-        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let mut reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let (went, settled) = self.went_meanwhile(known, &mut reading)?;
         // Another policy judges every good version anew; files that it would let in are judged in every look.
         let doubts_all = keys_changed || known.policy != Some(policy.digest());
         let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.doubted.clone()) };
         let mut news = News { seen: reading.seen, gone: reading.gone, doubt, ..News::default() };
+        if reading.unread && known.catalog.entries.is_empty() {
+            self.outlive(&mut news, &rules)?;
+        }
         self.ask_archive(&known.catalog, &mut news)?;
         let order = request.map(|request| self.order(&known.catalog, &news, request, &rules, now)).transpose();
         let (answer, order) = match order {
@@ -164,22 +178,23 @@ impl Workshop {
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
         name_owners(&mut decision.changes);
+        decision.changes.extend(went.into_iter().map(|name| Change::Withdrawn { name }));
         let packing = Packing::begin(&self.store, &self.shelf, &decision.catalog, now)?;
         let Decision { catalog, changes, touched } = packing.pack(decision)?;
-        let batches = archive::batches(&changes, &packing)?;
+        let (decided, batches) = archive::batches(&changes, &packing)?;
         let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()) };
+        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()), settled };
         let unsettled = reading.unsettled;
         let looked = Looked { known, changes, keys_changed, touched, unsettled, trust_news, answer };
-        Ok(Written { looked, trained: packing.trained(), batches, entry })
+        Ok(Written { looked, trained: packing.trained(), decided, batches, entry })
     }
 
     fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {
         let known = |name: &TemplateName| catalog.entries.get(name).and_then(|entry| entry.seen.as_deref());
         let reading = self.source.read(ask, &known, catalog.entries.keys());
-        if ask.scope.sweep {
+        if ask.scope.sweep || reading.unheard > 0 {
             metrics::swept(reading.unheard);
         }
         if reading.unheard > 0 {
@@ -225,7 +240,7 @@ impl Workshop {
     }
 
     /// What the store keeps about a template.
-    fn past(&self, name: &TemplateName) -> Result<Past, Error> {
+    pub(super) fn past(&self, name: &TemplateName) -> Result<Past, Error> {
         let current = unless_damaged(archive::current(&self.store, name))?;
         let (standing, damaged) = match archive::standing(&self.store, name) {
             Err(fault) => {
@@ -239,7 +254,11 @@ impl Workshop {
         let Some(standing) = standing else {
             let (floor, next) = archive::reckon(&self.store, name)?;
             let mut past = Past { current, next, pin: damaged, ..Past::default() };
-            floor.iter().for_each(|version| past.raise(BASE_LAYER, version));
+            if past.pin.is_some() {
+                self.reckon_layers(name, &floor, &mut past)?;
+            } else {
+                floor.iter().for_each(|version| past.raise(BASE_LAYER, version));
+            }
             return Ok(past);
         };
         let pin = standing.pin.map(|mark| {
@@ -297,7 +316,7 @@ fn name_owners(changes: &mut [Change]) {
 
 /// A damaged record is told and taken for none, so that it stops neither the other templates nor the start; the next
 /// publication writes it anew.
-fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+pub(super) fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
         Err(
             fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),

@@ -58,6 +58,15 @@ impl<K: Ord + Hash + Clone, V: Clone> Shards<K, V> {
         if self.contains_key(key) { self.part_mut(key).remove(key) } else { None }
     }
 
+    /// Removes the keys that are meant; parts without one are not copied.
+    pub(super) fn forget(&mut self, meant: impl Fn(&K) -> bool) {
+        for part in &mut self.0 {
+            if part.keys().any(&meant) {
+                Arc::make_mut(part).retain(|key, _| !meant(key));
+            }
+        }
+    }
+
     pub(super) fn entry(&mut self, key: K) -> btree_map::Entry<'_, K, V> {
         self.part_mut(&key).entry(key)
     }

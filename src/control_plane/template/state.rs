@@ -124,6 +124,7 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
     let mut touched = news.touches(before);
     catalog.history.extend(news.history);
     catalog.past.extend(news.past.into_iter().map(|(name, past)| (name, Arc::new(past))));
+    catalog.history.forget(|(name, _)| news.gone.contains(name));
     for name in news.gone {
         if catalog.entries.remove(&name).is_some() {
             // What the store keeps is read again when the file is back: above all that somebody went back, and how far.
@@ -135,8 +136,14 @@ pub(super) fn decide(before: &Catalog, news: News, rules: &Rules<'_>, now: Times
         catalog.entries.entry(name).or_default().seen = Some(seen);
     }
     for good in news.recalled.into_iter().map(Arc::new) {
-        catalog.entries.entry(good.template.name.clone()).or_default().good = Some(good.clone());
-        changes.push(Change::Published { good, record: None });
+        let name = &good.template.name;
+        let entry = catalog.entries.entry(name.clone()).or_default();
+        entry.good = Some(good.clone());
+        // One whose file could not be read is told when it is judged, unless it is held.
+        let judged_same = entry.seen.is_none() && catalog.past.get(name).is_none_or(|past| past.pin.is_none());
+        if !judged_same {
+            changes.push(Change::Published { good, record: None });
+        }
     }
     let distrusted = drop_distrusted(&mut catalog, &news.doubt, rules);
     changes.extend(news.order.as_ref().and_then(|order| catalog.obey(order)));
@@ -282,6 +289,7 @@ impl Catalog {
         self.forward(made_of, published).map_err(|mistake| told(vec![mistake]))?;
         let resolved = made_of.resolved(parent).map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
         let (digest, canonical) = document::resolved_form(&resolved).map_err(|mistake| told(vec![mistake]))?;
+        self.overtaken(made_of, published, digest).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|signed| signed.signer.clone());
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);

@@ -167,6 +167,21 @@ impl Past {
         }
     }
 
+    /// Notes a version as published from a layer for the first time: of those of one precedence the last one counts.
+    pub(super) fn advance(&mut self, layer: &str, version: &Version) {
+        if self.above(layer, version).is_none() {
+            self.floors.insert(layer.into(), version.clone());
+        }
+    }
+
+    /// The version of a layer that was published last, where `version` has its precedence and is another one.
+    pub(super) fn beside(&self, layer: &str, version: &Version) -> Option<&Version> {
+        let comparable = |version: &Version| SemVer::parse(version.as_str()).is_ok();
+        let floor =
+            self.floors.get(layer).filter(|floor| *floor != version && comparable(floor) && comparable(version));
+        floor.filter(|floor| precedence(floor, version) == Ordering::Equal)
+    }
+
     /// The highest version of a layer, where `version` is lower.
     pub(super) fn above(&self, layer: &str, version: &Version) -> Option<&Version> {
         self.floors.get(layer).filter(|floor| precedence(floor, version) == Ordering::Greater)

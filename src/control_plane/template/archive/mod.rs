@@ -7,6 +7,8 @@ pub(super) mod packing;
 pub(super) mod record;
 pub(super) mod shelf;
 
+use std::collections::BTreeMap;
+
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::{Batch, Direction, Keyspace, Record, Store};
 
@@ -14,6 +16,7 @@ use crate::control_plane::template::error::Error;
 use crate::control_plane::template::good::Good;
 
 use crate::control_plane::template::orders::Target;
+use crate::control_plane::template::source::layers::TEMPLATES_MAX;
 use crate::control_plane::template::state::Change;
 use crate::control_plane::template::trust::revocations::Revocations;
 use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
@@ -33,6 +36,9 @@ const ALIKE_MAX: usize = 64;
 
 /// Versions of one template that are compared to find the highest one, where no standing is kept: a thousand times what is listed.
 const RECKONED_MAX: usize = 1_000_000;
+
+/// The most templates in force that are compared with a listing: what one listing may hold.
+const IN_FORCE_MAX: usize = TEMPLATES_MAX;
 
 fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
     let name = name.clone();
@@ -61,6 +67,12 @@ pub(in crate::control_plane::template) fn published(
 /// The digest in force. Blocks.
 pub(in crate::control_plane::template) fn current(store: &Store, name: &TemplateName) -> Result<Option<Digest>, Error> {
     get(store, name, &record::current_key(name), record::read_current)
+}
+
+/// The templates that have a digest in force, also where its record is damaged. Blocks.
+pub(in crate::control_plane::template) fn names_in_force(store: &Store) -> Result<Vec<TemplateName>, Error> {
+    let found = store.survey(Keyspace::Template, record::CURRENT_PREFIX, None, Direction::Ascending, IN_FORCE_MAX)?;
+    Ok(found.iter().filter_map(|(key, _)| record::name_of_current_key(key)).collect())
 }
 
 /// A published content. Blocks.
@@ -108,19 +120,51 @@ pub(in crate::control_plane::template) fn revocations_batch(bytes: &[u8]) -> Bat
     Batch::new().put(Keyspace::Template, record::REVOCATIONS_KEY.to_vec(), record::revocations_record(bytes))
 }
 
-/// What must be durable before the changes are seen by anyone.
-pub(in crate::control_plane::template) fn batches(changes: &[Change], packing: &Packing) -> Result<Vec<Batch>, Error> {
-    let groups = changes.chunks(COMMIT_TEMPLATES_MAX);
+/// What must be durable before the changes are seen by anyone: what somebody decided about a template, by itself, and the rest,
+/// in any order.
+///
+/// INVARIANT: all that changes about one template is in one batch, so that it is durable as a whole or not at all.
+pub(in crate::control_plane::template) fn batches(
+    changes: &[Change],
+    packing: &Packing,
+) -> Result<(Option<Batch>, Vec<Batch>), Error> {
     let mut pressing = packing.pressing()?;
-    let batches: Vec<(Batch, usize)> = groups
-        .map(|group| {
-            group.iter().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
-                let (next, more) = add(batch, change, packing, &mut pressing)?;
-                Ok::<_, Error>((next, count.saturating_add(more)))
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(batches.into_iter().filter(|(_, count)| *count > 0).map(|(batch, _)| batch).collect())
+    let mut of_names: BTreeMap<&TemplateName, Vec<&Change>> = BTreeMap::new();
+    let mut decided_about = None;
+    for change in changes {
+        of_names.entry(name_of(change)).or_default().push(change);
+        if matches!(change, Change::RolledBack { .. } | Change::Lifted { .. }) {
+            decided_about = Some(name_of(change));
+        }
+    }
+    let decided = decided_about.and_then(|name| of_names.remove(name));
+    let decided = decided.map(|changes| batch(&[changes], packing, &mut pressing)).transpose()?.flatten();
+    let groups: Vec<Vec<&Change>> = of_names.into_values().collect();
+    let rest = groups
+        .chunks(COMMIT_TEMPLATES_MAX)
+        .map(|group| batch(group, packing, &mut pressing))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((decided, rest.into_iter().flatten().collect()))
+}
+
+/// What is to be written of the changes of some templates; none where they say nothing new.
+fn batch(templates: &[Vec<&Change>], packing: &Packing, pressing: &mut Pressing<'_>) -> Result<Option<Batch>, Error> {
+    let (batch, count) = templates.iter().flatten().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
+        let (next, more) = add(batch, change, packing, pressing)?;
+        Ok::<_, Error>((next, count.saturating_add(more)))
+    })?;
+    Ok((count > 0).then_some(batch))
+}
+
+fn name_of(change: &Change) -> &TemplateName {
+    match change {
+        Change::Published { good, .. } => &good.template.name,
+        Change::RolledBack { name, .. }
+        | Change::Lifted { name, .. }
+        | Change::Held { name, .. }
+        | Change::Refused { name, .. }
+        | Change::Withdrawn { name } => name,
+    }
 }
 
 /// What makes a dictionary durable: before anything that was compressed with it.

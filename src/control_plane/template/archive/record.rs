@@ -166,8 +166,16 @@ pub(in crate::control_plane::template) fn standing_key(name: &TemplateName) -> V
     [b"s", name.as_str().as_bytes()].concat()
 }
 
+/// What the keys of all digests in force begin with.
+pub(in crate::control_plane::template) const CURRENT_PREFIX: &[u8] = b"c";
+
+/// The template that a key of [`current_key`] names.
+pub(in crate::control_plane::template) fn name_of_current_key(key: &[u8]) -> Option<TemplateName> {
+    std::str::from_utf8(key.strip_prefix(CURRENT_PREFIX)?).ok()?.parse().ok()
+}
+
 pub(in crate::control_plane::template) fn current_key(name: &TemplateName) -> Vec<u8> {
-    [b"c", name.as_str().as_bytes()].concat()
+    [CURRENT_PREFIX, name.as_str().as_bytes()].concat()
 }
 
 pub(in crate::control_plane::template) fn version_record(published: &Published) -> Result<Record, String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Mutex;
 
 use crate::config::settings;
 use crate::control_plane::policy::Policies;
@@ -86,7 +87,7 @@ impl Templates {
             let _absent = address.cast(Message::PolicyChanged).is_err();
         }));
         let source = Source::of(&directory, &settings);
-        let workshop = Arc::new(Workshop { settings, source, store, shelf, policies });
+        let workshop = Arc::new(Workshop { settings, source, store, shelf, policies, turn: Mutex::default() });
         let shared = templates.shared.clone();
         let make = move || {
             let arguments = Arguments { workshop: workshop.clone(), shared: shared.clone(), events: events.clone() };

@@ -25,8 +25,10 @@ use crate::control_plane::template::trust::Trust;
 
 /// How long a directory must have been left alone before what is missing from it counts as removed.
 pub(in crate::control_plane::template) const SETTLE: Duration = Duration::from_millis(250);
-/// How long a directory that took another's place is taken for one that is being filled.
+/// How long a directory that took another's place must have been left alone until what is missing from it counts as removed.
 const FILLING: Duration = Duration::from_secs(10);
+/// The longest that such a directory is waited for while something is put into it all the time.
+const FILLING_MAX: Duration = Duration::from_secs(120);
 /// A file that was changed less long ago may change again without its stamp showing it: file systems' clocks are coarse, and
 /// some are another host's.
 const COARSE: Duration = Duration::from_secs(2);
@@ -45,6 +47,8 @@ struct Memory {
     directories: Option<Directories>,
     /// When the directories took the place of others.
     replaced_at: Option<Timestamp>,
+    /// Whether it was told that those hold nothing.
+    told_empty: bool,
     /// What the audit had against the directories: then every file in them is refused, whatever its stamp.
     faults: Vec<String>,
     /// What was said of the directories last, so that a sweep does not say it again.
@@ -70,8 +74,14 @@ pub(in crate::control_plane::template) struct Reading {
     /// Files that are others than they were, or were to be verified again.
     pub(in crate::control_plane::template) seen: BTreeMap<TemplateName, Arc<Seen>>,
     pub(in crate::control_plane::template) gone: BTreeSet<TemplateName>,
-    /// Something is being changed: everything is to be looked at again after [`SETTLE`].
-    pub(in crate::control_plane::template) unsettled: bool,
+    /// What is being changed, to be looked at again after [`SETTLE`].
+    pub(in crate::control_plane::template) unsettled: Scope,
+    /// Nothing could be read: nothing is known about any template.
+    pub(in crate::control_plane::template) unread: bool,
+    /// All names, where the directories are in order and not empty: what is not among them is not there.
+    pub(in crate::control_plane::template) listed: Option<BTreeSet<TemplateName>>,
+    /// What is missing from the directories may be on its way to them.
+    pub(in crate::control_plane::template) young: bool,
     /// Templates whose change no event has told.
     pub(in crate::control_plane::template) unheard: usize,
 }
@@ -81,7 +91,11 @@ enum Found {
     Same,
     Changing,
     Absent,
-    Read { stamps: Box<Stamps>, seen: Option<Arc<Seen>> },
+    /// Without stamps where something could not be read: that may pass without a trace in them.
+    Read {
+        stamps: Option<Box<Stamps>>,
+        seen: Option<Arc<Seen>>,
+    },
 }
 
 impl Source {
@@ -107,15 +121,19 @@ impl Source {
         names: impl Iterator<Item = &'k TemplateName>,
     ) -> Reading {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(opened) = self.open(&mut memory) else { return Reading::default() };
+        let unread = || Reading { unread: true, ..Reading::default() };
+        let Some(opened) = self.open(&mut memory) else { return unread() };
         memory.meet(&opened, ask.now);
         let whole = ask.all_again || ask.scope.everything || ask.scope.sweep;
-        let named: BTreeSet<TemplateName> = ask.scope.names.union(&ask.scope.doubted).cloned().collect();
-        let mut absent = BTreeSet::new();
+        let named: BTreeSet<TemplateName> =
+            [&ask.scope.names, &ask.scope.doubted, &ask.scope.settling].into_iter().flatten().cloned().collect();
+        let (mut absent, mut all) = (BTreeSet::new(), None);
         let wanted: Vec<TemplateName> = if whole {
-            let Some(listed) = self.list(&opened, &mut memory) else { return Reading::default() };
+            let Some(listed) = self.list(&opened, &mut memory) else { return unread() };
             absent.extend(names.filter(|name| !listed.contains(*name)).cloned());
-            listed.union(&named).filter(|name| !absent.contains(*name)).cloned().collect()
+            let wanted = listed.union(&named).filter(|name| !absent.contains(*name)).cloned().collect();
+            all = Some(listed);
+            wanted
         } else {
             named.into_iter().collect()
         };
@@ -125,13 +143,15 @@ impl Source {
         for (name, found) in wanted.into_iter().zip(found) {
             match found {
                 Found::Same => {}
-                Found::Changing => reading.unsettled = true,
+                Found::Changing => {
+                    reading.unsettled.settling.insert(name);
+                }
                 Found::Absent if known(&name).is_some() => {
                     absent.insert(name);
                 }
                 Found::Absent => {}
                 Found::Read { stamps, seen } => {
-                    memory.keep(&name, *stamps, ask.now);
+                    memory.keep(&name, stamps.as_deref(), ask.now);
                     if let Some(seen) = seen {
                         reading.unheard = reading.unheard.saturating_add(usize::from(ask.unheard(&name)));
                         reading.seen.insert(name, seen);
@@ -139,8 +159,16 @@ impl Source {
                 }
             }
         }
-        memory.take_away(&mut reading, absent, &opened, whole, ask.now, known);
+        let filling = memory.filling(&opened, all.as_ref(), ask.now);
+        let absent = Absent { names: absent, listed: all, filling };
+        memory.take_away(&mut reading, absent, &opened, ask, known);
         reading
+    }
+
+    /// Whether a file counts as unchanged while its stamps are.
+    #[cfg(test)]
+    pub(in crate::control_plane::template) fn remembers(&self, name: &TemplateName) -> bool {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).stamps.contains_key(name)
     }
 
     fn open(&self, memory: &mut Memory) -> Option<OpenLayers> {
@@ -194,9 +222,9 @@ impl Source {
 impl Ask<'_> {
     /// Whether only a sweep, and no event, led to this template.
     fn unheard(&self, name: &TemplateName) -> bool {
-        let Scope { everything, sweep, names, doubted, .. } = self.scope;
+        let Scope { everything, sweep, names, doubted, settling, .. } = self.scope;
         let asked = self.all_again || *everything || names.contains(name) || doubted.contains(name);
-        *sweep && !asked
+        (*sweep || settling.contains(name)) && !asked
     }
 }
 
@@ -219,17 +247,39 @@ impl Memory {
         let directories = Some((base.identity(), over.map(|stamp| stamp.identity())));
         if self.directories.is_some() && self.directories != directories {
             self.replaced_at = Some(now);
+            self.told_empty = false;
         }
         self.directories = directories;
     }
 
     /// Remembers a file's stamps, once they can be relied upon.
-    fn keep(&mut self, name: &TemplateName, stamps: Stamps, now: Timestamp) {
-        let settled = stamps.changed_micros().is_some_and(|at| now.since(Timestamp::from_micros(at)) >= COARSE);
-        if settled {
-            self.stamps.insert(name.clone(), stamps);
-        } else {
-            self.stamps.remove(name);
+    fn keep(&mut self, name: &TemplateName, stamps: Option<&Stamps>, now: Timestamp) {
+        let settled = |stamps: &&Stamps| {
+            stamps.changed_micros().is_some_and(|at| now.since(Timestamp::from_micros(at)) >= COARSE)
+        };
+        match stamps.filter(settled) {
+            Some(stamps) => self.stamps.insert(name.clone(), *stamps),
+            None => self.stamps.remove(name),
+        };
+    }
+
+    /// Whether directories that took others' place are being filled. One that holds nothing is taken for one that something
+    /// is to be put into, or to be mounted over, however long that takes.
+    fn filling(
+        &mut self,
+        opened: &OpenLayers,
+        listed: Option<&BTreeSet<TemplateName>>,
+        now: Timestamp,
+    ) -> Option<Filling> {
+        let replaced_at = self.replaced_at?;
+        let over = !is_any_young(opened, FILLING, now) || now.since(replaced_at) >= FILLING_MAX;
+        match listed {
+            Some(listed) if listed.is_empty() => Some(Filling::Empty),
+            Some(_) if over => {
+                self.replaced_at = None;
+                None
+            }
+            Some(_) | None => Some(Filling::Slowly),
         }
     }
 
@@ -237,24 +287,36 @@ impl Memory {
     fn take_away<'k>(
         &mut self,
         reading: &mut Reading,
-        absent: BTreeSet<TemplateName>,
+        absent: Absent,
         opened: &OpenLayers,
-        whole: bool,
-        now: Timestamp,
+        ask: Ask<'_>,
         known: &impl Fn(&TemplateName) -> Option<&'k Seen>,
     ) {
+        let Absent { names, listed, filling } = absent;
         // Whoever may write to a directory that fails the audit must not take templates away by it either.
-        if absent.is_empty() || !opened.faults().is_empty() {
+        if !opened.faults().is_empty() {
             return;
         }
-        let replaced = self.replaced_at.is_some_and(|at| now.since(at) < FILLING);
-        let (base, over) = opened.stamps();
-        let young = [Some(base), over].into_iter().flatten().any(|stamp| is_young(stamp.changed_micros(), SETTLE, now));
-        if young && (whole || replaced) {
-            reading.unsettled = true;
+        let whole = listed.is_some();
+        let young = is_any_young(opened, SETTLE, ask.now);
+        reading.young = young || filling.is_some();
+        reading.listed = listed.filter(|listed| !listed.is_empty() && opened.overlay_missing().is_none());
+        if names.is_empty() {
             return;
         }
-        for name in absent {
+        if filling == Some(Filling::Empty) {
+            if !std::mem::replace(&mut self.told_empty, true) {
+                let templates = names.len();
+                error!(templates, "another templates directory is in place and holds none; those that serve go on");
+            }
+            return;
+        }
+        let told = |name: &TemplateName| ask.scope.names.contains(name);
+        if filling.is_some() || (young && whole && !names.iter().all(told)) {
+            reading.unsettled.sweep = true;
+            return;
+        }
+        for name in names {
             let kept =
                 opened.overlay_missing().is_some() && known(&name).is_some_and(|seen| seen.environment.is_some());
             if !kept {
@@ -263,6 +325,29 @@ impl Memory {
             }
         }
     }
+}
+
+/// What was looked for and is not there.
+struct Absent {
+    names: BTreeSet<TemplateName>,
+    /// All that is there, where everything was listed.
+    listed: Option<BTreeSet<TemplateName>>,
+    filling: Option<Filling>,
+}
+
+/// How far directories are that took the place of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// They hold nothing.
+    Empty,
+    /// Something was put into them a short while ago.
+    Slowly,
+}
+
+/// Whether one of the directories was changed just now.
+fn is_any_young(opened: &OpenLayers, than: Duration, now: Timestamp) -> bool {
+    let (base, over) = opened.stamps();
+    [Some(base), over].into_iter().flatten().any(|stamp| is_young(stamp.changed_micros(), than, now))
 }
 
 /// Whether something was changed just now. What was changed in the future was not: clocks differ.
@@ -301,11 +386,18 @@ impl OneByOne<'_> {
 
     fn read(&self, name: &TemplateName, known: Option<&Seen>, again: bool, trust: Option<Trust<'_>>) -> Found {
         let Some(files) = self.opened.read(name) else { return Found::Absent };
-        let (stamps, fingerprint) = (files.stamps, fingerprint(&files));
+        let fingerprint = fingerprint(&files);
+        let stamps = whole(&files).then(|| Box::new(files.stamps));
         let same = known.is_some_and(|seen| seen.fingerprint == fingerprint);
         let seen = (again || !same).then(|| Arc::new(Seen { fingerprint, ..seen(name, &files, trust) }));
-        Found::Read { stamps: Box::new(stamps), seen }
+        Found::Read { stamps, seen }
     }
+}
+
+/// Whether all that is there could be read.
+fn whole(files: &Files) -> bool {
+    let read = |bytes: &look::Bytes| bytes.document.is_ok() && bytes.signature.is_ok();
+    read(&files.bytes) && files.beneath.as_ref().is_none_or(read)
 }
 
 /// Tells one content of a template's files from another.

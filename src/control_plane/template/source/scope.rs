@@ -25,6 +25,8 @@ pub(in crate::control_plane::template) struct Scope {
     pub(in crate::control_plane::template) policy: bool,
     /// These files.
     pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
+    /// These files, which were being changed when they were looked at.
+    pub(in crate::control_plane::template) settling: BTreeSet<TemplateName>,
     /// These published versions, whose verification failed when they were to be activated.
     pub(in crate::control_plane::template) doubted: BTreeSet<TemplateName>,
 }
@@ -51,6 +53,7 @@ impl Scope {
         self.keys |= other.keys;
         self.policy |= other.policy;
         self.names.extend(other.names);
+        self.settling.extend(other.settling);
         self.doubted.extend(other.doubted);
     }
 }

@@ -5,6 +5,7 @@ mod catalog;
 mod compressed;
 mod going_back;
 mod mutations;
+mod outlived;
 mod publishing;
 mod rig;
 mod shipped;

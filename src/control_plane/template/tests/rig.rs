@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 
@@ -102,7 +103,8 @@ impl Rig {
         let policies = Policies::fixed(Policy::shipped());
         let (settings, store) = (self.settings.clone(), self.store.clone());
         let source = Source::of(&self.templates_dir(), &settings);
-        Arc::new(Workshop { settings, source, store, shelf: Arc::default(), policies })
+        let (shelf, turn) = (Arc::default(), Mutex::default());
+        Arc::new(Workshop { settings, source, store, shelf, policies, turn })
     }
 
     /// Starts the actor, as after a start of the daemon.
