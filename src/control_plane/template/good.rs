@@ -47,6 +47,8 @@ pub(super) struct Link {
 pub(super) struct Rules<'a> {
     /// The trusted keys as they are now; none where signatures are not required.
     pub(super) trust: Option<Trust<'a>>,
+    /// Tells these keys from those before: a file that was verified by others proves nothing.
+    pub(super) key_epoch: u64,
     pub(super) policy: &'a Policy,
 }
 

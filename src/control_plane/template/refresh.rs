@@ -43,6 +43,8 @@ pub(super) struct Workshop {
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) trust: TrustStore,
+    /// Counts the changes of the keys, also those that time alone brought.
+    pub(super) key_epoch: u64,
     /// When the good versions were judged by those keys.
     pub(super) judged_at: Option<Timestamp>,
     /// The policy by which the good versions were judged.
@@ -124,10 +126,11 @@ impl Workshop {
         let trust = if reload { self.load_keys(&known.trust, now)? } else { known.trust.clone().kept() };
         let turned = known.judged_at.is_some_and(|judged_at| trust.turned(judged_at, now));
         let keys_changed = turned || !trust.same_as(&known.trust);
+        let key_epoch = known.key_epoch.saturating_add(u64::from(keys_changed));
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then(|| trust.at(now));
-        let rules = Rules { trust: required, policy: &policy };
-        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let rules = Rules { trust: required, key_epoch, policy: &policy };
+        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, key_epoch, now });
         // Another policy judges every good version anew; files that it would let in are judged in every look.
         let doubts_all = keys_changed || known.policy != Some(policy.digest());
         let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
@@ -157,7 +160,7 @@ impl Workshop {
         let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()) };
+        let known = Known { catalog, trust, key_epoch, judged_at, policy: Some(policy.digest()) };
         let unsettled = reading.unsettled;
         Ok(Looked { known, changes, touched, verified, unsettled, trust_news, answer, entry })
     }

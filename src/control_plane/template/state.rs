@@ -251,7 +251,16 @@ impl Catalog {
         if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.lineage == lineage) {
             return Verdict::Publish(pending.clone());
         }
-        match self.build(made_of, parent.map(Arc::as_ref), lineage, rules, now) {
+        let until = if seen.key_epoch == rules.key_epoch {
+            earlier(made_of.until(), parent.and_then(|parent| parent.until))
+        } else {
+            // INVARIANT: what other keys verified, and could not be read since, is verified again before it is published.
+            match rules.trusted_until(&lineage) {
+                Ok(until) => until,
+                Err(reasons) => return Verdict::Refuse(reasons, None),
+            }
+        };
+        match self.build(made_of, parent.map(Arc::as_ref), (lineage, until), rules, now) {
             Ok(good) => Verdict::Publish(Arc::new(good)),
             Err(reasons) => Verdict::Refuse(reasons, None),
         }
@@ -261,7 +270,7 @@ impl Catalog {
         &self,
         made_of: MadeOf<'_>,
         parent: Option<&Good>,
-        lineage: Vec<Link>,
+        (lineage, until): (Vec<Link>, Option<Timestamp>),
         rules: &Rules<'_>,
         now: Timestamp,
     ) -> Result<Good, Vec<String>> {
@@ -289,7 +298,6 @@ impl Catalog {
         if !denials.is_empty() {
             return Err(denials);
         }
-        let until = earlier(made_of.until(), parent.and_then(|parent| parent.until));
         Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage, until })
     }
 
