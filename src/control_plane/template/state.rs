@@ -307,7 +307,16 @@ impl Catalog {
         let (name, version) = (document.name(), document.version());
         let Some(past) = self.past.get(name) else { return Ok(()) };
         let in_force = published.is_some_and(|earlier| past.current == Some(earlier.resolved));
-        match past.above(version::layer(made_of.environment), version).filter(|_| !in_force) {
+        let layer = version::layer(made_of.environment);
+        // INVARIANT: an old file is no newer in another place. What was never published may begin lower there.
+        if let Some(floor) = past.above_elsewhere(layer, version).filter(|_| published.is_some() && !in_force) {
+            let message = format!(
+                "{version} was published before from another directory, where {floor} followed it; a signature does not say \
+                 where a file may lie, so that the number must be raised here too"
+            );
+            return Err(Mistake::at("/version", message));
+        }
+        match past.above(layer, version).filter(|_| !in_force) {
             None => Ok(()),
             Some(floor) => Err(Mistake::at(
                 "/version",

@@ -184,3 +184,28 @@ async fn of_decisions_at_the_same_moment_one_is_the_last_and_all_are_in_the_log(
     }
     running.stop().await;
 }
+
+/// INVARIANT: an old file is no newer in another place; a signature does not say where a file may lie.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_signed_file_is_refused_in_the_environment_s_directory_too() {
+    let mut rig = Rig::new();
+    rig.settings.environment = Some("production".parse().expect("an environment"));
+    let over = rig.templates_dir().join("production");
+    std::fs::create_dir(&over).expect("created");
+    let running = twice(&rig).await;
+    running.stop().await;
+    let place = |version: &str| {
+        let path = super::rig::write(&over.join("a.json"), &template("a", version).to_string());
+        super::super::signing::sign_file(&path, &rig.keys.private).expect("signed");
+    };
+    place("1.0.0");
+    let mut running = rig.start().await;
+    let listing = running.templates.listing(&name("a")).expect("listed");
+    assert_eq!(running.version("a"), "1.1.0");
+    assert!(listing.reasons[0].contains("published before from another directory"), "{:?}", listing.reasons);
+    // A number that was never published may begin lower.
+    place("0.9.0");
+    running.until("a", |it| it.reasons.is_empty() && it.status == Status::Published).await;
+    assert_eq!(running.version("a"), "0.9.0");
+    running.stop().await;
+}
