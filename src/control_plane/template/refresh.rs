@@ -24,6 +24,7 @@ use super::source::reading::{Ask, Reading, Source};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, decide};
 use super::trust::TrustStore;
+use super::trust::memory::{Memory, Remembered};
 use super::trust::news::{self, TrustNews};
 use super::version::{BASE_LAYER, Past, Pin, Standing};
 
@@ -107,6 +108,9 @@ async fn keep(store: &Store, looked: &mut Looked) -> Result<(), Error> {
     if let Some(bytes) = looked.known.trust.accepted() {
         store.commit(archive::revocations_batch(bytes)).await?;
     }
+    if looked.known.trust.first_trust_file() {
+        store.commit(archive::trust_file_batch()).await?;
+    }
     // INVARIANT: a version is durable before anyone is served it.
     let audited = looked.entry.take();
     let mut batches = archive::batches(&looked.changes)?.into_iter();
@@ -130,7 +134,8 @@ impl Workshop {
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then(|| trust.at(now));
         let rules = Rules { trust: required, key_epoch, policy: &policy };
-        let reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, key_epoch, now });
+        let reading =
+            self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, key_epoch, now });
         // Another policy judges every good version anew; files that it would let in are judged in every look.
         let doubts_all = keys_changed || known.policy != Some(policy.digest());
         let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
@@ -179,11 +184,12 @@ impl Workshop {
 
     /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.
     fn load_keys(&self, before: &TrustStore, now: Timestamp) -> Result<TrustStore, Error> {
-        let in_force = match before.revocations() {
-            Some(list) => Some(list.clone()),
-            None => unless_damaged(archive::revocations(&self.store))?.map(Arc::new),
+        let revocations = match before.revocations() {
+            Some(list) => Remembered::List(list.clone()),
+            None => archive::revocations(&self.store)?,
         };
-        Ok(TrustStore::load(&self.settings, in_force, now))
+        let trust_file = before.trust_file() || archive::trust_file(&self.store)?;
+        Ok(TrustStore::load(&self.settings, Memory { revocations, trust_file }, now))
     }
 
     /// Asks the store about versions that the catalog does not know.
@@ -286,9 +292,7 @@ fn name_owners(changes: &mut [Change]) {
 /// publication writes it anew.
 fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(
-            fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),
-        ) => {
+        Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
             error!(%fault, "a template's history has a damaged record");
             Ok(None)
         }

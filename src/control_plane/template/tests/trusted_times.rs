@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::archive::record;
 use super::super::refresh::{Known, refresh};
 use super::super::revoking::{self, Subject};
 use super::super::signing::sign_file;
@@ -15,6 +16,7 @@ use super::super::trust::revocations::REVOCATIONS_FILE;
 use super::super::{Algorithm, Error, Status};
 use super::rig::{Rig, name, template};
 use crate::domain::clock::Timestamp;
+use crate::store::{Batch, Keyspace, Record};
 
 fn trust_toml(rig: &Rig, text: &str) {
     let keys = rig.settings.trusted_keys_dir.as_ref().expect("a directory");
@@ -160,5 +162,36 @@ async fn a_version_whose_key_is_revoked_does_not_begin_again_although_another_on
     assert!(reasons[0].contains("revoked"), "{reasons:?}");
     // A task that is open goes on with it.
     assert_eq!(running.templates.pinned(&name("a"), &digest).await.expect("stored").digest, digest);
+    running.stop().await;
+}
+
+/// INVARIANT I60: that there was a `trust.toml` outlives a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trust_file_that_vanished_while_nobody_looked_trusts_nobody_until_it_is_back() {
+    let rig = Rig::new();
+    rig.put("a", &template("a", "1.0.0"));
+    let keys_dir = rig.settings.trusted_keys_dir.clone().expect("a directory");
+    trust_toml(&rig, "[keys.ops]\ntemplates = [\"b*\"]\n");
+    rig.start().await.stop().await;
+    std::fs::remove_file(keys_dir.join("trust.toml")).expect("removed");
+    let mut running = rig.start().await;
+    assert!(matches!(running.templates.get(&name("a")), Err(Error::Refused { .. })));
+    trust_toml(&rig, "[keys.ops]\n");
+    running.until("a", |listing| listing.status == Status::Published).await;
+    std::fs::remove_file(keys_dir.join("trust.toml")).expect("removed");
+    running.until("a", |listing| listing.status == Status::Refused).await;
+    running.stop().await;
+}
+
+/// INVARIANT I61: a damaged record of the list is no missing one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_record_of_the_list_of_revocations_trusts_nobody() {
+    let rig = Rig::new();
+    rig.put("a", &template("a", "1.0.0"));
+    let damaged = Record { body: b"{".to_vec(), ..record::revocations_record(b"") };
+    let batch = Batch::new().put(Keyspace::Template, record::REVOCATIONS_KEY.to_vec(), damaged);
+    rig.store.commit(batch).await.expect("put");
+    let running = rig.start().await;
+    assert!(matches!(running.templates.get(&name("a")), Err(Error::Refused { .. })));
     running.stop().await;
 }

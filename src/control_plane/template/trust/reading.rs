@@ -1,6 +1,7 @@
 //! The files that say who is trusted: `ID.pub.pem`, `trust.toml`, `revoked.json` with its signature. Blocks.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::domain::name::KeyId;
 
 use super::PUBLIC_KEY_SUFFIX;
 use super::grants::{self, Grant, TRUST_FILE_BYTES_MAX};
+use super::memory::{Memory, Remembered};
 use super::public::PublicKey;
 use super::revocations::{REVOCATIONS_BYTES_MAX, REVOCATIONS_FILE, Revocations, Step};
 use super::signature::{Envelope, SIGNATURE_BYTES_MAX, Scheme};
@@ -29,10 +31,13 @@ const KEYS_MAX: usize = 1_024;
 type Entries = Option<BTreeMap<KeyId, grants::Entry>>;
 
 impl TrustStore {
-    /// Reads the keys that the settings name. `in_force` is the list of revocations that was accepted before.
-    #[must_use]
-    pub fn load(settings: &settings::Templates, in_force: Option<Arc<Revocations>>, now: Timestamp) -> Self {
-        Self::gather(settings.trusted_keys_dir.as_deref(), settings.rsa_public_key_path.as_deref(), in_force, now)
+    /// Reads the keys that the settings name, beside what is remembered of earlier readings.
+    pub(in crate::control_plane::template) fn load(
+        settings: &settings::Templates,
+        memory: Memory,
+        now: Timestamp,
+    ) -> Self {
+        Self::gather(settings.trusted_keys_dir.as_deref(), settings.rsa_public_key_path.as_deref(), memory, now)
     }
 
     /// Reads `ID.pub.pem` from a directory, and one more key from a file, which may sign in the legacy form as well. The list of
@@ -45,16 +50,11 @@ impl TrustStore {
     /// The same, for an instant: a list of revocations must have been signed by a key that is trusted then.
     #[must_use]
     pub fn read_at(directory: Option<&Path>, one_more: Option<&Path>, now: Timestamp) -> Self {
-        Self::gather(directory, one_more, None, now)
+        Self::gather(directory, one_more, Memory::default(), now)
     }
 
-    fn gather(
-        directory: Option<&Path>,
-        one_more: Option<&Path>,
-        in_force: Option<Arc<Revocations>>,
-        now: Timestamp,
-    ) -> Self {
-        let mut store = Self::nobody();
+    fn gather(directory: Option<&Path>, one_more: Option<&Path>, memory: Memory, now: Timestamp) -> Self {
+        let mut store = Self { trust_file: memory.trust_file, ..Self::nobody() };
         let mut hash = Sha256::new();
         let entries = directory.map_or(Ok(None), |directory| store.entries(directory, &mut hash));
         for path in directory.map(|directory| store.key_files(directory)).unwrap_or_default() {
@@ -75,20 +75,30 @@ impl TrustStore {
                 Err(()) => None,
             });
         }
-        store.revoke(directory, in_force, now);
+        store.revoke(directory, &memory.revocations, now);
         hash.update(store.revocations.as_ref().map_or(&[0_u8; 32], |list| list.digest().as_bytes()));
         hash.update([u8::from(store.revocations.is_some())]);
         store.fingerprint = hash.finalize().into();
         store
     }
 
-    /// Reads `trust.toml`. A file with a mistake is told, and trusts nobody.
+    /// Reads `trust.toml`. A file with a mistake is told, and trusts nobody; so does one that was there before and is gone.
     fn entries(&mut self, directory: &Path, hash: &mut Sha256) -> Result<Entries, ()> {
         let path = directory.join(TRUST_FILE);
-        if path.symlink_metadata().is_err() {
+        let there = path.symlink_metadata();
+        let missing = there.as_ref().is_err_and(|fault| fault.kind() == ErrorKind::NotFound);
+        if missing && !self.trust_file {
             return Ok(None);
         }
         let mut refuse = |reason: String| self.unusable.push((path.clone(), format!("{reason}; no key is trusted")));
+        if missing {
+            // INVARIANT I60: whoever takes the file away must not widen what it narrowed.
+            hash.update("gone");
+            refuse("is gone; put it back, or write a new one that says what each key is trusted with".to_owned());
+            return Err(());
+        }
+        self.first_trust_file = there.is_ok() && !self.trust_file;
+        self.trust_file |= there.is_ok();
         let bytes = match read_bounded(&path, TRUST_FILE_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(fault) => {
@@ -151,22 +161,39 @@ impl TrustStore {
     }
 
     /// Puts the list of revocations in force: the one of the file if it may take the earlier one's place, else the earlier one.
-    fn revoke(&mut self, directory: Option<&Path>, in_force: Option<Arc<Revocations>>, now: Timestamp) {
-        let earlier = in_force.clone().unwrap_or_else(|| Arc::new(Revocations::none()));
-        let path = directory.map(|directory| directory.join(REVOCATIONS_FILE));
-        let Some(path) = path.filter(|path| path.symlink_metadata().is_ok()) else {
-            if earlier.version() > 0 {
-                let reason = format!("is gone; its {earlier} stays in force");
-                self.unusable.push((directory.unwrap_or(Path::new("")).join(REVOCATIONS_FILE), reason));
-            }
-            self.revocations = Some(earlier);
-            return;
+    fn revoke(&mut self, directory: Option<&Path>, remembered: &Remembered, now: Timestamp) {
+        let in_force = match remembered {
+            Remembered::List(list) => Some(list.clone()),
+            Remembered::Nothing | Remembered::Lost => None,
         };
+        let earlier = in_force.clone().unwrap_or_else(|| Arc::new(Revocations::none()));
+        let path = directory.unwrap_or(Path::new("")).join(REVOCATIONS_FILE);
+        // Only a file that certainly is not there counts as none; another error is one that cannot be believed.
+        let missing = path.symlink_metadata().is_err_and(|fault| fault.kind() == ErrorKind::NotFound);
+        if directory.is_none() || missing {
+            match remembered {
+                Remembered::Lost => {
+                    let reason = "is gone, and the record of the list in force is damaged, so that nobody knows who is \
+                                  revoked; put it back with its signature; no key is trusted until then";
+                    self.unusable.push((path, reason.to_owned()));
+                }
+                Remembered::List(list) if list.version() > 0 => {
+                    self.unusable.push((path, format!("is gone; its {list} stays in force")));
+                    self.revocations = in_force;
+                }
+                Remembered::List(_) | Remembered::Nothing => self.revocations = Some(earlier),
+            }
+            return;
+        }
         self.revocations = Some(earlier.clone());
         // A list takes trust away and gives none: where none is remembered, one by a key whose time is over is better than none.
         match self.candidate(&path, &earlier, in_force.as_ref().map(|_| now)) {
             Ok(None) => {}
             Ok(Some((list, bytes))) => {
+                if matches!(remembered, Remembered::Lost) {
+                    let reason = "the record of the list in force is damaged; this file is believed in its place";
+                    self.unusable.push((path, format!("{reason}: make sure that {list} is the latest")));
+                }
                 self.revocations = Some(Arc::new(list));
                 self.accepted = Some(Arc::new(bytes));
             }

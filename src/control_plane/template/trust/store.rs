@@ -38,6 +38,10 @@ pub struct TrustStore {
     pub(super) revocations: Option<Arc<Revocations>>,
     /// The file of the list in force, where this reading accepted it.
     pub(super) accepted: Option<Arc<Vec<u8>>>,
+    /// Whether there is a `trust.toml`, or ever was one.
+    pub(super) trust_file: bool,
+    /// Whether this reading found the first one.
+    pub(super) first_trust_file: bool,
 }
 
 /// A signature that holds.
@@ -155,9 +159,20 @@ impl TrustStore {
         self.accepted.as_ref()
     }
 
+    /// Whether there is a `trust.toml`, or ever was one.
+    pub(in crate::control_plane::template) fn trust_file(&self) -> bool {
+        self.trust_file
+    }
+
+    /// Whether this reading found the first `trust.toml`: that must be kept before anyone relies on it.
+    pub(in crate::control_plane::template) fn first_trust_file(&self) -> bool {
+        self.first_trust_file
+    }
+
     /// The same, once the list that it accepted is kept.
     pub(in crate::control_plane::template) fn kept(mut self) -> Self {
         self.accepted = None;
+        self.first_trust_file = false;
         self
     }
 
