@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::super::revoking::{self, Raised, Subject};
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::trust::memory::{Memory, Remembered};
@@ -391,7 +393,7 @@ fn a_pipe_among_the_keys_is_refused_at_once() {
     for file in ["pipe.pub.pem", "trust.toml", REVOCATIONS_FILE] {
         let ring = Keyring::new(&["ops"]);
         let pipe = ring.path().join(file);
-        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o644)).expect("a pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0).expect("a pipe");
         let trust = ring.load(None);
         let told = trust.unusable().iter().find(|(path, _)| *path == pipe).map(|(_, reason)| reason.as_str());
         assert!(told.is_some_and(|reason| reason.contains("not a regular file")), "{told:?}");
