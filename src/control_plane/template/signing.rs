@@ -193,7 +193,7 @@ pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Va
     let digest = document::resolved_digest(&resolved).map_err(|mistake| placed(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
     let template = wire::typed(&resolved, facts).map_err(placed)?;
-    let denials = policy.check(&resolved, None).err().unwrap_or_default();
+    let denials = policy.check(&resolved, &[]).err().unwrap_or_default();
     if !denials.is_empty() {
         return Err(invalid(denials.into_iter().map(|denial| Mistake::at("", denial.to_string())).collect()));
     }

@@ -294,7 +294,7 @@ impl Catalog {
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);
         let template = wire::typed(&resolved, Facts { digest, signer, published_at }).map_err(told)?;
-        let denials = rules.denials(&resolved, template.signer.as_ref());
+        let denials = rules.denials(&resolved, &lineage);
         if !denials.is_empty() {
             return Err(denials);
         }
