@@ -69,6 +69,11 @@ impl Good {
         self.lineage.iter().map(|link| &link.name).find(|name| **name != self.template.name)
     }
 
+    /// An environment that one of its files is of, other than this one.
+    pub(super) fn foreign(&self, here: Option<&Environment>) -> Option<&Environment> {
+        self.lineage.iter().filter_map(|link| link.environment.as_ref()).find(|environment| Some(*environment) != here)
+    }
+
     /// The environment whose file it was made from; none of the base.
     pub(super) fn environment(&self) -> Option<&Environment> {
         self.lineage.first().and_then(|link| link.environment.as_ref())

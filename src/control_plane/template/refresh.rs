@@ -189,7 +189,12 @@ impl Workshop {
             None => archive::revocations(&self.store)?,
         };
         let trust_file = before.trust_file() || archive::trust_file(&self.store)?;
-        Ok(TrustStore::load(&self.settings, Memory { revocations, trust_file }, now))
+        let trust = TrustStore::load(&self.settings, Memory { revocations, trust_file }, now);
+        match trust.interrupted().filter(|_| before.revocations().is_some()) {
+            // What the host lacks for a moment takes no key away; a first reading has nothing to fall back on.
+            Some(reason) => Err(Error::Interrupted(format!("read the keys: {reason}"))),
+            None => Ok(trust),
+        }
     }
 
     /// Asks the store about versions that the catalog does not know.
@@ -240,11 +245,27 @@ impl Workshop {
         let pin = standing.pin.map(|mark| {
             let content = unless_damaged(archive::content(&self.store, name, mark.digest));
             content.map(|content| {
-                let good = content.map(Arc::new).ok_or_else(|| format!("the content of {} is damaged", mark.version));
+                let good = content.ok_or_else(|| format!("the content of {} is damaged", mark.version));
+                let good = good.and_then(|good| self.at_home(&good).map(|()| Arc::new(good)));
                 Pin { mark: Some(mark), good }
             })
         });
         Ok(Past { current, floors: standing.floors, next: standing.next, pin: pin.transpose()? })
+    }
+
+    /// What was made for another environment serves in that one alone, whatever was in force before a restart.
+    fn at_home(&self, good: &Good) -> Result<(), String> {
+        let here = self.settings.environment.as_ref();
+        match good.foreign(here) {
+            None => Ok(()),
+            Some(other) => {
+                let here = here.map_or_else(|| "none".to_owned(), ToString::to_string);
+                let version = &good.template.version;
+                Err(format!(
+                    "{version} was made from a file of the environment {other}, and the one of the settings is {here}"
+                ))
+            }
+        }
     }
 
     /// Versions that were in force before a restart and whose files are refused now: the last good goes on serving, if keys
@@ -263,7 +284,7 @@ impl Workshop {
             }
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
             let Some(good) = unless_damaged(archive::content(&self.store, &name, digest))? else { continue };
-            match rules.recheck(&good) {
+            match self.at_home(&good).map_err(|reason| vec![reason]).and_then(|()| rules.recheck(&good)) {
                 Ok(until) => recalled.push(Good { until, ..good }),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),
             }

@@ -78,16 +78,19 @@ impl Keyring {
     }
 
     fn remembering(&self, memory: Memory) -> TrustStore {
-        let settings = settings::Templates {
+        TrustStore::load(&self.settings(false), memory, at(NOW))
+    }
+
+    fn settings(&self, source_audit: bool) -> settings::Templates {
+        settings::Templates {
             enable_signature_validation: true,
             trusted_keys_dir: Some(self.path().to_owned()),
             rsa_public_key_path: None,
             cache_ttl: std::time::Duration::from_secs(300),
             environment: None,
-            source_audit: false,
+            source_audit,
             rescan_every: std::time::Duration::from_secs(30),
-        };
-        TrustStore::load(&settings, memory, at(NOW))
+        }
     }
 
     /// What comes of a signature by a key under a template of this name, at a time.
@@ -399,4 +402,28 @@ fn a_pipe_among_the_keys_is_refused_at_once() {
         assert!(told.is_some_and(|reason| reason.contains("not a regular file")), "{told:?}");
         assert_eq!(ring.outcome(&trust, "ops", "a", NOW).is_ok(), file == "pipe.pub.pem", "{file}");
     }
+}
+
+/// Whoever may write among the keys decides who is trusted: the source audit looks there too.
+#[test]
+fn the_source_audit_refuses_keys_that_others_may_write() {
+    let ring = Keyring::new(&["ops", "other"]);
+    ring.trust_toml("[keys.ops]\n[keys.other]\n");
+    let both = || {
+        let trust = TrustStore::load(&ring.settings(true), Memory::default(), at(NOW));
+        ["ops", "other"].map(|key| ring.outcome(&trust, key, "a", NOW).is_ok())
+    };
+    assert_eq!(both(), [true, true]);
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("set");
+    };
+    mode(&ring.public("ops"), 0o666);
+    assert_eq!(both(), [false, true]);
+    mode(&ring.public("ops"), 0o644);
+    for path in [ring.path().join("trust.toml"), ring.path().to_owned()] {
+        mode(&path, 0o777);
+        assert_eq!(both(), [false, false], "{}", path.display());
+        mode(&path, 0o755);
+    }
+    assert_eq!(both(), [true, true]);
 }

@@ -13,6 +13,7 @@
 //! - I61: a revoked key never comes back: the list in force only grows, whatever becomes of its file.
 
 pub(super) mod fault;
+mod files;
 pub mod grants;
 pub mod keys;
 pub(super) mod memory;
