@@ -120,13 +120,13 @@ fn parse_and_validate(bencher: Bencher) {
 fn policy_check(bencher: Bencher) {
     let policy = Policy::shipped();
     let resolved: serde_json::Value = serde_json::from_str(&source(1)).expect("JSON");
-    bencher.bench(|| policy.check(black_box(&resolved), None));
+    bencher.bench(|| policy.check(black_box(&resolved), &[]));
 }
 
 #[divan::bench]
 fn first_policy_check(bencher: Bencher) {
     let resolved: serde_json::Value = serde_json::from_str(&source(1)).expect("JSON");
-    bencher.bench(|| Policy::shipped().check(black_box(&resolved), None));
+    bencher.bench(|| Policy::shipped().check(black_box(&resolved), &[]));
 }
 
 /// Reading both files included.

@@ -13,6 +13,7 @@ fn audited() -> Workshop {
     let workshop = Workshop::new("");
     workshop.edit_settings(|text| text.replace("[templates]", "[templates]\nsource_audit = true"));
     mode(&workshop.path("templates"), 0o755);
+    mode(&workshop.path("keys"), 0o755);
     workshop
 }
 

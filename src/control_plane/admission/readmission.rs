@@ -62,7 +62,7 @@ impl Admission {
             }
         }
         // What is no longer trusted or was withdrawn does not run again, also where its content is kept.
-        self.means.templates.get(&order.template)?;
+        self.means.templates.allowed(&order.template, &order.digest).await?;
         let restored = self.restore(Arc::clone(order)).await?;
         let template = Arc::clone(restored.template());
         let placement = Placement { template, worker: order.worker, experiment: order.experiment };

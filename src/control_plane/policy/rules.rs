@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::name::{Digest, KeyId, Tenant, User};
+use crate::domain::name::{Digest, Tenant, User};
 
 use super::denial::Denial;
 use super::engine::{Patience, Rules};
 use super::grants::{Data, Grants};
 use super::inspect::{self, PACKAGE};
+use super::made_from::MadeFrom;
 use super::source::{File, SHIPPED, Source};
 
 const SHIPPED_DENY: &str = "data.factory.template.deny";
@@ -155,19 +156,22 @@ impl Policy {
         self.closed.is_some()
     }
 
-    /// Checks a resolved template; `signer` is the key whose signature fits, with its algorithm.
+    /// Checks a resolved template, made from these files: its own first, then those that it inherits from. None are known where
+    /// a file is only looked at.
     ///
     /// # Errors
     /// Why it may not run, in a stable order. Rules that cannot be evaluated deny.
-    pub fn check(&self, resolved: &Value, signer: Option<(&KeyId, &str)>) -> Result<(), Vec<Denial>> {
+    pub fn check(&self, resolved: &Value, lineage: &[MadeFrom<'_>]) -> Result<(), Vec<Denial>> {
         if let Some(reasons) = &self.closed {
             let told = format!("no policy can be used, so that nothing may run: {}", reasons.join("; "));
             return Err(vec![Denial { rule: "closed".to_owned(), message: told }]);
         }
         let mut denials = self.ask_shipped(resolved);
         if let Some(operators) = self.operators.as_ref().filter(|operators| operators.denies) {
-            let signer = signer.map(|(key_id, algorithm)| json!({"key_id": key_id.as_str(), "algorithm": algorithm}));
-            let input = json!({"template": resolved, "signer": signer, "environment": self.environment});
+            let signer = lineage.first().and_then(|own| own.signer).map(|signer| signer.told());
+            let lineage: Vec<Value> = lineage.iter().map(MadeFrom::told).collect();
+            let environment = &self.environment;
+            let input = json!({"template": resolved, "signer": signer, "lineage": lineage, "environment": environment});
             let more = operators.rules.denials(DENY, &input);
             denials.extend(more.unwrap_or_else(|fault| vec![Denial::unanswered(fault)]));
         }
@@ -193,7 +197,7 @@ impl Policy {
     /// Why not. Rules that cannot be evaluated deny.
     pub fn check_use(&self, resolved: &Value, template: Digest, asker: &Asker) -> Result<(), Vec<Denial>> {
         if self.closed.is_some() {
-            return self.check(resolved, None);
+            return self.check(resolved, &[]);
         }
         let Some(operators) = self.operators.as_ref().filter(|operators| operators.denies_use) else { return Ok(()) };
         let input = json!({"template": resolved, "principal": told(asker), "environment": self.environment});
@@ -259,10 +263,14 @@ impl Policy {
     fn probe(&self) -> Result<(), Vec<String>> {
         let Some(operators) = &self.operators else { return Ok(()) };
         let mut mistakes = Vec::new();
-        for (template, signer, principal) in probes() {
+        for (template, (signer, lineage), principal) in probes() {
             let environment = &self.environment;
             for (rule, is_there, input) in [
-                (DENY, operators.denies, json!({"template": template, "signer": signer, "environment": environment})),
+                (
+                    DENY,
+                    operators.denies,
+                    json!({"template": template, "signer": signer, "lineage": lineage, "environment": environment}),
+                ),
                 (
                     DENY_USE,
                     operators.denies_use,
@@ -315,8 +323,8 @@ fn told(asker: &Asker) -> Value {
     })
 }
 
-/// Templates with their signers, and principals.
-fn probes() -> [(Value, Value, Value); 2] {
+/// Templates, their signers with the files that they were made from, and principals.
+fn probes() -> [(Value, (Value, Value), Value); 2] {
     let full = json!({
         "name": "probe", "version": "1.0.0", "extends": "base", "kind": "agent", "description": "a probe",
         "capabilities": ["probing"], "system_prompt": "Answer.",
@@ -329,13 +337,22 @@ fn probes() -> [(Value, Value, Value); 2] {
         "limits": {"depth": 3, "fan_out": 64, "budget_usd": "0.50"},
     });
     let few = json!({"name": "probe", "version": "1.0.0", "system_prompt": "Answer."});
+    let signer = json!({"key_id": "probe", "algorithm": "ed25519", "scheme": "factory-v1"});
+    let link = |name: &str, environment: Option<&str>| {
+        json!({"name": name, "version": "1.0.0", "environment": environment,
+            "key_id": "probe", "algorithm": "ed25519", "scheme": "factory-v1"})
+    };
     [
         (
             full,
-            json!({"key_id": "probe", "algorithm": "ed25519"}),
+            (signer, json!([link("probe", Some("production")), link("base", None)])),
             json!({"name": "probe", "role": "submitter", "tenant": "default", "user": "probe"}),
         ),
-        (few, Value::Null, json!({"name": "token:probe", "role": "task", "tenant": "default", "user": null})),
+        (
+            few,
+            (Value::Null, json!([])),
+            json!({"name": "token:probe", "role": "task", "tenant": "default", "user": null}),
+        ),
     ]
 }
 

@@ -255,6 +255,11 @@ impl State {
                 self.events.publish(event);
             }
             TrustNews::Keys { added, removed } => info!(?added, ?removed, "the keys of templates changed"),
+            TrustNews::Trust { changed } => {
+                let keys: Vec<String> = changed.iter().map(ToString::to_string).collect();
+                warn!(?keys, "keys of templates are trusted with something else than before");
+                self.events.publish(Event::new("template_keys_changed").with("keys", keys.join(" ")));
+            }
             TrustNews::Unusable { path, reason } => {
                 error!(path = %path.display(), reason, "a file among the keys of templates is not believed");
                 let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::control_plane::policy::Policy;
+use crate::control_plane::policy::{MadeFrom, Policy, SignedBy};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
@@ -84,10 +84,23 @@ pub(super) struct Link {
     pub(super) environment: Option<Environment>,
 }
 
+impl Link {
+    /// In the words of the policy.
+    fn told(&self) -> MadeFrom<'_> {
+        let signer = self.signature.as_ref().map(|signed| {
+            let Signer { key_id, algorithm, scheme } = &signed.signer;
+            SignedBy { key_id, algorithm: algorithm.as_str(), scheme: scheme.as_str() }
+        });
+        MadeFrom { name: &self.name, version: &self.version, environment: self.environment.as_ref(), signer }
+    }
+}
+
 /// By what a template is judged.
 pub(super) struct Rules<'a> {
     /// The trusted keys as they are now; none where signatures are not required.
     pub(super) trust: Option<Trust<'a>>,
+    /// Tells these keys from those before: a file that was verified by others proves nothing.
+    pub(super) key_epoch: u64,
     pub(super) policy: &'a Policy,
 }
 
@@ -97,6 +110,11 @@ impl Good {
         self.lineage.iter().map(|link| &link.name).find(|name| **name != self.template.name)
     }
 
+    /// An environment that one of its files is of, other than this one.
+    pub(super) fn foreign(&self, here: Option<&Environment>) -> Option<&Environment> {
+        self.lineage.iter().filter_map(|link| link.environment.as_ref()).find(|environment| Some(*environment) != here)
+    }
+
     /// The environment whose file it was made from; none of the base.
     pub(super) fn environment(&self) -> Option<&Environment> {
         self.lineage.first().and_then(|link| link.environment.as_ref())
@@ -104,10 +122,10 @@ impl Good {
 }
 
 impl Rules<'_> {
-    /// Why the policy denies a resolved template.
-    pub(super) fn denials(&self, resolved: &Value, signer: Option<&Signer>) -> Vec<String> {
-        let signer = signer.map(|signer| (&signer.key_id, signer.algorithm.as_str()));
-        let denials = self.policy.check(resolved, signer).err().unwrap_or_default();
+    /// Why the policy denies a resolved template that was made from these files.
+    pub(super) fn denials(&self, resolved: &Value, lineage: &[Link]) -> Vec<String> {
+        let lineage: Vec<MadeFrom<'_>> = lineage.iter().map(Link::told).collect();
+        let denials = self.policy.check(resolved, &lineage).err().unwrap_or_default();
         denials.iter().map(ToString::to_string).collect()
     }
 
@@ -116,7 +134,7 @@ impl Rules<'_> {
     pub(super) fn recheck(&self, good: &Good) -> Result<Option<Timestamp>, Vec<String>> {
         let until = self.trusted_until(&good.lineage)?;
         let resolved = good.resolved.value().map_err(|reason| vec![reason])?;
-        let denials = self.denials(&resolved, good.template.signer.as_ref());
+        let denials = self.denials(&resolved, &good.lineage);
         if denials.is_empty() { Ok(until) } else { Err(denials) }
     }
 

@@ -69,6 +69,20 @@ impl Templates {
         Ok(found.map(|published| published.resolved))
     }
 
+    /// A template as it was published with this digest, for a task that is to begin again with it: the template must still be
+    /// served, and the keys and the policy must allow this very content now.
+    ///
+    /// # Errors
+    /// They do not, it was never published so, or the store failed.
+    pub async fn allowed(&self, name: &TemplateName, digest: &Digest) -> Result<Arc<Template>, Error> {
+        let served = self.get(name)?;
+        if served.digest == *digest {
+            return Ok(served);
+        }
+        let judged = self.judged((&self.judges(), Timestamp::now()), name, digest).await?;
+        judged.map_err(|reasons| Error::Refused { name: name.clone(), reasons })
+    }
+
     /// A published content, if the keys and the policy allow it at an instant; else why not.
     ///
     /// # Errors
@@ -84,7 +98,8 @@ impl Templates {
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
             let Some(good) = archive::content(&store, &shelf, &wanted, content)? else { return Ok(None) };
-            let rules = Rules { trust: by.trust.as_deref().map(|trust| trust.at(at)), policy: &by.policy };
+            let trust = by.trust.as_deref().map(|trust| trust.at(at));
+            let rules = Rules { trust, key_epoch: 0, policy: &by.policy };
             if let Err(reasons) = rules.recheck(&good) {
                 return Ok(Some(Err(reasons)));
             }

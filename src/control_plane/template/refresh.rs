@@ -26,6 +26,7 @@ use super::source::reading::{Ask, Reading, Source};
 use super::source::scope::Scope;
 use super::state::{Catalog, Change, Decision, Doubt, News, decide};
 use super::trust::TrustStore;
+use super::trust::memory::{Memory, Remembered};
 use super::trust::news::{self, TrustNews};
 use super::version::{BASE_LAYER, Past, Pin, Standing};
 
@@ -49,6 +50,8 @@ pub(super) struct Workshop {
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) trust: Arc<TrustStore>,
+    /// Counts the changes of the keys, also those that time alone brought.
+    pub(super) key_epoch: u64,
     /// When the good versions were judged by those keys.
     pub(super) judged_at: Option<Timestamp>,
     /// The policy by which the good versions were judged.
@@ -120,6 +123,9 @@ async fn keep(workshop: &Workshop, written: Written) -> Result<Looked, Error> {
     if let Some(bytes) = looked.known.trust.accepted() {
         store.commit(archive::revocations_batch(bytes)).await?;
     }
+    if looked.known.trust.first_trust_file() {
+        store.commit(archive::trust_file_batch()).await?;
+    }
     // INVARIANT: a version is durable before anyone is served it.
     // INVARIANT I68: a dictionary is durable before anything that was compressed with it.
     if let Some(trained) = trained {
@@ -149,10 +155,12 @@ impl Workshop {
         };
         let turned = known.judged_at.is_some_and(|judged_at| trust.turned(judged_at, now));
         let keys_changed = turned || !trust.same_as(&known.trust);
+        let key_epoch = known.key_epoch.saturating_add(u64::from(keys_changed));
         let policy = self.policies.current();
         let required = self.settings.enable_signature_validation.then(|| trust.at(now));
-        let rules = Rules { trust: required, policy: &policy };
-        let mut reading = self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, now });
+        let rules = Rules { trust: required, key_epoch, policy: &policy };
+        let mut reading =
+            self.read(&known.catalog, Ask { scope, all_again: keys_changed, trust: required, key_epoch, now });
         let (went, settled) = self.went_meanwhile(known, &mut reading)?;
         // Another policy judges every good version anew; files that it would let in are judged in every look.
         let doubts_all = keys_changed || known.policy != Some(policy.digest());
@@ -185,7 +193,7 @@ impl Workshop {
         let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
-        let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()), settled };
+        let known = Known { catalog, trust, key_epoch, judged_at, policy: Some(policy.digest()), settled };
         let unsettled = reading.unsettled;
         let looked = Looked { known, changes, keys_changed, touched, unsettled, trust_news, answer };
         Ok(Written { looked, trained: packing.trained(), decided, batches, entry })
@@ -205,11 +213,17 @@ impl Workshop {
 
     /// Reads the keys. The list of revocations that was accepted last is the one that was in force before, or before a restart.
     fn load_keys(&self, before: &TrustStore, now: Timestamp) -> Result<TrustStore, Error> {
-        let in_force = match before.revocations() {
-            Some(list) => Some(list.clone()),
-            None => unless_damaged(archive::revocations(&self.store))?.map(Arc::new),
+        let revocations = match before.revocations() {
+            Some(list) => Remembered::List(list.clone()),
+            None => archive::revocations(&self.store)?,
         };
-        Ok(TrustStore::load(&self.settings, in_force, now))
+        let trust_file = before.trust_file() || archive::trust_file(&self.store)?;
+        let trust = TrustStore::load(&self.settings, Memory { revocations, trust_file }, now);
+        match trust.interrupted().filter(|_| before.revocations().is_some()) {
+            // What the host lacks for a moment takes no key away; a first reading has nothing to fall back on.
+            Some(reason) => Err(Error::Interrupted(format!("read the keys: {reason}"))),
+            None => Ok(trust),
+        }
     }
 
     /// Asks the store about versions that the catalog does not know.
@@ -264,11 +278,27 @@ impl Workshop {
         let pin = standing.pin.map(|mark| {
             let content = unless_damaged(archive::content(&self.store, &self.shelf, name, mark.digest));
             content.map(|content| {
-                let good = content.map(Arc::new).ok_or_else(|| format!("the content of {} is damaged", mark.version));
+                let good = content.ok_or_else(|| format!("the content of {} is damaged", mark.version));
+                let good = good.and_then(|good| self.at_home(&good).map(|()| Arc::new(good)));
                 Pin { mark: Some(mark), good }
             })
         });
         Ok(Past { current, floors: standing.floors, next: standing.next, pin: pin.transpose()? })
+    }
+
+    /// What was made for another environment serves in that one alone, whatever was in force before a restart.
+    fn at_home(&self, good: &Good) -> Result<(), String> {
+        let here = self.settings.environment.as_ref();
+        match good.foreign(here) {
+            None => Ok(()),
+            Some(other) => {
+                let here = here.map_or_else(|| "none".to_owned(), ToString::to_string);
+                let version = &good.template.version;
+                Err(format!(
+                    "{version} was made from a file of the environment {other}, and the one of the settings is {here}"
+                ))
+            }
+        }
     }
 
     /// Versions that were in force before a restart and whose files are refused now: the last good goes on serving, if keys
@@ -289,7 +319,7 @@ impl Workshop {
             let Some(good) = unless_damaged(archive::content(&self.store, &self.shelf, &name, digest))? else {
                 continue;
             };
-            match rules.recheck(&good) {
+            match self.at_home(&good).map_err(|reason| vec![reason]).and_then(|()| rules.recheck(&good)) {
                 Ok(until) => recalled.push(Good { until, ..good }),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),
             }
@@ -318,9 +348,7 @@ fn name_owners(changes: &mut [Change]) {
 /// publication writes it anew.
 pub(super) fn unless_damaged<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(
-            fault @ (Error::Stored { .. } | Error::StoredRevocations(_) | Error::Store(store::Error::Damaged { .. })),
-        ) => {
+        Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
             error!(%fault, "a template's history has a damaged record");
             Ok(None)
         }

@@ -1,10 +1,12 @@
 //! Signing, verifying and validating single files, without a daemon and without settings.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
 use crate::control_plane::policy::Policy;
@@ -202,7 +204,7 @@ pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Va
     let (digest, _) = document::resolved_form(&resolved).map_err(|mistake| placed(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
     let template = wire::typed(&resolved, facts).map_err(placed)?;
-    let denials = policy.check(&resolved, None).err().unwrap_or_default();
+    let denials = policy.check(&resolved, &[]).err().unwrap_or_default();
     if !denials.is_empty() {
         return Err(invalid(denials.into_iter().map(|denial| Mistake::at("", denial.to_string())).collect()));
     }
@@ -347,11 +349,19 @@ fn read_template(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Reads a file up to one byte more than the limit, so that whoever parses it sees that it is too large.
 pub(super) fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
-    let told = |fault: std::io::Error| file("read", path, &fault);
-    let opened = std::fs::File::open(path).map_err(told)?;
+    read_regular(path, bytes_max).map_err(|fault| file("read", path, &fault))
+}
+
+/// The same, with the system's own error. A pipe or a device is refused, and nobody waits for its other end.
+pub(super) fn read_regular(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !opened.metadata()?.is_file() {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+    }
     let mut bytes = Vec::new();
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    let _read = opened.take(limit).read_to_end(&mut bytes).map_err(told)?;
+    let _read = opened.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -259,7 +259,16 @@ impl Catalog {
         if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.lineage == lineage) {
             return Verdict::Publish(pending.clone());
         }
-        match self.build(made_of, parent.map(Arc::as_ref), lineage, rules, now) {
+        let until = if seen.key_epoch == rules.key_epoch {
+            earlier(made_of.until(), parent.and_then(|parent| parent.until))
+        } else {
+            // INVARIANT: what other keys verified, and could not be read since, is verified again before it is published.
+            match rules.trusted_until(&lineage) {
+                Ok(until) => until,
+                Err(reasons) => return Verdict::Refuse(reasons, None),
+            }
+        };
+        match self.build(made_of, parent.map(Arc::as_ref), (lineage, until), rules, now) {
             Ok(good) => Verdict::Publish(Arc::new(good)),
             Err(reasons) => Verdict::Refuse(reasons, None),
         }
@@ -269,7 +278,7 @@ impl Catalog {
         &self,
         made_of: MadeOf<'_>,
         parent: Option<&Good>,
-        lineage: Vec<Link>,
+        (lineage, until): (Vec<Link>, Option<Timestamp>),
         rules: &Rules<'_>,
         now: Timestamp,
     ) -> Result<Good, Vec<String>> {
@@ -294,11 +303,10 @@ impl Catalog {
         let published_at =
             published.filter(|earlier| earlier.resolved == digest).map_or(now, |earlier| earlier.published_at);
         let template = wire::typed(&resolved, Facts { digest, signer, published_at }).map_err(told)?;
-        let denials = rules.denials(&resolved, template.signer.as_ref());
+        let denials = rules.denials(&resolved, &lineage);
         if !denials.is_empty() {
             return Err(denials);
         }
-        let until = earlier(made_of.until(), parent.and_then(|parent| parent.until));
         Ok(Good::new(&template, Packed::plain(&canonical), lineage, until))
     }
 
@@ -308,7 +316,16 @@ impl Catalog {
         let (name, version) = (document.name(), document.version());
         let Some(past) = self.past.get(name) else { return Ok(()) };
         let in_force = published.is_some_and(|earlier| past.current == Some(earlier.resolved));
-        match past.above(version::layer(made_of.environment), version).filter(|_| !in_force) {
+        let layer = version::layer(made_of.environment);
+        // INVARIANT: an old file is no newer in another place. What was never published may begin lower there.
+        if let Some(floor) = past.above_elsewhere(layer, version).filter(|_| published.is_some() && !in_force) {
+            let message = format!(
+                "{version} was published before from another directory, where {floor} followed it; a signature does not say \
+                 where a file may lie, so that the number must be raised here too"
+            );
+            return Err(Mistake::at("/version", message));
+        }
+        match past.above(layer, version).filter(|_| !in_force) {
             None => Ok(()),
             Some(floor) => Err(Mistake::at(
                 "/version",

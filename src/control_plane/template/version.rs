@@ -187,6 +187,13 @@ impl Past {
         self.floors.get(layer).filter(|floor| precedence(floor, version) == Ordering::Greater)
     }
 
+    /// The highest version of the other layers, where `version` is lower and nothing was ever published from its own.
+    pub(super) fn above_elsewhere(&self, layer: &str, version: &Version) -> Option<&Version> {
+        let elsewhere = self.floors.values().filter(|_| !self.floors.contains_key(layer));
+        let highest = elsewhere.max_by(|one, other| precedence(one, other));
+        highest.filter(|floor| precedence(floor, version) == Ordering::Greater)
+    }
+
     pub(super) fn standing(&self) -> Standing {
         Standing { floors: self.floors.clone(), next: self.next, pin: self.rolled_back().cloned() }
     }

@@ -80,7 +80,7 @@ impl Started {
     }
 
     fn denies(&self, name: &str) -> bool {
-        self.policies.current().check(&json!({"name": name}), None).is_err()
+        self.policies.current().check(&json!({"name": name}), &[]).is_err()
     }
 
     async fn stop(self) {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::control_plane::policy::{Asker, File, Policy, Source};
-use crate::domain::name::{Digest, KeyId, Tenant};
+use crate::control_plane::policy::{Asker, File, MadeFrom, Policy, SignedBy, Source};
+use crate::domain::name::{Digest, KeyId, TemplateName, Tenant, Version};
 
 fn load(files: &[(&str, &str)]) -> Result<Policy, Vec<String>> {
     let file = |(name, text): &(&str, &str)| File { name: (*name).to_owned(), text: (*text).to_owned() };
@@ -17,7 +17,7 @@ fn module(body: &str) -> Result<Policy, Vec<String>> {
 const DENY: &str = r#"deny contains {"rule": "no_secrets", "message": "x"} if { input.template.name == "secret" }"#;
 
 fn denied(policy: &Policy, template: &Value) -> Vec<String> {
-    policy.check(template, None).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    policy.check(template, &[]).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 // INVARIANT I29: whatever goes wrong denies.
@@ -120,6 +120,40 @@ fn operators_cannot_weaken_the_shipped_rules_but_by_grants() {
     );
 }
 
+/// A file of a template, and who signed it.
+struct Signed(TemplateName, Version, KeyId);
+
+fn by(name: &str, key: &KeyId) -> Signed {
+    Signed(name.parse().expect("a name"), "1.0.0".parse().expect("a version"), key.clone())
+}
+
+impl Signed {
+    fn link(&self) -> MadeFrom<'_> {
+        let Self(name, version, key_id) = self;
+        let signer = Some(SignedBy { key_id, algorithm: "ed25519", scheme: "factory-v1" });
+        MadeFrom { name, version, environment: None, signer }
+    }
+}
+
+#[test]
+fn rules_see_who_signed_each_file_that_a_template_was_made_from() {
+    let policy = module(
+        r#"deny contains {"rule": "signer", "message": link.name} if {
+	some link in input.lineage
+	not link.key_id == "ops"
+}
+deny contains {"rule": "form", "message": "v1 only"} if not input.signer.scheme == "factory-v1""#,
+    )
+    .expect("good");
+    let (ops, eve): (KeyId, KeyId) = ("ops".parse().expect("id"), "eve".parse().expect("id"));
+    let (own, parent, stranger) = (by("a", &ops), by("base", &ops), by("base", &eve));
+    assert_eq!(policy.check(&json!({}), &[own.link(), parent.link()]), Ok(()));
+    let denials = policy.check(&json!({}), &[own.link(), stranger.link()]).expect_err("denied");
+    assert_eq!(denials.iter().map(|it| it.message.as_str()).collect::<Vec<_>>(), ["base"]);
+    let unsigned = MadeFrom { signer: None, ..own.link() };
+    assert_eq!(policy.check(&json!({}), &[unsigned]).expect_err("denied").len(), 2);
+}
+
 #[test]
 fn signer_environment_and_data_are_known_to_the_rules() {
     let text = r#"package operator.template
@@ -130,8 +164,8 @@ deny contains {"rule": "signer", "message": "only ops signs"} if {
 }"#;
     let policy = load(&[("a.rego", text), ("data.json", r#"{"signers": ["ops"]}"#)]).expect("good");
     let (ops, eve): (KeyId, KeyId) = ("ops".parse().expect("id"), "eve".parse().expect("id"));
-    assert!(policy.check(&json!({}), Some((&ops, "ed25519"))).is_ok());
-    assert!(policy.check(&json!({}), Some((&eve, "ed25519"))).is_err());
+    assert!(policy.check(&json!({}), &[by("a", &ops).link()]).is_ok());
+    assert!(policy.check(&json!({}), &[by("a", &eve).link()]).is_err());
     assert_ne!(policy.digest(), Policy::shipped().digest());
 }
 
@@ -176,7 +210,7 @@ fn checks_from_several_threads_agree() {
         for _ in 0..4 {
             let _thread = scope.spawn(|| {
                 for n in 0..50 {
-                    assert!(policy.check(&json!({"name": format!("a{n}"), "tools": ["plain"]}), None).is_ok());
+                    assert!(policy.check(&json!({"name": format!("a{n}"), "tools": ["plain"]}), &[]).is_ok());
                     assert_eq!(denied(&policy, &json!({"name": "secret"})).len(), 1);
                 }
             });

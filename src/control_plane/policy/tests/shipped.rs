@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::control_plane::policy::Policy;
 
 fn denied(template: Value) -> Vec<String> {
-    let denials = Policy::shipped().check(&template, None).err().unwrap_or_default();
+    let denials = Policy::shipped().check(&template, &[]).err().unwrap_or_default();
     denials.iter().map(ToString::to_string).collect()
 }
 

@@ -9,8 +9,12 @@ pub(super) mod shelf;
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
+use tracing::error;
+
 use crate::domain::name::{Digest, TemplateName, Version};
-use crate::store::{Batch, Direction, Keyspace, Record, Store};
+use crate::store::{self, Batch, Direction, Keyspace, Record, Store};
 
 use crate::control_plane::template::error::Error;
 use crate::control_plane::template::good::Good;
@@ -18,7 +22,7 @@ use crate::control_plane::template::good::Good;
 use crate::control_plane::template::orders::Target;
 use crate::control_plane::template::source::layers::TEMPLATES_MAX;
 use crate::control_plane::template::state::Change;
-use crate::control_plane::template::trust::revocations::Revocations;
+use crate::control_plane::template::trust::memory::Remembered;
 use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
 
 use dictionary::Pressing;
@@ -109,10 +113,36 @@ pub(in crate::control_plane::template) fn versions(
     Ok(versions)
 }
 
-/// The list of revocations that was accepted last, if there ever was one. Blocks.
-pub(in crate::control_plane::template) fn revocations(store: &Store) -> Result<Option<Revocations>, Error> {
-    let Some(found) = store.get(Keyspace::Template, record::REVOCATIONS_KEY)? else { return Ok(None) };
-    record::read_revocations(&found).map(Some).map_err(Error::StoredRevocations)
+/// The list of revocations that was accepted last, if there ever was one. A damaged record is told, and is no missing one.
+/// Blocks.
+pub(in crate::control_plane::template) fn revocations(store: &Store) -> Result<Remembered, Error> {
+    let read = match store.get(Keyspace::Template, record::REVOCATIONS_KEY) {
+        Ok(None) => return Ok(Remembered::Nothing),
+        Ok(Some(found)) => record::read_revocations(&found).map_err(Error::StoredRevocations),
+        Err(fault @ store::Error::Damaged { .. }) => Err(fault.into()),
+        Err(fault) => return Err(fault.into()),
+    };
+    Ok(match read {
+        Ok(list) => Remembered::List(Arc::new(list)),
+        Err(fault) => {
+            error!(%fault, "the record of the list of revocations is damaged");
+            Remembered::Lost
+        }
+    })
+}
+
+/// Whether there ever was a `trust.toml`; a damaged record says so too. Blocks.
+pub(in crate::control_plane::template) fn trust_file(store: &Store) -> Result<bool, Error> {
+    match store.get(Keyspace::Template, record::TRUST_FILE_KEY) {
+        Ok(found) => Ok(found.is_some()),
+        Err(store::Error::Damaged { .. }) => Ok(true),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// What keeps that there was a `trust.toml`.
+pub(in crate::control_plane::template) fn trust_file_batch() -> Batch {
+    Batch::new().put(Keyspace::Template, record::TRUST_FILE_KEY.to_vec(), record::trust_file_record())
 }
 
 /// What keeps a list of revocations.

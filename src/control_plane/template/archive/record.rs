@@ -37,6 +37,9 @@ const KIND_DICTIONARY: u8 = 6;
 const KIND_REVOCATIONS: u8 = 64;
 /// The key of the list of revocations.
 pub(in crate::control_plane::template) const REVOCATIONS_KEY: &[u8] = b"keys/revoked";
+const KIND_TRUST_FILE: u8 = 65;
+/// The key of the note that there was a `trust.toml`.
+pub(in crate::control_plane::template) const TRUST_FILE_KEY: &[u8] = b"keys/trust";
 /// The first encoding of every kind.
 const ENCODING: u8 = 1;
 /// What the keys of dictionaries begin with.
@@ -237,6 +240,11 @@ pub(in crate::control_plane::template) fn read_current(record: &Record) -> Resul
 
 pub(in crate::control_plane::template) fn revocations_record(bytes: &[u8]) -> Record {
     Record { kind: KIND_REVOCATIONS, version: ENCODING, body: bytes.to_vec() }
+}
+
+/// That there was a `trust.toml`: the record says so by being there.
+pub(in crate::control_plane::template) fn trust_file_record() -> Record {
+    Record { kind: KIND_TRUST_FILE, version: ENCODING, body: Vec::new() }
 }
 
 pub(in crate::control_plane::template) fn read_revocations(record: &Record) -> Result<Revocations, String> {

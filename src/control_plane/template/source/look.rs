@@ -68,6 +68,8 @@ pub(in crate::control_plane::template) struct Seen {
     pub(in crate::control_plane::template) environment: Option<Environment>,
     /// The base file of the same name, where this one inherits from it.
     pub(in crate::control_plane::template) beneath: Option<Beneath>,
+    /// By which keys it was verified.
+    pub(in crate::control_plane::template) key_epoch: u64,
 }
 
 /// The base file that an environment's file of the same name inherits from.
@@ -116,7 +118,10 @@ pub(in crate::control_plane::template) struct Refusal {
 /// Looks at one file; without `trust`, signatures are not required and not read.
 pub(in crate::control_plane::template) fn look(name: &TemplateName, bytes: &Bytes, trust: Option<Trust<'_>>) -> Seen {
     let (fingerprint, owner) = (bytes.fingerprint(), bytes.owner);
-    let seen = |version, outcome| Seen { fingerprint, version, outcome, owner, environment: None, beneath: None };
+    let seen = |version, outcome| {
+        let (environment, beneath, key_epoch) = (None, None, 0);
+        Seen { fingerprint, version, outcome, owner, environment, beneath, key_epoch }
+    };
     let refused = |version, refusal| seen(version, Err(refusal));
     let content = match &bytes.document {
         Ok(content) => content,

@@ -1,10 +1,10 @@
 //! The directories of templates: opened and audited, read layer by layer, watched and swept, and looked at file by file.
 
-mod audit;
+pub(super) mod audit;
 mod descent;
 pub(super) mod layers;
 pub(super) mod look;
-mod opened;
+pub(super) mod opened;
 pub(super) mod reading;
 pub(super) mod scope;
 pub(super) mod watch;

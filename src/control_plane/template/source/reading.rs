@@ -65,6 +65,8 @@ pub(in crate::control_plane::template) struct Ask<'a> {
     /// The keys are others: every file is read and verified again.
     pub(in crate::control_plane::template) all_again: bool,
     pub(in crate::control_plane::template) trust: Option<Trust<'a>>,
+    /// Tells these keys from those before.
+    pub(in crate::control_plane::template) key_epoch: u64,
     pub(in crate::control_plane::template) now: Timestamp,
 }
 
@@ -365,8 +367,10 @@ struct OneByOne<'a> {
 
 impl OneByOne<'_> {
     fn find(&self, name: &TemplateName, known: Option<&Seen>) -> Found {
-        let Ask { scope, all_again, trust, now } = self.ask;
-        let again = all_again || scope.doubted.contains(name);
+        let Ask { scope, all_again, trust, key_epoch, now } = self.ask;
+        // What could not be read when the keys changed is verified by them as soon as it can be.
+        let by_others = known.is_some_and(|known| known.key_epoch != key_epoch);
+        let again = all_again || by_others || scope.doubted.contains(name);
         if self.opened.overlay_missing().is_some() && known.is_some_and(|seen| seen.environment.is_some()) {
             // The environment's directory is away: what serves from it goes on, as where the base directory is.
             return Found::Same;
@@ -389,7 +393,8 @@ impl OneByOne<'_> {
         let fingerprint = fingerprint(&files);
         let stamps = whole(&files).then(|| Box::new(files.stamps));
         let same = known.is_some_and(|seen| seen.fingerprint == fingerprint);
-        let seen = (again || !same).then(|| Arc::new(Seen { fingerprint, ..seen(name, &files, trust) }));
+        let key_epoch = self.ask.key_epoch;
+        let seen = (again || !same).then(|| Arc::new(Seen { fingerprint, key_epoch, ..seen(name, &files, trust) }));
         Found::Read { stamps, seen }
     }
 }

@@ -101,7 +101,7 @@ impl Desk {
             }
         }
         self.clock += 1;
-        let rules = Rules { trust: None, policy: &self.policy };
+        let rules = Rules { trust: None, key_epoch: 0, policy: &self.policy };
         let Decision { catalog, changes, .. } = decide(&self.catalog, news, &rules, Timestamp::from_micros(self.clock));
         self.catalog = catalog;
         changes.iter().for_each(|change| self.stored.write(change));

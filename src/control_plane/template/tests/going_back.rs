@@ -184,3 +184,62 @@ async fn of_decisions_at_the_same_moment_one_is_the_last_and_all_are_in_the_log(
     }
     running.stop().await;
 }
+
+/// INVARIANT: an old file is no newer in another place; a signature does not say where a file may lie.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_signed_file_is_refused_in_the_environment_s_directory_too() {
+    let mut rig = Rig::new();
+    rig.settings.environment = Some("production".parse().expect("an environment"));
+    let over = rig.templates_dir().join("production");
+    std::fs::create_dir(&over).expect("created");
+    let running = twice(&rig).await;
+    running.stop().await;
+    let place = |version: &str| {
+        let path = super::rig::write(&over.join("a.json"), &template("a", version).to_string());
+        super::super::signing::sign_file(&path, &rig.keys.private).expect("signed");
+    };
+    place("1.0.0");
+    let mut running = rig.start().await;
+    let listing = running.templates.listing(&name("a")).expect("listed");
+    assert_eq!(running.version("a"), "1.1.0");
+    assert!(listing.reasons[0].contains("published before from another directory"), "{:?}", listing.reasons);
+    // A number that was never published may begin lower.
+    place("0.9.0");
+    running.until("a", |it| it.reasons.is_empty() && it.status == Status::Published).await;
+    assert_eq!(running.version("a"), "0.9.0");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_for_another_environment_is_neither_recalled_nor_served_because_somebody_went_back() {
+    let mut rig = Rig::new();
+    let places = ["staging", "production"].map(|environment| {
+        let over = rig.templates_dir().join(environment);
+        std::fs::create_dir(&over).expect("created");
+        over
+    });
+    rig.settings.environment = Some("staging".parse().expect("an environment"));
+    for template_name in ["a", "b"] {
+        let path = places[0].join(format!("{template_name}.json"));
+        let path = super::rig::write(&path, &template(template_name, "1.0.0").to_string());
+        super::super::signing::sign_file(&path, &rig.keys.private).expect("signed");
+        // Without a signature: what was in force goes on, where it may.
+        super::rig::write(
+            &places[1].join(format!("{template_name}.json")),
+            &template(template_name, "1.1.0").to_string(),
+        );
+    }
+    let running = rig.start().await;
+    running.templates.roll_back(&name("b"), version("1.0.0"), entry()).await.expect("rolled back");
+    running.stop().await;
+
+    rig.settings.environment = Some("production".parse().expect("an environment"));
+    let running = rig.start().await;
+    for template_name in ["a", "b"] {
+        let refused = running.templates.get(&name(template_name)).expect_err("not served");
+        assert_eq!(refused.code(), "template_refused", "{template_name}");
+    }
+    let reasons = running.templates.listing(&name("b")).expect("listed").reasons;
+    assert!(reasons.iter().any(|reason| reason.contains("the environment staging")), "{reasons:?}");
+    running.stop().await;
+}

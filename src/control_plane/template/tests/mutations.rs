@@ -90,7 +90,7 @@ impl Court {
         let bytes = Bytes { document: Ok(document.to_vec()), signature: Ok(Some(signature.to_vec())), owner: None };
         let seen = look(&name, &bytes, Some(self.trust.at(at(NOW))));
         let news = News { seen: [(name.clone(), Arc::new(seen))].into(), ..News::default() };
-        let rules = Rules { trust: Some(self.trust.at(at(NOW))), policy: &self.policy };
+        let rules = Rules { trust: Some(self.trust.at(at(NOW))), key_epoch: 0, policy: &self.policy };
         let Decision { catalog, changes, .. } = decide(&Catalog::default(), news, &rules, at(NOW));
         let good = catalog.entries.get(&name).and_then(|entry| entry.good.clone());
         let published = changes.iter().any(|change| matches!(change, Change::Published { .. }));
@@ -414,7 +414,7 @@ fn an_old_version_is_not_replayed() {
         let seen = look(&name("a"), bytes, Some(trust.at(at(NOW))));
         assert!(seen.outcome.is_ok(), "its signature is good");
         let news = News { seen: [(name("a"), Arc::new(seen))].into(), ..News::default() };
-        let rules = Rules { trust: Some(trust.at(at(NOW))), policy: &policy };
+        let rules = Rules { trust: Some(trust.at(at(NOW))), key_epoch: 0, policy: &policy };
         catalog = decide(&catalog, news, &rules, at(NOW)).catalog;
         let entry = catalog.entries.get(&name("a")).expect("an entry");
         let served = entry.good.as_ref().expect("served").template.version.to_string();

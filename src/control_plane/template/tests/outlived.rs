@@ -99,7 +99,8 @@ impl Eyes {
         let now = Timestamp::from_micros(Timestamp::now().micros() + seconds_later * 1_000_000);
         let known = self.known.clone();
         let seen = |name: &TemplateName| known.get(name).map(Arc::as_ref);
-        let reading = self.source.read(Ask { scope, all_again: false, trust: None, now }, &seen, known.keys());
+        let reading =
+            self.source.read(Ask { scope, all_again: false, trust: None, key_epoch: 0, now }, &seen, known.keys());
         self.known.extend(reading.seen.clone());
         reading
     }

@@ -8,6 +8,7 @@ use super::super::format::document;
 use super::super::signing::{sign_file, verify_file};
 use super::super::trust::keys::{self, KeyPaths};
 use super::super::trust::python;
+use super::super::trust::signature::Signed;
 use super::super::{Algorithm, Digests, Envelope, Error, Fault, TrustStore, canonical_digest};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{KeyId, TemplateName};
@@ -255,4 +256,30 @@ fn a_changed_byte_never_verifies() {
         let forged = Envelope::V1 { key_id: key_id.clone(), algorithm: *algorithm, signature: forged };
         assert!(!holds(&forged, digest), "byte {at}");
     }
+}
+
+/// A signature of the predecessor names no key: when its key gets a second name that comes earlier, it is the same key's still.
+#[test]
+fn a_second_name_of_its_key_does_not_stop_what_was_signed_in_the_legacy_form() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let put = |name: &str| std::fs::write(directory.path().join(name), fixture("python-rsa2048.pub.pem")).expect("put");
+    let grants = ["m", "a"].map(|key| format!("[keys.{key}]\nschemes = [\"legacy\"]\n")).concat();
+    std::fs::write(directory.path().join("trust.toml"), grants).expect("written");
+    put("m.pub.pem");
+    let bytes = fixture("signed.json");
+    let own = canonical_digest(&bytes).expect("canonical");
+    let digests = Digests { own, legacy: document::legacy_digest(&bytes).ok() };
+    let envelope = Envelope::parse(&fixture("signed.python-rsa2048.legacy.sig")).expect("an envelope");
+    let Envelope::Legacy { signature } = envelope.clone() else { panic!("the legacy form") };
+    let read = || TrustStore::read(Some(directory.path()), None);
+    let now = Timestamp::now();
+    let signer = read().verify(&name(), &envelope, &digests, now).expect("trusted").signer;
+    assert_eq!(signer.key_id, id("m"));
+    let signed = Signed { signer: signer.clone(), signature, legacy: digests.legacy };
+    put("a.pub.pem");
+    assert_eq!(read().verify(&name(), &envelope, &digests, now).expect("trusted").signer.key_id, id("a"));
+    assert_eq!(read().at(now).again(&name(), &signed, own).map(|trusted| trusted.signer), Ok(signer));
+    // Another key's it does not become.
+    std::fs::remove_file(directory.path().join("m.pub.pem")).expect("removed");
+    assert_eq!(read().at(now).again(&name(), &signed, own), Err(Fault::UnknownKey(id("m"))));
 }

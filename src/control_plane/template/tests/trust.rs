@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::super::revoking::{self, Raised, Subject};
 use super::super::trust::keys::{self, KeyPaths};
+use super::super::trust::memory::{Memory, Remembered};
+use super::super::trust::news::TrustNews;
 use super::super::trust::revocations::{REVOCATIONS_FILE, Revocations};
 use super::super::{
     Algorithm, Digests, Envelope, Error, Fault, KeyStatus, Scheme, TrustStore, canonical_digest, signing,
@@ -70,17 +74,24 @@ impl Keyring {
 
     /// Reads the keys as a daemon does that remembers a list.
     pub(super) fn load(&self, in_force: Option<Arc<Revocations>>) -> TrustStore {
-        let settings = settings::Templates {
+        self.remembering(Memory::of(in_force))
+    }
+
+    fn remembering(&self, memory: Memory) -> TrustStore {
+        TrustStore::load(&self.settings(false), memory, at(NOW))
+    }
+
+    fn settings(&self, source_audit: bool) -> settings::Templates {
+        settings::Templates {
             enable_signature_validation: true,
             trusted_keys_dir: Some(self.path().to_owned()),
             rsa_public_key_path: None,
             cache_ttl: std::time::Duration::from_secs(300),
             cache_entries: 100,
             environment: None,
-            source_audit: false,
+            source_audit,
             rescan_every: std::time::Duration::from_secs(30),
-        };
-        TrustStore::load(&settings, in_force, at(NOW))
+        }
     }
 
     /// What comes of a signature by a key under a template of this name, at a time.
@@ -342,4 +353,78 @@ fn a_private_key_among_the_trusted_ones_is_refused() {
     assert_eq!(trust.keys().count(), 1);
     let [(path, reason)] = trust.unusable() else { panic!("one file: {:?}", trust.unusable()) };
     assert!(path.ends_with("mislaid.pub.pem") && reason.contains("private key"), "{reason}");
+}
+
+/// INVARIANT I60: whoever takes `trust.toml` away does not widen what it narrowed.
+#[test]
+fn a_trust_file_that_is_gone_or_cannot_be_looked_at_trusts_nobody() {
+    let ring = Keyring::new(&["ops"]);
+    let first = ring.load(None);
+    assert!(!first.trust_file() && !first.first_trust_file());
+    ring.trust_toml("[keys.ops]\n");
+    let found = ring.load(None);
+    assert!(found.trust_file() && found.first_trust_file() && !found.clone().kept().first_trust_file());
+    std::fs::remove_file(ring.path().join("trust.toml")).expect("removed");
+    let gone = ring.remembering(Memory { trust_file: true, ..Memory::default() });
+    assert_eq!(ring.outcome(&gone, "ops", "a", NOW), Err("not_listed"));
+    assert!(gone.unusable()[0].1.contains("is gone; put it back"), "{:?}", gone.unusable());
+    assert!(gone.trust_file() && !gone.first_trust_file() && !gone.same_as(&found));
+    let news = super::super::trust::news::between(&found, &gone);
+    assert!(news.iter().any(|it| matches!(it, TrustNews::Trust { changed } if *changed == [id("ops")])), "{news:?}");
+    // A name that leads through what is no directory is another error than "there is none".
+    let odd = TrustStore::read_at(Some(&ring.public("ops")), Some(&ring.public("ops")), at(NOW));
+    assert_eq!(ring.outcome(&odd, "ops", "a", NOW), Err("not_listed"));
+}
+
+/// INVARIANT I61: who cannot know whom the list in force revokes trusts nobody.
+#[test]
+fn a_damaged_record_of_the_list_trusts_nobody_without_a_list_that_can_be_believed() {
+    let ring = Keyring::new(&["admin", "ops"]);
+    let lost = || ring.remembering(Memory { revocations: Remembered::Lost, trust_file: false });
+    assert_eq!(ring.outcome(&lost(), "ops", "a", NOW), Err("not_listed"));
+    assert!(lost().unusable()[0].1.contains("damaged"), "{:?}", lost().unusable());
+    ring.revoke("ops", "admin").expect("revoked");
+    assert_eq!(ring.outcome(&lost(), "ops", "a", NOW), Err("revoked"));
+    assert_eq!(ring.outcome(&lost(), "admin", "a", NOW), Ok(None));
+    assert!(lost().accepted().is_some() && lost().unusable()[0].1.contains("version 1"), "{:?}", lost().unusable());
+    std::fs::write(ring.path().join(REVOCATIONS_FILE), "{").expect("written");
+    assert_eq!(ring.outcome(&lost(), "admin", "a", NOW), Err("not_listed"));
+}
+
+/// A pipe among the keys is no key, and nobody waits for its other end.
+#[test]
+fn a_pipe_among_the_keys_is_refused_at_once() {
+    for file in ["pipe.pub.pem", "trust.toml", REVOCATIONS_FILE] {
+        let ring = Keyring::new(&["ops"]);
+        let pipe = ring.path().join(file);
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0).expect("a pipe");
+        let trust = ring.load(None);
+        let told = trust.unusable().iter().find(|(path, _)| *path == pipe).map(|(_, reason)| reason.as_str());
+        assert!(told.is_some_and(|reason| reason.contains("not a regular file")), "{told:?}");
+        assert_eq!(ring.outcome(&trust, "ops", "a", NOW).is_ok(), file == "pipe.pub.pem", "{file}");
+    }
+}
+
+/// Whoever may write among the keys decides who is trusted: the source audit looks there too.
+#[test]
+fn the_source_audit_refuses_keys_that_others_may_write() {
+    let ring = Keyring::new(&["ops", "other"]);
+    ring.trust_toml("[keys.ops]\n[keys.other]\n");
+    let both = || {
+        let trust = TrustStore::load(&ring.settings(true), Memory::default(), at(NOW));
+        ["ops", "other"].map(|key| ring.outcome(&trust, key, "a", NOW).is_ok())
+    };
+    assert_eq!(both(), [true, true]);
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("set");
+    };
+    mode(&ring.public("ops"), 0o666);
+    assert_eq!(both(), [false, true]);
+    mode(&ring.public("ops"), 0o644);
+    for path in [ring.path().join("trust.toml"), ring.path().to_owned()] {
+        mode(&path, 0o777);
+        assert_eq!(both(), [false, false], "{}", path.display());
+        mode(&path, 0o755);
+    }
+    assert_eq!(both(), [true, true]);
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::refresh::refresh;
+use super::super::archive::record;
+use super::super::refresh::{Known, refresh};
 use super::super::revoking::{self, Subject};
+use super::super::signing::sign_file;
 use super::super::snapshot::Snapshot;
 use super::super::source::scope::Scope;
 use super::super::trust::keys;
@@ -14,6 +16,7 @@ use super::super::trust::revocations::REVOCATIONS_FILE;
 use super::super::{Algorithm, Error, Status};
 use super::rig::{Rig, name, template};
 use crate::domain::clock::Timestamp;
+use crate::store::{Batch, Keyspace, Record};
 
 fn trust_toml(rig: &Rig, text: &str) {
     let keys = rig.settings.trusted_keys_dir.as_ref().expect("a directory");
@@ -93,5 +96,103 @@ async fn a_mistake_in_trust_toml_stops_everything_and_its_correction_starts_it_a
     assert_eq!(refused.status, Status::Refused);
     trust_toml(&rig, "[keys.ops]\ntemplates = [\"a\"]\n");
     running.until("a", |listing| listing.status == Status::Published).await;
+    running.stop().await;
+}
+
+/// INVARIANT I61: what a key signed stops with the key, also where its files cannot be read at that moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_template_stays_refused_while_its_directory_is_away() {
+    for environment in [None, Some("production")] {
+        let mut rig = Rig::new();
+        rig.settings.environment = environment.map(|name| name.parse().expect("an environment"));
+        let away = environment.map_or_else(|| rig.templates_dir(), |name| rig.templates_dir().join(name));
+        std::fs::create_dir_all(&away).expect("created");
+        let keys_dir = rig.settings.trusted_keys_dir.clone().expect("a directory");
+        let admin = keys::generate(&"admin".parse().expect("id"), Algorithm::Ed25519, &keys_dir).expect("keys");
+        let path = super::rig::write(&away.join("a.json"), &template("a", "1.0.0").to_string());
+        sign_file(&path, &rig.keys.private).expect("signed");
+        let workshop = rig.workshop();
+        let look = async |known, scope| refresh(workshop.clone(), known, scope, None).await.expect("looked").known;
+        let entry = |known: &Known| known.catalog.entries.get(&name("a")).cloned().expect("known");
+        let known = Arc::new(look(Arc::default(), Scope::all()).await);
+        assert!(entry(&known).good.is_some(), "{environment:?}");
+
+        let aside = rig.templates_dir().with_file_name("aside");
+        std::fs::rename(&away, &aside).expect("renamed");
+        let ops = Subject::Id("ops".parse().expect("id"));
+        revoking::revoke(&ops, &keys_dir, &admin.private, None, Timestamp::now()).expect("revoked");
+        let mut known = known;
+        // Also in looks after the one that saw the keys change.
+        for _ in 0..2 {
+            known = Arc::new(look(known, Scope { keys: true, ..Scope::all() }).await);
+            let entry = entry(&known);
+            assert!(entry.good.is_none(), "{environment:?}");
+            assert!(entry.reasons.iter().any(|reason| reason.contains("revoked")), "{:?}", entry.reasons);
+        }
+        // The keys are as before when the directory is back: it is read again all the same.
+        std::fs::rename(&aside, &away).expect("renamed");
+        let known = look(known, Scope::all()).await;
+        assert!(entry(&known).seen.is_some_and(|seen| seen.key_epoch == known.key_epoch), "{environment:?}");
+        assert!(entry(&known).good.is_none(), "{environment:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_whose_key_is_revoked_does_not_begin_again_although_another_one_serves() {
+    let rig = Rig::new();
+    let keys_dir = rig.settings.trusted_keys_dir.clone().expect("a directory");
+    let admin = keys::generate(&"admin".parse().expect("id"), Algorithm::Ed25519, &keys_dir).expect("keys");
+    rig.put("a", &template("a", "1.0.0"));
+    let mut running = rig.start().await;
+    let digest = running.templates.get(&name("a")).expect("served").digest;
+    assert_eq!(running.templates.allowed(&name("a"), &digest).await.expect("allowed").digest, digest);
+    let path = rig.write("a", &template("a", "1.1.0"));
+    sign_file(&path, &admin.private).expect("signed");
+    running.until("a", |it| it.template.as_ref().is_some_and(|it| it.version.as_str() == "1.1.0")).await;
+    assert_eq!(running.templates.allowed(&name("a"), &digest).await.expect("still allowed").digest, digest);
+    // A file that only the revoked key signed shows when the list is in force.
+    rig.put("watched", &template("watched", "1.0.0"));
+    running.until("watched", |it| it.status == Status::Published).await;
+    let ops = Subject::Id("ops".parse().expect("id"));
+    revoking::revoke(&ops, &keys_dir, &admin.private, None, Timestamp::now()).expect("revoked");
+    running.until("watched", |it| it.status == Status::Refused).await;
+    assert_eq!(running.version("a"), "1.1.0");
+    let Err(Error::Refused { reasons, .. }) = running.templates.allowed(&name("a"), &digest).await else {
+        panic!("begins again")
+    };
+    assert!(reasons[0].contains("revoked"), "{reasons:?}");
+    // A task that is open goes on with it.
+    assert_eq!(running.templates.pinned(&name("a"), &digest).await.expect("stored").digest, digest);
+    running.stop().await;
+}
+
+/// INVARIANT I60: that there was a `trust.toml` outlives a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trust_file_that_vanished_while_nobody_looked_trusts_nobody_until_it_is_back() {
+    let rig = Rig::new();
+    rig.put("a", &template("a", "1.0.0"));
+    let keys_dir = rig.settings.trusted_keys_dir.clone().expect("a directory");
+    trust_toml(&rig, "[keys.ops]\ntemplates = [\"b*\"]\n");
+    rig.start().await.stop().await;
+    std::fs::remove_file(keys_dir.join("trust.toml")).expect("removed");
+    let mut running = rig.start().await;
+    assert!(matches!(running.templates.get(&name("a")), Err(Error::Refused { .. })));
+    trust_toml(&rig, "[keys.ops]\n");
+    running.until("a", |listing| listing.status == Status::Published).await;
+    std::fs::remove_file(keys_dir.join("trust.toml")).expect("removed");
+    running.until("a", |listing| listing.status == Status::Refused).await;
+    running.stop().await;
+}
+
+/// INVARIANT I61: a damaged record of the list is no missing one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_record_of_the_list_of_revocations_trusts_nobody() {
+    let rig = Rig::new();
+    rig.put("a", &template("a", "1.0.0"));
+    let damaged = Record { body: b"{".to_vec(), ..record::revocations_record(b"") };
+    let batch = Batch::new().put(Keyspace::Template, record::REVOCATIONS_KEY.to_vec(), damaged);
+    rig.store.commit(batch).await.expect("put");
+    let running = rig.start().await;
+    assert!(matches!(running.templates.get(&name("a")), Err(Error::Refused { .. })));
     running.stop().await;
 }

@@ -9,11 +9,14 @@
 //! Invariants:
 //! - I59: what a signature makes trusted is one content, by one key, in one form; nothing of it can be moved to another.
 //! - I60: a key signs only in the forms, for the names and in the time that `trust.toml` says; a mistake in it trusts nobody.
+//!   Once there was a `trust.toml`, its absence trusts nobody.
 //! - I61: a revoked key never comes back: the list in force only grows, whatever becomes of its file.
 
 pub(super) mod fault;
+mod files;
 pub mod grants;
 pub mod keys;
+pub(super) mod memory;
 pub(super) mod news;
 pub mod pattern;
 mod public;

@@ -19,6 +19,8 @@ pub(in crate::control_plane::template) enum TrustNews {
     Unusable { path: PathBuf, reason: String },
     /// Key files that were not there, and those that are gone.
     Keys { added: Vec<KeyId>, removed: Vec<KeyId> },
+    /// Keys that are trusted with something else than before, or are others under the same ids.
+    Trust { changed: Vec<KeyId> },
 }
 
 /// What a later reading says that an earlier one did not.
@@ -41,6 +43,14 @@ pub(in crate::control_plane::template) fn between(before: &TrustStore, after: &T
     let (added, removed) = (missing(before, after), missing(after, before));
     if !added.is_empty() || !removed.is_empty() {
         news.push(TrustNews::Keys { added, removed });
+    }
+    let differs = |id: &KeyId| match (before.keys.get(id), after.keys.get(id)) {
+        (Some(one), Some(other)) => one.grant != other.grant || one.spki_sha256 != other.spki_sha256,
+        (None, _) | (_, None) => false,
+    };
+    let changed: Vec<KeyId> = after.keys.keys().filter(|id| differs(id)).cloned().collect();
+    if !changed.is_empty() {
+        news.push(TrustNews::Trust { changed });
     }
     for (path, reason) in after.unusable().iter().filter(|told| !before.unusable().contains(told)) {
         news.push(TrustNews::Unusable { path: path.clone(), reason: reason.clone() });

@@ -38,6 +38,12 @@ pub struct TrustStore {
     pub(super) revocations: Option<Arc<Revocations>>,
     /// The file of the list in force, where this reading accepted it.
     pub(super) accepted: Option<Arc<Vec<u8>>>,
+    /// Whether there is a `trust.toml`, or ever was one.
+    pub(super) trust_file: bool,
+    /// Whether this reading found the first one.
+    pub(super) first_trust_file: bool,
+    /// Why this reading says nothing of the keys: the host lacked something.
+    pub(super) interrupted: Option<String>,
 }
 
 /// A signature that holds.
@@ -161,9 +167,25 @@ impl TrustStore {
         self.accepted.as_ref()
     }
 
+    /// Whether there is a `trust.toml`, or ever was one.
+    pub(in crate::control_plane::template) fn trust_file(&self) -> bool {
+        self.trust_file
+    }
+
+    /// Whether this reading found the first `trust.toml`: that must be kept before anyone relies on it.
+    pub(in crate::control_plane::template) fn first_trust_file(&self) -> bool {
+        self.first_trust_file
+    }
+
+    /// Why this reading says nothing of the keys: the host lacked files or memory. What was read earlier stands.
+    pub(in crate::control_plane::template) fn interrupted(&self) -> Option<&str> {
+        self.interrupted.as_deref()
+    }
+
     /// The same, once the list that it accepted is kept.
     pub(in crate::control_plane::template) fn kept(mut self) -> Self {
         self.accepted = None;
+        self.first_trust_file = false;
         self
     }
 
@@ -215,20 +237,21 @@ impl TrustStore {
                 let signer = Signer { key_id: key_id.clone(), algorithm: *algorithm, scheme: Scheme::V1 };
                 Ok(Trusted { signer, until: grant.not_after })
             }
-            Envelope::Legacy { signature } => self.verify_legacy(name, signature, digests, now),
+            Envelope::Legacy { signature } => self.verify_legacy(name, signature, digests, (None, now)),
         }
     }
 
-    /// Tries the keys that may sign in the legacy form, at most [`super::grants::LEGACY_KEYS_MAX`] and the one of the settings.
+    /// Tries the keys that may sign in the legacy form, at most [`super::grants::LEGACY_KEYS_MAX`] and the one of the settings;
+    /// before the others the one that signed before.
     fn verify_legacy(
         &self,
         name: &TemplateName,
         signature: &[u8],
         digests: &Digests,
-        now: Timestamp,
+        (first, now): (Option<&KeyId>, Timestamp),
     ) -> Result<Trusted, Fault> {
         let may_sign = |grant: &Grant| grant.schemes.contains(&Scheme::Legacy);
-        let candidates: Vec<(&KeyId, &Key, &Grant)> = self
+        let mut candidates: Vec<(&KeyId, &Key, &Grant)> = self
             .keys
             .iter()
             .filter_map(|(id, key)| key.grant.as_ref().filter(|grant| may_sign(grant)).map(|grant| (id, key, grant)))
@@ -236,6 +259,8 @@ impl TrustStore {
         if candidates.is_empty() {
             return Err(Fault::Legacy);
         }
+        // By name otherwise: the order is stable.
+        candidates.sort_by_key(|(id, _, _)| first.is_some_and(|first| first != *id));
         let digest = digests.legacy.as_ref().ok_or(Fault::LegacyWrong)?;
         let fits = |key: &Key| key.public.fits_legacy(digest, signature);
         // One key may have several names; the first that is trusted with this template is the signer.
@@ -363,13 +388,16 @@ impl Trust<'_> {
         signed: &Signed,
         own: Digest,
     ) -> Result<Trusted, Fault> {
-        let signature = signed.signature.clone();
         let Signer { key_id, algorithm, scheme } = signed.signer.clone();
-        let envelope = match scheme {
-            Scheme::V1 => Envelope::V1 { key_id, algorithm, signature },
-            Scheme::Legacy => Envelope::Legacy { signature },
+        let digests = Digests { own, legacy: signed.legacy };
+        let trusted = match scheme {
+            Scheme::V1 => {
+                let envelope = Envelope::V1 { key_id, algorithm, signature: signed.signature.clone() };
+                self.verify(name, &envelope, &digests)?
+            }
+            // The signature names no key, and the same key may have a second name that comes earlier.
+            Scheme::Legacy => self.store.verify_legacy(name, &signed.signature, &digests, (Some(&key_id), self.now))?,
         };
-        let trusted = self.verify(name, &envelope, &Digests { own, legacy: signed.legacy })?;
         if trusted.signer == signed.signer { Ok(trusted) } else { Err(Fault::UnknownKey(signed.signer.key_id.clone())) }
     }
 }
