@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
-use super::body::{Parameters, Segment, id};
+use super::body::{PageQuery, Parameters, Segment, id};
 use super::error::{Answer, ApiError};
 use super::render;
 use super::router::Shared;
@@ -20,11 +20,19 @@ use crate::protocol::template::{Template, TemplateRolledBack};
 const SCHEMA_JSON: &str = "application/schema+json";
 
 /// Lists templates by name.
-#[utoipa::path(get, path = "/factory/templates", tag = "templates",
+#[utoipa::path(get, path = "/factory/templates", tag = "templates", params(PageQuery),
     responses((status = 200, body = Page<Template>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
-pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
-    let items = rooms.templates.list().iter().map(rendered).collect();
-    Json(Page { items, next: None })
+pub(super) async fn list(
+    State(rooms): State<Shared>,
+    Parameters(page): Parameters<PageQuery>,
+) -> Answer<Json<Page<Template>>> {
+    let (limit, after) = (page.limit()?, page.after::<TemplateName>()?);
+    let listings = rooms.templates.list();
+    let begin = after.map_or(0, |after| listings.partition_point(|listing| listing.name <= after));
+    let items: Vec<Template> = listings.iter().skip(begin).take(limit).map(rendered).collect();
+    let more = listings.len() > begin.saturating_add(items.len());
+    let next = items.last().filter(|_| more).map(|last| last.name.clone());
+    Ok(Json(Page { items, next }))
 }
 
 /// Serves the JSON Schema of template files, for editors and checkers.
@@ -53,7 +61,7 @@ pub(super) async fn show(
     Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }))
 }
 
-/// A template as the API tells it, with all that it inherits.
+/// A template as the API tells it, without what it inherits.
 pub(super) fn rendered(listing: &Listing) -> Template {
     let template = listing.template.as_ref();
     let version = template.map(|template| &template.version).or(listing.file_version.as_ref());

@@ -9,9 +9,18 @@ use crate::protocol::template::{RollBack, Template, TemplateDiff, TemplateVersio
 
 /// Templates. Every method fails as [`Error`] says.
 impl Client {
-    /// All templates.
+    /// All templates, page by page.
     pub async fn templates(&self) -> Result<Page<Template>, Error> {
-        self.ask(Call::get("/factory/templates")).await
+        let mut all = Page { items: Vec::new(), next: None };
+        loop {
+            let call = Call::get("/factory/templates").page(Some(PAGE_ITEMS_MAX), all.next.as_deref());
+            let page: Page<Template> = self.ask(call).await?;
+            all.items.extend(page.items);
+            all.next = page.next;
+            if all.next.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// The JSON Schema of template files.

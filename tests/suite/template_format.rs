@@ -150,3 +150,24 @@ async fn a_template_is_made_without_a_daemon_up_to_its_signature() {
     assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
     assert!(nowhere.err.contains("mkdir -p"), "{}", nowhere.err);
 }
+
+#[tokio::test]
+async fn templates_are_listed_page_by_page_and_whole_by_the_command() {
+    let workshop = Workshop::new("");
+    for name in ["a", "b", "c"] {
+        workshop.template(name, json!({}));
+    }
+    let daemon = Daemon::start(workshop).await;
+    let (mut names, mut path) = (Vec::new(), "/factory/templates?limit=2".to_owned());
+    loop {
+        let (_, page) = daemon.get(&path).await;
+        names.extend(page["items"].as_array().expect("items").iter().map(|item| item["name"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/factory/templates?limit=2&after={next}");
+    }
+    let told = factoryctl(&daemon.workshop.socket(), &["templates", "ls", "--json"], "").await;
+    let listed: Value = serde_json::from_str(&told.out).expect("JSON");
+    let whole: Vec<_> = listed["items"].as_array().expect("items").iter().map(|item| item["name"].clone()).collect();
+    assert_eq!(names, whole);
+    assert!(names.len() >= 3, "{names:?}");
+}
