@@ -9,8 +9,9 @@ use super::gate::Caller;
 use super::router::Shared;
 use crate::control_plane::audit::Entry;
 use crate::control_plane::template::experiment::stats::{Estimate, Interval};
-use crate::control_plane::template::experiment::{EndReason, Halting, Report, Results, Variant, Wanted};
+use crate::control_plane::template::experiment::{EndReason, Error, Halting, Report, Results, Variant, Wanted};
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::Failure as _;
 use crate::domain::name::TemplateName;
 use crate::protocol::experiment::{self as protocol, Experiment, StartExperiment};
 use crate::protocol::problem::Problem;
@@ -36,8 +37,15 @@ pub(super) async fn start(
         halting: if wanted.halt.unwrap_or(true) { Halting::Automatic } else { Halting::Off },
     };
     let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "start_experiment").on(&name);
-    let report = rooms.experiments.start_with(&name, wanted, caller.0.name.to_string(), entry).await?;
-    Ok(Json(rendered(&report)))
+    let outcome = rooms.experiments.start_with(&name, wanted, caller.0.name.to_string(), entry.clone()).await;
+    if let Err(error @ Error::Refused(refused)) = &outcome
+        && refused.is_by_rule()
+    {
+        // A decision too: it is in the audit log before it is told.
+        let told = Entry::refused(entry.at, entry.who, &entry.action, error.code(), &error.detail());
+        rooms.audit.record(told.on(&name)).await?;
+    }
+    Ok(Json(rendered(&outcome?)))
 }
 
 /// Shows the experiment that runs with a template, or the last one that did, and what it came to. It sums up the tasks of every

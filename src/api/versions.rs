@@ -10,6 +10,7 @@ use super::gate::Caller;
 use super::router::Shared;
 use super::{render, templates};
 use crate::control_plane::audit::Entry;
+use crate::control_plane::template::experiment;
 use crate::control_plane::template::{
     Compared, DIGEST_DIGITS_MIN, Difference, Error, Event, Listing, PublishedVersion, Side, Target,
 };
@@ -145,12 +146,16 @@ pub(super) async fn roll_back(
     let now = Timestamp::now();
     let entry = Entry::allowed(now, (&*caller.0).into(), "rollback_template").on(&name);
     let entry = Entry { reason: Some(format!("to {target}").into()), ..entry };
-    let outcome = rooms.templates.roll_back(&name, target, entry.clone()).await;
-    if outcome.is_ok() {
-        let ended = Entry::allowed(now, (&*caller.0).into(), "end_experiment").on(&name);
-        rooms.experiments.yield_to_rollback(&name, caller.0.name.to_string(), ended).await;
-    }
-    answer(&rooms, outcome, entry).await
+    let ended = Entry::allowed(now, (&*caller.0).into(), "end_experiment").on(&name);
+    let own = name.clone();
+    whole(&name, async move {
+        let outcome = rooms.templates.roll_back(&own, target, entry.clone()).await;
+        if outcome.is_ok() {
+            rooms.experiments.yield_to_rollback(&own, caller.0.name.to_string(), ended).await;
+        }
+        answer(&rooms, outcome, entry).await
+    })
+    .await
 }
 
 /// Serves what the file says again, if it is good; else the version that was gone back to goes on.
@@ -163,9 +168,24 @@ pub(super) async fn lift(
     Segment(name): Segment,
 ) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
-    let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), "lift_rollback").on(&name);
-    let outcome = rooms.templates.lift(&name, entry.clone()).await;
-    answer(&rooms, outcome, entry).await
+    let now = Timestamp::now();
+    let entry = Entry::allowed(now, (&*caller.0).into(), "lift_rollback").on(&name);
+    let ended = Entry::allowed(now, (&*caller.0).into(), "end_experiment").on(&name);
+    let own = name.clone();
+    whole(&name, async move {
+        rooms.experiments.end_before_lift(&own, caller.0.name.to_string(), ended).await?;
+        let outcome = rooms.templates.lift(&own, entry.clone()).await;
+        answer(&rooms, outcome, entry).await
+    })
+    .await
+}
+
+/// Does all of it, also where whoever asked goes away meanwhile: a rollback and the end of an experiment belong together.
+async fn whole(
+    name: &TemplateName,
+    change: impl Future<Output = Answer<Json<Template>>> + Send + 'static,
+) -> Answer<Json<Template>> {
+    tokio::spawn(change).await.map_err(|_| experiment::Error::Interrupted(name.clone()))?
 }
 
 /// A refusal by a rule is a decision too: it is in the audit log before it is told.

@@ -348,7 +348,8 @@ fn data_plane(
     ledger: &Restarts,
 ) -> DataPlane {
     let dlp = rooms.dlp.clone();
-    let rules = hook::state::Rules { attempts_max: settings.hooks.attempts, pause: settings.hooks.pause };
+    let told = &settings.hooks;
+    let rules = hook::state::Rules { attempts_max: told.attempts, pause: told.pause, concurrency: told.concurrency };
     let (hooks, hooks_spec) = Hooks::start(&rooms.journal, rooms.tools.clone(), rules);
     let environment = Environment::new(rooms);
     let later = known.clone();

@@ -22,6 +22,7 @@ pub const KEYS: &[&str] = &[
     "chaos.enabled",
     "data_dir",
     "hooks.attempts",
+    "hooks.concurrency",
     "hooks.pause",
     "log.format",
     "log.level",

@@ -119,6 +119,8 @@ pub struct Hooks {
     pub attempts: u32,
     /// The pause after the first failed call; each further one is twice as long.
     pub pause: Duration,
+    /// Calls of one tool at once; half of its own `max_concurrency` binds as well.
+    pub concurrency: usize,
 }
 
 /// The log on standard error.

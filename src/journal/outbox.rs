@@ -8,10 +8,11 @@
 //! one for each time that a hook's moment comes, whoever writes the record and however often.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minicbor::{Decode, Encode};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 
 use super::latches::Latches;
 use super::order::Order;
@@ -29,6 +30,9 @@ use crate::store::{self, Batch, Direction, Keyspace, Record, Store};
 const COUNTERS: &[u8] = b"outbox/";
 /// Ends a tool's name in keys; no name holds it, so that no tool's entries are among those of another.
 const END_OF_NAME: u8 = 0;
+
+/// Keys that are looked at together.
+const KEYS_AT_ONCE: usize = 256;
 
 const KIND: u8 = 1;
 const VERSION: u8 = 1;
@@ -99,10 +103,12 @@ pub struct Parent(#[cbor(n(0), with = "codec::bytes")] pub TaskId);
 /// Entries of one tool, in the order of their keys.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// Them; none in place of one that this version cannot read.
+    /// Them; none in place of one that is damaged.
     pub entries: Vec<(Key, Option<Arc<Entry>>)>,
     /// How many the tool has in all.
     pub depth: u64,
+    /// How many of those that were looked at a later release wrote. They are left alone for it.
+    pub newer: u64,
 }
 
 /// The outbox; cheap to clone.
@@ -116,12 +122,16 @@ struct Inner {
     announced: Notify,
     /// Held while it is seen whether an entry is there, and written that it is gone.
     concluding: Latches,
+    /// Held alone while this is done for several.
+    together: RwLock<()>,
+    newer_is_told: AtomicBool,
 }
 
 impl Outbox {
     pub(super) fn new(store: Store) -> Self {
         let (fresh, announced, concluding) = (Mutex::default(), Notify::new(), Latches::new());
-        Self(Arc::new(Inner { store, fresh, announced, concluding }))
+        let (together, newer_is_told) = (RwLock::new(()), AtomicBool::new(false));
+        Self(Arc::new(Inner { store, fresh, announced, concluding, together, newer_is_told }))
     }
 
     /// Says that the entries that follow these records are durable.
@@ -174,30 +184,20 @@ impl Outbox {
         Ok(named.filter(|(_, count)| *count > 0).collect())
     }
 
-    /// The first entries of a tool, at most so many.
+    /// The first entries of a tool beyond those that are `known`, at most so many. What a later release wrote is passed over, which
+    /// is said once: that release finds it when it runs again.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn page(&self, tool: &ToolName, limit: usize) -> Result<Page, Error> {
+    pub async fn page(&self, tool: &ToolName, known: BTreeSet<Key>, limit: usize) -> Result<Page, Error> {
         let (_, counters) = self.0.store.counters(&counter(tool)).await?;
         let depth = counters.first().map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
-        let (tool, prefix) = (tool.clone(), prefix(tool));
-        let found = self
-            .0
-            .store
-            .read(move |store| store.survey(Keyspace::Outbox, &prefix, None, Direction::Ascending, limit))
-            .await?;
-        let mut entries = Vec::with_capacity(found.len());
-        for (bytes, record) in found {
-            let Some(key) = key_of(&tool, &bytes) else { continue };
-            let entry =
-                record.map_err(Error::from).and_then(|record| decode::<Entry>(&record, &key.task, key.sequence));
-            let entry = entry.inspect_err(
-                |error| tracing::error!(task = %key.task, %error, "an entry of the outbox cannot be read"),
-            );
-            entries.push((key, entry.ok().map(Arc::new)));
+        let wanted = tool.clone();
+        let (entries, newer) = self.0.store.read(move |store| survey(store, &wanted, &known, limit)).await?;
+        if newer > 0 && !self.0.newer_is_told.swap(true, Ordering::Relaxed) {
+            tracing::error!(%tool, entries = newer, "hooks that a later release wrote are left alone: start that release to have them told");
         }
-        Ok(Page { entries, depth })
+        Ok(Page { entries, depth, newer })
     }
 
     /// Removes an entry that is done with; it is gone for good when this returns. One that is gone already is left so.
@@ -205,20 +205,102 @@ impl Outbox {
     /// # Errors
     /// The store failed: the entry may still be there.
     pub async fn conclude(&self, key: Key) -> Result<(), Error> {
-        let outbox = self.clone();
-        // Detached, so that a caller who is cut off does not let the next one count the same entry out again.
-        let concluded = tokio::spawn(async move { outbox.conclude_once(&key).await });
-        concluded.await.map_err(|fault| store::Error::Commit(format!("conclude an entry of the outbox: {fault}")))?
+        let tool = key.tool.clone();
+        self.conclude_all(tool, vec![key]).await
     }
 
-    async fn conclude_once(&self, key: &Key) -> Result<(), Error> {
-        let _concluding = self.0.concluding.hold(key.task.as_bytes()).await;
-        let stored = stored_key(key);
-        if self.0.store.contains(Keyspace::Outbox, &stored)? {
-            self.0.store.commit(Batch::new().delete(Keyspace::Outbox, stored).add(counter(&key.tool), -1)).await?;
+    /// The same with several of a tool, together.
+    ///
+    /// # Errors
+    /// The store failed: none of the entries is known to be gone.
+    pub async fn conclude_all(&self, tool: ToolName, keys: Vec<Key>) -> Result<(), Error> {
+        let outbox = self.clone();
+        // Detached, so that a caller who is cut off does not let the next one count the same entry out again.
+        let concluded = tokio::spawn(async move { outbox.conclude_once(&tool, &keys).await });
+        concluded.await.map_err(|fault| store::Error::Commit(format!("conclude entries of the outbox: {fault}")))?
+    }
+
+    async fn conclude_once(&self, tool: &ToolName, keys: &[Key]) -> Result<(), Error> {
+        // One task's entries are concluded one after the other, and several tasks' while nobody else concludes any.
+        let (_one, _all, _several) = match keys {
+            [key] => {
+                (Some(self.0.concluding.hold(key.task.as_bytes()).await), Some(self.0.together.read().await), None)
+            }
+            _ => (None, None, Some(self.0.together.write().await)),
+        };
+        let (mut batch, mut count) = (Batch::new(), 0_i64);
+        for stored in keys.iter().map(stored_key) {
+            if self.0.store.contains(Keyspace::Outbox, &stored)? {
+                batch = batch.delete(Keyspace::Outbox, stored);
+                count = count.saturating_add(1);
+            }
+        }
+        if count > 0 {
+            self.0.store.commit(batch.add(counter(tool), count.saturating_neg())).await?;
         }
         Ok(())
     }
+}
+
+/// Entries by their names, none in place of one that is damaged, and how many were passed over.
+type Survey = (Vec<(Key, Option<Arc<Entry>>)>, u64);
+
+/// Looks for entries of a tool. Of those that are known the keys alone are looked at.
+fn survey(store: &Store, tool: &ToolName, known: &BTreeSet<Key>, limit: usize) -> Result<Survey, store::Error> {
+    let (prefix, mut after) = (prefix(tool), None::<Vec<u8>>);
+    let (mut entries, mut newer) = (Vec::new(), 0_u64);
+    while entries.len() < limit {
+        let keys = store.keys(Keyspace::Outbox, &prefix, after.as_deref(), Direction::Ascending, KEYS_AT_ONCE)?;
+        let Some(last) = keys.last().cloned() else { break };
+        for stored in keys {
+            let Some(key) = key_of(tool, &stored).filter(|key| !known.contains(key)) else { continue };
+            match look(store, &key, &stored)? {
+                Found::Gone => {}
+                Found::Newer => newer = newer.saturating_add(1),
+                Found::Damaged => entries.push((key, None)),
+                Found::Entry(entry) => entries.push((key, Some(entry))),
+            }
+            if entries.len() >= limit {
+                break;
+            }
+        }
+        after = Some(last);
+    }
+    Ok((entries, newer))
+}
+
+/// What lies under a key of the outbox.
+enum Found {
+    /// Nothing any more.
+    Gone,
+    /// What a later release wrote.
+    Newer,
+    Damaged,
+    Entry(Arc<Entry>),
+}
+
+/// # Errors
+/// The store failed, which says nothing about the entry.
+fn look(store: &Store, key: &Key, stored: &[u8]) -> Result<Found, store::Error> {
+    let record = match store.get(Keyspace::Outbox, stored) {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ok(Found::Gone),
+        Err(error @ store::Error::Damaged { .. }) => {
+            tracing::error!(task = %key.task, %error, "an entry of the outbox cannot be read");
+            return Ok(Found::Damaged);
+        }
+        Err(error) => return Err(error),
+    };
+    if record.kind != KIND || record.version > VERSION {
+        return Ok(Found::Newer);
+    }
+    Ok(match decode::<Entry>(&record, &key.task, key.sequence) {
+        Ok(entry) => Found::Entry(Arc::new(entry)),
+        Err(error) => {
+            tracing::error!(task = %key.task, %error, "an entry of the outbox cannot be read");
+            Found::Damaged
+        }
+    })
 }
 
 /// What a record has a task's tools told, where it is the moment of a hook. `after` is the task with the record.

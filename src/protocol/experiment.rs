@@ -1,8 +1,10 @@
 //! Experiments with versions of a template.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// Starts an experiment.
@@ -10,6 +12,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct StartExperiment {
     /// Published versions and the shares of tasks that they are to get, which add up to 1; 2 to 8 of them.
+    #[serde(deserialize_with = "each_once")]
     pub versions: BTreeMap<String, f64>,
     /// The version that the others are compared with, for people; the one with the largest share where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,6 +20,29 @@ pub struct StartExperiment {
     /// Whether a variant that is clearly worse is halted; it is where this is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halt: Option<bool>,
+}
+
+/// Versions and their shares; one that is named twice is refused, and not what was said last.
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    struct EachOnce;
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<String, f64>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an object of versions and their shares")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut versions = BTreeMap::new();
+            while let Some((version, share)) = map.next_entry::<String, f64>()? {
+                if let Some(first) = versions.insert(version, share) {
+                    return Err(M::Error::custom(format!("a version is named twice, with {first} and with {share}")));
+                }
+            }
+            Ok(versions)
+        }
+    }
+    from.deserialize_map(EachOnce)
 }
 
 /// An experiment and what it came to so far.
@@ -124,4 +150,18 @@ pub struct Interval {
     pub low: f64,
     /// The upper end.
     pub high: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_named_twice_is_refused() {
+        let read = |versions: &str| serde_json::from_str::<StartExperiment>(&format!("{{\"versions\": {versions}}}"));
+        let both = read(r#"{"1.0.0": 0.5, "1.1.0": 0.5}"#).expect("two versions");
+        assert_eq!(both.versions.len(), 2);
+        let error = read(r#"{"1.0.0": 0.5, "1.1.0": 0.9, "1.1.0": 0.5}"#).expect_err("which one is meant?");
+        assert!(error.to_string().contains("twice, with 0.9 and with 0.5"), "{error}");
+    }
 }

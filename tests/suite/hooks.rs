@@ -12,8 +12,10 @@ const PROMPT: &str = "the secret of the prompt";
 
 /// A workshop whose template `worker` tells the tool `pager`, which is this server, of everything.
 fn told(model: &Provider, pager: &Provider, rules: &str) -> Workshop {
-    let settings =
-        format!("[hooks]\n{rules}\n[tools.pager]\nurl = \"http://127.0.0.1:{}/hook\"\ntimeout = \"20s\"", pager.port());
+    let settings = format!(
+        "[hooks]\n{rules}\n[tools.pager]\nurl = \"http://127.0.0.1:{}/hook\"\ntimeout = \"120s\"",
+        pager.port()
+    );
     Workshop::with(model, &settings).worker(json!({"tools": ["pager"], "hooks": every_hook("pager")}))
 }
 
@@ -120,17 +122,23 @@ async fn a_hook_that_kill_9_cut_off_is_told_again_under_the_same_key_and_then_no
 #[tokio::test]
 async fn a_tool_that_fails_is_told_again_and_given_up_and_no_other_waits_for_it() {
     let model = Provider::echo().await;
-    let pager = Provider::start(|_| Reply::Status(503, None)).await;
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let pager = Provider::start(move |_| Reply::Held(held.clone(), Box::new(Reply::Status(503, None)))).await;
     let crm = Provider::start(|_| Reply::Return).await;
     let workshop = told(&model, &pager, "attempts = 3\npause = \"10ms\"");
     let crm_tool = format!("\n[tools.crm]\nurl = \"http://127.0.0.1:{}/hook\"\n", crm.port());
     workshop.edit_settings(|text| text + &crm_tool);
-    let hooks = json!({"on_start": {"tool": "crm"}, "on_success": {"tool": "pager"}});
+    let hooks = json!({"on_start": {"tool": "pager"}, "on_success": {"tool": "crm"}});
     workshop.template("worker", json!({"tools": ["pager", "crm"], "hooks": hooks}));
     let daemon = Daemon::start(workshop).await;
     let mut news = daemon.client.events().await.expect("a stream");
     let task = daemon.run("worker", PROMPT).await;
     assert_eq!(task.state, TaskState::Succeeded);
+    // The pager was told first, and has not answered.
+    crm.was_asked(1).await;
+    shows(&daemon, "factory_hooks_total{hook=\"on_success\",outcome=\"delivered\"} 1").await;
+    gate.open();
     let given_up = within("news of the hook", async {
         loop {
             let event: Event = news.next().await.expect("an event").expect("it goes on");
@@ -140,16 +148,15 @@ async fn a_tool_that_fails_is_told_again_and_given_up_and_no_other_waits_for_it(
         }
     })
     .await;
-    let details = [("hook", "on_success"), ("tool", "pager"), ("code", "tool_failed"), ("attempts", "3")];
+    let details = [("hook", "on_start"), ("tool", "pager"), ("code", "tool_failed"), ("attempts", "3")];
     for (name, value) in details {
         assert_eq!(given_up.details[name], json!(value));
     }
     assert_eq!(given_up.task_id.as_deref(), Some(task.task_id.as_str()));
     assert_eq!(pager.count(), 3);
-    shows(&daemon, "factory_hooks_total{hook=\"on_success\",outcome=\"failed\"} 1").await;
-    shows(&daemon, "factory_hooks_total{hook=\"on_success\",outcome=\"retried\"} 2").await;
+    shows(&daemon, "factory_hooks_total{hook=\"on_start\",outcome=\"failed\"} 1").await;
+    shows(&daemon, "factory_hooks_total{hook=\"on_start\",outcome=\"retried\"} 2").await;
     shows(&daemon, "factory_hook_outbox_entries{tool=\"pager\"} 0").await;
-    crm.was_asked(1).await;
 }
 
 #[tokio::test]

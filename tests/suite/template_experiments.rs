@@ -171,6 +171,8 @@ async fn what_cannot_be_compared_is_refused_and_changes_nothing() {
     }
     let stray = StartExperiment { control: Some("9.9.9".into()), ..shares(&half) };
     assert_eq!(code(daemon.client.start_experiment("worker", &stray).await), (400, "experiment_invalid".into()));
+    let told = daemon.ctl(&["templates", "experiment", "worker", "--set", "1.1.0=0.9", "--set", "1.1.0=0.1"]).await;
+    assert!(told.code == Some(2) && told.err.contains("1.1.0 twice"), "{}", told.err);
     let nobody = daemon.client.start_experiment("nobody", &shares(&half)).await;
     assert_eq!(code(nobody), (404, "template_not_found".into()));
     assert_eq!(report(&daemon).await, running);
@@ -261,6 +263,11 @@ async fn going_back_wins_over_an_experiment_and_ends_it() {
     assert_eq!((ended.state.as_str(), ended.ended_because.as_deref()), ("ended", Some("rolled_back")));
     let again = daemon.client.start_experiment("worker", &shares(&[("1.0.0", 0.5), ("1.1.0", 0.5)])).await;
     assert_eq!(code(again), (409, "experiment_while_rolled_back".into()));
+    let (_, audit) = daemon.get("/factory/audit?limit=1000").await;
+    let entries = audit["items"].as_array().expect("entries");
+    let refused = entries.iter().rfind(|entry| entry["action"] == "start_experiment").expect("on record");
+    assert_eq!((&refused["outcome"], &refused["subject"]), (&json!("refused"), &json!("worker")), "{refused}");
+    assert_eq!(refused["code"], "experiment_while_rolled_back", "{refused}");
     daemon.client.lift_rollback("worker").await.expect("lifted");
     start(&daemon, &[("1.0.0", 0.5), ("1.1.0", 0.5)]).await;
 }

@@ -1,5 +1,7 @@
 //! `templates experiment`: starts, shows and ends an experiment with versions of a template.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use crate::cli::exit::{Error, Exit};
@@ -34,6 +36,18 @@ fn share(text: &str) -> Result<(String, f64), String> {
     Ok((version.to_owned(), share))
 }
 
+/// One that is given twice is a slip: which of the two is meant is for the caller to say.
+fn each_once(shares: Vec<(String, f64)>) -> Result<BTreeMap<String, f64>, Error> {
+    let mut versions = BTreeMap::new();
+    for (version, share) in shares {
+        if let Some(first) = versions.insert(version.clone(), share) {
+            let message = format!("--set gives version {version} twice, {first} and {share}: give each version once");
+            return Err(Error::Usage(message));
+        }
+    }
+    Ok(versions)
+}
+
 impl Experimenting {
     pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
         let Session { client, output } = session;
@@ -43,7 +57,7 @@ impl Experimenting {
             client.experiment(&self.name).await?
         } else {
             let halt = self.no_halt.then_some(false);
-            let wanted = StartExperiment { versions: self.set.into_iter().collect(), control: self.control, halt };
+            let wanted = StartExperiment { versions: each_once(self.set)?, control: self.control, halt };
             client.start_experiment(&self.name, &wanted).await?
         };
         output.show(&experiment, |paint| drawn(&experiment, paint))?;

@@ -1,12 +1,14 @@
 //! The shell: reads the outbox, has tools called, removes what is done with.
 
+use std::collections::BTreeSet;
+
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use rand::Rng;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::error::Error;
-use super::handle::Teller;
+use super::handle::{Said, Teller};
 use super::message::Message;
 use super::metrics;
 use super::state::{self, Concluded, Effect, Now, Outcome, Rules};
@@ -77,6 +79,11 @@ impl Actor for Courier {
                     state.tell(&concluded);
                 }
             }
+            Message::Dropped(tool, keys, is_gone) => {
+                let dropped: Vec<Concluded> =
+                    keys.iter().filter_map(|key| state.deliveries.concluded(key, is_gone, now)).collect();
+                state.tell_dropped(&tool, &dropped);
+            }
             Message::Drain(reply) => {
                 state.deliveries.drain();
                 state.draining.push(reply);
@@ -100,18 +107,20 @@ impl State {
         let now = self.now();
         for effect in self.deliveries.due(now) {
             match effect {
-                Effect::Read(tool, limit) => self.read(myself, tool, limit),
+                Effect::Read(tool, known, limit) => self.read(myself, tool, known, limit),
                 Effect::Call(key, entry) => {
                     let telling = (self.start.teller)(entry, key.tool.clone());
                     self.spawn(myself, async move { Message::Returned(key, telling.await) });
                 }
                 Effect::Conclude(key) => self.conclude(myself, key),
+                Effect::Drop(tool, keys) => self.drop_together(myself, tool, keys),
             }
         }
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
-        self.timer = self.deliveries.next().map(|at| myself.send_after(at.saturating_sub(now.since), || Message::Due));
+        self.timer =
+            self.deliveries.next(now).map(|at| myself.send_after(at.saturating_sub(now.since), || Message::Due));
         if self.deliveries.is_still() {
             self.draining.drain(..).for_each(answer);
         }
@@ -160,10 +169,10 @@ impl State {
         });
     }
 
-    fn read(&mut self, myself: &ActorRef<Message>, tool: ToolName, limit: usize) {
+    fn read(&mut self, myself: &ActorRef<Message>, tool: ToolName, known: BTreeSet<Key>, limit: usize) {
         let outbox = self.start.outbox.clone();
         self.spawn(myself, async move {
-            let page = outbox.page(&tool, limit).await;
+            let page = outbox.page(&tool, known, limit).await;
             let page =
                 page.inspect_err(|error| tracing::warn!(%tool, %error, "the outbox of hooks cannot be read now"));
             Message::Found(tool, page.ok())
@@ -180,7 +189,22 @@ impl State {
         });
     }
 
-    fn returned(&mut self, key: &Key, result: Result<(), Error>, now: Now) {
+    fn drop_together(&mut self, myself: &ActorRef<Message>, tool: ToolName, keys: Vec<Key>) {
+        let outbox = self.start.outbox.clone();
+        self.spawn(myself, async move {
+            let dropped = outbox.conclude_all(tool.clone(), keys.clone()).await;
+            let dropped = dropped
+                .inspect_err(|error| tracing::warn!(%tool, %error, "hooks that are too many are not dropped yet"));
+            Message::Dropped(tool, keys, dropped.is_ok())
+        });
+    }
+
+    fn returned(&mut self, key: &Key, result: Result<Said, Error>, now: Now) {
+        let result = match result {
+            Ok(Said::NoSlot) => return self.deliveries.crowded(key, now),
+            Ok(Said::Told) => Ok(()),
+            Err(error) => Err(error),
+        };
         let hook = self.deliveries.hook(key);
         if self.deliveries.returned(key, result, now, rand::thread_rng().r#gen())
             && let Some(hook) = hook
@@ -207,6 +231,19 @@ impl State {
             tracing::error!(tool = %key.tool, task = %key.task, attempts, %error, "a hook was given up: the tool was not told");
             event = event.with("code", error.code());
         }
+        self.start.events.publish(event);
+    }
+
+    /// Tells of entries that were too many: once, however many they are.
+    fn tell_dropped(&self, tool: &ToolName, dropped: &[Concluded]) {
+        if dropped.is_empty() {
+            return;
+        }
+        dropped.iter().for_each(metrics::concluded);
+        metrics::waiting(tool, self.deliveries.depth(tool));
+        let (count, error) = (dropped.len(), Error::Full);
+        tracing::error!(%tool, dropped = count, %error, "hooks were given up: the tool was not told");
+        let event = Event::new("hook_failed").with("tool", tool).with("code", error.code()).with("dropped", count);
         self.start.events.publish(event);
     }
 }

@@ -18,8 +18,17 @@ use crate::supervision::{Address, ChildSpec};
 /// The longest that one call may take, whatever the tool's settings say.
 const CALL_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Tells a tool what an entry says.
-pub type Teller = Arc<dyn Fn(Arc<Entry>, ToolName) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+/// What came of an attempt to tell a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// The tool took it.
+    Told,
+    /// It was not called: there was no slot for it.
+    NoSlot,
+}
+
+/// Tells a tool what an entry says. It does not queue: whoever queued would stand before plans.
+pub type Teller = Arc<dyn Fn(Arc<Entry>, ToolName) -> BoxFuture<'static, Result<Said, Error>> + Send + Sync>;
 
 /// The delivery of hooks.
 #[derive(Debug, Clone)]
@@ -32,8 +41,8 @@ impl Hooks {
         let teller: Teller = Arc::new(move |entry, tool| {
             let tools = tools.clone();
             Box::pin(async move {
-                let slot = tools.slot(&tool).await;
-                state::told(tools.tell(&slot, &entry, CALL_TIME_MAX).await)
+                let Some(slot) = tools.try_slot_behind(&tool) else { return Ok(Said::NoSlot) };
+                state::told(tools.tell(&slot, &entry, CALL_TIME_MAX).await).map(|()| Said::Told)
             })
         });
         Self::start_with(journal, teller, rules)

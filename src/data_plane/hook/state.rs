@@ -1,4 +1,4 @@
-//! Which entries of the outbox are delivered next. Pure: time and chance are arguments.
+//! Which entries of the outbox are delivered next. Pure: time and chance are arguments. What is known of one tool is its lane.
 //!
 //! ```text
 //! (outbox) ─read─> due ──> calling ──> done ──> concluding ──> (gone)
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::Error;
+use super::lane::{Item, Lane, Phase};
 use crate::data_plane::tool;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, Retry};
@@ -17,10 +18,10 @@ use crate::domain::hook::Hook;
 use crate::domain::name::ToolName;
 use crate::journal::outbox::{Entry, Key, Page};
 
-/// Entries of one tool that are in memory to be delivered, of some hundred bytes each.
-pub const WINDOW: usize = 64;
-/// Calls of one tool at once for hooks; its own `max_concurrency` binds as well.
-pub const CALLS_PER_TOOL_MAX: usize = 4;
+/// Entries of one tool in memory whose turn it is, or that are called for, of some hundred bytes each.
+pub const WINDOW: usize = 128;
+/// Entries of one tool in memory that wait until they are called for again. They take no room from those whose turn it is.
+pub const PAUSED_MAX: usize = 1_024;
 /// Entries that may wait for one tool, on the disk: some 40 MB. Beyond it the oldest that is not in memory is dropped.
 pub const ENTRIES_PER_TOOL_MAX: u64 = 100_000;
 /// Entries that are dropped together.
@@ -29,18 +30,24 @@ pub const DROPPED_AT_ONCE: usize = 256;
 pub const AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// The longest pause between two calls for one entry, before chance stretches it.
 pub const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Calls for an entry that the tool refuses: what is wrong with it, or with the address, does not pass by itself.
+pub const REFUSED_CALLS_MAX: u32 = 3;
 /// After how long the store is asked again.
 pub const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How often it is seen how many entries wait for a tool that takes none.
 pub const CROWDED_AGAIN: Duration = Duration::from_secs(10);
+/// After how long a tool is tried again all of whose slots were taken. Hooks do not queue for slots: plans go first.
+pub const SLOT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How often, and how soon.
+/// How often, how soon and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Calls for one entry, the first included, until it is given up; counted anew when the daemon starts.
     pub attempts_max: u32,
     /// The pause after the first failed call; each further one is twice as long.
     pub pause: Duration,
+    /// Calls of one tool at once for hooks; half of its own `max_concurrency` binds as well.
+    pub concurrency: usize,
 }
 
 /// The present moment.
@@ -55,12 +62,14 @@ pub struct Now {
 /// What the shell is to do.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Read the first so many entries of a tool.
-    Read(ToolName, usize),
+    /// Read the first so many entries of a tool beyond these, which are known.
+    Read(ToolName, BTreeSet<Key>, usize),
     /// Tell the tool.
     Call(Key, Arc<Entry>),
     /// Remove the entry.
     Conclude(Key),
+    /// Remove entries of a tool that has too many, together.
+    Drop(ToolName, Vec<Key>),
 }
 
 /// How an entry ended.
@@ -85,43 +94,7 @@ pub struct Concluded {
     pub attempts: u32,
 }
 
-#[derive(Debug)]
-struct Item {
-    entry: Option<Arc<Entry>>,
-    attempts: u32,
-    phase: Phase,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// It is called for, not before this moment.
-    Due(Duration),
-    /// Its tool is being told.
-    Calling,
-    /// It is to be removed, not before this moment.
-    Done(Duration, Outcome),
-    /// It is being removed.
-    Concluding(Outcome),
-}
-
-/// The entries of one tool.
-#[derive(Debug, Default)]
-struct Lane {
-    items: BTreeMap<Key, Item>,
-    /// How many there are, in memory and not, as was read last.
-    depth: u64,
-    /// There may be entries that are not in memory.
-    stale: bool,
-    /// How many entries are being read.
-    reading: Option<usize>,
-    read_last: Option<Duration>,
-    /// The store failed; it is not asked before this moment.
-    not_before: Duration,
-    /// Entries that were removed since the read began, which may still show them.
-    gone: BTreeSet<Key>,
-}
-
-/// All tools' entries. Memory: at most [`WINDOW`] and [`DROPPED_AT_ONCE`] entries for each tool that has any.
+/// All tools' entries. Memory: at most [`WINDOW`], [`PAUSED_MAX`] and [`DROPPED_AT_ONCE`] entries for each tool that has any.
 #[derive(Debug)]
 pub struct State {
     rules: Rules,
@@ -180,9 +153,7 @@ impl State {
     /// The store did not say.
     pub fn unread(&mut self, tool: &ToolName, now: Now) {
         if let Some(lane) = self.lanes.get_mut(tool) {
-            (lane.reading, lane.stale) = (None, true);
-            lane.not_before = now.since.saturating_add(STORE_AGAIN);
-            lane.gone.clear();
+            lane.unread(now);
         }
     }
 
@@ -195,7 +166,8 @@ impl State {
             return false;
         };
         let is_old = item.entry.as_ref().is_none_or(|entry| now.at.since(entry.at) >= AGE_MAX);
-        let is_over = error.is_final() || item.attempts >= rules.attempts_max || is_old;
+        let most = if error.is_refusal() { rules.attempts_max.min(REFUSED_CALLS_MAX) } else { rules.attempts_max };
+        let is_over = error.is_final() || item.attempts >= most || is_old;
         item.phase = if is_over {
             Phase::Done(now.since, Outcome::GivenUp(error))
         } else {
@@ -206,39 +178,29 @@ impl State {
         !is_over
     }
 
+    /// No call was made: the tool had no slot for it. The tool's others wait as well, and none of it counts.
+    pub fn crowded(&mut self, key: &Key, now: Now) {
+        if let Some(lane) = self.lanes.get_mut(&key.tool) {
+            lane.crowded(key, now);
+        }
+    }
+
     /// Whether an entry was removed; it is told of once it was.
     pub fn concluded(&mut self, key: &Key, is_gone: bool, now: Now) -> Option<Concluded> {
-        let lane = self.lanes.get_mut(&key.tool)?;
-        let item = lane.items.remove(key)?;
-        let Phase::Concluding(outcome) = item.phase else {
-            lane.items.insert(key.clone(), item);
-            return None;
-        };
-        if !is_gone {
-            let phase = Phase::Done(now.since.saturating_add(STORE_AGAIN), outcome);
-            lane.items.insert(key.clone(), Item { phase, ..item });
-            return None;
-        }
-        lane.depth = lane.depth.saturating_sub(1);
-        if lane.reading.is_some() {
-            lane.gone.insert(key.clone());
-        }
-        // The last one has the count read once more, when nothing moves.
-        lane.stale |= lane.items.is_empty();
-        Some(Concluded { key: key.clone(), entry: item.entry, outcome, attempts: item.attempts })
+        self.lanes.get_mut(&key.tool)?.concluded(key, is_gone, now)
     }
 
     /// All that is to be done now; it counts as begun.
     pub fn due(&mut self, now: Now) -> Vec<Effect> {
-        let draining = self.draining;
-        self.lanes.iter_mut().flat_map(|(tool, lane)| lane.due(tool, draining, now)).collect()
+        let (rules, draining) = (self.rules, self.draining);
+        self.lanes.iter_mut().flat_map(|(tool, lane)| lane.due(tool, rules, draining, now)).collect()
     }
 
     /// When there is something to be done again, if nothing happens before.
     #[must_use]
-    pub fn next(&self) -> Option<Duration> {
-        let draining = self.draining;
-        self.lanes.values().filter_map(|lane| lane.next(draining)).min()
+    pub fn next(&self, now: Now) -> Option<Duration> {
+        let (rules, draining) = (self.rules, self.draining);
+        self.lanes.values().filter_map(|lane| lane.next(rules, draining, now)).min()
     }
 
     fn item(&mut self, key: &Key) -> Option<&mut Item> {
@@ -246,100 +208,15 @@ impl State {
     }
 }
 
-impl Lane {
-    fn found(&mut self, page: Page, now: Now) {
-        let asked = self.reading.take().unwrap_or(WINDOW);
-        let gone = std::mem::take(&mut self.gone);
-        self.read_last = Some(now.since);
-        self.depth = page.depth;
-        let surplus = usize::try_from(page.depth.saturating_sub(ENTRIES_PER_TOOL_MAX)).unwrap_or(usize::MAX);
-        let mut to_drop = surplus.min(DROPPED_AT_ONCE);
-        // There is more than was asked for, or than there was room for.
-        self.stale |= page.entries.len() >= asked;
-        for (key, entry) in page.entries {
-            if self.items.contains_key(&key) || gone.contains(&key) {
-                continue;
-            }
-            let phase = if self.items.len() < WINDOW {
-                match entry {
-                    Some(_) => Phase::Due(now.since),
-                    None => Phase::Done(now.since, Outcome::GivenUp(Error::Unreadable)),
-                }
-            } else if to_drop > 0 {
-                to_drop = to_drop.saturating_sub(1);
-                Phase::Done(now.since, Outcome::GivenUp(Error::Full))
-            } else {
-                self.stale = true;
-                break;
-            };
-            self.items.insert(key, Item { entry, attempts: 0, phase });
-        }
-    }
-
-    fn due(&mut self, tool: &ToolName, draining: bool, now: Now) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let mut free = if draining { 0 } else { CALLS_PER_TOOL_MAX.saturating_sub(self.calling()) };
-        for (key, item) in &mut self.items {
-            match (&item.phase, &item.entry) {
-                (Phase::Due(at), Some(entry)) if *at <= now.since && free > 0 => {
-                    free = free.saturating_sub(1);
-                    effects.push(Effect::Call(key.clone(), Arc::clone(entry)));
-                    item.attempts = item.attempts.saturating_add(1);
-                    item.phase = Phase::Calling;
-                }
-                (Phase::Done(at, outcome), _) if *at <= now.since => {
-                    effects.push(Effect::Conclude(key.clone()));
-                    item.phase = Phase::Concluding(outcome.clone());
-                }
-                (Phase::Due(_) | Phase::Calling | Phase::Done(..) | Phase::Concluding(_), _) => {}
-            }
-        }
-        if !draining && self.reads_at().is_some_and(|at| at <= now.since) {
-            let limit = if self.is_over() { WINDOW.saturating_add(DROPPED_AT_ONCE) } else { WINDOW };
-            (self.reading, self.stale) = (Some(limit), false);
-            effects.push(Effect::Read(tool.clone(), limit));
-        }
-        effects
-    }
-
-    /// When it is read next, where it is.
-    fn reads_at(&self) -> Option<Duration> {
-        if !self.stale || self.reading.is_some() {
-            return None;
-        }
-        let has_room = self.items.len() <= WINDOW / 2 || self.is_over() && self.items.len() <= WINDOW;
-        let crowded = |last: Duration| last.saturating_add(CROWDED_AGAIN);
-        let paced = if has_room { Duration::ZERO } else { self.read_last.map_or(Duration::ZERO, crowded) };
-        Some(self.not_before.max(paced))
-    }
-
-    fn is_over(&self) -> bool {
-        self.depth > ENTRIES_PER_TOOL_MAX
-    }
-
-    fn calling(&self) -> usize {
-        self.items.values().filter(|item| matches!(item.phase, Phase::Calling)).count()
-    }
-
-    fn next(&self, draining: bool) -> Option<Duration> {
-        let is_free = !draining && self.calling() < CALLS_PER_TOOL_MAX;
-        let items = self.items.values().filter_map(|item| match &item.phase {
-            Phase::Due(at) if is_free => Some(*at),
-            Phase::Done(at, _) => Some(*at),
-            Phase::Due(_) | Phase::Calling | Phase::Concluding(_) => None,
-        });
-        items.chain(self.reads_at().filter(|_| !draining)).min()
-    }
-}
-
-/// How long after its `attempt`th call an entry is called for again, counted from 1: as the tool asks, or ever longer.
+/// How long after its `attempt`th call an entry is called for again, counted from 1: ever longer, and no sooner than the tool
+/// asks. A tool that asks for little does not have its patience counted down in a moment.
 fn pause(rules: Rules, error: &Error, attempt: u32) -> Duration {
     let own = rules.pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
     let asked = match error.retry() {
         Retry::After(pause) => pause,
-        Retry::Never => own,
+        Retry::Never => Duration::ZERO,
     };
-    asked.min(PAUSE_MAX)
+    asked.max(own).min(PAUSE_MAX)
 }
 
 /// What a tool's error is to a hook: an answer that cannot be an output is one all the same.

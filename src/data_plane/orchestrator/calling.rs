@@ -52,6 +52,9 @@ pub(super) struct Calls {
     steps: BTreeSet<u32>,
     /// Slots that were waited for and that no call has taken yet.
     slots: VecDeque<Slot>,
+    /// Places in the queues for slots. They are kept from round to round, so that nobody who came later is served before.
+    queue: FuturesUnordered<BoxFuture<'static, Slot>>,
+    queued: BTreeSet<ToolName>,
 }
 
 impl Calls {
@@ -66,9 +69,23 @@ impl Calls {
         kept.and_then(|at| self.slots.remove(at)).or_else(|| tools.try_slot(tool))
     }
 
-    /// Keeps a slot that was waited for until the next round.
-    pub(super) fn keep(&mut self, slot: Slot) {
-        self.slots.push_back(slot);
+    /// Queues for slots of these tools, and of no others. Whoever queues must listen for [`Self::news`]: a slot is held for it.
+    pub(super) fn queue_for(&mut self, tools: &Tools, crowded: BTreeSet<ToolName>) {
+        if !self.queued.is_subset(&crowded) {
+            self.leave_queues();
+        }
+        for tool in crowded {
+            if self.queued.insert(tool.clone()) {
+                let tools = tools.clone();
+                self.queue.push(Box::pin(async move { tools.slot(&tool).await }));
+            }
+        }
+    }
+
+    /// Gives up its places in the queues for slots.
+    pub(super) fn leave_queues(&mut self) {
+        self.queue.clear();
+        self.queued.clear();
     }
 
     /// Gives back the slots that no call has taken.
@@ -84,6 +101,22 @@ impl Calls {
             let end = perform(&environment, &order, &started, &slot).await;
             Returned { unit: started.unit, step: started.step, end }
         }));
+    }
+
+    /// The next call that comes back, or none where there is a slot for one that waits: it is kept until the next round.
+    pub(super) async fn news(&mut self) -> Option<Returned> {
+        tokio::select! {
+            Some(returned) = self.under_way.next() => {
+                self.steps.remove(&returned.step);
+                Some(returned)
+            }
+            Some(slot) = self.queue.next() => {
+                self.queued.remove(slot.tool());
+                self.slots.push_back(slot);
+                None
+            }
+            else => std::future::pending().await,
+        }
     }
 
     /// The next call that comes back; never, where there is none.

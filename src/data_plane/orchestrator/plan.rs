@@ -131,6 +131,10 @@ impl PlanRun {
             };
             state::next(&task, &rules, Timestamp::now())
         };
+        if !matches!(next, Next::Work { .. }) {
+            // Nobody listens for slots meanwhile.
+            self.calls.leave_queues();
+        }
         match next {
             Next::End(outcome) => {
                 self.end(outcome).await?;
@@ -275,21 +279,17 @@ impl PlanRun {
         let open = open.filter(|(_, child)| open_step(&now, *child).is_some());
         let mut ends: FuturesUnordered<_> = open.map(|(unit, child)| await_child(&journal, unit, child)).collect();
         let tools = self.orchestrator.environment().tools.clone();
-        let mut slots: FuturesUnordered<_> = waits.crowded.iter().map(|tool| tools.slot(tool)).collect();
+        self.calls.queue_for(&tools, waits.crowded);
         let until = waits.until.into_iter().chain(now.order.deadline).min();
         let left = until.map_or(LOOK_AGAIN, |until| until.since(Timestamp::now()).min(LOOK_AGAIN));
         let Self { custody, calls, .. } = self;
         let (ended, returned) = tokio::select! {
             Some(ended) = ends.next() => (Some(ended), None),
-            returned = calls.returned() => (None, Some(returned)),
-            Some(slot) = slots.next() => {
-                calls.keep(slot);
-                (None, None)
-            }
+            returned = calls.news() => (None, returned),
             () = custody.changed(waits.records) => (None, None),
             () = tokio::time::sleep(left) => (None, None),
         };
-        drop((ends, slots));
+        drop(ends);
         if let Some(returned) = returned {
             return self.conclude_call(returned).await;
         }

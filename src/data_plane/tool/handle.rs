@@ -27,6 +27,8 @@ struct Link {
     endpoint: Endpoint,
     key: Key,
     slots: Arc<Semaphore>,
+    /// How many of the slots may be taken by those who give way.
+    behind: Arc<Semaphore>,
     timeout: Duration,
     idempotent: bool,
 }
@@ -37,6 +39,8 @@ pub struct Slot {
     tool: ToolName,
     /// None where the settings name no such tool: there is nothing to be crowded.
     _permit: Option<OwnedSemaphorePermit>,
+    /// Of those who give way, their place among the slots that they may have.
+    _behind: Option<OwnedSemaphorePermit>,
 }
 
 /// One call. Its input has passed the filter; it is sent as it is.
@@ -80,7 +84,18 @@ impl Tools {
             Some(link) => Some(Arc::clone(&link.slots).try_acquire_owned().ok()?),
             None => None,
         };
-        Some(Slot { tool: tool.clone(), _permit: permit })
+        Some(Slot { tool: tool.clone(), _permit: permit, _behind: None })
+    }
+
+    /// As [`Tools::try_slot`], for whoever gives way to plans: of each tool's slots half, and one at least, can be had so, and none
+    /// while somebody queues for one.
+    #[must_use]
+    pub fn try_slot_behind(&self, tool: &ToolName) -> Option<Slot> {
+        let behind = match self.0.get(tool) {
+            Some(link) => Some(Arc::clone(&link.behind).try_acquire_owned().ok()?),
+            None => None,
+        };
+        Some(Slot { _behind: behind, ..self.try_slot(tool)? })
     }
 
     /// A slot, in order of arrival.
@@ -90,7 +105,7 @@ impl Tools {
             Some(link) => Arc::clone(&link.slots).acquire_owned().await.ok(),
             None => None,
         };
-        Slot { tool: tool.clone(), _permit: permit }
+        Slot { tool: tool.clone(), _permit: permit, _behind: None }
     }
 
     /// Calls the tool of a slot and waits `within` so long for its answer; the tool's own time-out binds as well. Dropping this
@@ -117,10 +132,12 @@ impl Link {
             ToolUrl::Http(url) => (url, None),
             ToolUrl::Unix(path) => ("http://localhost".to_owned(), Some(path)),
         };
+        let slots = settings.max_concurrency.get().min(Semaphore::MAX_PERMITS);
         Self {
             endpoint: Endpoint::new(base, socket, settings.max_concurrency),
             key: Key::new(settings.api_key.clone()),
-            slots: Arc::new(Semaphore::new(settings.max_concurrency.get().min(Semaphore::MAX_PERMITS))),
+            slots: Arc::new(Semaphore::new(slots)),
+            behind: Arc::new(Semaphore::new((slots / 2).max(1))),
             timeout: settings.timeout,
             idempotent: settings.idempotent,
         }

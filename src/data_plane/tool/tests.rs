@@ -57,12 +57,16 @@ fn name() -> ToolName {
 }
 
 fn tools(url: &str, timeout: Duration) -> Tools {
+    tools_of(url, timeout, 1)
+}
+
+fn tools_of(url: &str, timeout: Duration, slots: usize) -> Tools {
     let settings = Tool {
         url: ToolUrl::Http(url.to_owned()),
         api_key: KeySource::None,
         timeout,
         idempotent: false,
-        max_concurrency: NonZeroUsize::MIN,
+        max_concurrency: NonZeroUsize::new(slots).expect("above zero"),
     };
     Tools::new(&BTreeMap::from([(name(), settings)]))
 }
@@ -149,4 +153,26 @@ async fn no_more_slots_are_given_than_a_tool_bears() {
     assert!(tools.try_slot(&name()).is_none());
     drop(slot);
     assert!(tools.try_slot(&name()).is_some());
+}
+
+/// INVARIANT I86.
+#[tokio::test]
+async fn whoever_gives_way_has_half_of_the_slots_and_none_while_somebody_queues() {
+    for (slots, behind) in [(1, 1), (2, 1), (3, 1), (8, 4)] {
+        let tools = tools_of("http://127.0.0.1:1", LONG, slots);
+        let held: Vec<_> = std::iter::from_fn(|| tools.try_slot_behind(&name())).collect();
+        assert_eq!(held.len(), behind, "of {slots}");
+        let ahead: Vec<_> = std::iter::from_fn(|| tools.try_slot(&name())).collect();
+        assert_eq!(ahead.len(), slots - behind);
+        let own = name();
+        let mut queued = Box::pin(tools.slot(&own));
+        assert!(futures::poll!(queued.as_mut()).is_pending());
+        drop(held);
+        if behind == 1 {
+            assert!(tools.try_slot_behind(&name()).is_none(), "the one that was free is for who queues");
+        }
+        assert!(futures::poll!(queued.as_mut()).is_ready());
+    }
+    let other: ToolName = "other".parse().expect("a name");
+    assert!(tools("http://127.0.0.1:1", LONG).try_slot_behind(&other).is_some(), "its call says that it is not there");
 }

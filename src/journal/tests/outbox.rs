@@ -1,5 +1,7 @@
 //! The outbox of hooks on a real store.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::domain::hook::Hook;
 use crate::domain::name::ToolName;
@@ -7,7 +9,7 @@ use crate::journal::Custody;
 use crate::journal::order::Tool;
 use crate::journal::outbox::{Entry, Key};
 use crate::journal::record::RetryRequested;
-use crate::store::{Direction, Keyspace};
+use crate::store::{Direction, Keyspace, Record};
 
 fn tool(name: &str) -> ToolName {
     name.parse().expect("a tool")
@@ -25,7 +27,7 @@ impl Desk {
     }
 
     async fn waiting(&self, name: &str) -> Vec<(Key, Entry)> {
-        let page = self.journal.outbox().page(&tool(name), 100).await.expect("read");
+        let page = self.journal.outbox().page(&tool(name), BTreeSet::new(), 100).await.expect("read");
         assert_eq!(page.entries.len() as u64, page.depth, "the count is that of the entries");
         page.entries.into_iter().map(|(key, entry)| (key, entry.expect("readable").as_ref().clone())).collect()
     }
@@ -119,4 +121,46 @@ async fn an_entry_is_concluded_once_however_often_and_those_of_other_tools_stay(
     assert_eq!(outbox.depths().await.expect("read"), [(tool("crm/2"), 1)]);
     let kept = desk.journal.store().keys(Keyspace::Outbox, b"", None, Direction::Ascending, 9).expect("read");
     assert_eq!(kept.len(), 1);
+}
+
+/// The entries of three tasks that `pager` is to be told of, in the order of their keys.
+async fn three(desk: &Desk) -> Vec<Key> {
+    for _ in 0..3 {
+        let holder = desk.telling(&[(Hook::Cancel, "pager")]).await;
+        desk.journal.append(&holder, vec![ended(Outcome::Cancelled)], Batch::new()).await.expect("ended");
+    }
+    desk.waiting("pager").await.into_iter().map(|(key, _)| key).collect()
+}
+
+#[tokio::test]
+async fn what_is_known_is_passed_over_and_several_are_concluded_together_once() {
+    let desk = Desk::open();
+    let keys = three(&desk).await;
+    let outbox = desk.journal.outbox();
+    let known: BTreeSet<Key> = keys.iter().take(1).cloned().collect();
+    let page = outbox.page(&tool("pager"), known, 1).await.expect("read");
+    assert_eq!((&page.entries[0].0, page.entries.len(), page.depth), (&keys[1], 1, 3));
+    let pair = keys[..2].to_vec();
+    let both = [outbox.conclude_all(tool("pager"), pair.clone()), outbox.conclude_all(tool("pager"), pair)];
+    let (alone, both) = tokio::join!(outbox.conclude(keys[0].clone()), join_all(both));
+    assert!(alone.is_ok() && both.iter().all(Result::is_ok), "{both:?}");
+    assert_eq!(outbox.depths().await.expect("read"), [(tool("pager"), 1)], "none was counted twice");
+    assert_eq!(desk.waiting("pager").await.len(), 1);
+}
+
+/// After a downgrade, what the newer release wrote is kept for it; what is damaged is no one's.
+#[tokio::test]
+async fn what_a_later_release_wrote_is_left_alone_and_what_is_damaged_is_told() {
+    let desk = Desk::open();
+    let keys = three(&desk).await;
+    let store = desk.journal.store();
+    let stored = store.range(Keyspace::Outbox, b"", None, Direction::Ascending, 9).expect("read");
+    let (newer, damaged) = (&stored[0], &stored[1]);
+    let rewritten = Batch::new()
+        .put(Keyspace::Outbox, newer.0.clone(), Record { version: newer.1.version + 1, ..newer.1.clone() })
+        .put(Keyspace::Outbox, damaged.0.clone(), Record { body: vec![0xff], ..damaged.1.clone() });
+    store.commit(rewritten).await.expect("written");
+    let page = desk.journal.outbox().page(&tool("pager"), BTreeSet::new(), 2).await.expect("read");
+    let found: Vec<(&Key, bool)> = page.entries.iter().map(|(key, entry)| (key, entry.is_some())).collect();
+    assert_eq!((found, page.newer, page.depth), (vec![(&keys[1], false), (&keys[2], true)], 1, 3));
 }

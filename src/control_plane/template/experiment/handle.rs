@@ -191,6 +191,20 @@ impl Experiments {
         }
     }
 
+    /// Ends what still runs with a template that is rolled back, which is about to be lifted: else it would come to life again.
+    ///
+    /// # Errors
+    /// The store failed: it still runs.
+    pub async fn end_before_lift(&self, name: &TemplateName, by: String, entry: Entry) -> Result<(), Error> {
+        if !self.shared.templates.is_rolled_back(name) {
+            return Ok(());
+        }
+        match self.end(name, EndReason::RolledBack, by, entry).await {
+            Ok(_) | Err(Error::Refused(Refusal::NoneRuns(_))) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The experiment that runs with a template, or the last one that did, with what it came to.
     ///
     /// # Errors

@@ -58,6 +58,24 @@ pub enum Refusal {
     Full,
 }
 
+impl Refusal {
+    /// Whether a rule says no, by trust, policy or a rollback: a decision, which is to be on record.
+    #[must_use]
+    pub fn is_by_rule(&self) -> bool {
+        match self {
+            Self::NotAllowed { .. } | Self::RolledBack(_) => true,
+            Self::Variants(_)
+            | Self::Share(_)
+            | Self::Shares(_)
+            | Self::Control(_)
+            | Self::UnknownVersion { .. }
+            | Self::NoneRuns(_)
+            | Self::NeverRan(_)
+            | Self::Full => false,
+        }
+    }
+}
+
 /// A failure or refusal of the experiment room.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {

@@ -6,10 +6,10 @@ use ractor::{Actor, ActorRef};
 use tokio::sync::watch;
 
 use super::*;
-use crate::data_plane::hook::Error;
 use crate::data_plane::hook::actor::{Courier, Start};
 use crate::data_plane::hook::handle::Teller;
 use crate::data_plane::hook::message::Message;
+use crate::data_plane::hook::{Error, Said};
 use crate::data_plane::tool;
 use crate::journal::events::Event;
 use crate::journal::order::Tool;
@@ -39,7 +39,7 @@ impl Scripted {
             let answer = (own.script)(number);
             Box::pin(async move {
                 match answer {
-                    Some(answer) => answer,
+                    Some(answer) => answer.map(|()| Said::Told),
                     None => std::future::pending().await,
                 }
             })
@@ -148,7 +148,7 @@ async fn what_drains_waits_for_its_calls_and_begins_no_other() {
             if let Some(waits) = waits {
                 waits.await.expect("opened");
             }
-            Ok(())
+            Ok(Said::Told)
         })
     });
     let (outbox, events) = (desk.journal.outbox().clone(), desk.journal.events().clone());
@@ -163,4 +163,35 @@ async fn what_drains_waits_for_its_calls_and_begins_no_other() {
     drained.await.expect("drained");
     let depths = desk.journal.outbox().depths().await.expect("read");
     assert_eq!((depths, *calls.borrow()), (vec![(super::tool("pager"), 1)], 1), "the other waits for the next start");
+}
+
+/// INVARIANT I86: a hook whose tool has no slot is not at its call, and a stop does not wait for one.
+#[tokio::test(start_paused = true)]
+async fn what_has_no_slot_is_tried_again_without_counting_and_a_stop_does_not_wait_for_it() {
+    let desk = Desk::open();
+    let mut news = desk.journal.events().subscribe();
+    let tries = Arc::new(watch::Sender::new(0_usize));
+    let counted = Arc::clone(&tries);
+    let free = Arc::new(Mutex::new(false));
+    let is_free = Arc::clone(&free);
+    let teller: Teller = Arc::new(move |_, _| {
+        counted.send_modify(|tries| *tries += 1);
+        let said = if *is_free.lock().expect("no poison") { Said::Told } else { Said::NoSlot };
+        Box::pin(async move { Ok(said) })
+    });
+    let (outbox, events) = (desk.journal.outbox().clone(), desk.journal.events().clone());
+    let start = Start { outbox, events, teller, rules: RULES };
+    let (first, _ended) = Actor::spawn(None, Courier, start.clone()).await.expect("starts");
+    cancelled(&desk).await;
+    // More often than calls are made.
+    tries.subscribe().wait_for(|tries| *tries > 5).await.expect("tried");
+    let (reply, drained) = tokio::sync::oneshot::channel();
+    first.cast(Message::Drain(reply.into())).expect("sent");
+    drained.await.expect("nothing is under way");
+    assert!(!is_empty(&desk).await);
+    *free.lock().expect("no poison") = true;
+    let _second = Actor::spawn(None, Courier, start).await.expect("starts");
+    let event = next(&mut news).await;
+    assert_eq!(event.kind, "hook_delivered");
+    assert!(event.details.contains(&("attempts", "1".to_owned())), "{event:?}");
 }

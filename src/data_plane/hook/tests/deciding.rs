@@ -1,14 +1,14 @@
 //! The pure core against a model of the outbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::data_plane::hook::Error;
 use crate::data_plane::hook::state::{
-    AGE_MAX, CALLS_PER_TOOL_MAX, Concluded, DROPPED_AT_ONCE, ENTRIES_PER_TOOL_MAX, Effect, Now, Outcome, PAUSE_MAX,
-    STORE_AGAIN, State, WINDOW, told,
+    AGE_MAX, Concluded, DROPPED_AT_ONCE, ENTRIES_PER_TOOL_MAX, Effect, Now, Outcome, PAUSE_MAX, PAUSED_MAX,
+    REFUSED_CALLS_MAX, SLOT_AGAIN, STORE_AGAIN, State, WINDOW, told,
 };
 use crate::data_plane::tool;
 use crate::domain::failure::Failure;
@@ -18,6 +18,7 @@ const TOOLS: [&str; 2] = ["crm", "pager"];
 
 /// The outbox and the tools as they would be, and what the core asked of them.
 struct World {
+    rules: Rules,
     state: State,
     now: Duration,
     stored: BTreeMap<Key, Arc<Entry>>,
@@ -31,10 +32,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let state = State::new(RULES);
+        Self::under(RULES)
+    }
+
+    fn under(rules: Rules) -> Self {
+        let state = State::new(rules);
         let (stored, attempts, told) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (reads, calls, removals) = (Vec::new(), Vec::new(), Vec::new());
-        Self { state, now: Duration::ZERO, stored, reads, calls, removals, attempts, told }
+        Self { rules, state, now: Duration::ZERO, stored, reads, calls, removals, attempts, told }
     }
 
     fn now(&self) -> Now {
@@ -47,20 +52,21 @@ impl World {
         self.stored.insert(key, entry);
     }
 
-    fn page(&self, tool: &ToolName, limit: usize) -> Page {
+    fn page(&self, tool: &ToolName, known: &BTreeSet<Key>, limit: usize) -> Page {
         let own = || self.stored.iter().filter(|(key, _)| key.tool == *tool);
-        let entries = own().take(limit).map(|(key, entry)| (key.clone(), Some(Arc::clone(entry)))).collect();
-        Page { entries, depth: own().count() as u64 }
+        let unknown = own().filter(|(key, _)| !known.contains(key));
+        let entries = unknown.take(limit).map(|(key, entry)| (key.clone(), Some(Arc::clone(entry)))).collect();
+        Page { entries, depth: own().count() as u64, newer: 0 }
     }
 
     /// Does what is due.
     fn go_on(&mut self) {
         for effect in self.state.due(self.now()) {
             match effect {
-                Effect::Read(tool, limit) => {
+                Effect::Read(tool, known, limit) => {
                     assert!(limit <= WINDOW + DROPPED_AT_ONCE);
                     assert!(self.reads.iter().all(|(other, ..)| *other != tool), "one read of a tool at a time");
-                    let page = self.page(&tool, limit);
+                    let page = self.page(&tool, &known, limit);
                     self.reads.push((tool, limit, page));
                 }
                 Effect::Call(key, _) => {
@@ -68,18 +74,19 @@ impl World {
                     assert!(self.stored.contains_key(&key), "what is gone is not called for: {key:?}");
                     let attempts = self.attempts.entry(key.clone()).or_default();
                     *attempts += 1;
-                    assert!(*attempts <= RULES.attempts_max);
+                    assert!(*attempts <= self.rules.attempts_max);
                     self.calls.push(key);
                 }
                 Effect::Conclude(key) => {
                     assert!(!self.removals.contains(&key) && !self.calls.contains(&key));
                     self.removals.push(key);
                 }
+                Effect::Drop(_, keys) => panic!("there are not too many: {keys:?}"),
             }
         }
         for name in TOOLS {
             let calls = self.calls.iter().filter(|key| key.tool == tool(name)).count();
-            assert!(calls <= CALLS_PER_TOOL_MAX, "{calls} calls of {name}");
+            assert!(calls <= RULES.concurrency, "{calls} calls of {name}");
         }
     }
 
@@ -114,6 +121,16 @@ impl World {
         if is_well { self.state.found(&tool, page, self.now()) } else { self.state.unread(&tool, self.now()) }
     }
 
+    /// All calls come back with this, and no time passes, as long as there is something to do.
+    fn exhaust(&mut self, result: &Result<(), Error>) {
+        self.go_on();
+        while self.reads.len() + self.calls.len() > 0 {
+            (0..self.reads.len()).for_each(|_| self.read(0, true));
+            (0..self.calls.len()).for_each(|_| self.returned(0, result.clone()));
+            self.go_on();
+        }
+    }
+
     /// Everything goes well from now on, as long as there is something to do.
     fn settle(&mut self, result: &Result<(), Error>) {
         for _ in 0..20_000 {
@@ -123,7 +140,7 @@ impl World {
             (0..calls).for_each(|_| self.returned(0, result.clone()));
             (0..removals).for_each(|_| self.removed(0, true));
             if reads + calls + removals == 0 {
-                match self.state.next() {
+                match self.state.next(self.now()) {
                     Some(at) => self.now = self.now.max(at),
                     None => return,
                 }
@@ -200,7 +217,7 @@ fn more_than_the_window_are_delivered_and_a_tool_that_takes_nothing_is_in_no_oth
     (0..2).for_each(|_| world.read(0, true));
     world.go_on();
     let of = |name: &str| world.calls.iter().filter(|key| key.tool == tool(name)).count();
-    assert_eq!((of("pager"), of("crm")), (CALLS_PER_TOOL_MAX, 1));
+    assert_eq!((of("pager"), of("crm")), (RULES.concurrency, 1));
     world.settle(&failed(503));
     assert_eq!(world.told.len(), 3 * WINDOW + 1);
     assert!(world.told.values().all(|concluded| concluded.attempts == RULES.attempts_max));
@@ -212,24 +229,26 @@ fn what_exceeds_the_most_entries_of_a_tool_is_dropped_and_told() {
     let mut state = State::new(RULES);
     let now = Now { since: Duration::ZERO, at: THEN };
     state.placed(tool("pager"));
-    assert!(matches!(state.due(now).as_slice(), [Effect::Read(_, WINDOW)]));
+    assert!(matches!(state.due(now).as_slice(), [Effect::Read(_, _, WINDOW)]));
     let mut entries: Vec<_> = (0..WINDOW + 100).map(|number| placed("pager", number as u64)).collect();
     entries.sort_by(|one, other| one.0.cmp(&other.0));
     let page = |many: usize| Page {
         entries: entries.iter().take(many).map(|(key, entry)| (key.clone(), Some(Arc::clone(entry)))).collect(),
         depth: ENTRIES_PER_TOOL_MAX + 30,
+        newer: 0,
     };
     state.found(&tool("pager"), page(WINDOW), now);
     let effects = state.due(now);
     assert!(
-        matches!(effects.last(), Some(Effect::Read(_, limit)) if *limit == WINDOW + DROPPED_AT_ONCE),
+        matches!(effects.last(), Some(Effect::Read(_, known, DROPPED_AT_ONCE)) if known.len() == WINDOW),
         "{effects:?}"
     );
     state.found(&tool("pager"), page(entries.len()), now);
     let dropped: Vec<Key> = state
         .due(now)
         .into_iter()
-        .filter_map(|effect| if let Effect::Conclude(key) = effect { Some(key) } else { None })
+        .filter_map(|effect| if let Effect::Drop(_, keys) = effect { Some(keys) } else { None })
+        .flatten()
         .collect();
     let beyond: Vec<Key> = entries.iter().skip(WINDOW).take(30).map(|(key, _)| key.clone()).collect();
     assert_eq!(dropped, beyond, "the oldest that are not in memory, as many as there are too many");
@@ -260,23 +279,24 @@ fn an_old_entry_is_called_for_once_and_one_that_can_never_succeed_too() {
 }
 
 #[test]
-fn pauses_double_or_are_as_the_tool_asks_and_have_a_bound() {
+fn pauses_double_are_no_shorter_than_the_tool_asks_and_have_a_bound() {
     let busy = |seconds| Err(Error::Tool(tool::Error::Busy { retry_after: Some(Duration::from_secs(seconds)) }));
-    let mut world = World::new();
+    let mut world = World::under(Rules { attempts_max: 10, ..RULES });
     world.place("pager");
     world.go_on();
     world.read(0, true);
     world.go_on();
     let mut pauses = Vec::new();
-    for result in [failed(500), busy(9_999)] {
+    for result in [failed(500), busy(0), busy(1), busy(7), busy(40), busy(9_999)] {
         let key = world.calls.remove(0);
         assert!(world.state.returned(&key, result, world.now(), 0.0));
-        let next = world.state.next().expect("it is called for again");
+        let next = world.state.next(world.now()).expect("it is called for again");
         pauses.push(next - world.now);
         world.now = next;
         world.go_on();
     }
-    assert_eq!(pauses, [RULES.pause, PAUSE_MAX]);
+    let seconds: Vec<u64> = pauses.iter().map(Duration::as_secs).collect();
+    assert_eq!(seconds, [1, 2, 4, 8, 40, PAUSE_MAX.as_secs()]);
 }
 
 #[test]
@@ -287,7 +307,7 @@ fn a_store_that_fails_is_asked_again_and_the_tool_is_not() {
     world.read(0, false);
     world.go_on();
     assert!(world.reads.is_empty());
-    assert_eq!(world.state.next(), Some(STORE_AGAIN));
+    assert_eq!(world.state.next(world.now()), Some(STORE_AGAIN));
     world.now = STORE_AGAIN;
     world.go_on();
     world.read(0, true);
@@ -302,20 +322,20 @@ fn a_store_that_fails_is_asked_again_and_the_tool_is_not() {
 #[test]
 fn what_drains_begins_nothing_and_is_still_when_its_calls_are_concluded() {
     let mut world = World::new();
-    (0..CALLS_PER_TOOL_MAX + 1).for_each(|_| world.place("pager"));
+    (0..RULES.concurrency + 1).for_each(|_| world.place("pager"));
     world.go_on();
     world.read(0, true);
     world.go_on();
     world.state.drain();
     assert!(!world.state.is_still());
-    for _ in 0..CALLS_PER_TOOL_MAX {
+    for _ in 0..RULES.concurrency {
         world.returned(0, Ok(()));
         world.go_on();
         world.removed(0, true);
         world.go_on();
     }
     assert!(world.state.is_still());
-    assert_eq!((world.stored.len(), world.calls.len(), world.state.next()), (1, 0, None));
+    assert_eq!((world.stored.len(), world.calls.len(), world.state.next(world.now())), (1, 0, None));
 }
 
 #[test]
@@ -325,9 +345,77 @@ fn an_entry_that_cannot_be_read_is_given_up_and_no_tool_is_called() {
     state.placed(tool("pager"));
     assert_eq!(state.due(now).len(), 1);
     let (key, _) = placed("pager", 1);
-    state.found(&tool("pager"), Page { entries: vec![(key.clone(), None)], depth: 1 }, now);
+    state.found(&tool("pager"), Page { entries: vec![(key.clone(), None)], depth: 1, newer: 0 }, now);
     assert!(matches!(state.due(now).as_slice(), [Effect::Conclude(gone)] if *gone == key));
     let told = state.concluded(&key, true, now).expect("gone");
     assert_eq!(told.outcome, Outcome::GivenUp(Error::Unreadable));
     assert_eq!(Error::Unreadable.code(), "hook_unreadable");
+}
+
+/// INVARIANT I87: what pauses takes no room from those whose turn it is, and has a bound of its own.
+#[test]
+fn entries_that_a_tool_does_not_take_are_in_no_way_of_its_others() {
+    let mut world = World::new();
+    (0..3 * WINDOW).for_each(|_| world.place("pager"));
+    world.exhaust(&failed(503));
+    assert_eq!(world.attempts.len(), 3 * WINDOW, "each was called for once, and none waits for another's pause");
+    assert!(world.attempts.values().all(|attempts| *attempts == 1));
+    world.place("pager");
+    world.exhaust(&Ok(()));
+    assert_eq!((world.attempts.len(), world.removals.len()), (3 * WINDOW + 1, 1), "it was taken at once");
+    (0..WINDOW + PAUSED_MAX).for_each(|_| world.place("pager"));
+    world.exhaust(&failed(503));
+    assert_eq!(world.attempts.len(), WINDOW + PAUSED_MAX, "no more are in memory, with the one that is being removed");
+    world.settle(&Ok(()));
+    assert!(world.stored.is_empty());
+}
+
+#[test]
+fn what_a_tool_refuses_is_given_up_soon_unless_that_passes_by_itself() {
+    let rules = Rules { attempts_max: 10, ..RULES };
+    for (status, calls) in
+        [(400, REFUSED_CALLS_MAX), (404, REFUSED_CALLS_MAX), (401, 10), (403, 10), (408, 10), (425, 10)]
+    {
+        let mut world = World::under(rules);
+        world.place("pager");
+        world.settle(&Err(Error::Tool(tool::Error::Refused { status })));
+        assert_eq!(world.attempts.values().copied().collect::<Vec<_>>(), [calls], "{status}");
+    }
+}
+
+#[test]
+fn a_tool_without_a_slot_is_tried_again_soon_and_its_entries_have_their_turns() {
+    let mut world = World::new();
+    (0..WINDOW).for_each(|_| world.place("pager"));
+    world.go_on();
+    world.read(0, true);
+    world.go_on();
+    let first: Vec<Key> = std::mem::take(&mut world.calls);
+    for key in &first {
+        world.state.crowded(key, world.now());
+        world.attempts.remove(key);
+    }
+    world.go_on();
+    assert_eq!((world.calls.len(), world.state.next(world.now())), (0, Some(SLOT_AGAIN)), "all of them wait");
+    world.now = SLOT_AGAIN;
+    world.go_on();
+    assert_eq!(world.calls.len(), RULES.concurrency);
+    world.settle(&Ok(()));
+    assert!(world.told.values().all(|concluded| concluded.attempts == 1), "what was not called does not count");
+}
+
+/// What a later release wrote counts in no limit: it stays until that release runs.
+#[test]
+fn what_a_later_release_wrote_has_nothing_dropped_for_it() {
+    let mut state = State::new(RULES);
+    let now = Now { since: Duration::ZERO, at: THEN };
+    state.placed(tool("pager"));
+    assert_eq!(state.due(now).len(), 1);
+    state.found(
+        &tool("pager"),
+        Page { entries: Vec::new(), depth: 2 * ENTRIES_PER_TOOL_MAX, newer: 2 * ENTRIES_PER_TOOL_MAX },
+        now,
+    );
+    assert!(state.due(now).is_empty());
+    assert_eq!(state.next(now), None, "nothing is asked for again and again");
 }

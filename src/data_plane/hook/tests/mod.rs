@@ -14,7 +14,7 @@ use crate::domain::money::Usd;
 use crate::domain::name::{Digest, ToolName};
 use crate::journal::outbox::{Entry, Key};
 
-const RULES: Rules = Rules { attempts_max: 3, pause: Duration::from_secs(1) };
+const RULES: Rules = Rules { attempts_max: 3, pause: Duration::from_secs(1), concurrency: 4 };
 /// When everything happened.
 const THEN: Timestamp = Timestamp::from_micros(1_000_000);
 

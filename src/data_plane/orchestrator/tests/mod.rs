@@ -3,6 +3,7 @@
 mod cancelling;
 mod model;
 mod people;
+mod queueing;
 mod replaying;
 mod waiting;
 
