@@ -147,3 +147,26 @@ async fn files_of_an_environment_are_validated_with_what_lies_beneath_them() {
         assert!(format!("{}{}", ended.out, ended.err).contains(part), "{arguments:?}: {} {}", ended.out, ended.err);
     }
 }
+
+#[tokio::test]
+async fn a_new_template_is_written_for_an_environment_and_inherits_from_beneath() {
+    let provider = Provider::echo().await;
+    let workshop = workshop(&provider, "production").worker(json!({}));
+    let key = workshop.private_key().to_str().expect("text").to_owned();
+    let dir = workshop.path("templates").to_str().expect("text").to_owned();
+    let daemon = Daemon::start(workshop).await;
+    let new = async |environment: &str, more: &[&str]| {
+        let words =
+            ["templates", "new", "worker", "--dir", &dir, "--environment", environment, "--key", &key, "--json"];
+        let words: Vec<&str> = words.iter().chain(more).copied().collect();
+        daemon.ctl(&words).await
+    };
+    let made = new("production", &["--extends", "worker", "--prompt", "Of production."]).await;
+    assert_eq!((made.code, &made.json()["served"]), (Some(0), &json!(true)), "{} {}", made.out, made.err);
+    let served = daemon.client.template("worker").await.expect("a template");
+    assert_eq!(served.environment.as_deref(), Some("production"));
+    assert_eq!(told(&daemon, &provider, "worker").await, "Of production.");
+    let nowhere = new("elsewhere", &[]).await;
+    assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
+    assert!(nowhere.err.contains("templates/elsewhere"), "{}", nowhere.err);
+}

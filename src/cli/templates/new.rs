@@ -15,9 +15,10 @@ use crate::cli::session::Session;
 use crate::cli::waiting::Patience;
 use crate::cli::{input, run};
 use crate::client;
+use crate::control_plane::template::signing::Layout;
 use crate::control_plane::template::{self, Placed, Scaffold, ScaffoldKind};
 use crate::domain::failure::{Class, Failure as _};
-use crate::domain::name::{RouteName, TemplateName};
+use crate::domain::name::{Environment, RouteName, TemplateName};
 use crate::protocol::task::{SubmitTask, Task, TaskState};
 
 /// How long the daemon may take to serve what lies in its directory; it takes less than a second.
@@ -45,6 +46,11 @@ pub(in crate::cli) struct New {
     /// The daemon's directory of templates.
     #[arg(long, value_name = "DIR", default_value = "templates")]
     dir: PathBuf,
+    /// The environment for which it is written, as `templates.environment` of the settings: into the directory NAME inside DIR.
+    ///
+    /// With `--extends` and its own name it inherits from the file of that name in DIR.
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
     /// An agent calls a model, an orchestrator follows a plan.
     #[arg(long, value_enum, default_value_t = Kind::Agent)]
     kind: Kind,
@@ -105,7 +111,7 @@ struct Made {
 
 impl New {
     pub(super) async fn perform(self, session: &Session) -> Result<Exit, Error> {
-        let placed = self.scaffold()?.place(&self.dir, self.key.as_deref())?;
+        let placed = self.scaffold()?.place(&self.layout(), self.key.as_deref())?;
         let mut made = Made::of(&placed);
         session.output.remark(|paint| format!("{} {}", paint.text(Tone::Good, "written:"), made.file));
         if let Some(signature) = &made.signature {
@@ -137,6 +143,10 @@ impl New {
         made.tell(session)
     }
 
+    fn layout(&self) -> Layout {
+        self.environment.as_ref().map_or_else(|| Layout::base(&self.dir), |name| Layout::over(&self.dir, name))
+    }
+
     fn scaffold(&self) -> Result<Scaffold, Error> {
         let kind = match (self.kind, &self.worker) {
             (Kind::Orchestrator, Some(worker)) => ScaffoldKind::Orchestrator { worker: worker.clone() },
@@ -145,8 +155,9 @@ impl New {
                 return Err(Error::Usage("--worker belongs to --kind orchestrator, which needs it".into()));
             }
         };
-        if !self.dir.is_dir() {
-            let dir = self.dir.display();
+        let layout = self.layout();
+        if !layout.directory().is_dir() {
+            let dir = layout.directory().display();
             let message = format!(
                 "there is no directory {dir}; name the daemon's templates_dir with --dir, or make it: mkdir -p {dir}"
             );

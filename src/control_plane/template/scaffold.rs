@@ -97,12 +97,13 @@ impl Scaffold {
         self.prompt.clone().or_else(plain)
     }
 
-    /// Writes the file into a directory of templates, and its signature first, so that a daemon that watches never sees one
-    /// without the other. Nothing is ever overwritten, and a file that is not good is not left behind.
+    /// Writes the file into the layout's directory of templates, or its environment's, and its signature first, so that a daemon
+    /// that watches never sees one without the other. Nothing is ever overwritten, and a file that is not good is not left behind.
     ///
     /// # Errors
     /// There is such a file already, the template is not good, the key cannot sign, or the directory cannot be written.
-    pub fn place(&self, directory: &Path, key: Option<&Path>) -> Result<Placed, Error> {
+    pub fn place(&self, layout: &Layout, key: Option<&Path>) -> Result<Placed, Error> {
+        let directory = layout.directory();
         let name = format!("{}{TEMPLATE_SUFFIX}", self.name);
         let target = directory.join(&name);
         let beside = signature_path(&target);
@@ -116,7 +117,7 @@ impl Scaffold {
         let desk = tempfile::Builder::new().prefix(".new-").tempdir_in(directory).map_err(told)?;
         let draft = desk.path().join(&name);
         std::fs::write(&draft, self.text()).map_err(told)?;
-        let mut validated = signing::validate_file(&draft, &Layout::base(directory), &Policy::shipped());
+        let mut validated = signing::validate_file(&draft, layout, &Policy::shipped());
         if let Err(Error::Invalid { path, .. }) = &mut validated {
             path.clone_from(&target);
         }
@@ -175,13 +176,13 @@ mod tests {
             keys::generate(&"k".parse().expect("an id"), Algorithm::Ed25519, &dir.path().join("keys")).expect("a pair");
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).expect("made");
-        let base = scaffold("base").place(&templates, Some(&pair.private)).expect("placed");
+        let base = scaffold("base").place(&Layout::base(&templates), Some(&pair.private)).expect("placed");
         let prompt = Some("Say \"yes\",\nor no.".to_owned());
         let child = Scaffold { extends: Some("base".parse().expect("a name")), prompt, ..scaffold("child") };
-        child.place(&templates, None).expect("placed");
+        child.place(&Layout::base(&templates), None).expect("placed");
         let kind = ScaffoldKind::Orchestrator { worker: "child".parse().expect("a name") };
         let boss = Scaffold { kind, route: Some("free".parse().expect("a route")), ..scaffold("boss") };
-        boss.place(&templates, None).expect("placed");
+        boss.place(&Layout::base(&templates), None).expect("placed");
         let trust = TrustStore::read(Some(&dir.path().join("keys")), None);
         signing::verify_file(&base.file, &trust, crate::domain::clock::Timestamp::now()).expect("verified");
         for name in ["base", "child", "boss"] {
@@ -197,19 +198,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_for_an_environment_inherits_from_what_lies_beneath() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let production = "production".parse().expect("a name");
+        let layout = Layout::over(dir.path(), &production);
+        std::fs::create_dir(layout.directory()).expect("made");
+        let named = |name: &str| Some(name.parse().expect("a name"));
+        let lost = Scaffold { extends: named("a"), ..scaffold("a") }.place(&layout, None).expect_err("nothing beneath");
+        assert!(matches!(lost, Error::Invalid { .. }), "{lost}");
+        scaffold("a").place(&Layout::base(dir.path()), None).expect("placed");
+        for (name, parent) in [("a", "a"), ("b", "a")] {
+            let placed = Scaffold { extends: named(parent), ..scaffold(name) }.place(&layout, None).expect("placed");
+            assert_eq!(placed.file, layout.directory().join(format!("{name}.json")));
+            let around = Layout::around(&placed.file, Some(&production));
+            signing::validate_file(&placed.file, &around, &Policy::shipped()).expect("good");
+        }
+    }
+
+    #[test]
     fn nothing_is_overwritten_and_nothing_bad_is_left() {
         let dir = tempfile::tempdir().expect("a directory");
         let at = dir.path();
-        scaffold("a").place(at, None).expect("placed");
-        assert!(matches!(scaffold("a").place(at, None), Err(Error::TemplateExists(path)) if path.ends_with("a.json")));
+        scaffold("a").place(&Layout::base(at), None).expect("placed");
+        assert!(
+            matches!(scaffold("a").place(&Layout::base(at), None), Err(Error::TemplateExists(path)) if path.ends_with("a.json"))
+        );
         std::fs::write(at.join("b.json.sig"), "old").expect("written");
         assert!(
-            matches!(scaffold("b").place(at, None), Err(Error::TemplateExists(path)) if path.ends_with("b.json.sig"))
+            matches!(scaffold("b").place(&Layout::base(at), None), Err(Error::TemplateExists(path)) if path.ends_with("b.json.sig"))
         );
         let orphan = Scaffold { extends: Some("nobody".parse().expect("a name")), ..scaffold("c") };
-        assert!(matches!(orphan.place(at, None), Err(Error::Invalid { path, .. }) if path.ends_with("c.json")));
-        let unsigned = scaffold("d").place(at, Some(&at.join("no.pem")));
+        assert!(
+            matches!(orphan.place(&Layout::base(at), None), Err(Error::Invalid { path, .. }) if path.ends_with("c.json"))
+        );
+        let unsigned = scaffold("d").place(&Layout::base(at), Some(&at.join("no.pem")));
         assert!(unsigned.is_err() && !at.join("d.json").exists());
-        assert!(scaffold("schema").place(at, None).is_err());
+        assert!(scaffold("schema").place(&Layout::base(at), None).is_err());
     }
 }

@@ -114,6 +114,18 @@ impl Layout {
         Self { over: None, base: directory.to_owned() }
     }
 
+    /// A base directory with an environment's in it.
+    #[must_use]
+    pub fn over(directory: &Path, environment: &Environment) -> Self {
+        Self { over: Some(directory.join(environment.as_str())), base: directory.to_owned() }
+    }
+
+    /// Where new files are written.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.over.as_ref().unwrap_or(&self.base)
+    }
+
     /// The layout around a file: it lies in the environment's directory if that is what its directory is called, else in the
     /// base directory.
     #[must_use]
@@ -123,7 +135,7 @@ impl Layout {
         if directory_name(beside).is_some_and(|name| name == environment.as_str()) {
             return Self { base: beside.join(".."), over: Some(beside.to_owned()) };
         }
-        Self { over: Some(beside.join(environment.as_str())), base: beside.to_owned() }
+        Self::over(beside, environment)
     }
 
     /// The same, for a file that says by extending its own name that it lies in an environment's directory.
