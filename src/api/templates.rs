@@ -23,7 +23,7 @@ const SCHEMA_JSON: &str = "application/schema+json";
 #[utoipa::path(get, path = "/factory/templates", tag = "templates",
     responses((status = 200, body = Page<Template>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(State(rooms): State<Shared>) -> Json<Page<Template>> {
-    let items = rooms.templates.list().iter().map(|listing| Template { resolved: None, ..rendered(listing) }).collect();
+    let items = rooms.templates.list().iter().map(rendered).collect();
     Json(Page { items, next: None })
 }
 
@@ -46,10 +46,11 @@ pub(super) async fn show(
 ) -> Answer<Json<Template>> {
     let name: TemplateName = id("template", &name)?;
     if let Some(target) = query.target()? {
-        return Ok(Json(rendered(&rooms.templates.published(&name, target).await?)));
+        let listing = rooms.templates.published(&name, target).await?;
+        return Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }));
     }
     let listing = rooms.templates.listing(&name).ok_or_else(|| ApiError::not_found("template"))?;
-    Ok(Json(rendered(&listing)))
+    Ok(Json(Template { resolved: listing.resolved()?, ..rendered(&listing) }))
 }
 
 /// A template as the API tells it, with all that it inherits.
@@ -60,7 +61,7 @@ pub(super) fn rendered(listing: &Listing) -> Template {
         name: listing.name.to_string(),
         version: version.map(ToString::to_string).unwrap_or_default(),
         digest: template.map(|template| template.digest.to_string()).unwrap_or_default(),
-        kind: template.map_or(Kind::Agent.as_str(), |template| template.kind.as_str()).to_owned(),
+        kind: template.map_or(Kind::Agent.as_str(), |template| template.kind).to_owned(),
         status: listing.status.as_str().to_owned(),
         environment: listing.environment.as_ref().map(ToString::to_string),
         description: template.and_then(|template| template.description.clone()),
@@ -76,6 +77,6 @@ pub(super) fn rendered(listing: &Listing) -> Template {
             from: mark.from.as_ref().map(ToString::to_string),
         }),
         pending: listing.pending.as_ref().map(|pending| pending.version.to_string()),
-        resolved: listing.resolved.as_ref().map(|resolved| serde_json::Value::clone(resolved)),
+        resolved: None,
     }
 }

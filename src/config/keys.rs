@@ -40,6 +40,7 @@ pub const KEYS: &[&str] = &[
     "routes.*",
     "socket",
     "store.cache_bytes",
+    "templates.cache_entries",
     "templates.cache_ttl",
     "templates.enable_signature_validation",
     "templates.environment",

@@ -161,6 +161,8 @@ pub struct Templates {
     pub rsa_public_key_path: Option<PathBuf>,
     /// How long a verification is believed before a template is verified again.
     pub cache_ttl: Duration,
+    /// Compiled templates that are kept in memory.
+    pub cache_entries: u64,
     /// The environment whose directory of templates takes the place of the base, file by file.
     pub environment: Option<Environment>,
     /// Whether owners, modes and symbolic links on the way to each template are looked at.

@@ -36,6 +36,7 @@ enable_signature_validation = true
 trusted_keys_dir = "keys"
 rsa_public_key_path = "legacy.pem"
 cache_ttl = "300s"
+cache_entries = 10000
 [providers.local]
 kind = "openai"
 base_url = "http://127.0.0.1:11434/v1/"
@@ -192,7 +193,7 @@ fn nothing_said_means_the_documented_defaults() {
         (Path::new("data"), Path::new("templates"))
     );
     assert!(settings.templates.enable_signature_validation);
-    assert_eq!(settings.templates.cache_ttl, Duration::from_secs(300));
+    assert_eq!((settings.templates.cache_ttl, settings.templates.cache_entries), (Duration::from_secs(300), 10_000));
     let agents = settings.agents;
     assert_eq!((agents.active_max, agents.idle_max), (100_000, Duration::from_secs(60)));
     assert_eq!((agents.memory_max, agents.queue_max), (None, 1_000));

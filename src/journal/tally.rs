@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::order::Assignment;
 use super::record::{Ended, Outcome};
-use super::state::Task;
+use super::state::{State, Task};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::ExperimentId;
 use crate::store::Batch;
@@ -127,7 +127,9 @@ fn sums(assigned: Assignment, word: &str, part: &str) -> String {
 
 /// Counts a task as assigned.
 pub(super) fn of_submitted(task: &Task) -> Batch {
-    match task.order.experiment {
+    // One that was cancelled says nothing, and one that was retried has counted already.
+    let counts = task.state != State::Cancelled && !task.ended_before;
+    match task.order.experiment.filter(|_| counts) {
         None => Batch::new(),
         Some(assigned) => Batch::new().add(sums(assigned, word::ASSIGNED, ""), 1),
     }

@@ -50,8 +50,14 @@ pub const POLICY_LOADS_TOTAL: &str = "factory_policy_loads_total";
 pub const TEMPLATE_SIGNATURE_FAILURES_TOTAL: &str = "factory_template_signature_failures_total";
 /// Sweeps of the template directories, by `outcome` (`quiet`, `found`).
 pub const TEMPLATE_SWEEPS_TOTAL: &str = "factory_template_sweeps_total";
-/// Template look-ups, by `outcome` (`hit`, `miss`).
+/// Template look-ups, by `outcome` (`hit`, `miss`, `expired`).
 pub const TEMPLATE_CACHE_REQUESTS_TOTAL: &str = "factory_template_cache_requests_total";
+/// Compiled templates that left the cache because their verification was too old.
+pub const TEMPLATE_CACHE_EXPIRIES_TOTAL: &str = "factory_template_cache_expiries_total";
+/// Compiled templates that left the cache because it was full.
+pub const TEMPLATE_CACHE_EVICTIONS_TOTAL: &str = "factory_template_cache_evictions_total";
+/// Time to verify one signature, by `algorithm`.
+pub const TEMPLATE_VERIFICATION_SECONDS: &str = "factory_template_verification_seconds";
 /// Tasks in experiments that ended for the first time, by `template`, `variant` (its number, from 1) and `outcome`.
 pub const EXPERIMENT_TASKS_TOTAL: &str = "factory_experiment_tasks_total";
 /// Variants of experiments that were halted because they were clearly worse.
@@ -212,11 +218,29 @@ pub const FAMILIES: &[Family] = &[
         ..family(TEMPLATE_SWEEPS_TOTAL, Kind::Counter, "Sweeps of the template directories.")
     },
     Family {
-        known: Some(("outcome", &["hit", "miss"])),
+        known: Some(("outcome", &["hit", "miss", "expired"])),
         ..family(
             TEMPLATE_CACHE_REQUESTS_TOTAL,
             Kind::Counter,
             "Template look-ups that did and did not need a new verification.",
+        )
+    },
+    family(
+        TEMPLATE_CACHE_EXPIRIES_TOTAL,
+        Kind::Counter,
+        "Compiled templates that left the cache because their verification was too old.",
+    ),
+    family(
+        TEMPLATE_CACHE_EVICTIONS_TOTAL,
+        Kind::Counter,
+        "Compiled templates that left the cache because it was full.",
+    ),
+    Family {
+        known: Some(("algorithm", &["ed25519", "rsa-pss-sha256"])),
+        ..family(
+            TEMPLATE_VERIFICATION_SECONDS,
+            Kind::Histogram(INSIDE_SECONDS),
+            "Time to verify one template's signature, by algorithm.",
         )
     },
     Family {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 31] = [
+const NAMES: [(&str, &str); 34] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -31,6 +31,9 @@ const NAMES: [(&str, &str); 31] = [
     ("factory_policy_loads_total", "counter"),
     ("factory_template_signature_failures_total", "counter"),
     ("factory_template_cache_requests_total", "counter"),
+    ("factory_template_cache_expiries_total", "counter"),
+    ("factory_template_cache_evictions_total", "counter"),
+    ("factory_template_verification_seconds", "histogram"),
     ("factory_template_sweeps_total", "counter"),
     ("factory_experiment_tasks_total", "counter"),
     ("factory_experiment_halts_total", "counter"),

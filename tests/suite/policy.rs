@@ -16,6 +16,8 @@ deny contains {"rule": "gossip", "message": "no template may gossip"} if {
 	capability == "gossip"
 }
 "#;
+/// Rules that deny nothing.
+const NOTHING: &str = "package operator.template\n\ndeny contains x if { x := 0; false }\n";
 const FINANCE: &str = r#"package operator.template
 
 deny_use contains {"rule": "finance", "message": sprintf("%s is not in finance", [input.principal.tenant])} if {
@@ -75,9 +77,29 @@ async fn an_edited_policy_takes_templates_away_and_brings_them_back() {
     let shown = daemon.ctl(&["policy", "show"]).await;
     assert!(shown.out.contains("there is no function nothing"), "{}", shown.out);
 
-    fs::remove_file(daemon.workshop.path("policy/gossip.rego")).expect("removed");
+    daemon.workshop.write("policy/gossip.rego", NOTHING);
     assert_eq!(becomes(&daemon, "talker", "published").await, Vec::<String>::new());
-    assert_eq!(policy(&daemon, "the first again", |policy| policy.reasons.is_empty()).await.digest, first.digest);
+    assert_eq!(policy(&daemon, "the new one", |policy| policy.reasons.is_empty()).await.status, "published");
+}
+
+#[tokio::test]
+async fn an_emptied_directory_does_not_take_the_rules_away() {
+    let provider = Provider::echo().await;
+    let workshop = workshop(&provider, &[("gossip.rego", NO_GOSSIP)]);
+    workshop.template("talker", json!({"capabilities": ["gossip"]}));
+    let mut daemon = Daemon::start(workshop).await;
+    let good = daemon.client.policy().await.expect("a policy");
+    fs::remove_file(daemon.workshop.path("policy/gossip.rego")).expect("removed");
+    let gone = policy(&daemon, "the refusal", |policy| !policy.reasons.is_empty()).await;
+    assert_eq!((gone.status.as_str(), &gone.digest), ("published_with_refused_edit", &good.digest));
+    daemon.kill9();
+    daemon.start_again().await;
+    let now = daemon.client.policy().await.expect("a policy");
+    assert_eq!((now.digest, now.reasons), (good.digest, gone.reasons));
+    assert_eq!(daemon.client.template("talker").await.expect("a template").status, "refused");
+
+    daemon.workshop.write("policy/none.rego", NOTHING);
+    assert_eq!(becomes(&daemon, "talker", "published").await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::cli::exit::{Error, Exit};
 use crate::cli::output::{Output, Tone};
 use crate::cli::policy::load;
 use crate::control_plane::policy::Policy;
-use crate::control_plane::template::signing::{self, Layout, SIGNATURE_SUFFIX};
+use crate::control_plane::template::signing::{self, Layout};
 use crate::control_plane::template::{self, Mistake, TrustStore};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -144,7 +144,7 @@ impl Sign {
     fn outcomes(&self) -> Outcomes {
         self.files.each(|file| {
             signing::sign_file(file, &self.key)?;
-            let signature = format!("{}{SIGNATURE_SUFFIX}", file.display());
+            let signature = signing::signature_path(file).display().to_string();
             Ok(Outcome { line: format!("signed: {signature}"), signature: Some(signature), ..Outcome::default() })
         })
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::placement::Placement;
 use super::repeat::{Claim, Keys};
-use super::room::{Entrance, Most, Place, Wanted};
+use super::room::{Entrance, Most, Place};
 use super::submission::{NewAgent, Submission, Target};
 use super::usage::DELEGATING;
 use super::{Refusal, WorkOrder, policy};
@@ -25,7 +26,7 @@ use crate::domain::private::Text;
 use crate::domain::usage::Tokens;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
-use crate::journal::order::{Ancestor, Assignment, Order, Registered, Tool, Worker};
+use crate::journal::order::{Ancestor, Order, Tool};
 use crate::store::Batch;
 
 /// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
@@ -118,38 +119,6 @@ pub enum Admitted {
     New(Box<Ticket>),
     /// It was submitted before.
     Repeated(TaskId),
-}
-
-/// Who is to run a task, and what is known of it.
-pub(super) struct Placement {
-    pub(super) template: Arc<Template>,
-    pub(super) worker: Worker,
-    /// The experiment that chose the version, if one did.
-    pub(super) experiment: Option<Assignment>,
-}
-
-impl Placement {
-    /// On an agent of its own, or as an orchestrator.
-    fn of((template, experiment): (Arc<Template>, Option<Assignment>)) -> Self {
-        let worker = match template.kind {
-            Kind::Agent => Worker::Own,
-            Kind::Orchestrator(_) => Worker::Orchestrator,
-        };
-        Self { template, worker, experiment }
-    }
-
-    /// On a registered agent. It takes no part in experiments: what it remembers would carry over from one version to another.
-    fn registered(template: Arc<Template>, agent: AgentId) -> Self {
-        Self { template, worker: Worker::Registered(Registered(agent)), experiment: None }
-    }
-
-    fn wants(&self, input_bytes: usize, most: Most) -> Wanted<'_> {
-        let agent = match self.worker {
-            Worker::Registered(Registered(agent)) => Some(agent),
-            Worker::Own | Worker::Orchestrator => None,
-        };
-        Wanted { template: &self.template.name, agent, input_bytes, most }
-    }
 }
 
 impl Admission {
@@ -418,6 +387,7 @@ impl Admission {
             Target::Capability(capability) => {
                 let template = self.means.templates.by_capability(capability).into_iter().next();
                 let template = template.ok_or_else(|| Refusal::UnknownCapability(capability.clone()))?;
+                let template = self.means.templates.get(&template.name)?;
                 let free = (self.means.free_agent)(&template.name, tenant, user);
                 let free = match free {
                     Some(id) => self.means.journal.agents().find(id).await?,

@@ -11,6 +11,7 @@
 mod actor;
 mod handle;
 mod order;
+mod placement;
 pub mod policy;
 mod readmission;
 mod recover;

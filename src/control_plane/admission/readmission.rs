@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Refusal;
-use super::handle::{Admission, Placement};
+use super::handle::Admission;
+use super::placement::Placement;
 use super::room::Place;
 use crate::control_plane::access::Principal;
 use crate::domain::clock::Timestamp;

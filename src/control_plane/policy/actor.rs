@@ -1,22 +1,21 @@
 //! The actor `policy`: owns the policy in force. It reads the directory when it is told to, and takes a new policy only whole.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{error, info, warn};
 
 use crate::domain::clock::Timestamp;
-use crate::domain::name::Digest;
 use crate::journal::events::{Event, Events};
 use crate::store::Store;
 
 use super::Policy;
 use super::archive;
 use super::handle::{InForce, Shared, Status};
+use super::look::{self, Before, Look, Looked, Place};
 use super::message::Message;
 use super::metrics::{self, Load};
-use super::source::Source;
 use super::watch::Watch;
 
 pub(super) struct PolicyActor;
@@ -28,17 +27,6 @@ pub(super) struct Arguments {
     pub(super) events: Events,
 }
 
-/// What came of a look at the directory.
-#[derive(Debug)]
-pub(super) enum Looked {
-    /// The files are what is in force.
-    Same,
-    /// They are another policy, and a good one.
-    Good(Arc<Policy>),
-    /// They cannot be used.
-    Bad(Vec<String>),
-}
-
 pub(super) struct State {
     shared: Arc<Shared>,
     store: Store,
@@ -46,6 +34,8 @@ pub(super) struct State {
     looking: bool,
     /// Whether the directory is to be read again when the present look is over.
     due: bool,
+    /// Where the directory was at the last look.
+    place: Option<Place>,
     _watch: Option<Watch>,
 }
 
@@ -63,11 +53,12 @@ impl Actor for PolicyActor {
                 let _ended = myself.cast(Message::Due).is_err();
             })
         });
-        let state = State { shared, store, events, looking: false, due: false, _watch: watch };
+        let mut state = State { shared, store, events, looking: false, due: false, place: None, _watch: watch };
         match state.shared.directory.clone() {
             None => info!(digest = %state.shared.in_force.load().policy.digest(), "the shipped policy is in force"),
             Some(directory) => {
-                let looked = state.read(directory.clone()).await;
+                let Look { looked, place } = state.read(directory.clone()).await;
+                state.place = Some(place);
                 if matches!(looked, Looked::Bad(_)) && state.shared.in_force.load().policy.is_closed() {
                     state.recall(directory).await;
                 }
@@ -85,9 +76,9 @@ impl Actor for PolicyActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Due => state.due = true,
-            Message::Looked(looked) => {
-                state.looking = false;
-                state.show(*looked);
+            Message::Looked(look) => {
+                (state.looking, state.place) = (false, Some(look.place));
+                state.show(look.looked);
             }
         }
         state.look(&myself);
@@ -110,18 +101,20 @@ impl State {
     }
 
     /// Reads the directory; a good policy is durable when this returns.
-    fn read(&self, directory: PathBuf) -> impl Future<Output = Looked> + Send + use<> {
-        let (known, environment) = (self.shared.in_force.load().policy.clone(), self.shared.environment.clone());
-        let store = self.store.clone();
+    fn read(&self, directory: PathBuf) -> impl Future<Output = Look> + Send + use<> {
+        let (in_force, environment) = (self.shared.in_force.load().policy.clone(), self.shared.environment.clone());
+        let (store, place) = (self.store.clone(), self.place);
         async move {
-            let known = (!known.is_closed()).then(|| known.digest());
-            let from = directory.clone();
-            let looked = tokio::task::spawn_blocking(move || read(&from, environment, known)).await;
-            let looked = looked.unwrap_or_else(|fault| Looked::Bad(vec![format!("read the policy: {fault}")]));
-            if let Looked::Good(policy) = &looked {
+            let (at, from) = (store.clone(), directory.clone());
+            let before = tokio::task::spawn_blocking(move || Before::of(&in_force, place, &at, &from)).await;
+            let look = match before {
+                Ok(before) => look::look(directory.clone(), environment, before).await,
+                Err(fault) => Look::failed(&fault),
+            };
+            if let Looked::Good(policy) = &look.looked {
                 keep(store, directory, policy.clone()).await;
             }
-            looked
+            look
         }
     }
 
@@ -130,7 +123,7 @@ impl State {
         let (store, environment) = (self.store.clone(), self.shared.environment.clone());
         let recalled = tokio::task::spawn_blocking(move || match archive::last_good(&store, &directory)? {
             None => Ok(None),
-            Some(source) => Policy::load(source, environment).map(Some).map_err(|mistakes| mistakes.join("; ")),
+            Some(source) => Policy::recalled(source, environment).map(Some).map_err(|mistakes| mistakes.join("; ")),
         });
         match recalled.await.map_err(|fault| fault.to_string()).and_then(|recalled| recalled) {
             Ok(Some(policy)) => self.put_in_force(Arc::new(policy), Status::Published, Vec::new()),
@@ -183,17 +176,6 @@ impl State {
         if !same {
             self.shared.listeners.load().iter().for_each(|tell| tell(&policy));
         }
-    }
-}
-
-fn read(directory: &Path, environment: Option<String>, known: Option<Digest>) -> Looked {
-    match Source::read(directory) {
-        Ok(source) if known == Some(source.digest()) => Looked::Same,
-        Ok(source) => match Policy::load(source, environment) {
-            Ok(policy) => Looked::Good(Arc::new(policy)),
-            Err(mistakes) => Looked::Bad(mistakes),
-        },
-        Err(mistakes) => Looked::Bad(mistakes),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The mailbox of the actor `policy`.
 
-use super::actor::Looked;
+use super::look::Look;
 
 /// What the actor is told.
 #[derive(Debug)]
@@ -8,5 +8,5 @@ pub(super) enum Message {
     /// From the watch: the directory may have changed and was left alone long enough, or was not read for long.
     Due,
     /// From the actor's own task: a look is over.
-    Looked(Box<Looked>),
+    Looked(Box<Look>),
 }

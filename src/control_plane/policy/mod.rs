@@ -3,7 +3,7 @@
 //! ```text
 //! directory --read--> Source --nesting, parse, inspect, probe--> Policy --kept by digest--> in force --tell--> templates, audit
 //!     ^              (source)    (engine, inspect, rules)                (archive)         (handle)
-//!   watch (debounced, and every ten seconds)
+//!   watch (debounced, and every ten seconds; read until it stands still: look)
 //! ```
 //!
 //! The shipped rules are always asked, in an engine of their own that sees nothing of the operators' modules but the grants; the
@@ -13,9 +13,11 @@
 //!
 //! Invariants:
 //! - Whatever goes wrong denies: rules that do not parse, an evaluation that fails or takes too long, a result of another shape.
-//! - An evaluation is bounded in time (`EVALUATION_TIME_MAX`).
+//! - An evaluation is bounded in time (`EVALUATION_TIME_MAX`), and a policy that is slow when it is tried (`PROBE_TIME_MAX`) is
+//!   refused. The memory that one built-in function takes is not bounded: operators' modules are trusted code.
 //! - A policy comes into force whole or not at all; the last good one goes on, also across restarts. Where there never was a
-//!   good one, everything is denied.
+//!   good one, everything is denied. Rules are never lost silently: a directory without modules does not take the place of one
+//!   with modules.
 //! - No module of the operators can weaken the shipped rules, but for grants by name.
 
 mod actor;
@@ -25,6 +27,7 @@ mod engine;
 mod grants;
 mod handle;
 mod inspect;
+mod look;
 mod message;
 mod metrics;
 mod nesting;
@@ -37,7 +40,7 @@ mod watch;
 
 pub use archive::POLICIES_MAX;
 pub use denial::{DENIAL_BYTES_MAX, Denial};
-pub use engine::{DENIALS_MAX, EVALUATION_TIME_MAX};
+pub use engine::{DENIALS_MAX, EVALUATION_TIME_MAX, PROBE_TIME_MAX};
 pub use grants::{GRANTS_MAX, Grants, PATTERNS_MAX};
 pub use handle::{InForce, OnChange, Policies, Status};
 pub use inspect::{PACKAGE, TEST_PACKAGE};

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::name::{Digest, KeyId, Tenant, User};
 
 use super::denial::Denial;
-use super::engine::Rules;
+use super::engine::{Patience, Rules};
 use super::grants::{Data, Grants};
 use super::inspect::{self, PACKAGE};
 use super::source::{File, SHIPPED, Source};
@@ -71,11 +71,20 @@ impl Policy {
     }
 
     /// The shipped rules, and what operators wrote. Every rule is evaluated, and every call in it looked at, so that a policy
-    /// that cannot be used is found here.
+    /// that cannot be used, or is slow, is found here.
     ///
     /// # Errors
     /// All that is wrong, with file, line and column.
     pub fn load(source: Source, environment: Option<String>) -> Result<Self, Vec<String>> {
+        Self::tried(source, environment, Patience::PROBING)
+    }
+
+    /// A policy that was good before: it is not refused because the machine is slow now.
+    pub(super) fn recalled(source: Source, environment: Option<String>) -> Result<Self, Vec<String>> {
+        Self::tried(source, environment, Patience::JUDGING)
+    }
+
+    pub(super) fn tried(source: Source, environment: Option<String>, patience: Patience) -> Result<Self, Vec<String>> {
         let data = source.data().map_or_else(|| Ok(Data::empty()), |file| Data::parse(&file.text));
         let (data, mut mistakes) = match data {
             Ok(data) => (data, Vec::new()),
@@ -91,8 +100,10 @@ impl Policy {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let policy = Self { operators, environment, ..Self::over(source, data, None) };
+        let mut policy = Self { operators, environment, ..Self::over(source, data, None) };
+        policy.be_patient(patience);
         policy.probe()?;
+        policy.be_patient(Patience::JUDGING);
         Ok(policy)
     }
 
@@ -235,6 +246,12 @@ impl Policy {
                 }
                 denials
             }
+        }
+    }
+
+    fn be_patient(&mut self, patience: Patience) {
+        if let Some(operators) = &mut self.operators {
+            operators.rules.be_patient(patience);
         }
     }
 

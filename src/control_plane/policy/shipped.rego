@@ -8,11 +8,15 @@ max_output_tokens := 65536
 
 max_tools := 64
 
-# Words that mark a tool as dangerous: "run_shell" and "RunShell" have the words "run" and "shell".
+# Words that mark a tool as dangerous: "run_shell" and "RunShell" have the words "run" and "shell", "HTTPGet" and "http2get" have
+# "http" and "get".
 danger := {
 	"shell": "runs commands",
 	"bash": "runs commands",
 	"sh": "runs commands",
+	"zsh": "runs commands",
+	"ksh": "runs commands",
+	"fish": "runs commands",
 	"cmd": "runs commands",
 	"command": "runs commands",
 	"powershell": "runs commands",
@@ -24,6 +28,8 @@ danger := {
 	"popen": "runs programs",
 	"eval": "runs code",
 	"interpreter": "runs code",
+	"python": "runs code",
+	"node": "runs code",
 	"sudo": "raises privileges",
 	"network": "reaches the network",
 	"http": "reaches the network",
@@ -38,12 +44,19 @@ danger := {
 	"browser": "reaches the network",
 	"download": "reaches the network",
 	"upload": "reaches the network",
+	"request": "reaches the network",
+	"telnet": "reaches the network",
+	"ftp": "reaches the network",
+	"sftp": "reaches the network",
+	"netcat": "reaches the network",
+	"nc": "reaches the network",
+	"mkdir": "changes files",
 }
 
 # Two words that are dangerous together: a verb, and what it is done to.
 pairs := [
 	{
-		"verbs": {"write", "create", "delete", "remove", "edit", "append", "move", "rename", "truncate", "chmod", "chown", "patch", "save"},
+		"verbs": {"write", "create", "delete", "remove", "edit", "append", "move", "rename", "truncate", "chmod", "chown", "patch", "save", "copy", "put", "overwrite"},
 		"things": {"file", "files", "fs", "filesystem", "dir", "directory", "path", "disk"},
 		"reason": "changes files",
 	},
@@ -58,6 +71,8 @@ pairs := [
 glued := {
 	"shell": "runs commands",
 	"runcommand": "runs commands",
+	"runcmd": "runs commands",
+	"execcmd": "runs commands",
 	"subprocess": "runs programs",
 	"runprogram": "runs programs",
 	"runcode": "runs code",
@@ -70,6 +85,8 @@ glued := {
 	"filewrite": "changes files",
 	"deletefile": "changes files",
 	"httprequest": "reaches the network",
+	"httpget": "reaches the network",
+	"webfetch": "reaches the network",
 }
 
 deny contains denial if {
@@ -94,7 +111,11 @@ granted(tool) if {
 	glob.match(pattern, null, input.template.name)
 }
 
-words(tool) := {lower(word) | some word in regex.find_n(`[A-Z]?[a-z0-9]+|[A-Z]+`, tool, -1)}
+# "HTTPGet" ends its acronym before "Get", "HTTPs" after it, and "ExEc" is one word: a word that is found in any of these ways counts.
+words(tool) := {lower(word) |
+	some written in {tool, regex.replace(tool, `([A-Z]+)([A-Z][a-z])`, "${1}_${2}"), lower(tool)}
+	some word in regex.find_n(`[A-Z]?[a-z]+|[A-Z]+`, written, -1)
+}
 
 reasons(tool) := {reason | some reason in union({by_word(words(tool)), by_pair(words(tool)), by_glue(lower(tool))})}
 

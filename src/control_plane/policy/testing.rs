@@ -3,7 +3,7 @@
 use regorus::Value as RegoValue;
 use serde_json::json;
 
-use super::engine::Rules;
+use super::engine::{Patience, Rules};
 use super::grants::Data;
 use super::inspect;
 use super::source::Source;
@@ -41,6 +41,7 @@ pub struct Tested {
 pub fn run(source: &Source) -> Result<Vec<Tested>, Vec<String>> {
     let data = source.data().map_or_else(|| Ok(Data::empty()), |file| Data::parse(&file.text))?;
     let mut rules = Rules::parse(source.modules().chain(source.tests()), &data.operators)?;
+    rules.be_patient(Patience::TESTING);
     let found = inspect::inspect(rules.first())?;
     let in_tests = |place: &str| place.split_once(':').is_some_and(|(file, _)| file.ends_with("_test.rego"));
     let tests = found.rules.iter().filter(|((_, name), place)| name.starts_with(PREFIX) && in_tests(place));

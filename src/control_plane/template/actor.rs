@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use crate::domain::clock::Timestamp;
 use crate::journal::events::{Event, Events};
 
+use super::cache::Authority;
 use super::error::Error;
 use super::handle::Shared;
 use super::judges::Judges;
@@ -118,8 +119,8 @@ impl Actor for TemplatesActor {
         match message {
             Message::Due(scope) => state.next.add(scope),
             Message::PolicyChanged => state.next.policy = true,
-            Message::Expired(name) => {
-                state.next.expired.insert(name);
+            Message::Distrusted(name) => {
+                state.next.doubted.insert(name);
             }
             Message::Settle => {
                 let settling = std::mem::take(&mut state.settling);
@@ -213,7 +214,7 @@ impl State {
 
     /// Shows what came of a look: first to those who must know before a template is served, then to everybody at once.
     fn show(&mut self, looked: Looked) {
-        let Looked { known, changes, touched, verified, trust_news, .. } = looked;
+        let Looked { known, changes, touched, keys_changed, trust_news, .. } = looked;
         metrics::trusted(&known.trust, Timestamp::now());
         for news in &trust_news {
             self.tell_trust(news);
@@ -232,9 +233,14 @@ impl State {
             self.shared.judges.store(Some(Arc::new(judges)));
         }
         let before = self.shared.snapshot.load();
-        let snapshot = Snapshot::of(&known.catalog, &before, touched, &verified, Timestamp::now());
+        let required = self.workshop.settings.enable_signature_validation;
+        let authority = Authority::of(required.then(|| known.trust.clone()));
+        let snapshot = Snapshot::of(&known.catalog, &before, touched, authority);
         drop(before);
         self.shared.snapshot.store(Arc::new(snapshot));
+        if keys_changed {
+            self.shared.cache.clear();
+        }
         self.known = Arc::new(known);
         for change in &changes {
             self.tell(change);

@@ -9,19 +9,60 @@ use crate::control_plane::policy::Policy;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
-use super::model::{Signer, Template};
+use super::archive::packed::Packed;
+use super::format::document::{self, Document};
+use super::format::mistake::Mistake;
+use super::format::wire::{self, Facts};
+use super::metrics;
+use super::model::{Signer, Summary, Template};
 use super::trust::Trust;
 use super::trust::signature::{Scheme, Signed};
 
 /// A template that was verified, resolved and checked.
 #[derive(Clone)]
 pub(super) struct Good {
-    pub(super) template: Arc<Template>,
-    pub(super) resolved: Arc<Value>,
+    pub(super) template: Arc<Summary>,
+    /// The JSON with everything that it inherits.
+    pub(super) resolved: Packed,
     /// The files that it was made from: its own, then its parent's, and so on. Never empty.
     pub(super) lineage: Vec<Link>,
+    /// Tells the lineage, with its signatures, from another.
+    pub(super) seal: [u8; 32],
     /// The first instant at which one of its signatures holds no longer, as the keys were when it was last verified.
     pub(super) until: Option<Timestamp>,
+}
+
+impl Good {
+    pub(super) fn new(template: &Template, resolved: Packed, lineage: Vec<Link>, until: Option<Timestamp>) -> Self {
+        let seal = seal(&lineage);
+        Self { template: Arc::new(template.into()), resolved, lineage, seal, until }
+    }
+
+    /// A file that nobody signed and that has no parent, for benchmarks.
+    pub(super) fn alone(file: &Document) -> Result<Self, Vec<Mistake>> {
+        if file.extends().is_some() {
+            return Err(vec![Mistake::at("/extends", "inherits from a template that is not at hand")]);
+        }
+        let (digest, canonical) = document::resolved_form(&file.value).map_err(|mistake| vec![mistake])?;
+        let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
+        let template = wire::typed(&file.value, facts)?;
+        let (name, version) = (file.name().clone(), file.version().clone());
+        let own = Link { name, version, own: file.digest(), signature: None, environment: None };
+        Ok(Self::new(&template, Packed::plain(&canonical), vec![own], None))
+    }
+
+    /// Whether another has the same content, made from the same files with the same signatures.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        (self.template.digest, self.seal) == (other.template.digest, other.seal)
+    }
+
+    /// The typed form, which is made anew each time.
+    pub(super) fn compile(&self) -> Result<Template, String> {
+        let Summary { digest, signer, published_at, .. } = &*self.template;
+        let facts = Facts { digest: *digest, signer: signer.clone(), published_at: *published_at };
+        wire::typed(&self.resolved.value()?, facts)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
 }
 
 impl std::fmt::Debug for Good {
@@ -74,7 +115,8 @@ impl Rules<'_> {
     /// has changed.
     pub(super) fn recheck(&self, good: &Good) -> Result<Option<Timestamp>, Vec<String>> {
         let until = self.trusted_until(&good.lineage)?;
-        let denials = self.denials(&good.resolved, good.template.signer.as_ref());
+        let resolved = good.resolved.value().map_err(|reason| vec![reason])?;
+        let denials = self.denials(&resolved, good.template.signer.as_ref());
         if denials.is_empty() { Ok(until) } else { Err(denials) }
     }
 
@@ -82,14 +124,31 @@ impl Rules<'_> {
     pub(super) fn trusted_until(&self, lineage: &[Link]) -> Result<Option<Timestamp>, Vec<String>> {
         let Some(trust) = self.trust else { return Ok(None) };
         let (mut until, mut faults): (Option<Timestamp>, Vec<String>) = (None, Vec::new());
-        for Link { name, own, signature, .. } in lineage {
-            match signature.as_ref().map(|signed| trust.again(name, signed, *own)) {
-                None => faults.push(format!("{name} was published without a signature")),
-                Some(Err(fault)) => faults.push(format!("{name}: {fault}")),
-                Some(Ok(trusted)) => until = earlier(until, trusted.until),
+        for link in lineage {
+            match link.verify(trust) {
+                Err(reason) => faults.push(reason),
+                Ok(trusted) => until = earlier(until, trusted),
             }
         }
         if faults.is_empty() { Ok(until) } else { Err(faults) }
+    }
+}
+
+impl Link {
+    /// Tells this file, with its signature, from others.
+    pub(super) fn seal(&self) -> [u8; 32] {
+        seal(std::slice::from_ref(self))
+    }
+
+    /// Verifies the signature. Until when it is trusted; none for ever.
+    pub(super) fn verify(&self, trust: Trust<'_>) -> Result<Option<Timestamp>, String> {
+        let Self { name, own, signature, .. } = self;
+        match signature {
+            None => Err(format!("{name} was published without a signature")),
+            Some(signed) => metrics::verified(signed.signer.algorithm, || trust.again(name, signed, *own))
+                .map(|trusted| trusted.until)
+                .map_err(|fault| format!("{name}: {fault}")),
+        }
     }
 }
 

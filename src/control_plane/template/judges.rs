@@ -22,8 +22,8 @@ pub(super) struct Judges {
 }
 
 impl Judges {
-    pub(super) fn new(trust: Option<&TrustStore>, policy: Arc<Policy>) -> Self {
-        Self { trust: trust.cloned().map(Arc::new), policy }
+    pub(super) fn new(trust: Option<&Arc<TrustStore>>, policy: Arc<Policy>) -> Self {
+        Self { trust: trust.cloned(), policy }
     }
 
     /// Those that trust nobody, from before the first look.
@@ -63,7 +63,7 @@ impl Templates {
     /// # Errors
     /// The store failed.
     pub(super) async fn digest_of(&self, name: &TemplateName, version: &Version) -> Result<Option<Digest>, Error> {
-        let Some(store) = self.shared.store.clone() else { return Ok(None) };
+        let Some((store, _)) = self.shared.archive.clone() else { return Ok(None) };
         let (name, version) = (name.clone(), version.clone());
         let found = blocking(move || archive::published(&store, &name, &version)).await?;
         Ok(found.map(|published| published.resolved))
@@ -80,12 +80,16 @@ impl Templates {
         digest: &Digest,
     ) -> Result<Result<Arc<Template>, Vec<String>>, Error> {
         let not_found = || Error::VersionNotFound { name: name.clone(), digest: *digest };
-        let store = self.shared.store.clone().ok_or_else(not_found)?;
+        let (store, shelf) = self.shared.archive.clone().ok_or_else(not_found)?;
         let (wanted, content, by) = (name.clone(), *digest, by.clone());
         let judge = move || {
-            let Some(good) = archive::content(&store, &wanted, content)? else { return Ok(None) };
+            let Some(good) = archive::content(&store, &shelf, &wanted, content)? else { return Ok(None) };
             let rules = Rules { trust: by.trust.as_deref().map(|trust| trust.at(at)), policy: &by.policy };
-            Ok(Some(rules.recheck(&good).map(|_until| good.template)))
+            if let Err(reasons) = rules.recheck(&good) {
+                return Ok(Some(Err(reasons)));
+            }
+            let compiled = good.compile().map_err(|reason| Error::Stored { name: wanted, reason })?;
+            Ok(Some(Ok(Arc::new(compiled))))
         };
         blocking(judge).await?.ok_or_else(not_found)
     }

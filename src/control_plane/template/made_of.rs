@@ -69,13 +69,16 @@ impl MadeOf<'_> {
     }
 
     /// The file with everything that it inherits.
-    pub(super) fn resolved(self, parent: Option<&Good>) -> Value {
+    ///
+    /// # Errors
+    /// What is kept of the parent is damaged.
+    pub(super) fn resolved(self, parent: Option<&Good>) -> Result<Value, String> {
         let onto = |parent: Option<&Value>, checked: &Checked| match parent {
             None => checked.document.value.clone(),
             Some(parent) => inherit::resolve(parent, &checked.document.value),
         };
-        let parent = parent.map(|parent| parent.resolved.as_ref());
-        let beneath = self.beneath.map(|beneath| onto(parent, beneath));
-        onto(beneath.as_ref().or(parent), self.own)
+        let parent = parent.map(|parent| parent.resolved.value()).transpose()?;
+        let beneath = self.beneath.map(|beneath| onto(parent.as_ref(), beneath));
+        Ok(onto(beneath.as_ref().or(parent.as_ref()), self.own))
     }
 }

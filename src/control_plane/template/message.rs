@@ -13,8 +13,8 @@ use super::source::scope::Scope;
 pub(super) enum Message {
     /// From the watch: these files were changed and left alone long enough.
     Due(Scope),
-    /// From a look-up, once for each verification: it is older than the settings allow.
-    Expired(TemplateName),
+    /// From a look-up, once for each snapshot: the version in force could not be verified any more.
+    Distrusted(TemplateName),
     /// From the actor's own timer: what was being changed may be done.
     Settle,
     /// From the actor's own timer: a key may begin or cease to be trusted about now.

@@ -3,11 +3,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
+use std::time::Instant;
+
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge, histogram};
+
+use crate::domain::clock::Timestamp;
+use crate::telemetry::names;
 
 use super::trust::fault::Fault;
+use super::trust::signature::Algorithm;
 use super::trust::{KeyStatus, TrustStore};
-use crate::domain::clock::Timestamp;
 
 const LOADS: &str = "factory_template_loads_total";
 const SIGNATURE_FAILURES: &str = "factory_template_signature_failures_total";
@@ -15,6 +20,8 @@ const SWEEPS: &str = "factory_template_sweeps_total";
 const KEYS: &str = "factory_template_keys";
 const REVOCATIONS_VERSION: &str = "factory_template_revocations_version";
 const CACHE_REQUESTS: &str = "factory_template_cache_requests_total";
+const CACHE_EXPIRIES: &str = names::TEMPLATE_CACHE_EXPIRIES_TOTAL;
+const CACHE_EVICTIONS: &str = names::TEMPLATE_CACHE_EVICTIONS_TOTAL;
 
 const QUIET: &str = "quiet";
 const FOUND: &str = "found";
@@ -42,7 +49,12 @@ pub(super) fn register() {
     describe_counter!(LOADS, "Template files looked at, by what came of it.");
     describe_counter!(SIGNATURE_FAILURES, "Templates refused for their signature, by reason.");
     describe_counter!(SWEEPS, "Sweeps of the template directories: quiet, or found changes that no event had told.");
-    describe_counter!(CACHE_REQUESTS, "Template look-ups: hit, miss, or expired (served, and verified again).");
+    describe_counter!(
+        CACHE_REQUESTS,
+        "Template look-ups: hit, miss, or expired (verified again before it was served)."
+    );
+    describe_counter!(CACHE_EXPIRIES, "Compiled templates that left the cache because their verification was too old.");
+    describe_counter!(CACHE_EVICTIONS, "Compiled templates that left the cache because it was full.");
     describe_gauge!(
         KEYS,
         "Keys for templates, by how they stand: trusted, expired, not_yet_valid, revoked, not_listed."
@@ -86,6 +98,35 @@ pub(super) fn signature_failed(fault: &Fault) {
     counter!(SIGNATURE_FAILURES, "reason" => fault.reason()).increment(1);
 }
 
+/// Times a verification, also one that fails.
+pub(super) fn verified<T>(algorithm: Algorithm, verify: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let outcome = verify();
+    let seconds = began.elapsed().as_secs_f64();
+    histogram!(names::TEMPLATE_VERIFICATION_SECONDS, "algorithm" => algorithm.as_str()).record(seconds);
+    outcome
+}
+
+/// What leaves the cache, counted without looking up the counters.
+pub(super) struct Removals {
+    expired: Counter,
+    evicted: Counter,
+}
+
+impl Removals {
+    pub(super) fn register() -> Self {
+        Self { expired: counter!(CACHE_EXPIRIES), evicted: counter!(CACHE_EVICTIONS) }
+    }
+
+    pub(super) fn expired(&self) {
+        self.expired.increment(1);
+    }
+
+    pub(super) fn evicted(&self) {
+        self.evicted.increment(1);
+    }
+}
+
 /// Look-ups, counted without looking up the counters.
 pub(super) struct LookUps {
     hits: AtomicU64,
@@ -106,9 +147,10 @@ impl LookUps {
         }
     }
 
-    pub(super) fn hit(&self) {
-        self.hits.fetch_add(1, Ordering::Relaxed);
+    /// Counts a hit; returns how many there were before.
+    pub(super) fn hit(&self) -> u64 {
         self.hit.increment(1);
+        self.hits.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn miss(&self) {

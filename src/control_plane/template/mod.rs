@@ -20,6 +20,7 @@
 
 mod actor;
 mod archive;
+mod cache;
 mod error;
 pub mod experiment;
 mod family;
@@ -54,15 +55,17 @@ mod trust;
 mod version;
 
 pub use archive::VERSIONS_MAX;
+pub use archive::dictionary::{DICTIONARY_BYTES_MAX, Dictionary, Press, Pressing, SAMPLE_BYTES_MAX};
+pub use archive::packed::Packed;
 pub use error::Error;
 pub use format::diff::Difference;
 pub use format::document::{Document, TEMPLATE_BYTES_MAX, canonical_digest, legacy_digest};
-pub use format::inherit::EXTENDS_MAX;
+pub use format::inherit::{EXTENDS_MAX, resolve as resolved};
 pub use format::mistake::{MISTAKES_MAX, Mistake, Place};
 pub use format::{NESTING_MAX, SCHEMA, plan};
 pub use handle::{Compared, Event, OnPublish, PublishedVersion, Side, Templates};
 pub use model::{
-    Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer,
+    Budget, HISTORY_TURNS_DEFAULT, Kind, Limits, Model, OUTPUT_TOKENS_DEFAULT, Pool, ROUTE_DEFAULT, Signer, Summary,
     Supervision, Template,
 };
 pub use orders::{DIGEST_DIGITS_MIN, Target};

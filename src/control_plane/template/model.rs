@@ -94,6 +94,46 @@ impl Template {
     }
 }
 
+/// What is kept of a template for as long as it serves: everything about it but its texts and rules, which are unpacked when
+/// it is activated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its name.
+    pub name: TemplateName,
+    /// Its version.
+    pub version: Version,
+    /// The word for what it is a template of; see [`Kind::as_str`].
+    pub kind: &'static str,
+    /// The SHA-256 of the canonical form of the resolved template.
+    pub digest: Digest,
+    /// Whose signature made it trusted; none where signatures are not required.
+    pub signer: Option<Signer>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What its agents can do.
+    pub capabilities: Vec<Capability>,
+    /// What its tasks may cost.
+    pub budget: Budget,
+    /// When this version was first published with this content.
+    pub published_at: Timestamp,
+}
+
+impl From<&Template> for Summary {
+    fn from(template: &Template) -> Self {
+        Self {
+            name: template.name.clone(),
+            version: template.version.clone(),
+            kind: template.kind.as_str(),
+            digest: template.digest,
+            signer: template.signer.clone(),
+            description: template.description.clone(),
+            capabilities: template.capabilities.clone(),
+            budget: template.budget,
+            published_at: template.published_at,
+        }
+    }
+}
+
 /// What a template is a template of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

@@ -78,7 +78,7 @@ impl Workshop {
                     return Ok(None);
                 }
                 let unknown = || Error::TargetNotFound { name: name.clone(), target: target.clone() };
-                let good = archive::content(&self.store, name, digest)?.ok_or_else(unknown)?;
+                let good = archive::content(&self.store, &self.shelf, name, digest)?.ok_or_else(unknown)?;
                 let version = good.template.version.clone();
                 rules.recheck(&good).map_err(|reasons| Error::RollbackRefused {
                     name: name.clone(),

@@ -26,7 +26,7 @@ impl Workshop {
             let past = self.past(name)?;
             let good = match (&past.pin, past.current) {
                 (Some(pin), _) => pin.good.as_ref().ok().map(|good| Good::clone(good)),
-                (None, Some(digest)) => unless_damaged(archive::content(&self.store, name, digest))?,
+                (None, Some(digest)) => unless_damaged(archive::content(&self.store, &self.shelf, name, digest))?,
                 (None, None) => None,
             };
             Ok::<_, Error>((past, good.map(|good| (rules.recheck(&good), good))))
@@ -62,7 +62,9 @@ impl Workshop {
         for version in versions {
             let published = unless_damaged(archive::published(&self.store, name, version))?;
             let content = match published {
-                Some(published) => unless_damaged(archive::content(&self.store, name, published.resolved))?,
+                Some(published) => {
+                    unless_damaged(archive::content(&self.store, &self.shelf, name, published.resolved))?
+                }
                 None => None,
             };
             match content {

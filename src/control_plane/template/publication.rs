@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::name::{Digest, TemplateName};
 
 use super::format::mistake::Mistake;
-use super::good::{Good, seal};
+use super::good::Good;
 use super::made_of::MadeOf;
 use super::state::{Catalog, Moment};
 use super::version::{self, BASE_LAYER, By, Cause, Publication, Published};
@@ -22,7 +22,7 @@ impl Catalog {
         let published = Published {
             own: good.lineage.first().map_or(digest, |link| link.own),
             resolved: digest,
-            seal: seal(&good.lineage),
+            seal: good.seal,
             signer: good.template.signer.clone(),
             published_at: good.template.published_at,
         };

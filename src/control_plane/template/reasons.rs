@@ -66,7 +66,8 @@ impl Catalog {
             })
         };
         let nearest = parent.lineage.iter().find(says).map(|link| link.name.clone());
-        let known = || parent.resolved.pointer(pointer).map(|_| parent.template.name.clone());
+        let resolved = || parent.resolved.value().ok();
+        let known = || resolved()?.pointer(pointer).map(|_| parent.template.name.clone());
         nearest.or_else(known)
     }
 
@@ -84,7 +85,9 @@ impl Catalog {
             }
             Ok(parent) => {
                 let parent = parent.map(Arc::as_ref);
-                draft.mistakes(parent.map(|good| good.resolved.as_ref()), |pointer| self.origin(parent, pointer))
+                // A parent that cannot be read back is told where the file is judged.
+                let resolved = parent.and_then(|good| good.resolved.value().ok());
+                draft.mistakes(resolved.as_ref(), |pointer| self.origin(parent, pointer))
             }
         };
         let known = told(refusal.mistakes.clone());

@@ -14,6 +14,8 @@ use crate::domain::name::{Digest, TemplateName};
 use crate::store::{self, Batch, Store};
 
 use super::archive;
+use super::archive::packing::Packing;
+use super::archive::shelf::{Shelf, Trained};
 use super::error::Error;
 use super::good::{Good, Rules};
 use super::metrics;
@@ -35,6 +37,8 @@ pub(super) struct Workshop {
     pub(super) settings: settings::Templates,
     pub(super) source: Source,
     pub(super) store: Store,
+    /// The dictionaries that content is compressed with.
+    pub(super) shelf: Arc<Shelf>,
     pub(super) policies: Policies,
     /// Held for the whole of a look, so that one that its actor has not outlived is over before its successor reads the store.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -44,7 +48,7 @@ pub(super) struct Workshop {
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) catalog: Catalog,
-    pub(super) trust: TrustStore,
+    pub(super) trust: Arc<TrustStore>,
     /// When the good versions were judged by those keys.
     pub(super) judged_at: Option<Timestamp>,
     /// The policy by which the good versions were judged.
@@ -57,24 +61,27 @@ pub(super) struct Known {
 pub(super) struct Looked {
     pub(super) known: Known,
     pub(super) changes: Vec<Change>,
+    /// Whether the trusted keys are others than before.
+    pub(super) keys_changed: bool,
     /// The templates that may be others than before; none in the first look, which knows nothing of what was before.
     pub(super) touched: Option<BTreeSet<TemplateName>>,
-    /// Good versions whose signatures were verified again.
-    pub(super) verified: Verified,
     /// What is being changed, to be looked at again soon.
     pub(super) unsettled: Scope,
     /// What became different with the keys, for people.
     pub(super) trust_news: Vec<TrustNews>,
     /// What a request came to.
     pub(super) answer: Result<(), Error>,
-    /// What the audit log is to say of it.
-    entry: Option<Batch>,
 }
 
-/// Whose signatures were verified in a look.
-pub(super) enum Verified {
-    All,
-    Some(BTreeSet<TemplateName>),
+/// A look with what must become durable before it is shown.
+struct Written {
+    looked: Looked,
+    /// A dictionary that what follows was compressed with and that the store does not know yet.
+    trained: Option<Trained>,
+    /// What somebody decided, and the rest.
+    batches: (Option<Batch>, Vec<Batch>),
+    /// What the audit log is to say of a request.
+    entry: Option<Batch>,
 }
 
 /// Looks at what the scope says, and does what is asked for.
@@ -88,14 +95,13 @@ pub(super) async fn refresh(
     request: Option<Request>,
 ) -> Result<Looked, Error> {
     let _turn = workshop.turn.lock().await;
-    let store = workshop.store.clone();
     let looking = workshop.clone();
-    let looked = tokio::task::spawn_blocking(move || looking.look(&known, &scope, request.as_ref()))
+    let written = tokio::task::spawn_blocking(move || looking.look(&known, &scope, request.as_ref()))
         .await
         .map_err(|fault| Error::Interrupted(fault.to_string()))
         .flatten();
-    let kept = match looked {
-        Ok(mut looked) => keep(&store, &mut looked).await.map(|()| looked),
+    let kept = match written {
+        Ok(written) => keep(&workshop, written).await,
         Err(fault) => Err(fault),
     };
     if kept.is_err() {
@@ -106,31 +112,41 @@ pub(super) async fn refresh(
 
 /// Makes changes durable: first what somebody decided, with its audit entry, and then the rest. Those commits wait side by side,
 /// so that one reaching of the disk serves many of them.
-async fn keep(store: &Store, looked: &mut Looked) -> Result<(), Error> {
+async fn keep(workshop: &Workshop, written: Written) -> Result<Looked, Error> {
+    let store = &workshop.store;
+    let Written { looked, trained, batches, entry } = written;
     // INVARIANT I61: a list of revocations is durable before anything is judged by it alone.
     if let Some(bytes) = looked.known.trust.accepted() {
         store.commit(archive::revocations_batch(bytes)).await?;
     }
     // INVARIANT: a version is durable before anyone is served it.
-    let audited = looked.entry.take();
-    let (decided, batches) = archive::batches(&looked.changes)?;
-    let decided = match (decided, audited) {
-        (Some(decided), Some(audited)) => Some(decided.and(audited)),
-        (decided, audited) => decided.or(audited),
+    // INVARIANT I68: a dictionary is durable before anything that was compressed with it.
+    if let Some(trained) = trained {
+        store.commit(archive::dictionary_batch(&trained)?).await?;
+        workshop.shelf.adopt(trained);
+    }
+    let (decided, batches) = batches;
+    let decided = match (decided, entry) {
+        (Some(decided), Some(entry)) => Some(decided.and(entry)),
+        (decided, entry) => decided.or(entry),
     };
     if let Some(decided) = decided {
         store.commit(decided).await?;
     }
     let commits = batches.into_iter().map(|batch| store.commit(batch));
     stream::iter(commits).buffer_unordered(COMMITS_MAX).try_for_each(|_| future::ready(Ok(()))).await?;
-    Ok(())
+    Ok(looked)
 }
 
 impl Workshop {
-    fn look(&self, known: &Known, scope: &Scope, request: Option<&Request>) -> Result<Looked, Error> {
-        let reload = scope.keys || scope.sweep || !scope.expired.is_empty();
+    fn look(&self, known: &Known, scope: &Scope, request: Option<&Request>) -> Result<Written, Error> {
+        let reload = scope.keys || scope.sweep || !scope.doubted.is_empty();
         let now = Timestamp::now();
-        let trust = if reload { self.load_keys(&known.trust, now)? } else { known.trust.clone().kept() };
+        let trust = match (reload, known.trust.accepted()) {
+            (true, _) => Arc::new(self.load_keys(&known.trust, now)?),
+            (false, None) => known.trust.clone(),
+            (false, Some(_)) => Arc::new(TrustStore::clone(&known.trust).kept()),
+        };
         let turned = known.judged_at.is_some_and(|judged_at| trust.turned(judged_at, now));
         let keys_changed = turned || !trust.same_as(&known.trust);
         let policy = self.policies.current();
@@ -140,7 +156,7 @@ impl Workshop {
         let (went, settled) = self.went_meanwhile(known, &mut reading)?;
         // Another policy judges every good version anew; files that it would let in are judged in every look.
         let doubts_all = keys_changed || known.policy != Some(policy.digest());
-        let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.expired.clone()) };
+        let doubt = if doubts_all { Doubt::All } else { Doubt::Some(scope.doubted.clone()) };
         let mut news = News { seen: reading.seen, gone: reading.gone, doubt, ..News::default() };
         if reading.unread && known.catalog.entries.is_empty() {
             self.outlive(&mut news, &rules)?;
@@ -155,25 +171,24 @@ impl Workshop {
         news.order = order;
         let entry =
             request.filter(|_| answer.is_ok()).map(|request| request.entry.clone().into_batch_under(policy.digest()));
-        let verified = if keys_changed {
-            Verified::All
-        } else {
-            Verified::Some(news.seen.keys().chain(&scope.expired).cloned().collect())
-        };
         let (first_seen, repeat) = (unknown(&known.catalog, &news), news.clone());
         let decision = decide(&known.catalog, news, &rules, now);
-        let Decision { catalog, mut changes, touched } = match self.recall(&decision, first_seen, &rules)? {
+        let mut decision = match self.recall(&decision, first_seen, &rules)? {
             recalled if recalled.is_empty() => decision,
             recalled => decide(&known.catalog, News { recalled, ..repeat }, &rules, now),
         };
-        name_owners(&mut changes);
-        changes.extend(went.into_iter().map(|name| Change::Withdrawn { name }));
+        name_owners(&mut decision.changes);
+        decision.changes.extend(went.into_iter().map(|name| Change::Withdrawn { name }));
+        let packing = Packing::begin(&self.store, &self.shelf, &decision.catalog, now)?;
+        let Decision { catalog, changes, touched } = packing.pack(decision)?;
+        let batches = archive::batches(&changes, &packing)?;
         let touched = if known.catalog.entries.is_empty() { None } else { Some(touched) };
         let trust_news = news::between(&known.trust, &trust);
         let judged_at = Some(if keys_changed { now } else { known.judged_at.unwrap_or(now) });
         let known = Known { catalog, trust, judged_at, policy: Some(policy.digest()), settled };
         let unsettled = reading.unsettled;
-        Ok(Looked { known, changes, touched, verified, unsettled, trust_news, answer, entry })
+        let looked = Looked { known, changes, keys_changed, touched, unsettled, trust_news, answer };
+        Ok(Written { looked, trained: packing.trained(), batches, entry })
     }
 
     fn read(&self, catalog: &Catalog, ask: Ask<'_>) -> Reading {
@@ -247,7 +262,7 @@ impl Workshop {
             return Ok(past);
         };
         let pin = standing.pin.map(|mark| {
-            let content = unless_damaged(archive::content(&self.store, name, mark.digest));
+            let content = unless_damaged(archive::content(&self.store, &self.shelf, name, mark.digest));
             content.map(|content| {
                 let good = content.map(Arc::new).ok_or_else(|| format!("the content of {} is damaged", mark.version));
                 Pin { mark: Some(mark), good }
@@ -271,7 +286,9 @@ impl Workshop {
                 continue;
             }
             let Some(digest) = unless_damaged(archive::current(&self.store, &name))? else { continue };
-            let Some(good) = unless_damaged(archive::content(&self.store, &name, digest))? else { continue };
+            let Some(good) = unless_damaged(archive::content(&self.store, &self.shelf, &name, digest))? else {
+                continue;
+            };
             match rules.recheck(&good) {
                 Ok(until) => recalled.push(Good { until, ..good }),
                 Err(reasons) => warn!(template = %name, ?reasons, "the last good version is no longer allowed"),

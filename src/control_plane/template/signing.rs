@@ -13,6 +13,7 @@ use crate::domain::name::{Digest, Environment, TemplateName, Version};
 
 use super::error::Error;
 use super::format::chain;
+use super::format::compressed;
 use super::format::document::{self, Document, TEMPLATE_BYTES_MAX};
 use super::format::draft::Draft;
 use super::format::inherit::{self, EXTENDS_MAX};
@@ -27,6 +28,8 @@ use super::trust::signature::{Digests, Envelope, SIGNATURE_BYTES_MAX, message};
 
 /// How template files end.
 pub const TEMPLATE_SUFFIX: &str = ".json";
+/// How template files end that are compressed with zstd, behind [`TEMPLATE_SUFFIX`].
+pub const COMPRESSED_SUFFIX: &str = ".zst";
 /// How signature files end, behind the template's name.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
 
@@ -74,10 +77,9 @@ pub fn sign_file(path: &Path, private_key: &Path) -> Result<(), Error> {
 /// The file is not unambiguous JSON or not named like a template, or its signature makes it not trusted.
 pub fn verify_file(path: &Path, trust: &TrustStore, now: Timestamp) -> Result<Verified, Error> {
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let bytes = read_template(path)?;
     let digest = document::canonical_digest(&bytes).map_err(invalid)?;
-    let stem =
-        path.file_name().and_then(|name| name.to_str()).map(|name| name.strip_suffix(TEMPLATE_SUFFIX).unwrap_or(name));
+    let stem = path.file_name().and_then(|name| name.to_str()).map(|name| template_stem(name).unwrap_or(name));
     let name: TemplateName = stem
         .and_then(|stem| stem.parse().ok())
         .ok_or_else(|| invalid(vec![Mistake::at("", "the file's name is not the name of a template")]))?;
@@ -135,23 +137,32 @@ impl Layout {
         self.over.as_deref() == Some(beside)
     }
 
-    fn beneath(&self, name: &TemplateName) -> PathBuf {
-        self.base.join(format!("{name}{TEMPLATE_SUFFIX}"))
+    fn beneath(&self, name: &TemplateName) -> Vec<PathBuf> {
+        present(&self.base, name)
     }
 
     /// The names of the templates that there are.
     fn neighbours(&self) -> Vec<TemplateName> {
         let directories = self.over.iter().chain(std::iter::once(&self.base));
         let entries = directories.filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-        let name = |file: OsString| file.to_str()?.strip_suffix(TEMPLATE_SUFFIX)?.parse().ok();
+        let name = |file: OsString| template_stem(file.to_str()?)?.parse().ok();
         entries.take(TEMPLATES_MAX).filter_map(|entry| name(entry.file_name())).collect()
     }
 
-    /// The file that serves under a name.
-    fn file(&self, name: &TemplateName) -> PathBuf {
-        let over = self.over.as_ref().map(|over| over.join(format!("{name}{TEMPLATE_SUFFIX}")));
-        over.filter(|over| over.exists()).unwrap_or_else(|| self.beneath(name))
+    /// The file that serves under a name; two where one of them is compressed.
+    fn file(&self, name: &TemplateName) -> Vec<PathBuf> {
+        let over = self.over.as_ref().map(|over| present(over, name));
+        over.filter(|over| !over.is_empty()).unwrap_or_else(|| self.beneath(name))
     }
+}
+
+/// The files of a template that are there, plain and compressed.
+fn present(directory: &Path, name: &TemplateName) -> Vec<PathBuf> {
+    ["", COMPRESSED_SUFFIX]
+        .map(|compressed| directory.join(format!("{name}{TEMPLATE_SUFFIX}{compressed}")))
+        .into_iter()
+        .filter(|file| file.exists())
+        .collect()
 }
 
 /// What a directory is called, also where it is written as `.`.
@@ -166,7 +177,7 @@ fn directory_name(directory: &Path) -> Option<OsString> {
 /// All mistakes of the file, or what is wrong with a parent.
 pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Validated, Error> {
     let invalid = |mistakes| Error::Invalid { path: path.to_owned(), mistakes };
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let bytes = read_template(path)?;
     let document = Document::parse(&bytes).and_then(|document| named(document, path));
     let document = match document {
         Ok(document) => document,
@@ -188,7 +199,7 @@ pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Va
         None => document.value.clone(),
     };
     let placed = |mistakes| invalid(document.place(mistakes, |pointer| origin(&parents, pointer)));
-    let digest = document::resolved_digest(&resolved).map_err(|mistake| placed(vec![mistake]))?;
+    let (digest, _) = document::resolved_form(&resolved).map_err(|mistake| placed(vec![mistake]))?;
     let facts = Facts { digest, signer: None, published_at: Timestamp::from_micros(0) };
     let template = wire::typed(&resolved, facts).map_err(placed)?;
     let denials = policy.check(&resolved, None).err().unwrap_or_default();
@@ -199,7 +210,7 @@ pub fn validate_file(path: &Path, layout: &Layout, policy: &Policy) -> Result<Va
 }
 
 fn named(document: Document, path: &Path) -> Result<Document, Vec<Mistake>> {
-    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(TEMPLATE_SUFFIX));
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(template_stem);
     if stem == Some(document.name().as_str()) {
         return Ok(document);
     }
@@ -209,7 +220,8 @@ fn named(document: Document, path: &Path) -> Result<Document, Vec<Mistake>> {
 
 /// What later stages say about a file that is refused already.
 fn later(draft: &Draft, path: &Path, layout: &Layout) -> Vec<Mistake> {
-    let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(template_stem);
+    let name = name.and_then(|stem| stem.parse().ok());
     let Some(name) = name else { return draft.mistakes(None, |_| None) };
     match parents(path, &name, draft.extends(), layout) {
         Ok(parents) => draft.mistakes(inherited(&parents).as_ref(), |pointer| origin(&parents, pointer)),
@@ -236,25 +248,37 @@ fn parents(
         let own = names.last() == Some(&parent);
         let over = own && files.last().is_some_and(|file| layout.is_over(file));
         let found = if over { layout.beneath(&parent) } else { layout.file(&parent) };
-        let known = files.iter().any(|earlier| *earlier == found || (!own && same_file(earlier, &found)));
-        if over && !found.exists() {
-            let message =
-                format!("{parent} is to inherit from the base file beneath it, and there is no {}", found.display());
+        if over && found.is_empty() {
+            let message = format!(
+                "the parent is missing: {parent} is to inherit from the base file beneath it, and there is no {parent}.json"
+            );
             return Err(Mistake::at("/extends", message));
         }
         if !over {
-            names.push(parent);
+            names.push(parent.clone());
         }
+        let found = match found.as_slice() {
+            [one] => one.clone(),
+            [] => {
+                let mut mistake = chain::missing(&names, layout.neighbours().iter());
+                if layout.over.is_none() {
+                    mistake.message.push_str(" (--environment NAME looks into the directory above as well)");
+                }
+                return Err(mistake);
+            }
+            _both => {
+                let message = format!("the parent {parent} has two files, one of them compressed; remove one of them");
+                return Err(Mistake::at("/extends", message));
+            }
+        };
+        let known = files.iter().any(|earlier| *earlier == found || (!own && same_file(earlier, &found)));
         if known {
             return Err(chain::cycle(&names));
         }
         if names.len() > EXTENDS_MAX.saturating_add(1) {
             return Err(chain::too_long(&names));
         }
-        if !found.exists() {
-            return Err(chain::missing(&names, layout.neighbours().iter()));
-        }
-        let bytes = read_bounded(&found, TEMPLATE_BYTES_MAX).ok();
+        let bytes = read_template(&found).ok();
         let Some(document) = bytes.and_then(|bytes| Document::parse(&bytes).ok()) else {
             return Err(chain::refused(&names));
         };
@@ -282,15 +306,43 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 fn digest_of(path: &Path) -> Result<Digest, Error> {
-    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    let bytes = read_template(path)?;
     document::canonical_digest(&bytes).map_err(|mistakes| Error::Invalid { path: path.to_owned(), mistakes })
 }
 
-/// Where the signature of a template file lies.
-pub(super) fn signature_path(path: &Path) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
+/// The template that a file's name is about: what stands before `.json` or `.json.zst`.
+pub(super) fn template_stem(file: &str) -> Option<&str> {
+    file.strip_suffix(COMPRESSED_SUFFIX).unwrap_or(file).strip_suffix(TEMPLATE_SUFFIX)
+}
+
+/// The template that the name of a file, compressed or not, or of a signature is about.
+pub(super) fn template_or_signature_stem(file: &str) -> Option<&str> {
+    match file.strip_suffix(SIGNATURE_SUFFIX) {
+        Some(signed) => signed.strip_suffix(TEMPLATE_SUFFIX),
+        None => template_stem(file),
+    }
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(COMPRESSED_SUFFIX.as_bytes())
+}
+
+/// Where the signature of a template file lies: it is of the content, so that a compressed file has the same as a plain one.
+#[must_use]
+pub fn signature_path(path: &Path) -> PathBuf {
+    let mut beside = if is_compressed(path) { path.with_extension("") } else { path.to_owned() }.into_os_string();
     beside.push(SIGNATURE_SUFFIX);
     PathBuf::from(beside)
+}
+
+/// Reads a template file, decompressed where its name says that it is compressed.
+fn read_template(path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = read_bounded(path, TEMPLATE_BYTES_MAX)?;
+    if !is_compressed(path) {
+        return Ok(bytes);
+    }
+    compressed::decompress(&bytes)
+        .map_err(|reason| Error::Invalid { path: path.to_owned(), mistakes: vec![Mistake::at("", reason)] })
 }
 
 /// Reads a file up to one byte more than the limit, so that whoever parses it sees that it is too large.

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Capability, Digest, Environment, TemplateName, Version};
 
-use super::model::Template;
-use super::refresh::Verified;
+use super::archive::packed::Packed;
+use super::cache::{Authority, Memo};
+use super::error::Error;
+use super::good::Good;
+use super::model::Summary;
 use super::shards::Shards;
 use super::state::{Catalog, Entry};
 use super::version::{Past, RolledBack};
@@ -39,7 +41,7 @@ pub struct Pending {
     /// Its digest.
     pub digest: Digest,
     /// Its JSON with everything that it inherits.
-    pub resolved: Arc<Value>,
+    pub packed: Packed,
 }
 
 impl Status {
@@ -64,9 +66,9 @@ pub struct Listing {
     /// How it stands.
     pub status: Status,
     /// The version that is served.
-    pub template: Option<Arc<Template>>,
-    /// That version's JSON with everything that it inherits.
-    pub resolved: Option<Arc<Value>>,
+    pub template: Option<Arc<Summary>>,
+    /// That version's JSON with everything that it inherits; [`Listing::resolved`] unpacks it.
+    pub packed: Option<Packed>,
     /// The version that the file names, where so much of it can be read; another than the served one where an edit is refused.
     pub file_version: Option<Version>,
     /// Why the file as it is now is refused.
@@ -77,6 +79,17 @@ pub struct Listing {
     pub rolled_back: Option<RolledBack>,
     /// The good file, which waits until that is lifted.
     pub pending: Option<Pending>,
+}
+
+impl Listing {
+    /// The JSON of the version that is served, with everything that it inherits.
+    ///
+    /// # Errors
+    /// What is kept of it is damaged.
+    pub fn resolved(&self) -> Result<Option<Value>, Error> {
+        let value = self.packed.as_ref().map(Packed::value).transpose();
+        value.map_err(|reason| Error::Stored { name: self.name.clone(), reason })
+    }
 }
 
 impl std::fmt::Debug for Listing {
@@ -99,30 +112,35 @@ impl std::fmt::Debug for Listing {
 pub(super) struct Snapshot {
     /// Whether the first look is over.
     pub(super) ready: bool,
+    /// By whose signatures versions are verified when they are activated.
+    pub(super) authority: Authority,
     by_name: Shards<TemplateName, Arc<Served>>,
-    by_capability: HashMap<Capability, Vec<Arc<Template>>>,
+    by_capability: HashMap<Capability, Vec<Arc<Summary>>>,
 }
 
 /// One template.
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) listing: Listing,
-    verified_micros: AtomicI64,
+    pub(super) good: Option<Arc<Good>>,
+    /// Where its compiled form is; shared with the snapshot before where the version is the same.
+    pub(super) memo: Arc<Memo>,
     asked: AtomicBool,
-    /// The first instant at which the keys that signed it are trusted no longer.
-    until: Option<Timestamp>,
 }
 
 impl Served {
-    /// Since when the keys that signed it are trusted no longer, if they are not. The look that says why is on its way.
-    pub(super) fn lapsed(&self, now: Timestamp) -> Option<Timestamp> {
-        self.until.filter(|until| now >= *until)
+    fn of(listing: Listing, good: Option<Arc<Good>>, before: Option<&Self>) -> Self {
+        let same = before.filter(|before| match (&before.good, &good) {
+            (Some(before), Some(good)) => Arc::ptr_eq(before, good),
+            (Some(_), None) | (None, Some(_) | None) => false,
+        });
+        let memo = same.map(|before| before.memo.clone()).unwrap_or_default();
+        Self { listing, good, memo, asked: AtomicBool::new(false) }
     }
 
-    /// Whether the verification is older than `ttl`, and nobody has asked for another yet. Whoever is told so must ask.
-    pub(super) fn has_expired(&self, now: Timestamp, ttl: Duration) -> bool {
-        let verified = Timestamp::from_micros(self.verified_micros.load(Ordering::Relaxed));
-        now.since(verified) > ttl && !self.asked.swap(true, Ordering::Relaxed)
+    /// Whether nobody has asked the actor yet to look at this template again. Whoever is told so must ask.
+    pub(super) fn must_ask(&self) -> bool {
+        !self.asked.swap(true, Ordering::Relaxed)
     }
 
     /// Takes back that somebody asked, because nobody heard it.
@@ -132,61 +150,46 @@ impl Served {
 }
 
 impl Snapshot {
-    /// A picture of the catalog. Templates that are as before keep the date of their verification, unless they are among the
-    /// `verified`.
-    /// Only `touched` templates are looked at; without it all are, and nothing is taken over.
+    /// A picture of the catalog. Only `touched` templates are looked at, and without it all are; those that are as before keep
+    /// the place of their compiled form.
     pub(super) fn of(
         catalog: &Catalog,
         before: &Self,
         touched: Option<BTreeSet<TemplateName>>,
-        verified: &Verified,
-        now: Timestamp,
+        authority: Authority,
     ) -> Self {
         let (names, mut snapshot) = match touched {
-            None => (catalog.entries.keys().cloned().collect(), Self { ready: true, ..Self::default() }),
+            None => (catalog.entries.keys().cloned().collect(), Self { ready: true, authority, ..Self::default() }),
             Some(names) => {
                 let (by_name, by_capability) = (before.by_name.clone(), before.by_capability.clone());
-                let mut snapshot = Self { ready: true, by_name, by_capability };
+                let mut snapshot = Self { ready: true, authority, by_name, by_capability };
                 snapshot.forget(&names);
                 (names, snapshot)
             }
         };
         for name in &names {
             let Some(entry) = catalog.entries.get(name) else { continue };
-            let earlier = before.by_name.get(name).map(|served| served.verified_micros.load(Ordering::Relaxed));
-            let fresh = match verified {
-                Verified::All => true,
-                Verified::Some(names) => names.contains(name),
-            };
-            let verified_micros = earlier.filter(|_| !fresh).unwrap_or(now.micros()).into();
-            let served = Served {
-                listing: listing(name, entry, catalog.past.get(name).map(Arc::as_ref)),
-                verified_micros,
-                asked: AtomicBool::new(false),
-                until: entry.good.as_ref().and_then(|good| good.until),
-            };
-            snapshot.insert(Arc::new(served));
+            let earlier = before.by_name.get(name).map(Arc::as_ref);
+            let listing = listing(name, entry, catalog.past.get(name).map(Arc::as_ref));
+            snapshot.insert(Arc::new(Served::of(listing, entry.good.clone(), earlier)));
         }
         snapshot
     }
 
+    /// The same picture with other keys.
+    #[cfg(test)]
+    pub(super) fn with(&self, authority: Authority) -> Self {
+        let Self { ready, by_name, by_capability, .. } = self;
+        Self { ready: *ready, authority, by_name: by_name.clone(), by_capability: by_capability.clone() }
+    }
+
     /// A picture of templates that nothing watches.
-    pub(super) fn fixed(templates: impl IntoIterator<Item = Template>) -> Self {
+    pub(super) fn fixed(goods: impl IntoIterator<Item = Good>) -> Self {
         let mut snapshot = Self { ready: true, ..Self::default() };
-        for template in templates {
-            let listing = Listing {
-                name: template.name.clone(),
-                status: Status::Published,
-                file_version: Some(template.version.clone()),
-                template: Some(Arc::new(template)),
-                resolved: None,
-                reasons: Vec::new(),
-                environment: None,
-                rolled_back: None,
-                pending: None,
-            };
-            let verified_micros = AtomicI64::new(i64::MAX);
-            snapshot.insert(Arc::new(Served { listing, verified_micros, asked: AtomicBool::new(false), until: None }));
+        for good in goods.into_iter().map(Arc::new) {
+            let name = good.template.name.clone();
+            let entry = Entry { good: Some(good.clone()), ..Entry::default() };
+            snapshot.insert(Arc::new(Served::of(listing(&name, &entry, None), Some(good), None)));
         }
         snapshot
     }
@@ -221,9 +224,10 @@ impl Snapshot {
     }
 
     /// The templates with a capability, by name.
-    pub(super) fn with_capability(&self, capability: &Capability, now: Timestamp) -> Vec<Arc<Template>> {
+    pub(super) fn with_capability(&self, capability: &Capability, now: Timestamp) -> Vec<Arc<Summary>> {
         let mut found = self.by_capability.get(capability).cloned().unwrap_or_default();
-        found.retain(|template| self.find(&template.name).is_none_or(|served| served.lapsed(now).is_none()));
+        let until = |template: &Summary| self.find(&template.name)?.good.as_ref()?.until;
+        found.retain(|template| until(template).is_none_or(|until| now < until));
         found.sort_by(|one, other| one.name.cmp(&other.name));
         found
     }
@@ -253,7 +257,7 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         name: name.clone(),
         status,
         template: entry.good.as_ref().map(|good| good.template.clone()),
-        resolved: entry.good.as_ref().map(|good| good.resolved.clone()),
+        packed: entry.good.as_ref().map(|good| good.resolved.clone()),
         file_version: entry.seen.as_ref().and_then(|seen| seen.version.clone()),
         reasons: entry.reasons.clone(),
         environment: match &entry.good {
@@ -264,7 +268,7 @@ fn listing(name: &TemplateName, entry: &Entry, past: Option<&Past>) -> Listing {
         pending: entry.pending.as_ref().map(|good| Pending {
             version: good.template.version.clone(),
             digest: good.template.digest,
-            resolved: good.resolved.clone(),
+            packed: good.resolved.clone(),
         }),
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{TemplateName, Version};
 
+use super::archive::packed::Packed;
 use super::format::document;
 use super::format::draft::Draft;
 use super::format::mistake::{Mistake, in_order};
@@ -286,8 +287,8 @@ impl Catalog {
             return Err(told(vec![Mistake::at("/version", message)]));
         }
         self.forward(made_of, published).map_err(|mistake| told(vec![mistake]))?;
-        let resolved = made_of.resolved(parent);
-        let digest = document::resolved_digest(&resolved).map_err(|mistake| told(vec![mistake]))?;
+        let resolved = made_of.resolved(parent).map_err(|reason| vec![format!("/extends: the parent {reason}")])?;
+        let (digest, canonical) = document::resolved_form(&resolved).map_err(|mistake| told(vec![mistake]))?;
         self.overtaken(made_of, published, digest).map_err(|mistake| told(vec![mistake]))?;
         let signer = checked.signature.as_ref().map(|signed| signed.signer.clone());
         let published_at =
@@ -298,7 +299,7 @@ impl Catalog {
             return Err(denials);
         }
         let until = earlier(made_of.until(), parent.and_then(|parent| parent.until));
-        Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage, until })
+        Ok(Good::new(&template, Packed::plain(&canonical), lineage, until))
     }
 
     /// INVARIANT: what is published from a layer never goes backwards. A file that is in force already is no news.

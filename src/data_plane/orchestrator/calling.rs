@@ -1,4 +1,4 @@
-//! Calls of tools by a plan: the only place in the program that calls one.
+//! Calls of tools by a plan: the only place in the program that calls one for its output. Hooks tell tools and keep no answer.
 //!
 //! ```text
 //! slot ─ (StepStarted durable) ─ dlp.protect ─ Tools::invoke ─ dlp.check, restore ─> Returned ─ (StepFinished durable)

@@ -1,4 +1,4 @@
-//! Tools: HTTP endpoints that the host's administrator declares, called by steps of plans.
+//! Tools: HTTP endpoints that the host's administrator declares, called by steps of plans and told of tasks by hooks.
 //!
 //! ```text
 //! Tools::try_slot / slot ──> Slot ──> (StepStarted durable) ──> Tools::invoke ──> POST url, Idempotency-Key ──> text

@@ -9,6 +9,7 @@ mod purity;
 mod rows;
 mod sizes;
 mod source;
+mod tracked;
 
 use std::fmt;
 use std::path::Path;

@@ -141,6 +141,34 @@ async fn without_a_good_policy_everything_is_denied() {
     started.stop().await;
 }
 
+// INVARIANT I65
+#[tokio::test]
+async fn rules_are_not_lost_with_the_files_also_after_a_restart() {
+    let rig = Rig::new();
+    let started = rig.start().await;
+    assert_eq!(started.policies.in_force().status, Status::Published, "without rules from the beginning");
+    rig.write("a.rego", GOOD);
+    let good = started.until(|now| now.policy.source().names().next().is_some()).await;
+    std::fs::remove_file(rig.policy_dir().join("a.rego")).expect("removed");
+    rig.write("a_test.rego", "package operator.template_test");
+    let emptied = started.until(|now| !now.reasons.is_empty()).await;
+    assert_eq!((emptied.status, started.denies("bad")), (Status::PublishedWithRefusedEdit, true));
+    assert!(emptied.reasons[0].starts_with("all modules are gone"), "{:?}", emptied.reasons);
+    started.stop().await;
+
+    let again = rig.start().await;
+    let recalled = again.policies.in_force();
+    assert_eq!((recalled.status, recalled.policy.digest()), (Status::PublishedWithRefusedEdit, good.policy.digest()));
+    assert_eq!(recalled.reasons, emptied.reasons);
+
+    // The way out that the reason tells.
+    let (_, rule) = emptied.reasons[0].split_once("with: ").expect("a rule");
+    rig.write("none.rego", &format!("package operator.template\n\n{rule}\n"));
+    let none = again.until(|now| now.reasons.is_empty()).await;
+    assert_eq!((none.status, again.denies("bad")), (Status::Published, false));
+    again.stop().await;
+}
+
 #[tokio::test]
 async fn an_edit_that_is_taken_back_clears_the_reasons() {
     let rig = Rig::new();

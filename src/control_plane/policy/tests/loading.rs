@@ -81,7 +81,18 @@ fn an_endless_evaluation_is_cut_off_and_denies() {
     .expect("good");
     let tools: Vec<String> = (0..300).map(|n| format!("t{n}")).collect();
     let told = denied(&policy, &json!({"name": "a", "tools": tools}));
-    assert!(told.iter().any(|denial| denial.contains("cannot be evaluated")), "{told:?}");
+    assert!(told.iter().any(|denial| denial.contains("deny takes more than 250 ms")), "{told:?}");
+}
+
+#[test]
+fn a_policy_that_is_slow_when_it_is_tried_is_refused() {
+    let some = ["a", "b", "c", "d", "e"].map(|name| format!("\tsome {name} in xs\n")).concat();
+    let told = module(&format!(
+        "xs := [{}0]\n\ndeny contains {{\"rule\": \"x\", \"message\": \"y\"}} if {{\n{some}\ta + b + c + d + e < 0\n}}",
+        "1, ".repeat(100)
+    ))
+    .expect_err("slow");
+    assert_eq!(told, ["the policy cannot be evaluated: deny takes more than 50 ms for one template"]);
 }
 
 // INVARIANT I64: operators' modules cannot weaken the shipped rules.

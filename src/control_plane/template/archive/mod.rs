@@ -1,6 +1,11 @@
 //! Published versions in the store.
 
+pub(super) mod content;
+pub(super) mod dictionary;
+pub(super) mod packed;
+pub(super) mod packing;
 pub(super) mod record;
+pub(super) mod shelf;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +20,10 @@ use crate::control_plane::template::source::layers::TEMPLATES_MAX;
 use crate::control_plane::template::state::Change;
 use crate::control_plane::template::trust::revocations::Revocations;
 use crate::control_plane::template::version::{PUBLICATIONS_MAX, Publication, Published, Standing};
+
+use dictionary::Pressing;
+use packing::Packing;
+use shelf::{Shelf, Trained};
 
 /// Templates of one commit. The largest template has [`TEMPLATE_BYTES_MAX`](super::TEMPLATE_BYTES_MAX) bytes, so that the
 /// largest commit has half of what the store takes in one batch.
@@ -69,10 +78,19 @@ pub(in crate::control_plane::template) fn names_in_force(store: &Store) -> Resul
 /// A published content. Blocks.
 pub(in crate::control_plane::template) fn content(
     store: &Store,
+    shelf: &Shelf,
     name: &TemplateName,
     digest: Digest,
 ) -> Result<Option<Good>, Error> {
-    get(store, name, &record::content_key(name, &digest), |found| record::read_content(digest, found))
+    let Some(found) = store.get(Keyspace::Template, &record::content_key(name, &digest))? else { return Ok(None) };
+    let told = stored(name);
+    let dictionary = match content::content_dictionary(&found).map_err(&told)? {
+        None => shelf.newest(store)?,
+        Some(id) => {
+            shelf.find(store, id)?.ok_or_else(|| told(format!("it needs the dictionary {id}, which is not there")))?
+        }
+    };
+    content::read_content(digest, &found, &dictionary).map(Some).map_err(&told)
 }
 
 /// All published versions of a template, the latest publication first. Blocks.
@@ -106,7 +124,11 @@ pub(in crate::control_plane::template) fn revocations_batch(bytes: &[u8]) -> Bat
 /// in any order.
 ///
 /// INVARIANT: all that changes about one template is in one batch, so that it is durable as a whole or not at all.
-pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<(Option<Batch>, Vec<Batch>), Error> {
+pub(in crate::control_plane::template) fn batches(
+    changes: &[Change],
+    packing: &Packing,
+) -> Result<(Option<Batch>, Vec<Batch>), Error> {
+    let mut pressing = packing.pressing()?;
     let mut of_names: BTreeMap<&TemplateName, Vec<&Change>> = BTreeMap::new();
     let mut decided_about = None;
     for change in changes {
@@ -116,16 +138,19 @@ pub(in crate::control_plane::template) fn batches(changes: &[Change]) -> Result<
         }
     }
     let decided = decided_about.and_then(|name| of_names.remove(name));
-    let decided = decided.map(|changes| batch([changes].as_slice())).transpose()?.flatten();
+    let decided = decided.map(|changes| batch(&[changes], packing, &mut pressing)).transpose()?.flatten();
     let groups: Vec<Vec<&Change>> = of_names.into_values().collect();
-    let rest = groups.chunks(COMMIT_TEMPLATES_MAX).map(batch).collect::<Result<Vec<_>, _>>()?;
+    let rest = groups
+        .chunks(COMMIT_TEMPLATES_MAX)
+        .map(|group| batch(group, packing, &mut pressing))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok((decided, rest.into_iter().flatten().collect()))
 }
 
 /// What is to be written of the changes of some templates; none where they say nothing new.
-fn batch(templates: &[Vec<&Change>]) -> Result<Option<Batch>, Error> {
+fn batch(templates: &[Vec<&Change>], packing: &Packing, pressing: &mut Pressing<'_>) -> Result<Option<Batch>, Error> {
     let (batch, count) = templates.iter().flatten().try_fold((Batch::new(), 0_usize), |(batch, count), change| {
-        let (next, more) = add(batch, change)?;
+        let (next, more) = add(batch, change, packing, pressing)?;
         Ok::<_, Error>((next, count.saturating_add(more)))
     })?;
     Ok((count > 0).then_some(batch))
@@ -142,13 +167,18 @@ fn name_of(change: &Change) -> &TemplateName {
     }
 }
 
-fn add(batch: Batch, change: &Change) -> Result<(Batch, usize), Error> {
+/// What makes a dictionary durable: before anything that was compressed with it.
+pub(in crate::control_plane::template) fn dictionary_batch(trained: &Trained) -> Result<Batch, Error> {
+    shelf::batch(trained)
+}
+
+fn add(batch: Batch, change: &Change, packing: &Packing, pressing: &mut Pressing<'_>) -> Result<(Batch, usize), Error> {
     match change {
         Change::Published { good, record: Some(entry) } => {
             let (name, version, digest) = (&good.template.name, &good.template.version, good.template.digest);
             let told = stored(name);
             let version_record = record::version_record(&entry.published).map_err(&told)?;
-            let content = record::content_record(good).map_err(&told)?;
+            let content = content::content_record(good, packing.dictionary(), pressing).map_err(&told)?;
             let current = record::current_record(&digest).map_err(&told)?;
             let publication = record::publication_record(&entry.publication).map_err(&told)?;
             let batch = batch

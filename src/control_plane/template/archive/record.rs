@@ -3,40 +3,44 @@
 //! | key | record |
 //! |---|---|
 //! | `v` name 0 version | the version: its digests, signer and date |
-//! | `d` name 0 digest | the content: the resolved template and the files that made it |
+//! | `d` name 0 digest | the content: the resolved template and the files that made it ([`super::content`]) |
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
 //! | `p` name 0 number | one publication: when, why, by whom, under which policy |
 //! | `s` name | what outlives edits and withdrawal: the highest versions, the next number, that somebody went back |
 //! | `keys/revoked` | the list of revocations that was accepted last, as its file was |
+//! | `z` id | a dictionary that was trained on this host's templates; the content names it by its id |
 
 use std::sync::Arc;
 
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
-use serde_json::Value;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::store::Record;
 
-use crate::control_plane::template::format::wire::{self, Facts};
-use crate::control_plane::template::good::{Good, Link};
 use crate::control_plane::template::model::Signer;
 use crate::control_plane::template::trust::revocations::Revocations;
-use crate::control_plane::template::trust::signature::{Algorithm, Scheme, Signed};
+use crate::control_plane::template::trust::signature::{Algorithm, Scheme};
 use crate::control_plane::template::version::{By, Cause, Publication, Published, RolledBack, Standing};
 
+use super::dictionary::Dictionary;
+use super::shelf::Trained;
+
 const KIND_VERSION: u8 = 1;
-const KIND_CONTENT: u8 = 2;
+pub(super) const KIND_CONTENT: u8 = 2;
 const KIND_CURRENT: u8 = 3;
 const KIND_PUBLICATION: u8 = 4;
 const KIND_STANDING: u8 = 5;
+const KIND_DICTIONARY: u8 = 6;
 /// The number says what it is, far from the kinds of templates.
 const KIND_REVOCATIONS: u8 = 64;
 /// The key of the list of revocations.
 pub(in crate::control_plane::template) const REVOCATIONS_KEY: &[u8] = b"keys/revoked";
-/// The first encoding of all kinds.
+/// The first encoding of every kind.
 const ENCODING: u8 = 1;
+/// What the keys of dictionaries begin with.
+pub(super) const DICTIONARY_PREFIX: &[u8] = b"z";
 
 #[derive(Encode, Decode)]
 struct VersionBody {
@@ -58,44 +62,13 @@ struct VersionBody {
 }
 
 #[derive(Encode, Decode)]
-struct ContentBody {
+struct DictionaryBody {
     #[n(0)]
-    resolved: ByteVec,
+    bytes: ByteVec,
     #[n(1)]
-    lineage: Vec<LinkBody>,
+    templates: u32,
     #[n(2)]
-    published_micros: i64,
-}
-
-#[derive(Encode, Decode)]
-struct LinkBody {
-    #[n(0)]
-    name: String,
-    #[n(1)]
-    version: String,
-    #[n(2)]
-    own: ByteArray<32>,
-    #[n(3)]
-    signature: Option<SignatureBody>,
-    /// Since there are environments; before, every file was of the base.
-    #[n(4)]
-    environment: Option<String>,
-}
-
-#[derive(Encode, Decode)]
-struct SignatureBody {
-    #[n(0)]
-    key_id: String,
-    #[n(1)]
-    algorithm: String,
-    #[n(2)]
-    signature: ByteVec,
-    /// The form; none is v1, the only one of earlier releases.
-    #[n(3)]
-    scheme: Option<String>,
-    /// The digest that a legacy signature is about.
-    #[n(4)]
-    legacy: Option<ByteArray<32>>,
+    trained_micros: i64,
 }
 
 #[derive(Encode, Decode)]
@@ -231,39 +204,27 @@ pub(in crate::control_plane::template) fn read_version(record: &Record) -> Resul
     })
 }
 
-pub(in crate::control_plane::template) fn content_record(good: &Good) -> Result<Record, String> {
-    let link = |link: &Link| LinkBody {
-        name: link.name.to_string(),
-        version: link.version.to_string(),
-        own: (*link.own.as_bytes()).into(),
-        signature: link.signature.as_ref().map(|signed| SignatureBody {
-            key_id: signed.signer.key_id.to_string(),
-            algorithm: signed.signer.algorithm.to_string(),
-            signature: signed.signature.clone().into(),
-            scheme: scheme_word(signed.signer.scheme),
-            legacy: signed.legacy.map(|digest| (*digest.as_bytes()).into()),
-        }),
-        environment: link.environment.as_ref().map(ToString::to_string),
-    };
-    let body = ContentBody {
-        resolved: serde_json::to_vec(&*good.resolved).map_err(|fault| fault.to_string())?.into(),
-        lineage: good.lineage.iter().map(link).collect(),
-        published_micros: good.template.published_at.micros(),
-    };
-    encode(KIND_CONTENT, &body)
+/// The key of a trained dictionary.
+pub(super) fn dictionary_key(id: u32) -> Vec<u8> {
+    [DICTIONARY_PREFIX, &id.to_be_bytes()].concat()
 }
 
-pub(in crate::control_plane::template) fn read_content(digest: Digest, record: &Record) -> Result<Good, String> {
-    let body: ContentBody = decode(KIND_CONTENT, record)?;
-    let lineage = body.lineage.into_iter().map(read_link).collect::<Result<Vec<_>, _>>()?;
-    let resolved: Value = serde_json::from_slice(&body.resolved).map_err(|fault| fault.to_string())?;
-    let own = lineage.first().ok_or("it was made from nothing")?;
-    let signer = own.signature.as_ref().map(|signed| signed.signer.clone());
-    let facts = Facts { digest, signer, published_at: Timestamp::from_micros(body.published_micros) };
-    let template = wire::typed(&resolved, facts)
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    // Until when it is trusted is for the keys of the present to say: whoever reads it verifies it again.
-    Ok(Good { template: Arc::new(template), resolved: Arc::new(resolved), lineage, until: None })
+pub(in crate::control_plane::template) fn dictionary_record(trained: &Trained) -> Result<Record, String> {
+    let body = DictionaryBody {
+        bytes: trained.dictionary.bytes().to_vec().into(),
+        templates: trained.templates,
+        trained_micros: trained.trained_at.micros(),
+    };
+    encode(KIND_DICTIONARY, &body)
+}
+
+pub(in crate::control_plane::template) fn read_dictionary(record: &Record) -> Result<Trained, String> {
+    let body: DictionaryBody = decode(KIND_DICTIONARY, record)?;
+    Ok(Trained {
+        dictionary: Arc::new(Dictionary::read(body.bytes.into())?),
+        templates: body.templates,
+        trained_at: Timestamp::from_micros(body.trained_micros),
+    })
 }
 
 pub(in crate::control_plane::template) fn current_record(digest: &Digest) -> Result<Record, String> {
@@ -354,7 +315,7 @@ pub(in crate::control_plane::template) fn read_standing(record: &Record) -> Resu
     })
 }
 
-fn read_signer(
+pub(super) fn read_signer(
     key_id: Option<String>,
     algorithm_word: Option<String>,
     scheme_word: Option<String>,
@@ -371,26 +332,8 @@ fn read_signer(
     }
 }
 
-fn read_link(body: LinkBody) -> Result<Link, String> {
-    let signature = body.signature.map(|written| {
-        Ok::<_, String>(Signed {
-            signer: read_signer(Some(written.key_id), Some(written.algorithm), written.scheme)?
-                .ok_or("a signature names no key")?,
-            signature: written.signature.into(),
-            legacy: written.legacy.map(|digest| Digest::from_bytes(digest.into())),
-        })
-    });
-    Ok(Link {
-        name: parse(&body.name)?,
-        version: parse(&body.version)?,
-        own: Digest::from_bytes(body.own.into()),
-        signature: signature.transpose()?,
-        environment: body.environment.as_deref().map(parse).transpose()?,
-    })
-}
-
 /// The word for a form; nothing for v1, so that its records stay as they were before there was a second form.
-fn scheme_word(scheme: Scheme) -> Option<String> {
+pub(super) fn scheme_word(scheme: Scheme) -> Option<String> {
     match scheme {
         Scheme::V1 => None,
         Scheme::Legacy => Some(scheme.to_string()),
@@ -401,17 +344,25 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
     Algorithm::from_word(word).ok_or_else(|| format!("unknown algorithm {word:?}"))
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|fault: T::Err| fault.to_string())
 }
 
 fn encode<T: Encode<()>>(kind: u8, body: &T) -> Result<Record, String> {
-    let body = minicbor::to_vec(body).map_err(|fault| fault.to_string())?;
-    Ok(Record { kind, version: ENCODING, body })
+    encode_as(kind, ENCODING, body)
 }
 
-fn decode<'a, T: Decode<'a, ()>>(kind: u8, record: &'a Record) -> Result<T, String> {
-    if (record.kind, record.version) != (kind, ENCODING) {
+pub(super) fn encode_as<T: Encode<()>>(kind: u8, encoding: u8, body: &T) -> Result<Record, String> {
+    let body = minicbor::to_vec(body).map_err(|fault| fault.to_string())?;
+    Ok(Record { kind, version: encoding, body })
+}
+
+pub(super) fn decode<'a, T: Decode<'a, ()>>(kind: u8, record: &'a Record) -> Result<T, String> {
+    decode_as(kind, ENCODING, record)
+}
+
+pub(super) fn decode_as<'a, T: Decode<'a, ()>>(kind: u8, encoding: u8, record: &'a Record) -> Result<T, String> {
+    if (record.kind, record.version) != (kind, encoding) {
         return Err(format!("unknown kind {} version {}", record.kind, record.version));
     }
     minicbor::decode(&record.body).map_err(|fault| fault.to_string())

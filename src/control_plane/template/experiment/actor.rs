@@ -17,7 +17,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::ExperimentId;
 use crate::journal::Journal;
 use crate::journal::events::Event;
-use crate::supervision::{Address, ChildSpec};
+use crate::supervision::ChildSpec;
 
 /// How long after counters have grown they are looked at: many tasks end meanwhile, and are looked at together.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
@@ -47,16 +47,13 @@ impl Experiments {
     pub fn start(templates: Templates, journal: Journal, audit: Audit) -> (Self, ChildSpec) {
         let experiments = Self::new(templates, journal, audit);
         metrics::register();
-        let address: Address<Message> = Address::new("experiments");
-        let (own, to) = (Arc::downgrade(&experiments.shared), address.clone());
+        let own = Arc::downgrade(&experiments.shared);
         experiments.shared.journal.on_tally(Arc::new(move |id| {
             let Some(shared) = own.upgrade() else { return };
-            if (Experiments { shared }).note_growth(id) {
-                // An actor that is being restarted looks at everything when it starts.
-                let _told = to.cast(Message::Grown).is_ok();
-            }
+            (Experiments { shared }).wake(id);
         }));
         let own = experiments.clone();
+        let address = experiments.shared.address.clone();
         let spec = ChildSpec::worker(&address, move || (Watcher, own.clone()));
         (experiments, spec)
     }

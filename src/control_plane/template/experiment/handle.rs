@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use super::actor::Message;
 use super::live::{Live, Picture};
 use super::record;
 use super::refusal::{EXPERIMENTS_MAX, Error, Refusal};
@@ -22,6 +23,7 @@ use crate::journal::events::Event;
 use crate::journal::order::Assignment;
 use crate::journal::tally::{self, Tally};
 use crate::store::{self, Batch, Keyspace, Store};
+use crate::supervision::Address;
 
 /// The experiments. Cheap to clone; outlives restarts of the actor behind it.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ pub(super) struct Shared {
     pub(super) writing: Mutex<()>,
     /// Experiments whose counters have grown since they were last looked at.
     pub(super) grown: std::sync::Mutex<HashSet<ExperimentId>>,
+    pub(super) address: Address<Message>,
 }
 
 impl Experiments {
@@ -49,6 +52,7 @@ impl Experiments {
             picture: ArcSwap::default(),
             writing: Mutex::new(()),
             grown: std::sync::Mutex::default(),
+            address: Address::new("experiments"),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -100,7 +104,14 @@ impl Experiments {
             return Err(Refusal::RolledBack(name.clone()).into());
         }
         let plan = wanted.plan()?;
-        let earlier = self.stored(name).await?;
+        let earlier = match self.stored(name).await {
+            // What cannot be read of the last one keeps nobody from the next.
+            Err(fault @ (Error::Stored { .. } | Error::Store(store::Error::Damaged { .. }))) => {
+                tracing::error!(template = %name, %fault, "the record of the last experiment is damaged; the new one takes its place");
+                None
+            }
+            earlier => earlier?,
+        };
         let running = self.shared.picture.load_full();
         if running.by_template.len() >= EXPERIMENTS_MAX && !running.by_template.contains_key(name) {
             return Err(Refusal::Full.into());
@@ -174,7 +185,7 @@ impl Experiments {
             Err(error) => {
                 tracing::warn!(template = %name, %error, "the experiment with a template that was rolled back is not ended yet");
                 if let Some(live) = self.running(name) {
-                    let _first = self.note_growth(live.experiment.id);
+                    self.wake(live.experiment.id);
                 }
             }
         }
@@ -234,6 +245,14 @@ impl Experiments {
         match change(&live) {
             Some((experiment, batch)) => self.write(experiment, batch).await,
             None => Ok(()),
+        }
+    }
+
+    /// Has an experiment looked at soon.
+    pub(super) fn wake(&self, id: ExperimentId) {
+        if self.note_growth(id) {
+            // An actor that is being restarted looks at everything when it starts.
+            let _told = self.shared.address.cast(Message::Grown).is_ok();
         }
     }
 

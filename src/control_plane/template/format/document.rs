@@ -160,8 +160,8 @@ pub(in crate::control_plane::template) fn claimed_version(bytes: &[u8]) -> Optio
     value.get("version")?.as_str()?.parse().ok()
 }
 
-/// The digest of a resolved template, which is no larger than a file may be.
-pub(in crate::control_plane::template) fn resolved_digest(resolved: &Value) -> Result<Digest, Mistake> {
+/// The digest of a resolved template, and its canonical form, which is no larger than a file may be.
+pub(in crate::control_plane::template) fn resolved_form(resolved: &Value) -> Result<(Digest, Vec<u8>), Mistake> {
     let canonical = canonical(resolved)?;
     if canonical.len() > TEMPLATE_BYTES_MAX {
         return Err(Mistake::at(
@@ -169,7 +169,7 @@ pub(in crate::control_plane::template) fn resolved_digest(resolved: &Value) -> R
             format!("larger than {TEMPLATE_BYTES_MAX} bytes with everything that it inherits"),
         ));
     }
-    Ok(Digest::from_bytes(Sha256::digest(canonical).into()))
+    Ok((Digest::from_bytes(Sha256::digest(&canonical).into()), canonical))
 }
 
 /// The SHA-256 of a value's canonical form (RFC 8785).

@@ -15,7 +15,8 @@ pub(super) const OWN: [&str; 5] = ["$schema", "name", "version", "extends", "des
 const WHOLE: [&str; 1] = ["aggregate"];
 
 /// The child with everything that it inherits from its resolved parent.
-pub(in crate::control_plane::template) fn resolve(parent: &Value, child: &Value) -> Value {
+#[must_use]
+pub fn resolve(parent: &Value, child: &Value) -> Value {
     match (parent, child) {
         (Value::Object(parent), Value::Object(child)) => {
             let inherited = parent.iter().filter(|(key, _)| !OWN.contains(&key.as_str()));

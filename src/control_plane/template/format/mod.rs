@@ -8,6 +8,7 @@
 //! Every mistake has a place in the file; see `mistake` and [`document::Document::place`].
 
 pub(super) mod chain;
+pub(super) mod compressed;
 pub(super) mod diff;
 pub(super) mod document;
 pub(super) mod draft;

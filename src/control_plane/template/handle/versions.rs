@@ -78,9 +78,9 @@ pub struct Compared {
 
 /// A content that is there as a whole.
 fn whole(listing: Listing) -> Result<Pending, Error> {
-    match (listing.template, listing.resolved) {
-        (Some(template), Some(resolved)) => {
-            Ok(Pending { version: template.version.clone(), digest: template.digest, resolved })
+    match (listing.template, listing.packed) {
+        (Some(template), Some(packed)) => {
+            Ok(Pending { version: template.version.clone(), digest: template.digest, packed })
         }
         (_, _) => Err(Error::Refused { name: listing.name, reasons: listing.reasons }),
     }
@@ -110,11 +110,11 @@ impl Templates {
     /// The template was never published so, or the store failed.
     pub async fn published(&self, name: &TemplateName, target: Target) -> Result<Listing, Error> {
         let unknown = || Error::TargetNotFound { name: name.clone(), target: target.clone() };
-        let store = self.shared.store.clone().ok_or_else(unknown)?;
+        let (store, shelf) = self.shared.archive.clone().ok_or_else(unknown)?;
         let (wanted, meant) = (name.clone(), target.clone());
         let good = blocking(move || {
             let digest = archive::find(&store, &wanted, &meant)?;
-            archive::content(&store, &wanted, digest)
+            archive::content(&store, &shelf, &wanted, digest)
         })
         .await?
         .ok_or_else(unknown)?;
@@ -129,7 +129,7 @@ impl Templates {
             status: Status::Superseded,
             environment: good.environment().cloned(),
             file_version: None,
-            resolved: Some(good.resolved),
+            packed: Some(good.resolved),
             template: Some(good.template),
             reasons: Vec::new(),
             rolled_back: None,
@@ -143,7 +143,8 @@ impl Templates {
     /// One of them was never published, the file is refused where it is asked for, or the store failed.
     pub async fn compare(&self, name: &TemplateName, from: Side, to: Side) -> Result<Compared, Error> {
         let (from, to) = (self.side(name, from).await?, self.side(name, to).await?);
-        let differences = diff::differences(&from.resolved, &to.resolved);
+        let read = |side: &Pending| side.packed.value().map_err(|reason| Error::Stored { name: name.clone(), reason });
+        let differences = diff::differences(&read(&from)?, &read(&to)?);
         Ok(Compared { from: (from.version, from.digest), to: (to.version, to.digest), differences })
     }
 
@@ -184,7 +185,7 @@ impl Templates {
     /// # Errors
     /// The store failed.
     pub async fn versions(&self, name: &TemplateName) -> Result<Vec<PublishedVersion>, Error> {
-        let Some(store) = self.shared.store.clone() else { return Ok(Vec::new()) };
+        let Some((store, _)) = self.shared.archive.clone() else { return Ok(Vec::new()) };
         let served = self.listing(name).and_then(|listing| listing.template).map(|template| template.digest);
         let wanted = name.clone();
         let (publications, versions) =

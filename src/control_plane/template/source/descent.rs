@@ -110,7 +110,15 @@ impl Descent {
         if self.faults.len() < REASONS_MAX
             && let Some(fault) = self.audit.fault(part, facts)
         {
-            self.faults.push(format!("source audit: {} is {fault}", path.display()));
+            // Where the host keeps its files is nobody's business who may read refusals.
+            let told = if self.confined {
+                format!("source audit: {} is {fault}", path.display())
+            } else {
+                tracing::warn!(path = %path.display(), fault, "source audit");
+                let what = if matches!(part, Part::Link) { "a symbolic link" } else { "a directory" };
+                format!("source audit: {what} on the way to the templates is {fault}; the log has its path")
+            };
+            self.faults.push(told);
         }
     }
 

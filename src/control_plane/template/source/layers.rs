@@ -13,8 +13,9 @@ use super::audit::Audit;
 use super::descent::Astray;
 use super::look::Bytes;
 use super::opened::{Opened, ReadFile, Stamp};
+use crate::control_plane::template::format::compressed;
 use crate::control_plane::template::format::document::TEMPLATE_BYTES_MAX;
-use crate::control_plane::template::signing::{SIGNATURE_SUFFIX, TEMPLATE_SUFFIX};
+use crate::control_plane::template::signing::{COMPRESSED_SUFFIX, SIGNATURE_SUFFIX, TEMPLATE_SUFFIX, template_stem};
 use crate::control_plane::template::trust::signature::SIGNATURE_BYTES_MAX;
 
 /// The most templates in a directory.
@@ -64,14 +65,17 @@ pub(in crate::control_plane::template) struct Files {
     pub(in crate::control_plane::template) stamps: Stamps,
 }
 
-/// Stamps of the document and signature of the environment, then of the base.
+/// Stamps of one layer: of the document, of its compressed form and of the signature.
+type Layer = [Option<Stamp>; 3];
+
+/// Stamps of the files of the environment, then of those of the base.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::control_plane::template) struct Stamps([Option<Stamp>; 4]);
+pub(in crate::control_plane::template) struct Stamps([Layer; 2]);
 
 impl Stamps {
     /// When the latest of the files was changed, in microseconds since 1970.
     pub(in crate::control_plane::template) fn changed_micros(&self) -> Option<i64> {
-        self.0.iter().flatten().map(Stamp::changed_micros).max()
+        self.0.iter().flatten().flatten().map(Stamp::changed_micros).max()
     }
 }
 
@@ -150,36 +154,30 @@ impl OpenLayers {
             let opened = overlay.directory.as_ref().ok()?;
             Some((overlay.environment.clone(), pair(opened, name)?))
         }) else {
-            let (bytes, [document, signature]) = base?;
-            return Some(Files {
-                environment: None,
-                bytes,
-                beneath: None,
-                stamps: Stamps([None, None, document, signature]),
-            });
+            let (bytes, stamps) = base?;
+            return Some(Files { environment: None, bytes, beneath: None, stamps: Stamps([Layer::default(), stamps]) });
         };
-        let (bytes, [document, signature]) = over;
-        let (beneath, [of_base, of_its_signature]) = base.map_or((None, [None, None]), |(b, stamps)| (Some(b), stamps));
-        let stamps = Stamps([document, signature, of_base, of_its_signature]);
-        Some(Files { environment: Some(environment), bytes, beneath, stamps })
+        let (bytes, stamps) = over;
+        let (beneath, of_base) = base.map_or((None, Layer::default()), |(bytes, stamps)| (Some(bytes), stamps));
+        Some(Files { environment: Some(environment), bytes, beneath, stamps: Stamps([stamps, of_base]) })
     }
 
     /// The stamps of a template's files, without reading them.
     pub(in crate::control_plane::template) fn stamps_of(&self, name: &TemplateName) -> Stamps {
-        let (document, signature) = names(name);
+        let Names { document, compressed, signature } = Names::of(name);
         let of = |directory: Option<&Opened>| {
-            let document = directory.and_then(|directory| directory.stamp_of(&document));
-            let signature = directory.filter(|_| document.is_some()).and_then(|d| d.stamp_of(&signature));
-            (document, signature)
+            let Some(directory) = directory else { return Layer::default() };
+            let (document, compressed) = (directory.stamp_of(&document), directory.stamp_of(&compressed));
+            let signature = document.or(compressed).and_then(|_| directory.stamp_of(&signature));
+            [document, compressed, signature]
         };
-        let (over, base) = (of(self.over()), of(Some(&self.base)));
-        Stamps([over.0, over.1, base.0, base.1])
+        Stamps([of(self.over()), of(Some(&self.base))])
     }
 }
 
 impl Listed {
     fn add(&mut self, file: &str) {
-        let Some(stem) = file.strip_suffix(TEMPLATE_SUFFIX).filter(|stem| !stem.starts_with('.')) else { return };
+        let Some(stem) = template_stem(file).filter(|stem| !stem.starts_with('.')) else { return };
         match stem.parse::<TemplateName>() {
             Ok(name) if self.names.len() >= TEMPLATES_MAX && !self.names.contains(&name) => {
                 self.ignore(format!("more than {TEMPLATES_MAX} templates"));
@@ -198,16 +196,44 @@ impl Listed {
     }
 }
 
-fn names(name: &TemplateName) -> (String, String) {
-    (format!("{name}{TEMPLATE_SUFFIX}"), format!("{name}{TEMPLATE_SUFFIX}{SIGNATURE_SUFFIX}"))
+/// What the files of a template are called in each directory.
+struct Names {
+    document: String,
+    compressed: String,
+    /// It is of the content, so that both have the same.
+    signature: String,
+}
+
+impl Names {
+    fn of(name: &TemplateName) -> Self {
+        Self {
+            document: format!("{name}{TEMPLATE_SUFFIX}"),
+            compressed: format!("{name}{TEMPLATE_SUFFIX}{COMPRESSED_SUFFIX}"),
+            signature: format!("{name}{TEMPLATE_SUFFIX}{SIGNATURE_SUFFIX}"),
+        }
+    }
 }
 
 /// Reads a template and its signature from one directory.
-fn pair(directory: &Opened, name: &TemplateName) -> Option<(Bytes, [Option<Stamp>; 2])> {
-    let (document, signature) = names(name);
-    let ReadFile { content, stamp, owner } = directory.read(&document, TEMPLATE_BYTES_MAX)?;
-    let beside = directory.read(&signature, SIGNATURE_BYTES_MAX);
-    let stamps = [stamp, beside.as_ref().and_then(|read| read.stamp)];
+fn pair(directory: &Opened, name: &TemplateName) -> Option<(Bytes, Layer)> {
+    let names = Names::of(name);
+    let plain = directory.read(&names.document, TEMPLATE_BYTES_MAX);
+    let compressed = directory.read(&names.compressed, TEMPLATE_BYTES_MAX);
+    let stamp = |read: Option<&ReadFile>| read.and_then(|read| read.stamp);
+    let (of_plain, of_compressed) = (stamp(plain.as_ref()), stamp(compressed.as_ref()));
+    let (document, owner) = match (plain, compressed) {
+        (None, None) => return None,
+        (Some(plain), None) => (plain.content, plain.owner),
+        (None, Some(compressed)) => {
+            (compressed.content.and_then(|bytes| compressed::decompress(&bytes)), compressed.owner)
+        }
+        (Some(plain), Some(_)) => {
+            let Names { document, compressed, .. } = &names;
+            (Err(format!("there are both {document} and {compressed}; remove one of them")), plain.owner)
+        }
+    };
+    let beside = directory.read(&names.signature, SIGNATURE_BYTES_MAX);
+    let stamps = [of_plain, of_compressed, stamp(beside.as_ref())];
     let signature = beside.map(|read| read.content).transpose();
-    Some((Bytes { document: content, signature, owner }, stamps))
+    Some((Bytes { document, signature, owner }, stamps))
 }

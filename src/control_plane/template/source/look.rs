@@ -10,9 +10,10 @@ use crate::domain::name::{Digest, Environment, TemplateName, Version};
 use crate::control_plane::template::format::document::{self, Document};
 use crate::control_plane::template::format::draft::Draft;
 use crate::control_plane::template::format::mistake::Mistake;
+use crate::control_plane::template::metrics;
 use crate::control_plane::template::trust::Trust;
 use crate::control_plane::template::trust::fault::Fault;
-use crate::control_plane::template::trust::signature::{Digests, Envelope, Signed};
+use crate::control_plane::template::trust::signature::{Algorithm, Digests, Envelope, Signed};
 
 /// What was read from the directory for one name.
 #[derive(Clone)]
@@ -175,7 +176,11 @@ fn vouch(
         Envelope::V1 { .. } => None,
         Envelope::Legacy { .. } => document::legacy_digest(content).ok(),
     };
-    let trusted = trust.verify(name, &envelope, &Digests { own, legacy })?;
+    let algorithm = match &envelope {
+        Envelope::V1 { algorithm, .. } => *algorithm,
+        Envelope::Legacy { .. } => Algorithm::RsaPssSha256,
+    };
+    let trusted = metrics::verified(algorithm, || trust.verify(name, &envelope, &Digests { own, legacy }))?;
     let (Envelope::V1 { signature, .. } | Envelope::Legacy { signature }) = envelope;
     Ok((Some(Signed { signer: trusted.signer, signature, legacy }), trusted.until))
 }

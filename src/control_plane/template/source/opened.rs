@@ -86,7 +86,7 @@ impl Opened {
             std::path::absolute(path).map_err(|fault| Astray::Because(format!("cannot be read: {fault}")))?;
         let end = Descent::from_root(audit)?.to(&absolute)?;
         let directory = rustix::fs::openat(&end.directory, &end.name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
-        Self::of(directory.map_err(Astray::of)?, Some(audit), end.faults)?.judged(path)
+        Self::of(directory.map_err(Astray::of)?, Some(audit), end.faults)?.judged("the templates directory")
     }
 
     /// Opens a directory in this one.
@@ -98,7 +98,7 @@ impl Opened {
         let end = self.descent(audit)?.to(Path::new(name))?;
         let directory = rustix::fs::openat(&end.directory, &end.name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let faults = self.faults.iter().cloned().chain(end.faults).collect();
-        Self::of(directory.map_err(Astray::of)?, Some(audit), faults)?.judged(Path::new(name))
+        Self::of(directory.map_err(Astray::of)?, Some(audit), faults)?.judged(name)
     }
 
     fn of(directory: OwnedFd, audit: Option<Audit>, faults: Vec<String>) -> Result<Self, Astray> {
@@ -106,9 +106,9 @@ impl Opened {
         Ok(Self { directory, audit, faults, facts })
     }
 
-    fn judged(mut self, path: &Path) -> Result<Self, Astray> {
+    fn judged(mut self, told: &str) -> Result<Self, Astray> {
         let fault = self.audit.and_then(|audit| audit.fault(Part::Directory, &self.facts));
-        self.faults.extend(fault.map(|fault| format!("source audit: {} is {fault}", path.display())));
+        self.faults.extend(fault.map(|fault| format!("source audit: {told} is {fault}")));
         Ok(self)
     }
 

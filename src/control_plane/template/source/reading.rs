@@ -126,7 +126,7 @@ impl Source {
         memory.meet(&opened, ask.now);
         let whole = ask.all_again || ask.scope.everything || ask.scope.sweep;
         let named: BTreeSet<TemplateName> =
-            [&ask.scope.names, &ask.scope.expired, &ask.scope.settling].into_iter().flatten().cloned().collect();
+            [&ask.scope.names, &ask.scope.doubted, &ask.scope.settling].into_iter().flatten().cloned().collect();
         let (mut absent, mut all) = (BTreeSet::new(), None);
         let wanted: Vec<TemplateName> = if whole {
             let Some(listed) = self.list(&opened, &mut memory) else { return unread() };
@@ -222,8 +222,8 @@ impl Source {
 impl Ask<'_> {
     /// Whether only a sweep, and no event, led to this template.
     fn unheard(&self, name: &TemplateName) -> bool {
-        let Scope { everything, sweep, names, expired, settling, .. } = self.scope;
-        let asked = self.all_again || *everything || names.contains(name) || expired.contains(name);
+        let Scope { everything, sweep, names, doubted, settling, .. } = self.scope;
+        let asked = self.all_again || *everything || names.contains(name) || doubted.contains(name);
         (*sweep || settling.contains(name)) && !asked
     }
 }
@@ -366,7 +366,7 @@ struct OneByOne<'a> {
 impl OneByOne<'_> {
     fn find(&self, name: &TemplateName, known: Option<&Seen>) -> Found {
         let Ask { scope, all_again, trust, now } = self.ask;
-        let again = all_again || scope.expired.contains(name);
+        let again = all_again || scope.doubted.contains(name);
         if self.opened.overlay_missing().is_some() && known.is_some_and(|seen| seen.environment.is_some()) {
             // The environment's directory is away: what serves from it goes on, as where the base directory is.
             return Found::Same;

@@ -27,8 +27,8 @@ pub(in crate::control_plane::template) struct Scope {
     pub(in crate::control_plane::template) names: BTreeSet<TemplateName>,
     /// These files, which were being changed when they were looked at.
     pub(in crate::control_plane::template) settling: BTreeSet<TemplateName>,
-    /// These published versions, whose verification has expired.
-    pub(in crate::control_plane::template) expired: BTreeSet<TemplateName>,
+    /// These published versions, whose verification failed when they were to be activated.
+    pub(in crate::control_plane::template) doubted: BTreeSet<TemplateName>,
 }
 
 impl Scope {
@@ -54,7 +54,7 @@ impl Scope {
         self.policy |= other.policy;
         self.names.extend(other.names);
         self.settling.extend(other.settling);
-        self.expired.extend(other.expired);
+        self.doubted.extend(other.doubted);
     }
 }
 

@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 use crate::config::settings;
 
 use super::scope::{Debounce, Scope, Subject};
-use crate::control_plane::template::signing::{SIGNATURE_SUFFIX, TEMPLATE_SUFFIX};
+use crate::control_plane::template::signing::{SIGNATURE_SUFFIX, template_or_signature_stem};
 use crate::control_plane::template::trust::revocations::REVOCATIONS_FILE;
 use crate::control_plane::template::trust::{PUBLIC_KEY_SUFFIX, TRUST_FILE};
 
@@ -75,8 +75,7 @@ impl Targets {
         // Orchestrators of containers swap a whole directory through a link named "..data".
         let swapped = file.starts_with("..");
         if path.parent() == Some(&self.templates) || path.parent() == self.overlay.as_deref() {
-            let stem = file.strip_suffix(SIGNATURE_SUFFIX).unwrap_or(file).strip_suffix(TEMPLATE_SUFFIX);
-            let name = stem.and_then(|stem| stem.parse().ok());
+            let name = template_or_signature_stem(file).and_then(|stem| stem.parse().ok());
             let name = name.map(|name| Note::Changed(Subject::Template(name)));
             return name.or(swapped.then_some(Note::Replaced));
         }
@@ -319,6 +318,9 @@ mod tests {
         for (path, note) in [
             ("/f/templates/a.json", template("a")),
             ("/f/templates/a.json.sig", template("a")),
+            ("/f/templates/a.json.zst", template("a")),
+            ("/f/templates/a.zst", None),
+            ("/f/templates/a.json.zst.sig", None),
             ("/f/templates/.a.json.swp", None),
             ("/f/templates/a.json~", None),
             ("/f/templates/production/a.json", template("a")),

@@ -142,7 +142,7 @@ impl Desk {
 
     pub(super) fn serves(&self, file: &str) -> Option<String> {
         let good = self.catalog.entries.get(&name(file))?.good.as_ref()?;
-        Some(format!("{} {}", good.template.version, good.template.system_prompt.expose()))
+        Some(format!("{} {}", good.template.version, good.compile().expect("typed").system_prompt.expose()))
     }
 }
 
@@ -263,7 +263,8 @@ proptest! {
                     prop_assert!(!before.contains(name.as_str()), "{name} was taken away");
                     continue;
                 };
-                prop_assert_ne!(good.template.system_prompt.expose(), "denied");
+                let template = good.compile().expect("typed");
+                prop_assert_ne!(template.system_prompt.expose(), "denied");
                 let key = (name.to_string(), good.template.version.to_string());
                 let own = good.lineage[0].own.to_string();
                 prop_assert_eq!(published.entry(key).or_insert_with(|| own.clone()), &own);

@@ -1,6 +1,8 @@
 //! The room as a whole: real signatures, the pure decisions, and the actor over a real directory and store.
 
+mod cached;
 mod catalog;
+mod compressed;
 mod going_back;
 mod mutations;
 mod outlived;

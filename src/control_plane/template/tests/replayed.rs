@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::archive;
+use super::super::archive::packing::Packing;
+use super::super::archive::shelf::Shelf;
 use super::super::good::Rules;
 use super::super::source::look::{Beneath, Bytes, Seen, look};
 use super::super::state::{Change, Decision, News, decide};
@@ -94,7 +96,9 @@ async fn what_somebody_decided_about_a_template_is_durable_as_a_whole_before_wha
     let changes = decided(&mut desk, News { order, ..News::default() });
     assert!(changes.iter().any(|change| told(change) == "published child 1.0.0"), "it follows its parent");
 
-    let (first, rest) = archive::batches(&changes).expect("written");
+    let now = Timestamp::from_micros(desk.clock);
+    let packing = Packing::begin(&rig.store, &Shelf::default(), &desk.catalog, now).expect("begun");
+    let (first, rest) = archive::batches(&changes, &packing).expect("written");
     assert_eq!(rest.len(), 1);
     rig.store.commit(first.expect("what was decided")).await.expect("durable");
     assert_eq!(archive::current(&rig.store, &key.0).expect("read"), Some(digest));

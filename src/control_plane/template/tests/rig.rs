@@ -11,6 +11,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 
 use super::super::actor::{Arguments, TemplatesActor};
+use super::super::cache::Authority;
 use super::super::message::Message;
 use super::super::refresh::Workshop;
 use super::super::signing::sign_file;
@@ -65,6 +66,7 @@ impl Rig {
             trusted_keys_dir: Some(keys_dir),
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
+            cache_entries: 100,
             environment: None,
             source_audit: false,
             rescan_every: Duration::from_secs(30),
@@ -101,7 +103,7 @@ impl Rig {
         let policies = Policies::fixed(Policy::shipped());
         let (settings, store) = (self.settings.clone(), self.store.clone());
         let source = Source::of(&self.templates_dir(), &settings);
-        Arc::new(Workshop { settings, source, store, policies, turn: Mutex::default() })
+        Arc::new(Workshop { settings, source, store, shelf: Arc::default(), policies, turn: Mutex::default() })
     }
 
     /// Starts the actor, as after a start of the daemon.
@@ -158,6 +160,11 @@ impl Started {
     /// Waits for an event: whatever the actor shows, it tells.
     async fn something(&mut self) {
         let _event = self.news.recv().await.expect("an event");
+    }
+
+    /// Has look-ups verify against no key at all, as if those of the snapshot were gone a moment ago.
+    pub(super) fn distrust(&self) {
+        self.templates.verify_against(Authority::of(Some(Arc::default())));
     }
 
     pub(super) fn version(&self, name: &str) -> String {

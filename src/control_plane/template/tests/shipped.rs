@@ -47,8 +47,9 @@ async fn the_shipped_templates_serve_and_find_one_another() {
     assert_eq!(plan.steps.len(), 4);
     let analysts = running.templates.by_capability(&"analysis".parse().expect("a capability"));
     assert_eq!(analysts.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["analyst"]);
-    let prompts: std::collections::BTreeSet<&str> =
-        listings.iter().filter_map(|l| l.template.as_ref()).map(|t| t.system_prompt.expose()).collect();
+    let served = listings.iter().map(|listing| running.templates.get(&listing.name).expect("served"));
+    let prompts: std::collections::BTreeSet<String> =
+        served.map(|template| template.system_prompt.expose().to_owned()).collect();
     assert_eq!(prompts.len(), SHIPPED.len(), "each is a different one");
     running.stop().await;
 }

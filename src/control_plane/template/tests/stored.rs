@@ -5,7 +5,10 @@ use std::sync::Arc;
 use minicbor::bytes::{ByteArray, ByteVec};
 use serde_json::json;
 
-use super::super::archive::record;
+use super::super::archive::dictionary::Dictionary;
+use super::super::archive::packed::Packed;
+use super::super::archive::shelf::Trained;
+use super::super::archive::{content, record};
 use super::super::format::wire::{self, Facts};
 use super::super::good::{Good, Link, seal};
 use super::super::model::Signer;
@@ -13,6 +16,7 @@ use super::super::trust::signature::{Algorithm, Scheme, Signed};
 use super::super::version::{By, Cause, Publication, Published, RolledBack, Standing};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
+use crate::store::Record;
 
 fn good(scheme: Scheme) -> Good {
     let resolved = json!({"name": "a", "version": "1.0.0", "extends": "b", "system_prompt": "é"});
@@ -31,12 +35,21 @@ fn good(scheme: Scheme) -> Good {
         environment: None,
     };
     let facts = Facts { digest: Digest::from_bytes([9; 32]), signer, published_at: Timestamp::from_micros(77) };
-    Good {
-        template: Arc::new(wire::typed(&resolved, facts).expect("typed")),
-        resolved: Arc::new(resolved),
-        lineage: vec![link("a", 1, Some(signed)), link("b", 2, None)],
-        until: None,
-    }
+    let template = wire::typed(&resolved, facts).expect("typed");
+    let json = serde_json::to_vec(&resolved).expect("JSON");
+    Good::new(&template, Packed::plain(&json), vec![link("a", 1, Some(signed)), link("b", 2, None)], None)
+}
+
+fn encoded(good: &Good, dictionary: &Arc<Dictionary>) -> Record {
+    let press = dictionary.press().expect("a press");
+    content::content_record(good, dictionary, &mut press.begin().expect("begun")).expect("encoded")
+}
+
+fn same(one: &Good, other: &Good) {
+    assert_eq!(
+        (&one.template, one.resolved.value(), &one.lineage, one.seal),
+        (&other.template, other.resolved.value(), &other.lineage, other.seal)
+    );
 }
 
 fn published(scheme: Scheme) -> Published {
@@ -54,18 +67,64 @@ fn published(scheme: Scheme) -> Published {
 fn what_is_stored_reads_back() {
     for scheme in [Scheme::V1, Scheme::Legacy] {
         let good = good(scheme);
-        let record = record::content_record(&good).expect("encoded");
-        let back = record::read_content(good.template.digest, &record).expect("decoded");
-        assert_eq!(
-            (back.template, back.resolved, back.lineage),
-            (good.template.clone(), good.resolved.clone(), good.lineage)
-        );
+        let record = encoded(&good, &Dictionary::shipped());
+        let back = content::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
+        same(&back, &good);
         let record = record::version_record(&published(scheme)).expect("encoded");
         assert_eq!(record::read_version(&record), Ok(published(scheme)));
     }
     let good = good(Scheme::V1);
     let record = record::current_record(&good.template.digest).expect("encoded");
     assert_eq!(record::read_current(&record), Ok(good.template.digest));
+}
+
+/// As the first release wrote it: plain JSON, and the lineage beside it.
+#[test]
+fn content_of_the_first_encoding_is_still_read() {
+    let good = good(Scheme::V1);
+    let json = good.resolved.json().expect("JSON");
+    let hex = format!(
+        "8358{:02x}{}82846161{version}5820{}83636f70736765643235353139430102038461 62{version}5820{}f6184d",
+        json.len(),
+        hex::encode(&*json),
+        "01".repeat(32),
+        "02".repeat(32),
+        version = "65312e302e30",
+    );
+    let body = hex::decode(hex.replace(' ', "")).expect("hex");
+    let record = Record { kind: 2, version: 1, body };
+    assert_eq!(content::content_dictionary(&record), Ok(None));
+    let back = content::read_content(good.template.digest, &record, &Dictionary::shipped()).expect("decoded");
+    same(&back, &good);
+    assert!(!back.resolved.is_plain(), "in memory it is compressed like all others");
+}
+
+#[test]
+fn content_names_its_dictionary_and_is_not_read_with_another() {
+    let shipped = encoded(&good(Scheme::V1), &Dictionary::shipped());
+    assert_eq!(content::content_dictionary(&shipped), Ok(Some(Dictionary::shipped().id())));
+    let samples: Vec<String> =
+        (0..500).map(|n| format!("{{\"name\":\"t{n}\",\"prompt\":\"{}\"}}", n * 7_919)).collect();
+    let samples: Vec<&[u8]> = samples.iter().map(String::as_bytes).collect();
+    let other = Arc::new(Dictionary::train(&samples).expect("trained"));
+    let told = content::read_content(Digest::from_bytes([9; 32]), &shipped, &other).expect_err("another dictionary");
+    assert!(told.contains("is not compressed with the dictionary"), "{told}");
+    let trained = Trained { dictionary: other, templates: 500, trained_at: Timestamp::from_micros(5) };
+    let record = record::dictionary_record(&trained).expect("encoded");
+    let back = record::read_dictionary(&record).expect("decoded");
+    assert_eq!((back.dictionary.bytes(), back.templates), (trained.dictionary.bytes(), 500));
+    assert_eq!(back.trained_at, trained.trained_at);
+}
+
+#[test]
+fn damaged_content_is_refused() {
+    let mut record = encoded(&good(Scheme::V1), &Dictionary::shipped());
+    for end in 0..record.body.len() {
+        let cut = Record { body: record.body[..end].to_vec(), ..record };
+        assert!(content::read_content(Digest::from_bytes([9; 32]), &cut, &Dictionary::shipped()).is_err(), "{end}");
+    }
+    record.version = 3;
+    assert!(content::read_content(Digest::from_bytes([9; 32]), &record, &Dictionary::shipped()).is_err());
 }
 
 fn publication() -> Publication {
@@ -161,15 +220,15 @@ fn a_content_from_before_there_were_environments_reads_as_one_of_the_base() {
     let link = EarlierLink { name: "a".into(), version: "1.0.0".into(), own: [7; 32].into(), signature: None };
     let resolved = br#"{"name": "a", "version": "1.0.0", "system_prompt": "x"}"#.to_vec().into();
     let body = EarlierContent { resolved, lineage: vec![link], published_micros: 77 };
-    let mut stored = record::content_record(&good(Scheme::V1)).expect("encoded");
-    stored.body = minicbor::to_vec(&body).expect("encoded");
-    let read = record::read_content(Digest::from_bytes([9; 32]), &stored).expect("read");
+    let body = minicbor::to_vec(&body).expect("encoded");
+    let stored = Record { version: 1, body, ..encoded(&good(Scheme::V1), &Dictionary::shipped()) };
+    let read = content::read_content(Digest::from_bytes([9; 32]), &stored, &Dictionary::shipped()).expect("read");
     assert_eq!((read.lineage.len(), read.environment()), (1, None));
 }
 
 #[test]
 fn the_first_encoding_never_changes() {
-    let hex = |record: crate::store::Record| hex::encode(record.body);
+    let hex = |record: Record| hex::encode(record.body);
     assert_eq!(
         hex(record::current_record(&Digest::from_bytes([9; 32])).expect("encoded")),
         format!("815820{}", "09".repeat(32))

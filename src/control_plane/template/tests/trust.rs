@@ -75,6 +75,7 @@ impl Keyring {
             trusted_keys_dir: Some(self.path().to_owned()),
             rsa_public_key_path: None,
             cache_ttl: std::time::Duration::from_secs(300),
+            cache_entries: 100,
             environment: None,
             source_audit: false,
             rescan_every: std::time::Duration::from_secs(30),

@@ -29,12 +29,13 @@ async fn a_look_up_at_the_end_of_trust_refuses_also_what_inherits() {
     rig.put("base", &template("base", "1.0.0"));
     rig.put("child", &json!({"name": "child", "version": "1.0.0", "extends": "base"}));
     let looked = refresh(rig.workshop(), Arc::default(), Scope::all(), None).await.expect("looked");
-    let snapshot = Snapshot::of(&looked.known.catalog, &Snapshot::default(), None, &looked.verified, Timestamp::now());
+    let authority = crate::control_plane::template::cache::Authority::of(Some(looked.known.trust.clone()));
+    let snapshot = Snapshot::of(&looked.known.catalog, &Snapshot::default(), None, authority);
     let before = until.before(Duration::from_micros(1));
     let work = "work".parse().expect("a capability");
     for file in ["base", "child"] {
         let served = snapshot.find(&name(file)).expect("served");
-        assert_eq!((served.lapsed(before), served.lapsed(until)), (None, Some(until)), "{file}");
+        assert_eq!(served.good.as_ref().and_then(|good| good.until), Some(until), "{file}");
     }
     assert_eq!(snapshot.with_capability(&work, before).len(), 2);
     assert!(snapshot.with_capability(&work, until).is_empty());

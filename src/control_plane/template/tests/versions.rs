@@ -166,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn served(desk: &Desk, file: &str) -> Option<(Version, Digest, String)> {
-    let template = &desk.catalog.entries.get(&name(file))?.good.as_ref()?.template;
+    let template = desk.catalog.entries.get(&name(file))?.good.as_ref()?.compile().expect("typed");
     Some((template.version.clone(), template.digest, template.system_prompt.expose().to_owned()))
 }
 
@@ -207,7 +207,7 @@ proptest! {
                     let (file, version) = (format!("t{file}"), format!("1.{version}.0"));
                     let known = desk.stored.versions.get(&(name(&file), version.parse().expect("a version"))).cloned();
                     let Some(known) = known.filter(|_| files.contains_key(&file)) else { continue };
-                    let text = desk.stored.contents[&known.resolved].template.system_prompt.expose().to_owned();
+                    let text = desk.stored.contents[&known.resolved].compile().expect("typed").system_prompt.expose().to_owned();
                     // What is denied is refused before anything is decided.
                     if Some(text.as_str()) == denied { continue }
                     desk.roll_back(&file, &version);

@@ -223,8 +223,7 @@ mod tests {
     fn entry(n: u64) -> Revocation {
         Revocation {
             key_id: Some(format!("k{n}").parse().expect("an id")),
-            spki_sha256: (n.is_multiple_of(2))
-                .then(|| Digest::from_bytes([u8::try_from(n % 256).expect("a byte"); 32])),
+            spki_sha256: n.is_multiple_of(2).then(|| Digest::from_bytes([u8::try_from(n % 256).expect("a byte"); 32])),
             revoked_at: Timestamp::from_micros(0),
             reason: None,
         }

@@ -144,6 +144,12 @@ impl TrustStore {
         &self.unusable
     }
 
+    /// Tells these keys, and whatever else [`Self::verify`] goes by, from others.
+    pub(in crate::control_plane::template) fn mark(&self) -> u64 {
+        let (mark, _) = self.fingerprint.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        u64::from_be_bytes(*mark)
+    }
+
     /// The list of revocations in force; none where none could be believed.
     #[must_use]
     pub fn revocations(&self) -> Option<&Arc<Revocations>> {

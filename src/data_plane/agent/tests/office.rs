@@ -66,6 +66,7 @@ impl Office {
             trusted_keys_dir: None,
             rsa_public_key_path: None,
             cache_ttl: Duration::from_secs(300),
+            cache_entries: 100,
             environment: None,
             source_audit: false,
             rescan_every: Duration::from_secs(30),

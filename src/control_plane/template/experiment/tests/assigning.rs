@@ -114,9 +114,12 @@ proptest! {
 
     #[test]
     fn a_variant_that_goes_on_again_gets_its_units_back(shares in shares(), experiment in any::<u8>(), number in any::<u64>()) {
-        let all = vec![true; shares.len()];
-        let first = assign(id(experiment), &shares, &all, &user(number));
-        let again = assign(id(experiment), &shares, &all, &user(number));
-        prop_assert_eq!(first, again);
+        let mut takes = vec![true; shares.len()];
+        let first = assign(id(experiment), &shares, &takes, &user(number)).expect("a variant");
+        takes[usize::from(first)] = false;
+        let meanwhile = assign(id(experiment), &shares, &takes, &user(number)).expect("another");
+        prop_assert_ne!(first, meanwhile);
+        takes[usize::from(first)] = true;
+        prop_assert_eq!(assign(id(experiment), &shares, &takes, &user(number)), Some(first));
     }
 }
