@@ -7,6 +7,7 @@ mod going_back;
 mod mutations;
 mod outlived;
 mod publishing;
+mod replayed;
 mod rig;
 mod shipped;
 mod signatures;
