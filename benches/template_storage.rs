@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent_factory::control_plane::template::{Dictionary, SAMPLE_BYTES_MAX, resolved};
+use agent_factory::control_plane::template::{DICTIONARY_BYTES_MAX, Dictionary, Pressing, SAMPLE_BYTES_MAX, resolved};
 use serde_json::{Value, json};
 
 use corpus::{Chance, Corpus, Prompts};
@@ -31,6 +31,12 @@ const TEMPLATES: usize = 10_000;
 const SHIPPED_SAMPLES: usize = 1_500;
 /// The size of the shipped dictionary: what templates share anywhere is soon said.
 const SHIPPED_BYTES: usize = 32 * 1024;
+/// Of which as many bytes are taken.
+const SHIPPED_SAMPLE_BYTES: usize = 1024 * 1024;
+/// A dictionary that digests faster, to compare with: its size, and the bytes of its samples.
+const SMALLER: (usize, usize) = (64 * 1024, 1024 * 1024);
+/// The level that the daemon compresses at, and a slower one.
+const LEVELS: [i32; 2] = [9, 19];
 const SENTENCES: &str = include_str!("dictionary/sentences.txt");
 
 fn main() {
@@ -66,22 +72,42 @@ fn measure() {
         let held_out: Vec<&[u8]> = odd.into_iter().map(|(_, form)| form.as_slice()).collect();
         let raw: usize = held_out.iter().map(|form| form.len()).sum();
         println!("  {} bytes each as canonical JSON", raw / held_out.len());
-        let began = Instant::now();
-        let trained = Arc::new(Dictionary::train(&samples).expect("trained"));
-        println!("  trained {} bytes in {:?}", trained.bytes().len(), began.elapsed());
-        for level in [3, 5, 7, 9, 12, 15, 19] {
+        for level in LEVELS {
             let alone: usize =
                 held_out.iter().map(|form| zstd::bulk::compress(form, level).expect("compressed").len()).sum();
-            println!("  level {level:2}  no dictionary      {:5.2}x", raw as f64 / alone as f64);
+            println!("  level {level:2}  no dictionary        {:5.2}x", raw as f64 / alone as f64);
             told("shipped dictionary", level, &Dictionary::shipped(), &held_out, 0);
-            told("trained dictionary", level, &trained, &held_out, trained.bytes().len());
+        }
+        for (dictionary_max, sample_max) in [SMALLER, (DICTIONARY_BYTES_MAX, SAMPLE_BYTES_MAX)] {
+            let began = Instant::now();
+            let trained = Dictionary::train_within(&samples, sample_max, dictionary_max).expect("trained");
+            let trained = Arc::new(trained);
+            println!("  trained {} bytes in {:?}", trained.bytes().len(), began.elapsed());
+            for level in LEVELS {
+                told("trained dictionary", level, &trained, &held_out, trained.bytes().len());
+            }
         }
     }
 }
 
+/// The files that a leaf was made from, as a record lists them before they are compressed: for each of three its name, version,
+/// digest and Ed25519 signature, of which the last two are as good as random.
+fn lineage(chance: &mut Chance) -> Vec<u8> {
+    let mut body = vec![0x81, 0x83];
+    for file in ["leaf_0123_some_name", "team_77", "base_7"] {
+        let mut random = |bytes: usize| (0..bytes).map(|_| chance.number().to_le_bytes()[0]).collect::<Vec<u8>>();
+        body.push(0x85);
+        body.extend([file.as_bytes(), b"e1.4.0", &[0x58, 0x20], &random(32)].concat());
+        body.extend([&b"\x85copsgEd25519\x58\x40"[..], &random(64), &[0xF6, 0xF6, 0xF6]].concat());
+    }
+    body
+}
+
 fn told(what: &str, level: i32, dictionary: &Arc<Dictionary>, forms: &[&[u8]], own: usize) {
     let raw: usize = forms.iter().map(|form| form.len()).sum();
+    let began = Instant::now();
     let press = dictionary.press_at(level).expect("a press");
+    let digesting = began.elapsed();
     let mut pressing = press.begin().expect("begun");
     let began = Instant::now();
     let frames: Vec<Vec<u8>> = forms.iter().map(|form| pressing.frame(form).expect("a frame")).collect();
@@ -94,12 +120,25 @@ fn told(what: &str, level: i32, dictionary: &Arc<Dictionary>, forms: &[&[u8]], o
     let kept: usize = frames.iter().map(Vec::len).sum();
     let each = |time: std::time::Duration| time / u32::try_from(forms.len()).unwrap_or(1);
     println!(
-        "  level {level:2}  {what} {:5.2}x  ({:5.2}x with the dictionary's own bytes; pack {:?}, unpack {:?} each)",
+        "  level {level:2}  {what} {:5.2}x  ({:5.2}x with the dictionary's own bytes, {:5.2}x whole records; digest {digesting:?}, pack \
+         {:?}, unpack {:?} each)",
         raw as f64 / kept as f64,
         raw as f64 / (kept + own) as f64,
+        whole_records(&mut pressing, forms.len(), (raw, kept)),
         each(packing),
         each(unpacking)
     );
+}
+
+/// How much smaller records are with the files that their templates were made from.
+fn whole_records(pressing: &mut Pressing<'_>, count: usize, (mut raw, mut kept): (usize, usize)) -> f64 {
+    let mut chance = Chance::of(3);
+    for _ in 0..count {
+        let lineage = lineage(&mut chance);
+        raw += lineage.len();
+        kept += pressing.frame(&lineage).expect("a frame").len();
+    }
+    raw as f64 / kept as f64
 }
 
 /// The shipped dictionary: what templates have in common anywhere, which is their fields and how prompts are put.
@@ -108,7 +147,7 @@ fn make(path: &Path) {
     let mut chance = Chance::of(1);
     let samples: Vec<Vec<u8>> = (0..SHIPPED_SAMPLES).map(|_| canonical(&plain(&mut chance, &sentences))).collect();
     let samples: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
-    let made = Dictionary::train_within(&samples, SAMPLE_BYTES_MAX, SHIPPED_BYTES).expect("trained");
+    let made = Dictionary::train_within(&samples, SHIPPED_SAMPLE_BYTES, SHIPPED_BYTES).expect("trained");
     std::fs::write(path, made.bytes()).expect("written");
     println!("{made:?} written to {}", path.display());
 }

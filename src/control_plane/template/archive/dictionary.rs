@@ -14,18 +14,19 @@ use zstd::zstd_safe;
 
 use crate::control_plane::template::TEMPLATE_BYTES_MAX;
 
-/// The largest dictionary that is trained, in bytes. A larger one makes templates hardly smaller (`cargo bench --bench
-/// template_storage` tells by how much), and each look that publishes something digests the whole of it.
-pub const DICTIONARY_BYTES_MAX: usize = 64 * 1024;
+/// The largest dictionary that is trained, in bytes. A larger one makes templates smaller still (`cargo bench --bench
+/// template_storage` tells by how much), but hardly by its own size, and each look that publishes something digests the whole
+/// of it: some 3 ms.
+pub const DICTIONARY_BYTES_MAX: usize = 256 * 1024;
 /// The smallest; below it zstd's trainer has nothing to choose from.
 const DICTIONARY_BYTES_MIN: usize = 8 * 1024;
 /// How much smaller than its samples a dictionary is, at least: its own bytes are storage too.
 const SAMPLE_PER_DICTIONARY_BYTE: usize = 16;
-/// The samples that a dictionary is trained on, in bytes. zstd's manual wants about a hundred times the dictionary; a sixth of
-/// that is trained in a sixth of the time, and compresses within two per cent as well.
-pub const SAMPLE_BYTES_MAX: usize = 1024 * 1024;
+/// The samples that a dictionary is trained on, in bytes: [`SAMPLE_PER_DICTIONARY_BYTE`] times the largest dictionary. zstd's
+/// manual wants a hundred times; that would be trained in six times the time.
+pub const SAMPLE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The largest single sample, so that one giant does not make out the whole dictionary.
-const SAMPLE_EACH_BYTES_MAX: usize = 16 * 1024;
+pub(super) const SAMPLE_EACH_BYTES_MAX: usize = 16 * 1024;
 /// How hard is pressed: see `docs/performance.md` for what the other levels cost and save.
 const LEVEL: i32 = 9;
 
@@ -202,14 +203,55 @@ impl Pressing<'_> {
 
 /// Samples, evenly spread, up to the limits, one behind the other with their sizes.
 fn sample(samples: &[&[u8]], sample_max: usize) -> (Vec<u8>, Vec<usize>) {
-    let cut = |sample: &&[u8]| sample.len().min(SAMPLE_EACH_BYTES_MAX);
-    let all: usize = samples.iter().map(cut).fold(0, usize::saturating_add);
-    let step = all.div_ceil(sample_max).max(1);
-    let taken = samples.iter().step_by(step).filter(|sample| !sample.is_empty());
+    let samples: Vec<&[u8]> =
+        samples.iter().map(|sample| sample.get(..SAMPLE_EACH_BYTES_MAX).unwrap_or(sample)).collect();
+    let all: usize = samples.iter().map(|sample| sample.len()).fold(0, usize::saturating_add);
     let (mut data, mut sizes) = (Vec::new(), Vec::new());
-    for sample in taken {
-        data.extend(sample.iter().take(SAMPLE_EACH_BYTES_MAX));
-        sizes.push(cut(sample));
+    let mut passed = 0_usize;
+    for sample in samples.into_iter().filter(|sample| !sample.is_empty()) {
+        passed = passed.saturating_add(sample.len());
+        // As much of the limit as of all samples is behind: so those that are taken are spread evenly.
+        let due = if all <= sample_max { passed } else { share(sample_max, passed, all) };
+        if data.len().saturating_add(sample.len()) <= due {
+            data.extend(sample);
+            sizes.push(sample.len());
+        }
     }
     (data, sizes)
+}
+
+/// `whole` times `part` of `all`.
+fn share(whole: usize, part: usize, all: usize) -> usize {
+    let wide = |size: usize| u128::try_from(size).unwrap_or(u128::MAX);
+    let share = wide(whole).saturating_mul(wide(part)).checked_div(wide(all)).unwrap_or(0);
+    usize::try_from(share).unwrap_or(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn samples_are_spread_evenly_and_keep_within_their_limit(
+            lengths in prop::collection::vec(0_usize..200, 0..200),
+            limit in 1_usize..8_000,
+        ) {
+            let samples: Vec<Vec<u8>> = lengths.iter().map(|length| vec![7; *length]).collect();
+            let samples: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
+            let all: usize = lengths.iter().sum();
+            let (data, sizes) = sample(&samples, limit);
+            prop_assert!(data.len() <= limit.min(all));
+            prop_assert_eq!(sizes.iter().sum::<usize>(), data.len());
+            // No sample is larger than 200 bytes, so that no more of the limit than that is left unused.
+            prop_assert!(data.len() + 200 > limit.min(all), "{} of {all}, at most {limit}", data.len());
+        }
+    }
+
+    #[test]
+    fn the_largest_dictionary_is_trained_on_the_most_samples() {
+        assert_eq!(SAMPLE_BYTES_MAX, SAMPLE_PER_DICTIONARY_BYTE * DICTIONARY_BYTES_MAX);
+    }
 }

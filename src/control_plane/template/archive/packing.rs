@@ -12,11 +12,11 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::TemplateName;
 use crate::store::Store;
 
-use super::dictionary::{Dictionary, Press, Pressing};
+use super::dictionary::{Dictionary, Press, Pressing, SAMPLE_EACH_BYTES_MAX};
 use super::shelf::{Shelf, Trained};
 
 /// The most templates that are looked at for samples.
-const SAMPLES_MAX: usize = 4_096;
+const SAMPLES_MAX: usize = 8_192;
 /// Templates that share one thread's memory for compressing.
 const PORTION: usize = 16;
 
@@ -116,11 +116,12 @@ fn stored(name: &TemplateName) -> impl Fn(String) -> Error {
 /// Trains a dictionary on templates, evenly spread; none if there is not one.
 fn train<'a>(goods: impl Iterator<Item = &'a Good>, templates: u32, now: Timestamp) -> Option<Result<Trained, String>> {
     let step = usize::try_from(templates).unwrap_or(usize::MAX).div_ceil(SAMPLES_MAX).max(1);
-    let samples: Vec<_> = goods.step_by(step).filter_map(|good| good.resolved.json().ok()).collect();
+    let start = |good: &Good| Some(good.resolved.json().ok()?.iter().take(SAMPLE_EACH_BYTES_MAX).copied().collect());
+    let samples: Vec<Vec<u8>> = goods.step_by(step).filter_map(start).collect();
     if samples.is_empty() {
         return None;
     }
-    let samples: Vec<&[u8]> = samples.iter().map(AsRef::as_ref).collect();
+    let samples: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
     let trained = Dictionary::train(&samples);
     Some(trained.map(|dictionary| Trained { dictionary: Arc::new(dictionary), templates, trained_at: now }))
 }
