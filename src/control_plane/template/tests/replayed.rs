@@ -17,7 +17,7 @@ use crate::domain::clock::Timestamp;
 
 fn decided(desk: &mut Desk, news: News) -> Vec<Change> {
     desk.clock += 1;
-    let rules = Rules { trust: None, policy: &desk.policy };
+    let rules = Rules { trust: None, key_epoch: 0, policy: &desk.policy };
     let Decision { catalog, changes, .. } = decide(&desk.catalog, news, &rules, Timestamp::from_micros(desk.clock));
     desk.catalog = catalog;
     changes
