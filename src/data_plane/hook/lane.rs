@@ -58,7 +58,9 @@ impl Lane {
         let asked = self.reading.take().unwrap_or(WINDOW);
         let gone = std::mem::take(&mut self.gone);
         self.read_last = Some(now.since);
-        (self.depth, self.newer) = (page.depth, page.newer);
+        self.depth = page.depth;
+        // Not all of them may have been looked at this time, and none goes while this release runs.
+        self.newer = self.newer.max(page.newer);
         let surplus = usize::try_from(self.ours().saturating_sub(ENTRIES_PER_TOOL_MAX)).unwrap_or(usize::MAX);
         let mut to_drop = surplus.min(DROPPED_AT_ONCE);
         let mut room = self.room(now);
