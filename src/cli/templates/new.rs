@@ -169,7 +169,7 @@ impl New {
             (None, None) => None,
         };
         let (name, extends, route) = (self.name.clone(), self.extends.clone(), self.route.clone());
-        Ok(Scaffold { name, kind, extends, prompt, route })
+        Ok(Scaffold { name, kind, extends, prompt, route, environment: self.environment.clone() })
     }
 
     /// Waits until the daemon serves exactly this content, or says why it does not.

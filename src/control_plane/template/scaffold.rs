@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::control_plane::policy::Policy;
-use crate::domain::name::{RouteName, TemplateName};
+use crate::domain::name::{Environment, RouteName, TemplateName};
 
 use super::error::Error;
 use super::signing::{self, Layout, TEMPLATE_SUFFIX, Validated, signature_path};
@@ -23,6 +23,8 @@ pub struct Scaffold {
     pub prompt: Option<String>,
     /// The route of the settings; without it, the parent's or the default one.
     pub route: Option<RouteName>,
+    /// The environment for which it is written; its version says so.
+    pub environment: Option<Environment>,
 }
 
 /// The kinds of templates, with what each needs to begin.
@@ -52,7 +54,7 @@ impl Scaffold {
     /// The file's text: what most templates say, in the order in which people read it.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut members = vec![("name", text(self.name.as_str())), ("version", text("1.0.0"))];
+        let mut members = vec![("name", text(self.name.as_str())), ("version", text(&self.version()))];
         members.extend(self.extends.as_ref().map(|parent| ("extends", text(parent.as_str()))));
         let what = match &self.kind {
             ScaffoldKind::Agent => "What people see in lists: say what it is for. Raise `version` with every edit.",
@@ -84,6 +86,13 @@ impl Scaffold {
         }
         let lines: Vec<String> = members.iter().map(|(name, value)| format!("  \"{name}\": {value}")).collect();
         format!("{{\n{}\n}}\n", lines.join(",\n"))
+    }
+
+    /// A version stands for one content, also where an environment's file takes the place of another: that one says whose it is,
+    /// as build metadata, which has no underscore.
+    fn version(&self) -> String {
+        let of = self.environment.as_ref().map(|name| format!("+{}", name.as_str().replace('_', "-")));
+        format!("1.0.0{}", of.unwrap_or_default())
     }
 
     fn prompt(&self) -> Option<String> {
@@ -166,7 +175,7 @@ mod tests {
 
     fn scaffold(name: &str) -> Scaffold {
         let name = name.parse().expect("a name");
-        Scaffold { name, kind: ScaffoldKind::Agent, extends: None, prompt: None, route: None }
+        Scaffold { name, kind: ScaffoldKind::Agent, extends: None, prompt: None, route: None, environment: None }
     }
 
     #[test]
@@ -200,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_written_for_an_environment_inherits_from_what_lies_beneath() {
         let dir = tempfile::tempdir().expect("a directory");
-        let production = "production".parse().expect("a name");
+        let production: Environment = "production".parse().expect("a name");
         let layout = Layout::over(dir.path(), &production);
         std::fs::create_dir(layout.directory()).expect("made");
         let named = |name: &str| Some(name.parse().expect("a name"));
@@ -208,7 +217,9 @@ mod tests {
         assert!(matches!(lost, Error::Invalid { .. }), "{lost}");
         scaffold("a").place(&Layout::base(dir.path()), None).expect("placed");
         for (name, parent) in [("a", "a"), ("b", "a")] {
-            let placed = Scaffold { extends: named(parent), ..scaffold(name) }.place(&layout, None).expect("placed");
+            let placed = Scaffold { extends: named(parent), environment: Some(production.clone()), ..scaffold(name) }
+                .place(&layout, None)
+                .expect("placed");
             assert_eq!(placed.file, layout.directory().join(format!("{name}.json")));
             let around = Layout::around(&placed.file, Some(&production));
             signing::validate_file(&placed.file, &around, &Policy::shipped()).expect("good");
