@@ -29,7 +29,11 @@ impl Workshop {
                 (None, Some(digest)) => unless_damaged(archive::content(&self.store, &self.shelf, name, digest))?,
                 (None, None) => None,
             };
-            Ok::<_, Error>((past, good.map(|good| (rules.recheck(&good), good))))
+            let judged = good.map(|good| {
+                let at_home = self.at_home(&good).map_err(|reason| vec![reason]);
+                (at_home.and_then(|()| rules.recheck(&good)), good)
+            });
+            Ok::<_, Error>((past, judged))
         });
         for (name, kept) in names.into_iter().zip(kept) {
             let (past, good) = kept?;

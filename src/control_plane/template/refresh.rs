@@ -287,7 +287,7 @@ impl Workshop {
     }
 
     /// What was made for another environment serves in that one alone, whatever was in force before a restart.
-    fn at_home(&self, good: &Good) -> Result<(), String> {
+    pub(super) fn at_home(&self, good: &Good) -> Result<(), String> {
         let here = self.settings.environment.as_ref();
         match good.foreign(here) {
             None => Ok(()),
