@@ -5,6 +5,15 @@ use super::format::draft::Draft;
 pub use super::format::fuzzing::explained;
 
 use super::Document;
+use super::format::compressed;
+
+/// The template file within a compressed one.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    compressed::decompress(bytes)
+}
 
 /// The canonical form (RFC 8785) of a file that was accepted.
 #[must_use]

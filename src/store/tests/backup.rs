@@ -37,9 +37,25 @@ fn file(directory: &Path, archive: &[u8]) -> PathBuf {
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
+/// A closed database, opened. A thread of sled's own may hold its lock for a moment longer than whoever closed it.
+fn opened(path: &Path) -> sled::Db {
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        match sled::open(path) {
+            Ok(db) => return db,
+            Err(fault) => assert!(
+                fault.to_string().contains("acquire lock") && std::time::Instant::now() < until,
+                "open {}: {fault}",
+                path.display()
+            ),
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// Every stored key and value, and every payload file, as they are on the disk of a closed store.
 fn raw(data_dir: &Path) -> (Entries, Files) {
-    let db = sled::open(data_dir.join("store")).unwrap();
+    let db = opened(&data_dir.join("store"));
     let entries = db.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect();
     let mut files = BTreeMap::new();
     let mut shelves = vec![data_dir.join("payloads")];
