@@ -22,7 +22,7 @@ pub const DICTIONARY_BYTES_MAX: usize = 256 * 1024;
 const DICTIONARY_BYTES_MIN: usize = 8 * 1024;
 /// How much smaller than its samples a dictionary is, at least: its own bytes are storage too.
 const SAMPLE_PER_DICTIONARY_BYTE: usize = 16;
-/// The samples that a dictionary is trained on, in bytes: [`SAMPLE_PER_DICTIONARY_BYTE`] times the largest dictionary. zstd's
+/// The samples that a dictionary is trained on, in bytes: `SAMPLE_PER_DICTIONARY_BYTE` times the largest dictionary. zstd's
 /// manual wants a hundred times; that would be trained in six times the time.
 pub const SAMPLE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The largest single sample, so that one giant does not make out the whole dictionary.

@@ -3,7 +3,7 @@
 //! | key | record |
 //! |---|---|
 //! | `v` name 0 version | the version: its digests, signer and date |
-//! | `d` name 0 digest | the content: the resolved template and the files that made it ([`super::content`]) |
+//! | `d` name 0 digest | the content: the resolved template and the files that made it ([`mod@super::content`]) |
 //! | `c` name | the digest in force, so that it serves after a restart even if its file was damaged meanwhile |
 //! | `p` name 0 number | one publication: when, why, by whom, under which policy |
 //! | `s` name | what outlives edits and withdrawal: the highest versions, the next number, that somebody went back |
