@@ -40,6 +40,7 @@ use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
@@ -133,6 +134,7 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
+        let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
@@ -145,6 +147,7 @@ impl Daemon {
             dlp: dlp.clone(),
             providers,
             tools: Tools::new(&settings.tools),
+            live: live.clone(),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -161,6 +164,7 @@ impl Daemon {
             experiments: control.experiments.clone(),
             budget: control.budget.clone(),
             dlp: data.dlp,
+            live,
             audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),
@@ -172,11 +176,12 @@ impl Daemon {
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
-        let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory), notifier];
+        let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
+        tell_doubts(&journal);
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, .. } = control;
         let hooks = data.hooks;
@@ -388,6 +393,19 @@ fn rules(settings: &Settings) -> Rules {
 
 fn routes(settings: &Settings) -> Routes {
     settings.routes.iter().map(|(name, models)| (name.clone(), models.as_slice().into())).collect()
+}
+
+/// A store of a release that kept no list of what is in doubt gets one, behind what the daemon was started for.
+fn tell_doubts(journal: &Journal) {
+    let journal = journal.clone();
+    let _building = tokio::spawn(async move {
+        match journal.rebuild_doubts().await {
+            Ok(0) => {}
+            Ok(found) => tracing::info!(found, "amounts in doubt were listed from the records of tasks"),
+            Err(error) => tracing::warn!(%error, "amounts in doubt are not listed in full; the next start tries again"),
+        }
+        journal.show_doubts().await;
+    });
 }
 
 /// A template's limit for a day becomes a limit of the budget room before a version is served.

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::codec;
+use super::dialogue::ToolCall;
 use super::order::Order;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
@@ -56,6 +57,9 @@ pub enum TaskRecord {
     /// A person wants it to go on, from where it needs attention or from where it failed.
     #[n(11)]
     RetryRequested(#[n(0)] RetryRequested),
+    /// The provider's bill says what a step has cost that was booked in doubt, or a subtask of which that is so.
+    #[n(12)]
+    Reconciled(#[n(0)] Reconciled),
 }
 
 /// See [`TaskRecord::Submitted`].
@@ -231,6 +235,9 @@ pub struct StepFinished {
     /// When.
     #[cbor(n(5), with = "codec::time")]
     pub at: Timestamp,
+    /// The caller's tools that the model wants called, arguments restored.
+    #[cbor(n(6), with = "codec::list", has_nil)]
+    pub calls: Vec<ToolCall>,
 }
 
 /// See [`TaskRecord::StepFailed`].
@@ -257,6 +264,20 @@ pub struct StepFailed {
     /// When.
     #[cbor(n(6), with = "codec::time")]
     pub at: Timestamp,
+    /// What of the answer had arrived when it broke off, where some had: the task goes on from there.
+    #[n(7)]
+    pub arrived: Option<Arrived>,
+}
+
+/// The part of an answer that arrived before it broke off.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Arrived {
+    /// Its text, personal data restored.
+    #[cbor(n(0), with = "codec::text")]
+    pub text: Text,
+    /// Tokens used until then, as far as is known.
+    #[cbor(n(1), with = "codec::usage")]
+    pub usage: Usage,
 }
 
 /// What may follow a failed step.
@@ -279,6 +300,14 @@ pub enum Then {
     /// count as an attempt.
     #[n(3)]
     Again {
+        /// The delay.
+        #[n(0)]
+        after_ms: u64,
+    },
+    /// The answer broke off: the next model of the route goes on where it did, or the same, no sooner than so many milliseconds
+    /// after the failure, where there is none.
+    #[n(4)]
+    Continue {
         /// The delay.
         #[n(0)]
         after_ms: u64,
@@ -440,6 +469,26 @@ pub struct AttentionNeeded {
     pub message: String,
     /// When.
     #[cbor(n(3), with = "codec::time")]
+    pub at: Timestamp,
+}
+
+/// See [`TaskRecord::Reconciled`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Reconciled {
+    /// The step.
+    #[n(0)]
+    pub step: u32,
+    /// What was booked for it.
+    #[cbor(n(1), with = "codec::usd")]
+    pub was: Usd,
+    /// What it cost.
+    #[cbor(n(2), with = "codec::usd")]
+    pub cost: Usd,
+    /// Who says so.
+    #[n(3)]
+    pub by: String,
+    /// When.
+    #[cbor(n(4), with = "codec::time")]
     pub at: Timestamp,
 }
 

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::order::{Order, Worker};
 use super::record::{
-    AttentionNeeded, Decided, Outcome, Signalled, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
-    TaskRecord, Then,
+    AttentionNeeded, Decided, Outcome, Reconciled, Signalled, StepFailed, StepFinished, StepKind, StepStarted,
+    Submitted, TaskRecord, Then,
 };
 pub use super::step::{AGENT_ENDED, Attention, Fault, IN_DOUBT, Step, StepStatus, TOOL_IN_DOUBT, Totals};
 use crate::domain::clock::Timestamp;
@@ -106,6 +106,8 @@ pub struct Task {
     pub ended_before: bool,
     /// The open step that a person wants done again.
     pub retried_step: Option<u32>,
+    /// What of the present answer arrived before it broke off; the next call goes on from there.
+    pub arrived: Text,
     /// Its answer.
     pub output: Option<Text>,
     /// Why it failed.
@@ -140,6 +142,7 @@ impl Task {
             retried_from: 0,
             ended_before: false,
             retried_step: None,
+            arrived: Text::default(),
             output: None,
             fault: None,
             cancel_requested_by: None,
@@ -184,6 +187,7 @@ impl Task {
                 goes_on && self.attention.is_none() && needed.step.is_none_or(|step| self.open_step(step).is_some())
             }
             TaskRecord::RetryRequested(_) => self.attention.is_some() || self.state == State::Failed,
+            TaskRecord::Reconciled(_) => self.state.has_ended(),
         }
     }
 
@@ -211,6 +215,7 @@ impl Task {
             TaskRecord::Signalled(signalled) => self.signals.push(Arc::new(signalled.clone())),
             TaskRecord::AttentionNeeded(needed) => self.attend(needed),
             TaskRecord::RetryRequested(_) => self.retry(),
+            TaskRecord::Reconciled(reconciled) => self.reconcile(reconciled),
             TaskRecord::Ended(ended) => {
                 self.finished_at = Some(ended.at);
                 self.attention = None;
@@ -259,6 +264,7 @@ impl Task {
             reserved: started.reserved,
             started_at: started.at,
             status: StepStatus::Started,
+            billed: None,
         });
     }
 
@@ -276,6 +282,7 @@ impl Task {
         self.totals.cost = self.totals.cost.plus(finished.cost);
         self.totals.usage = self.totals.usage.plus(finished.usage);
         self.totals.attempts = 0;
+        self.arrived = Text::default();
         if let Some(StepKind::Signal { signal, .. }) = self.open_step(finished.step).map(|step| &step.kind) {
             let taken = self.signals.iter().position(|sent| sent.signal == *signal);
             let _signal = taken.map(|at| self.signals.remove(at));
@@ -290,9 +297,13 @@ impl Task {
             AGENT_ENDED => self.totals.agent_ended = self.totals.agent_ended.saturating_add(1),
             _ => {}
         }
+        if let Some(arrived) = &failed.arrived {
+            self.totals.usage = self.totals.usage.plus(arrived.usage);
+            self.arrived = [self.arrived.expose(), arrived.text.expose()].concat().into();
+        }
         match failed.then {
             Then::Again { .. } => {}
-            Then::Retry { .. } | Then::Failover | Then::GiveUp => {
+            Then::Retry { .. } | Then::Failover | Then::GiveUp | Then::Continue { .. } => {
                 self.totals.attempts = self.totals.attempts.saturating_add(1);
             }
         }
@@ -332,6 +343,14 @@ impl Task {
         }
         self.retried_from = self.totals.started;
         self.totals = Totals { in_doubt: 0, agent_ended: 0, attempts: 0, ..self.totals };
+    }
+
+    fn reconcile(&mut self, reconciled: &Reconciled) {
+        let Reconciled { step: number, was, cost, .. } = reconciled;
+        self.totals.cost = self.totals.cost.minus(*was).plus(*cost);
+        if let Some(step) = self.steps.iter_mut().rev().find(|step| step.number == *number) {
+            step.billed = Some(*cost);
+        }
     }
 
     fn end(&mut self, outcome: &Outcome) {
@@ -397,7 +416,9 @@ impl Task {
     pub fn call_of(&self, model: &ModelRef) -> u32 {
         let repeats = match self.steps.last().map(|step| &step.status) {
             Some(StepStatus::Failed(failed)) => {
-                matches!(failed.then, Then::Again { .. }) || failed.in_doubt > Usd::ZERO
+                // A call that goes on from where an answer broke off asks something else.
+                let is_repeated = matches!(failed.then, Then::Again { .. }) || failed.in_doubt > Usd::ZERO;
+                is_repeated && failed.arrived.is_none()
             }
             Some(StepStatus::Started | StepStatus::Finished(_)) | None => false,
         };
