@@ -386,6 +386,7 @@ fn rules(settings: &Settings) -> Rules {
         access: settings.access.clone(),
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
+        rate: settings.api.rate,
     }
 }
 
@@ -455,6 +456,8 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             routes,
             ..
         } = settings;
+        // Rates are taken up with `[access]`.
+        let api = settings::Api { rate: None, ..api.clone() };
         format!(
             "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )

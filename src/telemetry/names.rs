@@ -40,6 +40,8 @@ pub const COST_USD_TOTAL: &str = "factory_cost_usd_total";
 pub const BUDGET_REMAINING_USD: &str = "factory_budget_remaining_usd";
 /// Requests that a budget refused.
 pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
+/// Requests that a rate limit refused, by `via`: how who asked was recognised. The audit log says who it was.
+pub const RATE_LIMITED_TOTAL: &str = "factory_rate_limited_total";
 /// Findings of the DLP filter, by `type` and `action`.
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 /// Attempts to load a template, by `outcome`.
@@ -203,6 +205,10 @@ pub const FAMILIES: &[Family] = &[
         ..family(BUDGET_REMAINING_USD, Kind::Gauge, "Dollars left in a scope's present window.")
     },
     family(BUDGET_REFUSALS_TOTAL, Kind::Counter, "Requests that a budget refused."),
+    Family {
+        known: Some(("via", &["peer", "token", "anonymous"])),
+        ..family(RATE_LIMITED_TOTAL, Kind::Counter, "Requests of principals that asked more often than they may.")
+    },
     Family {
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")

@@ -43,6 +43,7 @@ mod prometheus_text;
 mod provider_failures;
 mod provider_key;
 mod quickstart;
+mod rate_limits;
 mod resources;
 mod restart_rules;
 mod signers;

@@ -9,6 +9,7 @@ mod hooks;
 mod log;
 mod policy;
 mod providers;
+mod rate;
 mod retention;
 mod templates;
 mod tools;
