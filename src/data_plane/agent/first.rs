@@ -1,6 +1,6 @@
 //! The first call of a task that was submitted with its first step started: one commit for the order and the start of the call.
 //!
-//! INVARIANT: the call is made by whoever takes the task up first, and by nobody else: all others find a step of which nobody
+//! INVARIANT I92: the call is made by whoever takes the task up first, and by nobody else: all others find a step of which nobody
 //! knows what became, and book it as spent.
 
 use super::Error;
