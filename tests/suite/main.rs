@@ -42,6 +42,7 @@ mod power_loss;
 mod prometheus_text;
 mod provider_failures;
 mod provider_key;
+mod provider_wire;
 mod quickstart;
 mod resources;
 mod restart_rules;

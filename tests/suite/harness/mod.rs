@@ -18,7 +18,10 @@ mod workshop;
 
 pub(crate) use daemon::{Daemon, code};
 pub(crate) use process::{Ended, factoryctl, factoryd};
-pub(crate) use provider::{Asked, COST, Gate, Provider, Reply};
+pub(crate) use provider::{
+    Answer, Asked, Billed, COST, Counts, Cut, Fault, Format, Gate, Meter, Provider, Reply, Reported, Stop, Tariff,
+    ToolCall,
+};
 pub(crate) use raw::{RawAnswer, raw, raw_over};
 pub(crate) use waiting::{PATIENCE, joined, on_a_thread, until, within};
 pub(crate) use workshop::{KEY_ID, Workshop};
