@@ -35,6 +35,7 @@ mod metrics_from_start;
 mod openapi;
 mod orchestration;
 mod otp_conformance;
+mod overspend;
 mod plans;
 mod policy;
 mod pool_limits;

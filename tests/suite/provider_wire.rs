@@ -1,7 +1,7 @@
 //! The scripted provider itself: what it sends is what the vendors send, byte by byte, its faults are faults, and its meter is
 //! right. The tests that lean on it prove nothing if it is wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -10,10 +10,10 @@ use crate::harness::{
     Answer, Asked, Counts, Cut, Fault, Format, Provider, RawAnswer, Reply, Reported, Tariff, ToolCall, raw_over,
 };
 
-/// Six words are read, three written.
+/// Five words are read, one of them the system prompt's, and three written.
 const PROMPT: &str = "tenant=acme What is new?";
 const SAID: &str = "Nothing at all.";
-const COUNTED: Counts = Counts { input: 6, output: 3, cached: 0, reasoning: 0 };
+const COUNTED: Counts = Counts { input: 5, output: 3, cached: 0, reasoning: 0 };
 
 fn path(format: Format, streamed: bool) -> &'static str {
     match (format, streamed) {
@@ -176,7 +176,7 @@ async fn anthropic_streams_named_events() {
             "message_stop"
         ]
     );
-    assert_eq!(events[0].1["message"]["usage"]["input_tokens"], 6);
+    assert_eq!(events[0].1["message"]["usage"]["input_tokens"], 5);
     assert_eq!(events[0].1["message"]["usage"]["output_tokens"], 1);
     assert_eq!(events[4].1["delta"], json!({"type": "text_delta", "text": " there"}));
     assert_eq!(events[6].1["delta"], json!({"stop_reason": "end_turn", "stop_sequence": null}));
@@ -318,6 +318,7 @@ async fn the_meter_bills_what_was_read_and_what_was_sent() {
             post(&provider, format, false).await;
             post(&provider, format, true).await;
             let bill = provider.meter().bill();
+            assert_eq!((bill[0].call, bill[1].call), (0, 1), "{}", format.kind());
             let told: Vec<(i64, Option<&str>, Option<&str>)> = bill
                 .iter()
                 .map(|line| (line.nanos, line.task.as_deref(), line.tags.get("tenant").map(String::as_str)))
@@ -341,5 +342,16 @@ async fn the_meter_stops_where_a_stream_does() {
         post(&provider, format, true).await;
         let counts: Vec<Counts> = provider.meter().bill().iter().map(|line| line.counts).collect();
         assert_eq!(counts, [Counts { output: words, ..COUNTED }], "{format:?}");
+    }
+}
+
+#[tokio::test]
+async fn pieces_come_as_slowly_as_the_test_says() {
+    let between = Duration::from_millis(3);
+    for format in Format::ALL {
+        let began = Instant::now();
+        let pieces = pieces(Answer::text(SAID).slow(between), format).await;
+        let pauses = u32::try_from(pieces.len()).expect("few") - 1;
+        assert!(began.elapsed() >= between * pauses, "{}", format.kind());
     }
 }

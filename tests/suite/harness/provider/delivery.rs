@@ -149,9 +149,9 @@ fn halve(piece: &mut Piece) {
 fn row(pieces: Vec<Piece>, end: End, between: Duration, line: Option<Line>) -> Body {
     let state = (pieces.into_iter(), line, true);
     let frames = stream::unfold(state, move |(mut left, line, is_first)| async move {
+        // Whoever cuts a connection has sent what came before, if only the head.
+        tokio::task::yield_now().await;
         if !is_first {
-            // Whoever cuts a connection has sent what came before.
-            tokio::task::yield_now().await;
             tokio::time::sleep(between).await;
         }
         match (left.next(), end) {

@@ -34,7 +34,7 @@ use super::waiting::within;
 
 pub(crate) use self::asked::Asked;
 pub(crate) use self::meter::{Billed, Meter, Tariff};
-pub(crate) use self::reply::{Answer, Counts, Cut, Fault, Gate, Reply, Reported, Stop, ToolCall};
+pub(crate) use self::reply::{Answer, Counts, Cut, Fault, Gate, Reply, Reported, ToolCall};
 pub(crate) use self::wire::Format;
 
 /// Tokens that an echo says it read and wrote, and bills.
