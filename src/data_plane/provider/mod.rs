@@ -36,5 +36,5 @@ mod state;
 mod tests;
 
 pub use error::{Charge, Error, Next};
-pub use exchange::{Completion, Message, Request, Role, Stop};
+pub use exchange::{Completion, Delta, Deltas, Message, Part, Request, Role, Stop, ToolCall};
 pub use handle::{BUILTIN, Providers};
