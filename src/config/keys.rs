@@ -17,6 +17,7 @@ pub const KEYS: &[&str] = &[
     "api.open_tasks_max",
     "api.tcp",
     "api.tokens_file",
+    "budgets.*.alert_at",
     "budgets.*.limit_usd",
     "budgets.*.window",
     "chaos.enabled",
