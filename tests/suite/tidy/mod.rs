@@ -84,7 +84,7 @@ fn the_house_keeps_its_rules() {
 }
 
 /// The only file outside the provider room that calls a model: budget, filter and records stand around the call there.
-const CALLS_MODELS: &str = "data_plane/agent/call.rs";
+const CALLS_MODELS: &str = "data_plane/agent/exchange.rs";
 
 /// Whether a file of production code outside the provider room calls a model.
 fn calls_models(source: &Source) -> bool {
