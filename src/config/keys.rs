@@ -23,6 +23,7 @@ pub const KEYS: &[&str] = &[
     "api.requests_per_minute",
     "api.tcp",
     "api.tokens_file",
+    "budgets.*.alert_at",
     "budgets.*.limit_usd",
     "budgets.*.window",
     "chaos.enabled",

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
-use crate::domain::money::Price;
+use crate::domain::model::Model;
+use crate::domain::money::Usd;
 use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
@@ -43,10 +44,11 @@ pub struct Settings {
     pub providers: BTreeMap<ProviderName, Provider>,
     /// Tools that plans may call, by name.
     pub tools: BTreeMap<ToolName, Tool>,
-    /// Prices by model; the models of `builtin` are free.
-    pub models: BTreeMap<ModelRef, Price>,
-    /// Routes by name: models in order of preference. `fallback` is always there and ends in `builtin/extractive`.
-    pub routes: BTreeMap<RouteName, Vec<ModelRef>>,
+    /// What is known of models that cost something or might: what the settings say, and of providers at a vendor's own address
+    /// what the shipped list says. A model that is not here has no price; those of `builtin` need none.
+    pub models: BTreeMap<ModelRef, Model>,
+    /// Routes by name. `fallback` is always there and ends in `builtin/extractive`.
+    pub routes: BTreeMap<RouteName, Route>,
     /// Limits on spending.
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
@@ -226,6 +228,25 @@ pub struct Provider {
     pub timeout: Duration,
     /// The most calls at once.
     pub max_concurrency: NonZeroUsize,
+}
+
+/// Which models a role may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Models in order of preference.
+    pub models: Vec<ModelRef>,
+    /// The most that one call may cost at worst; a model whose call may cost more is passed over.
+    pub max_usd_per_call: Option<Usd>,
+    /// How long a model may be silent before the next one is asked as well.
+    pub hedge_after: Option<Duration>,
+}
+
+impl Route {
+    /// A route that says nothing but its models.
+    #[must_use]
+    pub fn of(models: Vec<ModelRef>) -> Self {
+        Self { models, ..Self::default() }
+    }
 }
 
 /// One tool: an HTTP endpoint that the host's administrator vouches for.
