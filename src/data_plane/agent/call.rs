@@ -12,15 +12,17 @@ use rand::Rng;
 use super::environment::Environment;
 use super::filter::{check, filter};
 use super::memory::Memory;
+use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
-use crate::control_plane::budget::price::worst_case;
-use crate::control_plane::budget::tokens;
+use crate::control_plane::admission::route::{self, Candidate, Needs, PassedOver};
+use crate::control_plane::budget::tokens::{self, Input};
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Message, Request, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
-use crate::domain::money::{Price, Usd};
+use crate::domain::model::{Abilities, Model};
+use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
 use crate::domain::usage::{Tokens, Usage};
@@ -37,10 +39,10 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Prepared {
     request: Request,
     vault: Vault,
-    price: Price,
     /// The most that it can cost.
     pub(super) worst: Usd,
-    input_tokens: Option<Tokens>,
+    known: Model,
+    input_tokens: Tokens,
 }
 
 /// What a call is about, beside the order.
@@ -84,37 +86,38 @@ pub(super) enum Unprepared {
     /// The text may not leave, or cannot be checked.
     #[error(transparent)]
     Dlp(#[from] dlp::Error),
-    /// The settings give the model no price any more; it is not free for that.
-    #[error("model {0} has no price")]
-    Unpriced(ModelRef),
+    /// The model does not suit the call: the settings give it no price any more, or the task has grown beyond what it takes or
+    /// what its route lets a call cost.
+    #[error(transparent)]
+    Unsuitable(#[from] PassedOver),
 }
 
 impl Failure for Unprepared {
     fn code(&self) -> &'static str {
         match self {
             Self::Dlp(error) => error.code(),
-            Self::Unpriced(_) => "model_unpriced",
+            Self::Unsuitable(passed) => passed.code(),
         }
     }
 
     fn class(&self) -> Class {
         match self {
             Self::Dlp(error) => error.class(),
-            Self::Unpriced(_) => Class::Refused,
+            Self::Unsuitable(passed) => passed.class(),
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             Self::Dlp(error) => error.retry(),
-            Self::Unpriced(_) => Retry::Never,
+            Self::Unsuitable(passed) => passed.retry(),
         }
     }
 
     fn detail(&self) -> String {
         match self {
             Self::Dlp(error) => error.detail(),
-            Self::Unpriced(_) => self.to_string(),
+            Self::Unsuitable(passed) => passed.detail(),
         }
     }
 }
@@ -149,15 +152,25 @@ pub(super) async fn prepare(
         temperature: template.model.temperature,
         idempotency_key: format!("{}-{}", asked.task, asked.call),
     };
-    let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
-    let (input_tokens, worst) = if price.is_free() {
-        (None, Usd::ZERO)
-    } else {
-        let texts = std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content));
-        let input = tokens::input_tokens(texts.cloned().collect()).await;
-        (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
-    };
-    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
+    let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
+    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input })
+}
+
+/// What the call comes to with this model, if it suits.
+async fn suited(
+    environment: &Environment,
+    order: &WorkOrder,
+    request: &Request,
+    model: &ModelRef,
+) -> Result<Candidate, PassedOver> {
+    let known = |model: &ModelRef| environment.prices.model(model);
+    let route = Route { models: vec![model.clone()], ..order.routing().clone() };
+    let texts = std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content));
+    let input = Input::of_messages(texts.cloned().collect());
+    let (bound, output_max) = (input.bound(), Tokens::new(request.max_output_tokens.into()));
+    let count = if route::must_count(&route, bound, output_max, known) { tokens::count(input).await } else { bound };
+    let needs = Needs { abilities: Abilities::NONE, count, output_max };
+    route::candidate(model, route.max_usd_per_call, &needs, known)
 }
 
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does.
@@ -187,11 +200,15 @@ pub(super) async fn perform(
         }
     };
     let usage = completion.usage.unwrap_or_else(|| Usage {
-        input_tokens: prepared.input_tokens.unwrap_or_default(),
-        output_tokens: if prepared.price.is_free() { Tokens::default() } else { tokens::text_tokens(&completion.text) },
+        input_tokens: if prepared.known.price.is_free() { Tokens::default() } else { prepared.input_tokens },
+        output_tokens: if prepared.known.price.is_free() {
+            Tokens::default()
+        } else {
+            tokens::answer_tokens(&completion.text, &prepared.known.counting)
+        },
         ..Usage::default()
     });
-    let cost = prepared.price.of(&usage);
+    let cost = prepared.known.price.of(&usage);
     let output = match check(environment, order.order(), &prepared.vault, &completion.text).await {
         Ok(output) => output,
         Err(error) => return Answer::unfit(&error, cost),
