@@ -40,6 +40,7 @@ use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -148,6 +149,7 @@ impl Daemon {
             providers,
             tools: Tools::new(&settings.tools),
             live: live.clone(),
+            results: ResultCache::new(settings.cache.max_bytes),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -446,6 +448,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             agents,
             api,
             chaos,
+            cache,
             store,
             retention,
             hooks,
@@ -460,7 +463,7 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
         // Rates are taken up with `[access]`.
         let api = settings::Api { rate: None, ..api.clone() };
         format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
+            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{cache:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )
     };
     static_part(old) != static_part(new)

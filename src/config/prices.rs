@@ -71,12 +71,8 @@ fn parse(text: &str) -> Result<Shipped, Vec<Mistake>> {
 }
 
 fn vendor(name: String, mut table: Section, report: &mut Report) -> Vendor {
-    let none = Counting {
-        tokenizer: Tokenizer::Other,
-        margin_percent: 0,
-        image: Tokens::new(0),
-        tool_prompt: Tokens::new(0),
-    };
+    let none =
+        Counting { tokenizer: Tokenizer::Other, margin_percent: 0, image: Tokens::new(0), tool_prompt: Tokens::new(0) };
     let hosts = table.require(report, "hosts", models::words).map(|hosts| hosts.value).unwrap_or_default();
     let mut text = |table: &mut Section, key| table.require(report, key, value::text).map(|it| it.value);
     let source = text(&mut table, "source").unwrap_or_default();

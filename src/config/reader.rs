@@ -41,7 +41,10 @@ pub(super) struct Section {
 pub(super) enum TableOrValue {
     Table(Section),
     /// Anything else, and its dotted path.
-    Value { path: String, node: Node },
+    Value {
+        path: String,
+        node: Node,
+    },
 }
 
 impl Section {

@@ -28,6 +28,8 @@ pub struct Settings {
     pub api: Api,
     /// Faults on request.
     pub chaos: Chaos,
+    /// Answers that were given before.
+    pub cache: Cache,
     /// The store.
     pub store: Store,
     /// How long what has ended is kept.
@@ -100,6 +102,13 @@ pub struct Api {
 pub struct Chaos {
     /// Whether `POST /factory/chaos/kill` is served.
     pub enabled: bool,
+}
+
+/// Answers that were given before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// The most memory that they may take, in bytes; 0 keeps none.
+    pub max_bytes: u64,
 }
 
 /// The store.

@@ -259,8 +259,7 @@ mod tests {
 
     #[test]
     fn a_cost_is_tokens_times_price_rounded_up_once() {
-        let rates =
-            Rates { cached_input: Usd(1), ..Rates::plain(Usd(10_000_000_000), Usd(100_000_000_000)) };
+        let rates = Rates { cached_input: Usd(1), ..Rates::plain(Usd(10_000_000_000), Usd(100_000_000_000)) };
         let price = Price::of_rates(rates);
         assert_eq!(price.of(&usage(14, 0, 0, 20)).to_string(), "0.00214");
         assert_eq!(price.of(&usage(1, 1, 0, 0)), Usd(1), "a fraction of a nano-dollar is a whole one");
@@ -268,7 +267,8 @@ mod tests {
 
     #[test]
     fn input_costs_what_the_cache_makes_of_it() {
-        let rates = Rates { input: Usd(3_000_000), output: Usd(0), cached_input: Usd(300_000), cache_write: Usd(6_000_000) };
+        let rates =
+            Rates { input: Usd(3_000_000), output: Usd(0), cached_input: Usd(300_000), cache_write: Usd(6_000_000) };
         let price = Price::of_rates(rates);
         // Of ten tokens four come from the cache, five go into it, and one does neither.
         assert_eq!(price.of(&usage(10, 4, 5, 0)), Usd(2 + 30 + 3));
@@ -278,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_long_input_costs_its_own_rates_for_all_of_the_call() {
-        let (short, long) = (Rates::plain(Usd(1_000_000), Usd(2_000_000)), Rates::plain(Usd(2_000_000), Usd(3_000_000)));
+        let (short, long) =
+            (Rates::plain(Usd(1_000_000), Usd(2_000_000)), Rates::plain(Usd(2_000_000), Usd(3_000_000)));
         let price = Price { rates: short, long_context: Some(LongContext { above: Tokens::new(100), rates: long }) };
         assert_eq!(price.of(&usage(100, 0, 0, 10)), Usd(120), "not above it");
         assert_eq!(price.of(&usage(101, 0, 0, 10)), Usd(232));
@@ -306,12 +307,17 @@ mod tests {
 
     fn rates() -> impl Strategy<Value = Rates> {
         let rate = || prop_oneof![Just(0_i64), 0_i64..1_000, 0_i64..USD_MAX.0].prop_map(Usd);
-        (rate(), rate(), rate(), rate())
-            .prop_map(|(input, output, cached_input, cache_write)| Rates { input, output, cached_input, cache_write })
+        (rate(), rate(), rate(), rate()).prop_map(|(input, output, cached_input, cache_write)| Rates {
+            input,
+            output,
+            cached_input,
+            cache_write,
+        })
     }
 
     fn price() -> impl Strategy<Value = Price> {
-        let long = (0_u64..400_000, rates()).prop_map(|(above, rates)| LongContext { above: Tokens::new(above), rates });
+        let long =
+            (0_u64..400_000, rates()).prop_map(|(above, rates)| LongContext { above: Tokens::new(above), rates });
         (rates(), proptest::option::of(long)).prop_map(|(rates, long_context)| Price { rates, long_context })
     }
 

@@ -60,7 +60,12 @@ fn no_host_is_two_vendors_and_none_is_local() {
     hosts.sort();
     hosts.dedup();
     assert_eq!(hosts.len(), count);
-    for url in ["http://127.0.0.1:11434/v1", "http://localhost/v1", "https://openai.example.com/api.openai.com/v1", "https://api.openai.com.evil.example/v1"] {
+    for url in [
+        "http://127.0.0.1:11434/v1",
+        "http://localhost/v1",
+        "https://openai.example.com/api.openai.com/v1",
+        "https://api.openai.com.evil.example/v1",
+    ] {
         assert!(shipped().vendor_at(url).is_none(), "{url}");
     }
     for url in ["https://api.openai.com/v1", "https://API.OpenAI.com:443/v1", "https://api.openai.com"] {
@@ -71,13 +76,18 @@ fn no_host_is_two_vendors_and_none_is_local() {
 #[test]
 fn what_vendors_say_is_what_the_list_says() {
     let price = |url: &str, name: &str| shipped().vendor_at(url).expect("a vendor").models[name].price;
-    let cents = |rates: Rates| [rates.input, rates.output, rates.cached_input, rates.cache_write].map(|rate| rate.nanos() / 10_000_000);
+    let cents = |rates: Rates| {
+        [rates.input, rates.output, rates.cached_input, rates.cache_write].map(|rate| rate.nanos() / 10_000_000)
+    };
     let haiku = price("https://api.anthropic.com", "claude-haiku-4-5");
     assert_eq!(cents(haiku.rates), [100, 500, 10, 200]);
     assert_eq!(haiku, price("https://api.anthropic.com", "claude-haiku-4-5-20251001"), "one entry by two names");
     let pro = price("https://generativelanguage.googleapis.com/v1beta", "gemini-2.5-pro");
     let long = pro.long_context.expect("a long context");
-    assert_eq!((pro.rates.input.to_string(), long.above, long.rates.output.to_string()), ("1.25".into(), Tokens::new(200_000), "15.00".into()));
+    assert_eq!(
+        (pro.rates.input.to_string(), long.above, long.rates.output.to_string()),
+        ("1.25".into(), Tokens::new(200_000), "15.00".into())
+    );
     assert_eq!(price("https://api.openai.com/v1", "gpt-4.1-nano").rates.cached_input.to_string(), "0.025");
 }
 
@@ -95,7 +105,9 @@ fn a_list_with_a_mistake_is_none() {
     let hole = list("m = { input_usd_per_mtok = \"1\" }");
     assert_eq!(
         told(&hole),
-        ["config/prices.toml:7:1: vendors.v.models.m.output_usd_per_mtok: missing; a model that costs nothing says free = true"]
+        [
+            "config/prices.toml:7:1: vendors.v.models.m.output_usd_per_mtok: missing; a model that costs nothing says free = true"
+        ]
     );
     let unknown = list(&format!("m = {{ {whole}, colour = 1 }}"));
     assert!(told(&unknown)[0].contains("colour: unknown setting"), "{:?}", told(&unknown));

@@ -27,7 +27,9 @@ pub(super) fn read(
     let mut routes = BTreeMap::new();
     for (name, found) in section.tables_or_values(report) {
         let (place, path, route) = match found {
-            TableOrValue::Table(table) => (table.place().clone(), table.path_of(""), table_form(table, providers, report)),
+            TableOrValue::Table(table) => {
+                (table.place().clone(), table.path_of(""), table_form(table, providers, report))
+            }
             TableOrValue::Value { path, node } => {
                 let models = value::list::<ModelRef>(&node);
                 let place = node.place;
@@ -52,11 +54,7 @@ pub(super) fn read(
     with_defaults(routes)
 }
 
-fn table_form(
-    mut table: Section,
-    providers: &BTreeMap<ProviderName, Provider>,
-    report: &mut Report,
-) -> Option<Route> {
+fn table_form(mut table: Section, providers: &BTreeMap<ProviderName, Provider>, report: &mut Report) -> Option<Route> {
     let models = table.require(report, "models", value::list::<ModelRef>);
     let models = models.and_then(|models| checked(models, &table.path_of("models"), providers, report));
     let max_usd_per_call = table.read(report, "max_usd_per_call", value::usd).map(|located| located.value);

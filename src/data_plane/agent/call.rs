@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
+use super::cache::{Kept, Recall};
 use super::ear::Ear;
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};
@@ -48,6 +49,7 @@ pub(super) struct Prepared {
     /// The most that it can cost.
     pub(super) worst: Usd,
     input_tokens: Option<Tokens>,
+    recall: Recall,
 }
 
 /// What a call is about, beside the order.
@@ -140,18 +142,19 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Unprepared> {
     let written = if asked.so_far.arrived.is_empty() { 0 } else { tokens::text_tokens(&asked.so_far.arrived).count() };
     let mut draft = Draft::of(order, memory, asked.so_far);
+    let recall = environment.results.recall(order, model, &draft);
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let request = draft.filtered(protected.texts, order, written, format!("{}-{}", asked.task, asked.call));
     let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
-    let (input_tokens, worst) = if price.is_free() {
+    let (input_tokens, worst) = if price.is_free() || matches!(recall, Recall::Hit(_)) {
         (None, Usd::ZERO)
     } else {
         let input = tokens::input_tokens(prompt::counted(&request)).await;
         (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
     };
-    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
+    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens, recall })
 }
 
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does. Where there is a `line`, the answer is
@@ -165,9 +168,14 @@ pub(super) async fn perform(
     stop: impl Future<Output = ()> + Send,
     line: Option<Arc<Line>>,
 ) -> Answer {
+    prepared.recall.count();
+    let line_for_pieces = line.clone().filter(|_| can_be_told_in_pieces(order, &prepared));
+    if let Recall::Hit(kept) = &prepared.recall {
+        return Answer::known(kept, line_for_pieces.as_deref());
+    }
     let now = tokio::time::Instant::now();
     let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
-    let ear = Ear::new(line.filter(|_| can_be_told_in_pieces(order, &prepared)), &prepared.vault);
+    let ear = Ear::new(line_for_pieces, &prepared.vault);
     let asking = Asking { environment, prepared: &prepared, model, deadline, in_pieces };
     let Heard { result, ear } = asking.answer(stop, ear).await;
     let completion = match result {
@@ -188,9 +196,10 @@ pub(super) async fn perform(
         Ok(checked) => checked,
         Err(error) => return Answer::unfit(&error, cost),
     };
-    let mut notes =
-        vec![("model".to_owned(), completion.model), ("stop".to_owned(), completion.stop.as_str().to_owned())];
+    let ended = completion.stop;
+    let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    environment.results.keep(&prepared.recall, ended, &output, &calls, &notes);
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
@@ -252,6 +261,18 @@ fn written_tokens(completion: &Completion) -> Tokens {
 }
 
 impl Answer {
+    /// One that was given before: nothing is called, used or paid. Who listens is told it at once.
+    fn known(kept: &Kept, line: Option<&Line>) -> Self {
+        if let Some(line) = line.filter(|line| line.beyond("").is_empty()) {
+            line.say(kept.output.expose());
+        }
+        let mut notes = kept.notes.clone();
+        notes.push(("cache".to_owned(), "hit".to_owned()));
+        let (output, calls) = (kept.output.clone(), kept.calls.clone());
+        let (usage, cost, elapsed) = (Usage::default(), Usd::ZERO, Duration::ZERO);
+        Self::Given { output, calls, usage, cost, notes, elapsed }
+    }
+
     fn then(error: &provider::Error) -> Then {
         match error.next() {
             provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
