@@ -85,8 +85,6 @@ pub struct Api {
     pub tokens_file: Option<PathBuf>,
     /// What a request without a token may be on the TCP listener.
     pub anonymous_role: Option<Role>,
-    /// How often each principal may ask for whom nothing else is said.
-    pub rate: Option<RateLimit>,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
     /// The most connections at once.
@@ -304,6 +302,8 @@ pub struct Access {
     pub users: BTreeMap<String, Grant>,
     /// Grants by host group name or number.
     pub groups: BTreeMap<String, Grant>,
+    /// How often each principal may ask for whom nothing else is said; `[api]` has it.
+    pub rate: Option<RateLimit>,
 }
 
 /// A role, in one tenant or in all.

@@ -44,7 +44,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let agents = agents::read(root.section(report, "agents"), report);
-    let api = api::read(root.section(report, "api"), report);
+    let (api, rate) = api::read(root.section(report, "api"), report);
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let cache = cache(root.section(report, "cache"), report);
     let store = store(root.section(report, "store"), report);
@@ -58,7 +58,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let models = models::read(root.section(report, "models"), &providers, report);
     let routes = routes::read(root.section(report, "routes"), &providers, report);
     let budgets = budgets::read(root.section(report, "budgets"), report);
-    let access = access::read(root.section(report, "access"), report);
+    let access = access::read(root.section(report, "access"), rate, report);
     root.finish(report);
     Settings {
         data_dir,
