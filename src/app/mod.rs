@@ -42,6 +42,7 @@ use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -154,6 +155,7 @@ impl Daemon {
             providers,
             tools: Tools::new(&settings.tools),
             live: live.clone(),
+            results: ResultCache::new(settings.cache.max_bytes),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -396,7 +398,6 @@ fn rules(settings: &Settings) -> Rules {
         access: settings.access.clone(),
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
-        rate: settings.api.rate,
     }
 }
 
