@@ -46,6 +46,7 @@ mod provider_faults;
 mod provider_key;
 mod provider_wire;
 mod quickstart;
+mod rate_limits;
 mod resources;
 mod restart_rules;
 mod signers;

@@ -1,6 +1,6 @@
 //! Money, when everything has run out: the provider's bill passes no limit in any window, and records, counters and ledger agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::market::Call;
 use crate::app::Daemon;
@@ -72,12 +72,11 @@ pub(super) async fn settled(
 ) -> Vec<String> {
     let mut broken = over_their_own_limits(tasks, calls);
     let billed = billed(tasks, calls);
-    let mut scopes: Vec<&Scope> = spent.keys().chain(billed.keys()).map(|(scope, _)| scope).collect();
-    scopes.dedup();
+    let scopes: BTreeSet<&Scope> = spent.keys().chain(billed.keys()).map(|(scope, _)| scope).collect();
     for scope in scopes {
         broken.extend(scope_settled(daemon, scope, spent, &billed).await);
     }
-    let held = daemon.budget.open().await.expect("the ledger answers");
+    let held = daemon.budget.open(None, usize::MAX).await.expect("the ledger answers");
     if !held.is_empty() {
         broken.push(format!("money is held for nobody: {held:?}"));
     }
