@@ -382,7 +382,7 @@ impl World {
             metadata: BTreeMap::new(),
             idempotency_key: Some(format!("submission-{number}")),
             dialogue: None,
-            streamed: false,
+            streamed: number % 3 == 0,
         }
     }
 }
