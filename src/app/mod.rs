@@ -42,6 +42,7 @@ use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
@@ -139,6 +140,7 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
+        let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
@@ -151,6 +153,7 @@ impl Daemon {
             dlp: dlp.clone(),
             providers,
             tools: Tools::new(&settings.tools),
+            live: live.clone(),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -167,6 +170,7 @@ impl Daemon {
             experiments: control.experiments.clone(),
             budget: control.budget.clone(),
             dlp: data.dlp,
+            live,
             audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),
@@ -316,7 +320,8 @@ fn control_plane(
     let under = audit.clone();
     policies.on_change(Arc::new(move |policy| under.decide_under(policy.digest())));
     let recover = Arc::new(journal.clone());
-    let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
+    let (budget, budget_spec) =
+        Budget::start(settings.budgets.clone(), store.clone(), events.clone(), audit.clone(), recover);
     let (templates, templates_spec) = Templates::start(
         settings.templates.clone(),
         settings.templates_dir.clone(),
@@ -391,6 +396,7 @@ fn rules(settings: &Settings) -> Rules {
         access: settings.access.clone(),
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
+        rate: settings.api.rate,
     }
 }
 
@@ -399,7 +405,7 @@ fn declare_daily_limits(templates: &Templates, budget: &Budget) {
     let budget = budget.clone();
     templates.on_publish(Arc::new(move |template| {
         let scope = Scope::Template(template.name.clone());
-        let limit = template.budget.per_day.map(|amount| Limit { amount, window: Window::Day });
+        let limit = template.budget.per_day.map(|amount| Limit::new(amount, Window::Day));
         if let Err(error) = budget.declare_now(Source::Template, &[(scope, limit)]) {
             tracing::error!(template = %template.name, %error, "a template's daily limit is not in force");
         }

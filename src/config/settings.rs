@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,6 +83,8 @@ pub struct Api {
     pub tokens_file: Option<PathBuf>,
     /// What a request without a token may be on the TCP listener.
     pub anonymous_role: Option<Role>,
+    /// How often each principal may ask for whom nothing else is said.
+    pub rate: Option<RateLimit>,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
     /// The most connections at once.
@@ -302,4 +304,49 @@ pub struct Grant {
     pub role: Role,
     /// The tenant; none means every tenant.
     pub tenant: Option<Tenant>,
+    /// How often its holder may ask.
+    pub rate: Rate,
+}
+
+/// How often a principal may ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rate {
+    /// As often as `[api]` says of every principal.
+    #[default]
+    Default,
+    /// So often.
+    Limited(RateLimit),
+    /// As often as it likes.
+    Unlimited,
+}
+
+/// A limit on requests over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RateLimit {
+    /// How many are served in a minute over time.
+    pub requests_per_minute: NonZeroU32,
+    /// How many are served at once after a while without any.
+    pub burst: NonZeroU32,
+}
+
+impl RateLimit {
+    /// The highest rate that may be set; more is no limit.
+    pub const PER_MINUTE_MAX: u32 = 60_000_000;
+    /// The largest burst that may be set.
+    pub const BURST_MAX: u32 = 60_000_000;
+
+    /// A limit; without a burst, a minute's requests may come at once.
+    ///
+    /// # Errors
+    /// What is out of bounds.
+    pub fn new(requests_per_minute: u32, burst: Option<u32>) -> Result<Self, String> {
+        let within = |name: &str, number: u32, max: u32| {
+            NonZeroU32::new(number)
+                .filter(|number| number.get() <= max)
+                .ok_or_else(|| format!("{name}: expected a whole number from 1 to {max}"))
+        };
+        let requests_per_minute = within("requests_per_minute", requests_per_minute, Self::PER_MINUTE_MAX)?;
+        let burst = burst.map(|burst| within("burst", burst, Self::BURST_MAX)).transpose()?;
+        Ok(Self { requests_per_minute, burst: burst.unwrap_or(requests_per_minute) })
+    }
 }

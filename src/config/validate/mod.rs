@@ -10,6 +10,7 @@ mod log;
 pub(super) mod models;
 mod policy;
 mod providers;
+mod rate;
 mod retention;
 mod routes;
 mod templates;

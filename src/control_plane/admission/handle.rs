@@ -85,6 +85,8 @@ pub struct Ticket {
     pub order: WorkOrder,
     /// What is held for its first step.
     pub reservation: Reservation,
+    /// The model that its first step calls; none for a plan.
+    pub first: Option<ModelRef>,
     /// What must become durable with it.
     pub with: Batch,
     /// Held until the submission is durable or given up.
@@ -192,7 +194,7 @@ impl Admission {
             }
         };
         self.may_use(&placement.template, principal, &tenant, user.as_ref()).await?;
-        let place = self.enter(&placement, submission.input.len())?;
+        let place = self.enter(&placement, submission.bytes())?;
         let order = Order {
             task,
             worker: placement.worker,
@@ -212,13 +214,15 @@ impl Admission {
             levels: placement.template.limits.depth,
             experiment: placement.experiment,
             hooks: placement.template.hooks.clone(),
+            dialogue: submission.dialogue,
+            streamed: submission.streamed,
         };
-        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
-        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim, place: Some(place) })))
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place: Some(place) })))
     }
 
     /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
@@ -269,11 +273,13 @@ impl Admission {
             levels: levels.min(placement.template.limits.depth),
             experiment: placement.experiment,
             hooks: placement.template.hooks.clone(),
+            dialogue: None,
+            streamed: false,
         };
-        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
         let with = self.means.audit.batch(entry);
-        Ok(Ticket { order, reservation, with, claim: None, place: Some(place) })
+        Ok(Ticket { order, reservation, first, with, claim: None, place: Some(place) })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -282,7 +288,7 @@ impl Admission {
     /// That version cannot be read, or its route has no model any more that suits the task.
     pub async fn restore(&self, order: Arc<Order>) -> Result<WorkOrder, Refusal> {
         let template = self.means.templates.pinned(&order.template, &order.digest).await?;
-        let routing = self.routing(&template, &order.input).await?;
+        let routing = self.routing(&template, &order).await?;
         Ok(WorkOrder::new(order, template, routing.route))
     }
 
@@ -425,13 +431,14 @@ impl Admission {
         order: Order,
         template: Arc<Template>,
         now: Timestamp,
-    ) -> Result<(WorkOrder, Reservation), Refusal> {
-        let routing = self.routing(&template, &order.input).await?;
-        let worst = self.first_step(&template, &routing)?;
+    ) -> Result<(WorkOrder, Option<ModelRef>, Reservation), Refusal> {
+        let routing = self.routing(&template, &order).await?;
+        let (first, worst) =
+            self.first_step(&template, &routing)?.map_or((None, Usd::ZERO), |(model, worst)| (Some(model), worst));
         let key = Key { task: order.task, step: 0 };
         let order = WorkOrder::new(Arc::new(order), template, routing.route);
         let reservation = self.means.budget.reserve(key, order.payer().clone(), worst, now).await?;
-        Ok((order, reservation))
+        Ok((order, first, reservation))
     }
 }
 

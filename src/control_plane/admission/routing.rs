@@ -14,8 +14,9 @@ use crate::control_plane::template::{Kind, Template};
 use crate::domain::model::Abilities;
 use crate::domain::money::Usd;
 use crate::domain::name::{ModelRef, RouteName};
-use crate::domain::private::Text;
 use crate::domain::usage::Tokens;
+use crate::journal::dialogue::Dialogue;
+use crate::journal::order::Order;
 
 /// Routes by name, from the settings. Each reading is of an immutable snapshot; all clones see what is published.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +52,8 @@ pub(super) struct Routing {
 }
 
 impl Admission {
-    /// The models of a template's route that suit a first step that reads this input. Where none does, that is the refusal.
-    pub(super) async fn routing(&self, template: &Template, input: &Text) -> Result<Routing, Refusal> {
+    /// The models of a template's route that suit the first step of this order. Where none does, that is the refusal.
+    pub(super) async fn routing(&self, template: &Template, order: &Order) -> Result<Routing, Refusal> {
         let name = &template.model.route;
         let route = self.means.routes.get(name).ok_or_else(|| Refusal::UnknownRoute(name.clone()))?;
         // An orchestrator calls no model itself.
@@ -60,13 +61,14 @@ impl Admission {
             return Ok(Routing { route, candidates: Candidates::default() });
         }
         let known = |model: &ModelRef| self.means.prices.model(model);
-        let output_max = Tokens::new(template.model.max_output_tokens.into());
-        let input = Input::of_messages(vec![template.system_prompt.clone(), input.clone()]);
+        let output_max = template.model.max_output_tokens.min(order.max_output_tokens().unwrap_or(u32::MAX));
+        let (output_max, input) = (Tokens::new(output_max.into()), first_input(template, order));
         let bound = input.bound();
         let count =
             if route::must_count(&route, bound, output_max, known) { tokens::count(input).await } else { bound };
-        // An agent's first step asks for nothing but text.
-        let needs = Needs { abilities: Abilities::NONE, count, output_max };
+        // A task without a conversation asks for nothing but text.
+        let abilities = order.dialogue.as_deref().map_or(Abilities::NONE, Dialogue::needs);
+        let needs = Needs { abilities, count, output_max };
         let candidates = route::candidates(&route, &needs, known);
         if candidates.kept.is_empty() {
             return Err(candidates.refusal(name));
@@ -80,15 +82,32 @@ impl Admission {
         Ok(Routing { route, candidates })
     }
 
-    /// The worst case of the first step: that of the first model which suits it and can be called.
-    pub(super) fn first_step(&self, template: &Template, routing: &Routing) -> Result<Usd, Refusal> {
+    /// The first model which suits the first step and can be called, with its worst case; none for a plan.
+    pub(super) fn first_step(
+        &self,
+        template: &Template,
+        routing: &Routing,
+    ) -> Result<Option<(ModelRef, Usd)>, Refusal> {
         if matches!(template.kind, Kind::Orchestrator(_)) {
-            return Ok(Usd::ZERO);
+            return Ok(None);
         }
         let usable = routing.candidates.kept.iter().find(|kept| (self.means.readiness)(&kept.model));
-        usable.map(|kept| kept.worst).ok_or_else(|| Refusal::UnusableRoute {
+        usable.map(|kept| Some((kept.model.clone(), kept.worst))).ok_or_else(|| Refusal::UnusableRoute {
             route: template.model.route.clone(),
             passed_over: routing.candidates.passed_over.clone(),
         })
+    }
+}
+
+/// What the first step reads, before it is masked.
+fn first_input(template: &Template, order: &Order) -> Input {
+    let texts = vec![template.system_prompt.clone(), order.input.clone()];
+    let Some(dialogue) = &order.dialogue else { return Input::of_messages(texts) };
+    let count = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
+    Input {
+        texts: texts.into_iter().chain(dialogue.written()).collect(),
+        messages: count(dialogue.messages.len()).saturating_add(2),
+        tools: count(dialogue.tools.len()),
+        images: count(dialogue.images()),
     }
 }

@@ -1,32 +1,39 @@
-//! One model call, and everything that must happen around it: the only place in the program that calls a provider.
+//! One model call, and everything that must happen around it.
 //!
 //! ```text
 //! texts ─ dlp.protect ─ worst case ─┤ StepStarted durable ├─ provider ─ restore ─ dlp.check ─> Answer
 //! ```
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
 
+use super::ear::Ear;
 use super::environment::Environment;
+use super::exchange::{Asking, Heard};
 use super::filter::{check, filter};
+use super::live::Line;
 use super::memory::Memory;
+use super::prompt::{self, Draft, SoFar};
 use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::admission::route::{self, Candidate, Needs, PassedOver};
-use crate::control_plane::budget::tokens::{self, Input};
+use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
-use crate::data_plane::provider::{self, Charge, Message, Request, Role};
+use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
-use crate::domain::model::{Abilities, Model};
+use crate::domain::model::Model;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
+use crate::domain::protection::Action;
 use crate::domain::usage::{Tokens, Usage};
-use crate::journal::record::{StepFailed, StepFinished, TaskRecord, Then};
+use crate::journal::dialogue::Format;
+use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then};
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
@@ -37,7 +44,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// A call that can be made as soon as it is written down.
 pub(super) struct Prepared {
-    request: Request,
+    pub(super) request: Request,
     vault: Vault,
     /// The most that it can cost.
     pub(super) worst: Usd,
@@ -47,8 +54,7 @@ pub(super) struct Prepared {
 
 /// What a call is about, beside the order.
 pub(super) struct Asked {
-    /// The answer that is to be refined.
-    pub(super) last_answer: Option<Text>,
+    pub(super) so_far: SoFar,
     pub(super) task: TaskId,
     /// What names the call among the task's, the same for every repetition of it.
     pub(super) call: u32,
@@ -60,13 +66,15 @@ pub(super) enum Answer {
     Given {
         /// Personal data restored.
         output: Text,
+        /// The caller's tools that the model wants called, personal data restored.
+        calls: Vec<ToolCall>,
         usage: Usage,
         cost: Usd,
         notes: Vec<(String, String)>,
         elapsed: Duration,
     },
-    /// None.
-    Failed { code: &'static str, message: String, bill: Bill, then: Then },
+    /// None, or one that broke off.
+    Failed { code: &'static str, message: String, bill: Bill, then: Then, arrived: Option<Arrived> },
 }
 
 /// What a call without a result costs.
@@ -133,27 +141,22 @@ pub(super) async fn prepare(
     asked: Asked,
     model: &ModelRef,
 ) -> Result<Prepared, Unprepared> {
-    let template = order.template();
-    let mut texts = memory.texts();
-    texts.push(order.order().input.clone());
-    // Of all answers so far the last one is enough: a prompt does not grow with the number of passes.
-    let refined =
-        asked.last_answer.map(|answer| [(Role::Assistant, answer), (Role::User, template.refine.prompt.clone())]);
-    let follow_up: Vec<(Role, Text)> = refined.into_iter().flatten().collect();
-    texts.extend(follow_up.iter().map(|(_, text)| text.clone()));
+    let written = written_so_far(environment, model, &asked.so_far.arrived).count();
+    let mut draft = Draft::of(order, memory, asked.so_far);
     let action = order.order().protection.outbound;
-    let protected = filter(environment, texts, action, &order.order().tenant).await?;
-    let roles = memory.roles().chain([Role::User]).chain(follow_up.into_iter().map(|(role, _)| role));
-    let messages = roles.zip(protected.texts);
-    let request = Request {
-        system: template.system_prompt.clone(),
-        messages: messages.map(|(role, content)| Message { role, content }).collect(),
-        max_output_tokens: template.model.max_output_tokens,
-        temperature: template.model.temperature,
-        idempotency_key: format!("{}-{}", asked.task, asked.call),
-    };
+    let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
+    let written = u32::try_from(written).unwrap_or(u32::MAX);
+    let request = draft.filtered(protected.texts, order, written, format!("{}-{}", asked.task, asked.call));
     let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
     Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input })
+}
+
+/// Tokens of what there is of the answer, which the limit on it covers too.
+fn written_so_far(environment: &Environment, model: &ModelRef, arrived: &Text) -> Tokens {
+    let known = environment.prices.model(model);
+    known
+        .filter(|_| !arrived.is_empty())
+        .map_or(Tokens::default(), |known| tokens::answer_tokens(arrived, &known.counting))
 }
 
 /// What the call comes to with this model, if it suits.
@@ -165,15 +168,15 @@ async fn suited(
 ) -> Result<Candidate, PassedOver> {
     let known = |model: &ModelRef| environment.prices.model(model);
     let route = Route { models: vec![model.clone()], ..order.routing().clone() };
-    let texts = std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content));
-    let input = Input::of_messages(texts.cloned().collect());
+    let input = prompt::input(request);
     let (bound, output_max) = (input.bound(), Tokens::new(request.max_output_tokens.into()));
     let count = if route::must_count(&route, bound, output_max, known) { tokens::count(input).await } else { bound };
-    let needs = Needs { abilities: Abilities::NONE, count, output_max };
+    let needs = Needs { abilities: prompt::abilities(request), count, output_max };
     route::candidate(model, route.max_usd_per_call, &needs, known)
 }
 
-/// Calls the model and makes its answer fit to be heard; ends the call when `stop` does.
+/// Calls the model and makes its answer fit to be heard; ends the call when `stop` does. Where there is a `line`, the answer is
+/// asked for piece by piece, and what of it needs no look at the whole is said there as it comes.
 pub(super) async fn perform(
     environment: &Environment,
     order: &WorkOrder,
@@ -181,77 +184,126 @@ pub(super) async fn perform(
     model: &ModelRef,
     within: Duration,
     stop: impl Future<Output = ()> + Send,
+    line: Option<Arc<Line>>,
 ) -> Answer {
-    let deadline = tokio::time::Instant::now().checked_add(within);
-    tokio::pin!(stop);
-    let completion = loop {
-        let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()));
-        let called = environment.providers.complete(model, prepared.request.clone(), left, stop.as_mut()).await;
-        match called {
-            Ok(completion) => break completion,
-            Err(error) => match again_after(&error, left) {
-                // Nothing was sent: the step goes on, and the records need not know how often it asked for room.
-                Some(pause) => tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stop.as_mut() => return Answer::of_error(&provider::Error::Abandoned { begun: false }),
-                },
-                None => return Answer::of_error(&error),
-            },
-        }
+    let now = tokio::time::Instant::now();
+    let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
+    let ear = Ear::new(line.filter(|_| can_be_told_in_pieces(order, &prepared)), &prepared.vault);
+    let asking = Asking { environment, prepared: &prepared, model, deadline, in_pieces };
+    let Heard { result, ear } = asking.answer(stop, ear).await;
+    let completion = match result {
+        Ok(completion) => completion,
+        Err(error) if ear.heard_words() => return broken_off(environment, order, &prepared, ear, &error).await,
+        Err(error) => return Answer::of_error(&error),
     };
+    // What was held back of the words is told; the completion has them all.
+    drop(ear.words());
     let usage = completion.usage.unwrap_or_else(|| Usage {
         input_tokens: if prepared.known.price.is_free() { Tokens::default() } else { prepared.input_tokens },
-        output_tokens: if prepared.known.price.is_free() {
-            Tokens::default()
-        } else {
-            tokens::answer_tokens(&completion.text, &prepared.known.counting)
-        },
+        output_tokens: written_tokens(&completion, &prepared.known),
         ..Usage::default()
     });
     let cost = prepared.known.price.of(&usage);
-    let output = match check(environment, order.order(), &prepared.vault, &completion.text).await {
-        Ok(output) => output,
+    let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
+    let (output, calls) = match checked {
+        Ok(checked) => checked,
         Err(error) => return Answer::unfit(&error, cost),
     };
-    let mut notes = vec![
-        ("model".to_owned(), completion.model),
-        ("stop".to_owned(), format!("{:?}", completion.stop).to_lowercase()),
-    ];
+    let mut notes =
+        vec![("model".to_owned(), completion.model), ("stop".to_owned(), completion.stop.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    Answer::Given { output, usage, cost, notes, elapsed: completion.elapsed }
+    Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
-/// How long to wait before a call that was not sent is tried again, where there is time left for that.
-fn again_after(error: &provider::Error, left: Duration) -> Option<Duration> {
-    match (error.next(), error.charge()) {
-        (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
-        (_, _) => None,
+/// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
+/// worth nothing and cannot be gone on with.
+fn can_be_told_in_pieces(order: &WorkOrder, prepared: &Prepared) -> bool {
+    order.order().protection.inbound == Action::Allow && prepared.request.format == Format::Text
+}
+
+/// What becomes of an answer that broke off: what arrived is paid for, and the task goes on from there if it may be heard.
+async fn broken_off(
+    environment: &Environment,
+    order: &WorkOrder,
+    prepared: &Prepared,
+    ear: Ear,
+    error: &provider::Error,
+) -> Answer {
+    let usage = ear.used(prepared.input_tokens, &prepared.known);
+    let cost = prepared.known.price.of(&usage);
+    let in_pieces = can_be_told_in_pieces(order, prepared);
+    let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
+        Ok(text) => text,
+        Err(error) => return Answer::unfit(&error, cost),
+    };
+    // Half a document of a format is paid for and thrown away.
+    let text = if in_pieces { text } else { Text::default() };
+    let then = match Answer::then(error) {
+        Then::GiveUp => Then::GiveUp,
+        Then::Retry { after_ms } | Then::Again { after_ms } | Then::Continue { after_ms } => {
+            Then::Continue { after_ms }
+        }
+        Then::Failover => Then::Continue { after_ms: pause(None) },
+    };
+    let bill = Bill::Known(cost);
+    let arrived = Some(Arrived { text, usage });
+    Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
+}
+
+/// The answer's text and calls, filtered and restored.
+async fn check_all(
+    environment: &Environment,
+    order: &WorkOrder,
+    vault: &Vault,
+    text: Text,
+    calls: Vec<ToolCall>,
+) -> Result<(Text, Vec<ToolCall>), dlp::Error> {
+    let text = check(environment, order.order(), vault, &text).await?;
+    let mut checked = Vec::with_capacity(calls.len());
+    for call in calls {
+        let arguments = check(environment, order.order(), vault, &call.arguments).await?;
+        checked.push(ToolCall { arguments, ..call });
     }
+    Ok((text, checked))
+}
+
+/// Tokens of an answer whose provider does not say how many they are; of one that costs nothing they are not counted.
+fn written_tokens(completion: &Completion, known: &Model) -> Tokens {
+    if known.price.is_free() {
+        return Tokens::default();
+    }
+    let calls = completion.calls.iter().map(|call| Text::from([&call.name, call.arguments.expose()].concat()));
+    let count = |text: &Text| tokens::answer_tokens(text, &known.counting);
+    calls.fold(count(&completion.text), |sum, call| sum.plus(count(&call)))
 }
 
 impl Answer {
-    fn of_error(error: &provider::Error) -> Self {
-        let then = match error.next() {
+    fn then(error: &provider::Error) -> Then {
+        match error.next() {
             provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
             provider::Next::Again { after } => Then::Again { after_ms: millis(after) },
             provider::Next::Failover => Then::Failover,
             provider::Next::GiveUp => Then::GiveUp,
-        };
+        }
+    }
+
+    fn of_error(error: &provider::Error) -> Self {
         let bill = match error.charge() {
             Charge::None => Bill::Nothing,
             Charge::Unknown => Bill::Unknown,
         };
-        Self::Failed { code: error.code(), message: error.detail(), bill, then }
+        Self::Failed { code: error.code(), message: error.detail(), bill, then: Self::then(error), arrived: None }
     }
 
     /// The answer was paid for and may not be heard.
     fn unfit(error: &dlp::Error, cost: Usd) -> Self {
-        Self::Failed { code: error.code(), message: error.detail(), bill: Bill::Known(cost), then: Then::GiveUp }
+        let (bill, then) = (Bill::Known(cost), Then::GiveUp);
+        Self::Failed { code: error.code(), message: error.detail(), bill, then, arrived: None }
     }
 
     /// The call was not made.
     pub(super) fn refused(code: &'static str, message: String, then: Then) -> Self {
-        Self::Failed { code, message, bill: Bill::Nothing, then }
+        Self::Failed { code, message, bill: Bill::Nothing, then, arrived: None }
     }
 
     /// What is booked for it, where `reserved` was held.
@@ -273,15 +325,22 @@ impl Answer {
     }
 
     /// The record of it.
-    pub(super) fn into_record(self, step: u32, reserved: Usd, at: Timestamp) -> TaskRecord {
+    ///
+    /// `before` is what of the same answer earlier calls gave: the record that finishes it holds the whole.
+    pub(super) fn into_record(self, step: u32, reserved: Usd, before: &Text, at: Timestamp) -> TaskRecord {
         let spent = self.spent(reserved);
         match self {
-            Self::Given { output, usage, cost, notes, .. } => {
-                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at })
+            Self::Given { output, calls, usage, cost, notes, .. } => {
+                let output = match before.is_empty() {
+                    true => output,
+                    false => [before.expose(), output.expose()].concat().into(),
+                };
+                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at, calls })
             }
-            Self::Failed { code, message, bill, then } => {
+            Self::Failed { code, message, bill, then, arrived } => {
                 let (in_doubt, cost) = if bill == Bill::Unknown { (spent, Usd::ZERO) } else { (Usd::ZERO, spent) };
-                TaskRecord::StepFailed(StepFailed { step, code: code.to_owned(), message, in_doubt, then, cost, at })
+                let code = code.to_owned();
+                TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived })
             }
         }
     }

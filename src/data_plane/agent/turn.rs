@@ -1,22 +1,28 @@
 //! One task from where its records leave it to its end: decide, write down, act, again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
-use super::call::{self, Answer, Prepared};
+use super::call::{self, Answer, Asked, Prepared};
 use super::environment::Environment;
+use super::live::Line;
 use super::memory::Memory;
 use super::pause::transient;
+use super::prompt::SoFar;
 use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
-use crate::control_plane::budget::{self, Budget, Key, Payer, Reservation};
+use crate::control_plane::budget::{self, Key, Payer, Reservation};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
-use crate::journal::record::{AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
+use crate::domain::usage::Usage;
+use crate::journal::record::{
+    Arrived, AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then,
+};
 use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
@@ -26,8 +32,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
-    environment: Environment,
-    custody: Custody,
+    pub(super) environment: Environment,
+    pub(super) custody: Custody,
+    /// Where the answer is told as it comes, if anybody wants that.
+    line: Option<Arc<Line>>,
 }
 
 /// How long a result that is not yet written down may wait for the next step to be prepared.
@@ -40,12 +48,12 @@ struct Planned {
 }
 
 /// A call that can be made as soon as its step is durable as started.
-struct Ready {
-    step: u32,
-    model: ModelRef,
-    began: tokio::time::Instant,
-    prepared: Prepared,
-    reservation: Reservation,
+pub(super) struct Ready {
+    pub(super) step: u32,
+    pub(super) model: ModelRef,
+    pub(super) began: tokio::time::Instant,
+    pub(super) prepared: Prepared,
+    pub(super) reservation: Reservation,
 }
 
 impl Ready {
@@ -60,17 +68,18 @@ impl Ready {
 }
 
 /// A call that was made.
-struct Called {
-    step: u32,
-    began: tokio::time::Instant,
-    reservation: Reservation,
+pub(super) struct Called {
+    pub(super) step: u32,
+    pub(super) began: tokio::time::Instant,
+    pub(super) reservation: Reservation,
 }
 
 impl Turn {
     /// Takes an open task up; none if it has ended.
     pub(super) fn of(environment: &Environment, task: TaskId) -> Option<Self> {
         let custody = environment.journal.take_up(task)?;
-        Some(Self { environment: environment.clone(), custody })
+        let line = custody.task().order.streamed.then(|| environment.live.line(task));
+        Some(Self { environment: environment.clone(), custody, line })
     }
 
     /// Brings the task to its end, or to where somebody else has taken it up.
@@ -81,7 +90,7 @@ impl Turn {
         match self.tell().await {
             // Whoever ended the task has closed its account; what was reserved here since then is held in vain.
             Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                let Self { environment, custody } = self;
+                let Self { environment, custody, .. } = self;
                 environment.journal.while_ended(custody.id(), || environment.budget.close_task(custody.id())).await;
                 Ok(())
             }
@@ -92,6 +101,14 @@ impl Turn {
     }
 
     async fn tell(&mut self) -> Result<(), Error> {
+        match self.make_first_call().await {
+            // Somebody wrote beside the story: what there is of the call is booked below.
+            Err(Error::Journal(journal::Error::Superseded(_))) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        if self.custody.task().state.has_ended() {
+            return Ok(());
+        }
         // What a crash left open is booked first: that needs no template, and no template may keep it from being booked.
         while let Next::Doubt { step, reserved } =
             state::next(&self.custody.task(), Course { route: &[], answers: 1 }, Timestamp::now())
@@ -174,7 +191,7 @@ impl Turn {
         if route.is_empty() { order.route().to_vec() } else { route }
     }
 
-    fn journal(&self) -> &Journal {
+    pub(super) fn journal(&self) -> &Journal {
         &self.environment.journal
     }
 
@@ -199,6 +216,12 @@ impl Turn {
         }
     }
 
+    /// What an earlier agent of the task had said of the answer when it ended: the next one goes on from there.
+    fn heard_before(&self, task: &Task) -> Option<Arrived> {
+        let text = self.line.as_ref()?.beyond(task.arrived.expose());
+        (!text.is_empty()).then(|| Arrived { text: text.into(), usage: Usage::default() })
+    }
+
     /// Books a call that was cut off as spent: nobody here knows whether the provider bills it.
     async fn doubt(&self, step: u32, reserved: Usd) -> Result<(), Error> {
         let task = self.custody.task();
@@ -220,8 +243,9 @@ impl Turn {
             then: Then::Again { after_ms: 0 },
             cost: Usd::ZERO,
             at,
+            arrived: self.heard_before(&task),
         });
-        let booked = Budget::book(&payer, in_doubt, at);
+        let booked = self.environment.budget.book(&reservation, in_doubt, at);
         let settle = self.settling(&reservation, in_doubt, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())
@@ -264,25 +288,34 @@ impl Turn {
     ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
         let began = tokio::time::Instant::now();
         let Planned { step, model } = planned;
-        let asked = call::Asked {
-            last_answer: task.last_answer().cloned(),
-            task: self.custody.id(),
-            call: task.call_of(&model),
-        };
+        let call = task.call_of(&model);
+        let asked = self.asked(task, call);
         let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
         let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
         Ok(Ready { step, model, began, prepared, reservation })
     }
 
+    /// What a call is about, which is named by this number among the task's.
+    pub(super) fn asked(&self, task: &Task, call: u32) -> Asked {
+        let so_far = SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() };
+        Asked { so_far, task: self.custody.id(), call }
+    }
+
     /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
-    async fn call(&mut self, order: &WorkOrder, memory: &Memory, ready: Ready) -> Result<Option<Ready>, Error> {
+    pub(super) async fn call(
+        &mut self,
+        order: &WorkOrder,
+        memory: &Memory,
+        ready: Ready,
+    ) -> Result<Option<Ready>, Error> {
         let Ready { step, model, began, prepared, reservation } = ready;
         let confirmed = self.environment.budget.confirm(&reservation, Timestamp::now()).await;
         let (reservation, answer) = match confirmed {
             Ok(reservation) => {
                 let within = time_left(order);
+                let line = self.line.clone().filter(|_| is_last(order, &self.custody.task()));
                 let stop = self.custody.cancelled();
-                let answer = call::perform(&self.environment, order, prepared, &model, within, stop).await;
+                let answer = call::perform(&self.environment, order, prepared, &model, within, stop, line).await;
                 (reservation, answer)
             }
             Err(refusal) => {
@@ -306,13 +339,13 @@ impl Turn {
         self.environment.budget.reserve(key, order.payer().clone(), worst, at).await
     }
 
-    fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
+    pub(super) fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
         Reservation::recorded(Key { task: self.custody.id(), step }, payer, amount)
     }
 
     /// Writes a step's result down, and with it what follows from it: the task's end where the result is its answer, or the start
     /// of the next step where nothing keeps that from starting at once.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         order: &WorkOrder,
         memory: &Memory,
@@ -322,8 +355,8 @@ impl Turn {
         let at = Timestamp::now();
         let Called { step, began, reservation } = called;
         let (spent, provider_time) = (answer.spent(reservation.amount()), answer.provider_time());
-        let record = answer.into_record(step, reservation.amount(), at);
-        let booked = Budget::book(order.payer(), spent, at);
+        let record = answer.into_record(step, reservation.amount(), &self.custody.task().arrived, at);
+        let booked = self.environment.budget.book(&reservation, spent, at);
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];
@@ -394,7 +427,12 @@ impl Turn {
 
     /// Settles a reservation as soon as its step is durable: whoever hears of the step finds the money accounted for, also
     /// where this agent is gone by then.
-    fn settling(&self, reservation: &Reservation, spent: Usd, at: Timestamp) -> impl FnOnce(Position) + Send + 'static {
+    pub(super) fn settling(
+        &self,
+        reservation: &Reservation,
+        spent: Usd,
+        at: Timestamp,
+    ) -> impl FnOnce(Position) + Send + 'static {
         let (budget, reservation) = (self.environment.budget.clone(), reservation.clone());
         move |position| budget.settle(&reservation, spent, at, position)
     }
@@ -422,6 +460,11 @@ impl Turn {
 /// What its template says about how the task goes on.
 fn course<'a>(order: &WorkOrder, route: &'a [ModelRef]) -> Course<'a> {
     Course { route, answers: order.template().refine.passes.saturating_add(1) }
+}
+
+/// Whether the present answer is the task's, and not one to be refined.
+fn is_last(order: &WorkOrder, task: &Task) -> bool {
+    task.totals.finished >= order.template().refine.passes
 }
 
 fn boxed<F: Failure + Send + Sync + 'static>(refusal: F) -> Box<dyn Failure + Send + Sync> {

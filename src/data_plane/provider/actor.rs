@@ -103,7 +103,10 @@ async fn run(mut call: Call, slot: Slot) {
     let link = slot.link.clone();
     let began = Instant::now();
     let deadline = call.deadline.min(began.checked_add(link.timeout).unwrap_or(call.deadline));
-    let exchange = tokio::time::timeout_at(deadline, link.adapter.complete(&call.model, call.request.clone()));
+    let exchange = tokio::time::timeout_at(
+        deadline,
+        link.adapter.complete(&call.model, call.request.clone(), call.heard.as_ref()),
+    );
     let result = tokio::select! {
         biased;
         result = exchange => Some(result.unwrap_or(Err(Error::TimedOut))),
