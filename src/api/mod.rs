@@ -35,6 +35,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod v1;
 mod versions;
 
 pub use listener::{Listener, Sockets};

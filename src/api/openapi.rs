@@ -11,7 +11,7 @@ use utoipa::{Modify, OpenApi};
 use super::error::PROBLEM_JSON;
 use super::{
     agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, status, tasks,
-    templates, tree, versions,
+    templates, tree, v1, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -67,6 +67,7 @@ use crate::protocol::problem::Problem;
         show,
         compat::create_agent,
         compat::execute_task,
+        v1::openai::chat,
     ),
     modifiers(&Problems)
 )]
