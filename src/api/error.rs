@@ -74,6 +74,19 @@ impl ApiError {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
     }
 
+    /// What is told of it.
+    pub(super) fn told(self) -> Told {
+        let problem = Problem {
+            kind: format!("errors#{}", self.code),
+            title: self.title().to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.into_owned(),
+            reasons: self.reasons,
+        };
+        Told { class: self.class, problem, parameter: self.parameter }
+    }
+
     fn title(&self) -> &'static str {
         match self.class {
             Class::Malformed => "The request cannot be understood",
@@ -140,20 +153,13 @@ pub(super) const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status;
-        let problem = Problem {
-            kind: format!("errors#{}", self.code),
-            title: self.title().to_owned(),
-            status: status.as_u16(),
-            detail: self.detail,
-            code: self.code.into_owned(),
-            reasons: self.reasons,
-        };
-        let mut response = (status, Json(&problem)).into_response();
-        response.extensions_mut().insert(Told { class: self.class, problem, parameter: self.parameter });
+        let (status, pause) = (self.status, self.pause);
+        let told = self.told();
+        let mut response = (status, Json(&told.problem)).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(pause) = self.pause {
+        if let Some(pause) = pause {
             headers.insert(header::RETRY_AFTER, seconds(pause));
         }
         response

@@ -68,6 +68,10 @@ use crate::protocol::problem::Problem;
         compat::create_agent,
         compat::execute_task,
         v1::openai::chat,
+        v1::anthropic::messages,
+        v1::anthropic::count,
+        v1::models::list,
+        v1::models::show,
     ),
     modifiers(&Problems)
 )]

@@ -82,6 +82,10 @@ pub(super) fn table() -> Vec<Route> {
         post("/factory/create_agent", compat::create_agent).needs(P::ManageAgents),
         post("/factory/execute_task", compat::execute_task).needs(P::SubmitTask),
         post("/v1/chat/completions", v1::openai::chat).needs(P::SubmitTask),
+        post("/v1/messages", v1::anthropic::messages).needs(P::SubmitTask),
+        post("/v1/messages/count_tokens", v1::anthropic::count).needs(P::SubmitTask),
+        get("/v1/models", v1::models::list).needs(P::ReadTemplates),
+        get("/v1/models/{id}", v1::models::show).needs(P::ReadTemplates),
     ]
 }
 

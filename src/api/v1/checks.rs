@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
-use super::reading::wrong;
+use super::reading::{unsupported, wrong};
 use super::running::Wanted;
 use crate::api::error::Answer;
 use crate::domain::private::Text;
-use crate::journal::dialogue::{Dialogue, ImageSource, Message, Part, Role, ToolChoice, ToolResult, ToolSpec};
+use crate::journal::dialogue::{
+    Dialogue, Format, ImageSource, Message, Part, Role, Sampling, ToolChoice, ToolResult, ToolSpec,
+};
 
 /// The most messages of a conversation.
 pub(super) const MESSAGES_MAX: usize = 10_000;
@@ -175,5 +177,28 @@ fn joined(texts: &[Text], between: &str) -> Text {
         [] => Text::default(),
         [one] => one.clone(),
         many => many.iter().map(Text::expose).collect::<Vec<_>>().join(between).into(),
+    }
+}
+
+/// Refuses what a plan cannot take: it is given one text, and none of its models is the client's to set.
+pub(super) fn text_alone(dialogue: &Dialogue) -> Answer<()> {
+    let Dialogue { system, messages, tools, choice, format, sampling, max_output_tokens: _ } = dialogue;
+    let taken = [
+        ("tools", tools.is_empty()),
+        ("tool_choice", *choice == ToolChoice::Auto),
+        ("response_format", *format == Format::Text),
+        ("system", system.is_empty()),
+        ("messages", messages.is_empty()),
+        ("temperature", *sampling == Sampling::default()),
+    ];
+    match taken.iter().find(|(_, is_empty)| !is_empty) {
+        Some(("temperature", _)) => {
+            let why = "and what else sets how a model chooses its words is not for an orchestrator, whose plan says so";
+            Err(unsupported("temperature", why))
+        }
+        Some((parameter, _)) => {
+            Err(unsupported(parameter, "is more than an orchestrator takes: one message of the user's that is a text"))
+        }
+        None => Ok(()),
     }
 }

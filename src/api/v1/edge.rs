@@ -57,7 +57,14 @@ pub(in crate::api) fn spoken(dialect: Dialect, mut response: Response) -> Respon
     response
 }
 
-fn json(value: &impl Serialize) -> String {
+/// Sets a header; a value that cannot be in one is left out.
+pub(super) fn insert(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+pub(super) fn json(value: &impl Serialize) -> String {
     // Writing text into memory has no way to fail.
     serde_json::to_string(value).unwrap_or_default()
 }

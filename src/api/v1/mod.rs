@@ -11,11 +11,15 @@
 //! INVARIANT: whoever hangs up without an idempotency key cancels the task; nobody else would hear its answer.
 //! INVARIANT: an answer whose head was sent with 200 is one that had begun, or had taken a heartbeat's time to begin.
 
+pub(super) mod anthropic;
 mod checks;
+mod door;
 mod edge;
+pub(super) mod models;
 pub(super) mod openai;
 mod outcome;
 mod reading;
 mod running;
+mod stream;
 
 pub(super) use edge::{Dialect, spoken};

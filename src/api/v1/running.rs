@@ -11,6 +11,7 @@ use crate::api::router::Shared;
 use crate::api::tasks::is_settled;
 use crate::control_plane::admission::submission::{Submission, Target};
 use crate::control_plane::audit::Entry;
+use crate::data_plane::agent::live::Listener;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Class;
 use crate::domain::id::TaskId;
@@ -71,6 +72,11 @@ impl Running {
     /// The task.
     pub(super) fn task(&self) -> TaskId {
         self.task
+    }
+
+    /// Listens to the answer as it is written.
+    pub(super) fn listen(&self) -> Listener {
+        self.rooms.live.listen(self.task)
     }
 
     /// Waits until the task has ended. A client cannot be told to come back, so that a task that waits for a person, and one that

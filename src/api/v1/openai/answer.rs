@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::api::v1::edge::json;
 use crate::api::v1::outcome::{Outcome, Stop};
 use crate::domain::usage::Usage;
 use crate::journal::dialogue::ToolCall;
@@ -68,8 +69,8 @@ struct Written {
     reasoning_tokens: u64,
 }
 
-/// The answer's body, and what the task cost.
-pub(super) fn whole(outcome: &Outcome<'_>, model: &str) -> (String, String) {
+/// The answer's body.
+pub(super) fn whole(outcome: &Outcome<'_>, model: &str) -> String {
     let (content, refusal) = match (outcome.stop, outcome.text) {
         (Stop::Declined, text) => (None, Some(text)),
         (_, "") if !outcome.calls.is_empty() => (None, None),
@@ -85,8 +86,7 @@ pub(super) fn whole(outcome: &Outcome<'_>, model: &str) -> (String, String) {
         choices: [Choice { index: 0, message, logprobs: None, finish_reason: finish_reason(outcome.stop) }],
         usage: used(outcome.task.usage()),
     };
-    // Writing text and numbers into memory has no way to fail.
-    (serde_json::to_string(&body).unwrap_or_default(), outcome.task.cost().to_string())
+    json(&body)
 }
 
 /// When the task was submitted, in seconds.
@@ -94,7 +94,8 @@ fn created(outcome: &Outcome<'_>) -> i64 {
     outcome.task.created_at.micros().div_euclid(1_000_000)
 }
 
-fn call(call: &ToolCall) -> Call<'_> {
+/// A call in OpenAI's words.
+pub(super) fn call(call: &ToolCall) -> Call<'_> {
     Call { id: &call.id, kind: "function", function: Function { name: &call.name, arguments: call.arguments.expose() } }
 }
 

@@ -20,6 +20,7 @@ pub(super) const UNMEANT: &[(&str, Unmeant)] = &[
     ("n", Unmeant::At(&["1"])),
     ("prediction", Unmeant::At(&[])),
     ("prompt_cache_key", Unmeant::Hint),
+    ("prompt_cache_options", Unmeant::Hint),
     ("prompt_cache_retention", Unmeant::Hint),
     ("service_tier", Unmeant::At(&["\"auto\"", "\"default\""])),
     ("store", Unmeant::At(&["false"])),
@@ -116,6 +117,7 @@ pub(super) struct Said<'a> {
 
 /// A part of a message's content.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Part<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Str<'a>,
@@ -125,6 +127,11 @@ pub(super) struct Part<'a> {
     pub(super) refusal: Option<Str<'a>>,
     #[serde(borrow, default)]
     pub(super) image_url: Option<ImageUrl<'a>>,
+    // What parts of kinds that are not supported have, so that the kind is what is refused.
+    #[serde(default, rename = "input_audio")]
+    _input_audio: Option<IgnoredAny>,
+    #[serde(default, rename = "file")]
+    _file: Option<IgnoredAny>,
 }
 
 /// A picture.
