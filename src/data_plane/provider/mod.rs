@@ -18,7 +18,9 @@
 
 mod actor;
 mod adapter;
+mod anthropic;
 mod builtin;
+mod calling;
 mod claim;
 mod echo;
 mod error;
@@ -27,13 +29,17 @@ mod extractive;
 mod handle;
 mod message;
 mod metrics;
+mod naming;
 mod openai;
+mod piecewise;
 mod policy;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use error::{Charge, Error, Next};
 pub use exchange::{Completion, Delta, Deltas, Message, Part, Request, Role, Stop, ToolCall};
