@@ -14,7 +14,7 @@ pub(super) const ARGUMENTS_BYTES_MAX: usize = 1024 * 1024;
 /// The longest name of a tool or of a call that an answer may give, in bytes.
 pub(super) const CALL_NAME_BYTES_MAX: usize = 64 * 1024;
 /// How many characters of the digest stand for a name that a format does not take.
-const DIGEST_CHARS: usize = 24;
+pub(super) const DIGEST_CHARS: usize = 24;
 
 const NOT_AN_OBJECT: &str = "arguments of a call that are no JSON object";
 
@@ -77,7 +77,9 @@ mod tests {
         for bad in ["{", "[]", "1", "\"{}\"", "null", "{} {}"] {
             assert_eq!(call(bad), Err(Error::Nonsense { what: NOT_AN_OBJECT }), "{bad}");
         }
-        assert!(whole("c".to_owned(), String::new(), "{}").is_err() && whole(String::new(), "x".to_owned(), "{}").is_err());
+        assert!(
+            whole("c".to_owned(), String::new(), "{}").is_err() && whole(String::new(), "x".to_owned(), "{}").is_err()
+        );
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(ARGUMENTS_BYTES_MAX));
         assert_eq!(call(&long), Err(Error::Nonsense { what: "a call of a tool over the limit" }));
     }
@@ -88,7 +90,10 @@ mod tests {
         for odd in ["call.1", "", "é", "functions.look:0", &"x".repeat(41)] {
             let plain = plain_id(odd, 40);
             assert_eq!(plain, plain_id(odd, 40));
-            assert!(plain.len() <= 40 && plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{plain}");
+            assert!(
+                plain.len() <= 40 && plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
+                "{plain}"
+            );
         }
         assert_ne!(plain_id("call.1", 40), plain_id("call.2", 40));
     }

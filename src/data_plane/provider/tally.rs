@@ -31,10 +31,13 @@ mod tests {
 
     #[test]
     fn a_count_is_believed_unless_absurd() {
-        for (value, expected) in [(json!(null), None), (json!(0), Some(0)), (json!(7.0), Some(7)), (json!(9), Some(9))] {
+        for (value, expected) in [(json!(null), None), (json!(0), Some(0)), (json!(7.0), Some(7)), (json!(9), Some(9))]
+        {
             assert_eq!(count(Some(&value)), Ok(expected), "{value}");
         }
-        for value in [json!(-1), json!(1.5), json!(1e30), json!(TOKENS_MAX + 1), json!("9"), json!(true), json!([]), json!({})] {
+        for value in
+            [json!(-1), json!(1.5), json!(1e30), json!(TOKENS_MAX + 1), json!("9"), json!(true), json!([]), json!({})]
+        {
             assert_eq!(count(Some(&value)), Err(Error::Nonsense { what: "an absurd usage" }), "{value}");
         }
         assert_eq!(count(None), Ok(None));

@@ -73,7 +73,8 @@ fn sharpened(status: u16, retry_after: Option<Duration>, told: &Told) -> Error {
     if says("content filtering policy") {
         return Error::Refused;
     }
-    let refuses = says("not support") || says("deprecated") || says("cannot both be specified") || says("not permitted");
+    let refuses =
+        says("not support") || says("deprecated") || says("cannot both be specified") || says("not permitted");
     match REFUSED.into_iter().find(|(word, _)| refuses && says(word)) {
         Some((_, what)) => Error::Unsupported { what },
         None => plain,
@@ -85,7 +86,8 @@ mod tests {
     use super::*;
 
     fn body(kind: &str, message: &str) -> String {
-        serde_json::json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}).to_string()
+        serde_json::json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"})
+            .to_string()
     }
 
     #[test]

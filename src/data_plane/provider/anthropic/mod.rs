@@ -45,8 +45,7 @@ const PATH: &str = "/messages";
 pub(super) const BASE_PATH: &str = "/v1";
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-const HEADERS: Headers =
-    Headers { key: KeyHeader::Named("x-api-key"), fixed: &[("anthropic-version", "2023-06-01")] };
+const HEADERS: Headers = Headers { key: KeyHeader::Named("x-api-key"), fixed: &[("anthropic-version", "2023-06-01")] };
 
 /// One provider that speaks Messages.
 pub(super) struct Anthropic {
