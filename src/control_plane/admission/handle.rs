@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::placement::Placement;
 use super::repeat::{Claim, Keys};
 use super::room::{Entrance, Most, Place};
+use super::routing::Routes;
 use super::submission::{NewAgent, Submission, Target};
 use super::usage::DELEGATING;
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
 use crate::control_plane::audit::{Audit, Entry, Who};
-use crate::control_plane::budget::price::{PriceList, worst_case};
-use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
+use crate::control_plane::budget::price::PriceList;
+use crate::control_plane::budget::{Budget, Key, Reservation};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::experiment::{Experiments, Unit};
 use crate::control_plane::template::{Kind, Template, Templates};
@@ -21,9 +22,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
-use crate::domain::name::{ModelRef, RouteName, TemplateName, Tenant, User};
+use crate::domain::name::{ModelRef, TemplateName, Tenant, User};
 use crate::domain::private::Text;
-use crate::domain::usage::Tokens;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
 use crate::journal::order::{Ancestor, Order, Tool};
@@ -36,9 +36,6 @@ pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
 pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant, Option<&User>) -> Option<AgentId> + Send + Sync>;
 /// Whether a registered agent is in quarantine; the data plane knows.
 pub type Quarantined = Arc<dyn Fn(AgentId) -> bool + Send + Sync>;
-/// Routes by name, from the settings.
-pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
-
 /// What admission decides with.
 pub struct Means {
     /// Tasks and agents.
@@ -88,6 +85,8 @@ pub struct Ticket {
     pub order: WorkOrder,
     /// What is held for its first step.
     pub reservation: Reservation,
+    /// The model that its first step calls; none for a plan.
+    pub first: Option<ModelRef>,
     /// What must become durable with it.
     pub with: Batch,
     /// Held until the submission is durable or given up.
@@ -218,12 +217,12 @@ impl Admission {
             dialogue: submission.dialogue,
             streamed: submission.streamed,
         };
-        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
-        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim, place: Some(place) })))
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place: Some(place) })))
     }
 
     /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
@@ -277,20 +276,20 @@ impl Admission {
             dialogue: None,
             streamed: false,
         };
-        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
         let with = self.means.audit.batch(entry);
-        Ok(Ticket { order, reservation, with, claim: None, place: Some(place) })
+        Ok(Ticket { order, reservation, first, with, claim: None, place: Some(place) })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
     ///
     /// # Errors
-    /// That version cannot be read.
+    /// That version cannot be read, or its route has no model any more that suits the task.
     pub async fn restore(&self, order: Arc<Order>) -> Result<WorkOrder, Refusal> {
         let template = self.means.templates.pinned(&order.template, &order.digest).await?;
-        let route = self.route(&template)?;
-        Ok(WorkOrder::new(order, template, route))
+        let routing = self.routing(&template, &order).await?;
+        Ok(WorkOrder::new(order, template, routing.route))
     }
 
     /// Decides on a new registered agent; returns its record and what must become durable with it.
@@ -426,38 +425,20 @@ impl Admission {
         self.entrance.enter(&self.means.journal, &placement.wants(input_bytes, most))
     }
 
-    fn route(&self, template: &Template) -> Result<Arc<[ModelRef]>, Refusal> {
-        let name = &template.model.route;
-        self.means.routes.get(name).cloned().ok_or_else(|| Refusal::UnknownRoute(name.clone()))
-    }
-
     /// Reserves the first step's worst case and seals the order. An orchestrator calls no model itself: its subtasks reserve.
     async fn order(
         &self,
         order: Order,
         template: Arc<Template>,
         now: Timestamp,
-    ) -> Result<(WorkOrder, Reservation), Refusal> {
-        let route = self.route(&template)?;
-        let worst = match template.kind {
-            Kind::Orchestrator(_) => Usd::ZERO,
-            Kind::Agent => self.first_step(&template, &route, &order.input).await?,
-        };
+    ) -> Result<(WorkOrder, Option<ModelRef>, Reservation), Refusal> {
+        let routing = self.routing(&template, &order).await?;
+        let (first, worst) =
+            self.first_step(&template, &routing)?.map_or((None, Usd::ZERO), |(model, worst)| (Some(model), worst));
         let key = Key { task: order.task, step: 0 };
-        let order = WorkOrder::new(Arc::new(order), template, route);
+        let order = WorkOrder::new(Arc::new(order), template, routing.route);
         let reservation = self.means.budget.reserve(key, order.payer().clone(), worst, now).await?;
-        Ok((order, reservation))
-    }
-
-    async fn first_step(&self, template: &Template, route: &[ModelRef], input: &Text) -> Result<Usd, Refusal> {
-        let usable = route.iter().find(|model| (self.means.readiness)(model));
-        let model = usable.ok_or_else(|| Refusal::UnusableRoute(template.model.route.clone()))?;
-        let price = self.means.prices.price(model).ok_or_else(|| Refusal::Unpriced(model.to_string()))?;
-        if price.is_free() {
-            return Ok(Usd::ZERO);
-        }
-        let input = tokens::input_tokens(vec![template.system_prompt.clone(), input.clone()]).await;
-        Ok(worst_case(&price, input, Tokens::new(template.model.max_output_tokens.into())))
+        Ok((order, first, reservation))
     }
 }
 

@@ -51,6 +51,7 @@ impl Used {
             output_tokens: Tokens::new(whole.max(total.saturating_sub(input))),
             cached_input_tokens: Tokens::new(cached),
             reasoning_tokens: Tokens::new(reasoning),
+            ..Usage::default()
         }))
     }
 }
@@ -65,6 +66,7 @@ mod tests {
             output_tokens: Tokens::new(output),
             cached_input_tokens: Tokens::new(cached),
             reasoning_tokens: Tokens::new(reasoning),
+            ..Usage::default()
         }
     }
 
