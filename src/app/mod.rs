@@ -133,7 +133,7 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
-        let (providers, provider_specs) = Providers::start(&settings.providers);
+        let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);

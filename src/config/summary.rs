@@ -47,6 +47,7 @@ impl fmt::Display for Summary<'_> {
                 KeySource::None => "",
                 KeySource::File(_) => ", key from a file",
                 KeySource::Env(_) => ", key from the environment",
+                KeySource::Credential(_) => ", key from systemd's credentials",
             };
             writeln!(f, "provider    {name}: {kind}, {place}{key}")?;
         }

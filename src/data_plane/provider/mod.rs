@@ -18,13 +18,17 @@
 
 mod actor;
 mod adapter;
+mod breaker;
 mod builtin;
 mod claim;
+mod concurrency;
 mod echo;
 mod error;
 mod exchange;
 mod extractive;
+mod gate;
 mod handle;
+mod health;
 mod message;
 mod metrics;
 mod openai;
@@ -38,3 +42,4 @@ mod tests;
 pub use error::{Charge, Error, Next};
 pub use exchange::{Completion, Message, Request, Role, Stop};
 pub use handle::{BUILTIN, Providers};
+pub use policy::backoff;

@@ -74,7 +74,7 @@ impl Office {
         let nowhere = directory.path().join("templates");
         let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies.clone(), events.clone());
         let prices = PriceList::new(&BTreeMap::new());
-        let audit = Audit::start(store, events).0;
+        let audit = Audit::start(store, events.clone()).0;
         let (experiments, _) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
         let (admission, _) = Admission::start(Means {
             journal: journal.clone(),
@@ -92,7 +92,7 @@ impl Office {
             agent_queue_max: 10,
         });
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
-        let providers = Providers::start(&BTreeMap::new()).0;
+        let providers = Providers::start(&BTreeMap::new(), &events).0;
         let started_at = Timestamp::now();
         let tools = Tools::new(&BTreeMap::new());
         let rooms = Rooms { journal, admission, budget, prices, dlp, providers, tools, started_at };

@@ -50,7 +50,7 @@ mod tests {
             (429, r#"{"error":{"type":"requests"}}"#, Error::RateLimited { retry_after: None }),
             (404, r#"{"error":"model 'x' not found"}"#, Error::Rejected { status: 404 }),
             (500, r#"{"error":{"code":"content_filter"}}"#, Error::Failed { status: 500, retry_after: None }),
-            (401, "<html>", Error::Rejected { status: 401 }),
+            (401, "<html>", Error::KeyRejected { status: 401 }),
             (400, "[]", Error::Rejected { status: 400 }),
         ];
         for (status, body, expected) in table {
