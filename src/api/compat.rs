@@ -58,6 +58,8 @@ pub(super) async fn execute_task(
         user: None,
         metadata: std::collections::BTreeMap::new(),
         idempotency_key: None,
+        dialogue: None,
+        streamed: false,
     };
     let task = rooms.orchestrator.accept(std::sync::Arc::clone(&caller.0), submission).await?;
     tasks::answer(&rooms, task, WAIT_MAX).await

@@ -12,6 +12,7 @@ use crate::control_plane::budget::Budget;
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::live::Live;
 use crate::data_plane::dlp::Dlp;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::orchestrator::Orchestrator;
@@ -45,6 +46,8 @@ pub struct Rooms {
     pub budget: Budget,
     /// Personal data.
     pub dlp: Dlp,
+    /// Answers while they are written.
+    pub live: Live,
     /// What was decided.
     pub audit: Audit,
     /// The tree.

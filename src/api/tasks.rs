@@ -192,6 +192,8 @@ fn submission(wanted: SubmitTask, idempotency_key: Option<String>) -> Answer<Sub
         user: parse_some("user", wanted.user.as_ref())?,
         metadata: wanted.metadata,
         idempotency_key,
+        dialogue: None,
+        streamed: false,
     })
 }
 

@@ -40,6 +40,7 @@ use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
@@ -133,6 +134,7 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
+        let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
@@ -145,6 +147,7 @@ impl Daemon {
             dlp: dlp.clone(),
             providers,
             tools: Tools::new(&settings.tools),
+            live: live.clone(),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -161,6 +164,7 @@ impl Daemon {
             experiments: control.experiments.clone(),
             budget: control.budget.clone(),
             dlp: data.dlp,
+            live,
             audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),

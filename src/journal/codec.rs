@@ -303,3 +303,78 @@ pub mod usage {
         })
     }
 }
+
+/// A mark that is left out where it is not set, as in records of before there was one.
+pub mod flag {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+
+    /// Writes the mark.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, W: Write>(value: &bool, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.encode(value)?.ok()
+    }
+
+    /// Reads the mark back; null is none.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<bool, DecodeError> {
+        d.decode::<Option<bool>>().map(Option::unwrap_or_default)
+    }
+
+    /// What an absent mark stands for.
+    #[must_use]
+    pub fn nil() -> Option<bool> {
+        Some(false)
+    }
+
+    /// Whether the mark may be left out.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that the derive calls")]
+    pub fn is_nil(value: &bool) -> bool {
+        !value
+    }
+}
+
+/// A list that is left out where it is empty, as in records of before there was one.
+pub mod list {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+
+    /// Writes the list.
+    ///
+    /// # Errors
+    /// The writer fails.
+    pub fn encode<C, T, W>(value: &Vec<T>, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>>
+    where
+        T: minicbor::Encode<C>,
+        W: Write,
+    {
+        e.encode_with(value, ctx)?.ok()
+    }
+
+    /// Reads the list back; null is an empty one.
+    ///
+    /// # Errors
+    /// It is no list of these.
+    pub fn decode<'b, C, T>(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Vec<T>, DecodeError>
+    where
+        T: minicbor::Decode<'b, C>,
+    {
+        d.decode_with::<C, Option<Vec<T>>>(ctx).map(Option::unwrap_or_default)
+    }
+
+    /// What an absent list stands for.
+    #[must_use]
+    pub fn nil<T>() -> Option<Vec<T>> {
+        Some(Vec::new())
+    }
+
+    /// Whether the list may be left out.
+    #[must_use]
+    #[expect(clippy::ptr_arg, reason = "the signature that the derive calls")]
+    pub fn is_nil<T>(value: &Vec<T>) -> bool {
+        value.is_empty()
+    }
+}

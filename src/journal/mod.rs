@@ -15,6 +15,7 @@
 pub mod agents;
 pub mod codec;
 mod confirming;
+pub mod dialogue;
 mod error;
 pub mod events;
 mod following;

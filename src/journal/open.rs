@@ -136,7 +136,7 @@ impl OpenTasks {
 
     pub(super) fn insert(&self, task: Task) {
         let order = &task.order;
-        self.input_bytes.fetch_add(order.input.len(), Ordering::Relaxed);
+        self.input_bytes.fetch_add(order.bytes(), Ordering::Relaxed);
         if let Some(agent) = order.registered_agent() {
             self.of_agents.entry(agent).or_default().insert(order.task);
         }
@@ -152,7 +152,7 @@ impl OpenTasks {
     pub(super) fn remove(&self, id: TaskId) {
         let Some((_, open)) = self.tasks.remove(&id) else { return };
         let order = open.now().order.clone();
-        self.input_bytes.fetch_sub(order.input.len(), Ordering::Relaxed);
+        self.input_bytes.fetch_sub(order.bytes(), Ordering::Relaxed);
         if let Some(agent) = order.registered_agent() {
             if let Some(mut tasks) = self.of_agents.get_mut(&agent) {
                 tasks.remove(&id);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use super::codec;
+use super::dialogue::Dialogue;
 use crate::domain::clock::Timestamp;
 use crate::domain::hook::{Hook, Hooks};
 use crate::domain::id::{AgentId, ExperimentId, TaskId};
@@ -72,6 +73,12 @@ pub struct Order {
     /// Which tools are told when it starts and ends.
     #[cbor(n(18), with = "hooks", has_nil)]
     pub hooks: Hooks,
+    /// The conversation that the input belongs to, where it belongs to one.
+    #[n(19)]
+    pub dialogue: Option<Box<Dialogue>>,
+    /// Whether whoever asked listens to the answer as it comes.
+    #[cbor(n(20), with = "codec::flag", has_nil)]
+    pub streamed: bool,
 }
 
 impl Order {
@@ -82,6 +89,12 @@ impl Order {
             Worker::Own | Worker::Orchestrator => self.task.own_agent(),
             Worker::Registered(id) => id.0,
         }
+    }
+
+    /// How many bytes of what somebody wrote it holds, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.input.len().saturating_add(self.dialogue.as_ref().map_or(0, |dialogue| dialogue.len()))
     }
 
     /// The registered agent that runs the task, if it is one.

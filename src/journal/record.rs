@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::codec;
+use super::dialogue::ToolCall;
 use super::order::Order;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
@@ -231,6 +232,9 @@ pub struct StepFinished {
     /// When.
     #[cbor(n(5), with = "codec::time")]
     pub at: Timestamp,
+    /// The caller's tools that the model wants called, arguments restored.
+    #[cbor(n(6), with = "codec::list", has_nil)]
+    pub calls: Vec<ToolCall>,
 }
 
 /// See [`TaskRecord::StepFailed`].
@@ -257,6 +261,20 @@ pub struct StepFailed {
     /// When.
     #[cbor(n(6), with = "codec::time")]
     pub at: Timestamp,
+    /// What of the answer had arrived when it broke off, where some had: the task goes on from there.
+    #[n(7)]
+    pub arrived: Option<Arrived>,
+}
+
+/// The part of an answer that arrived before it broke off.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Arrived {
+    /// Its text, personal data restored.
+    #[cbor(n(0), with = "codec::text")]
+    pub text: Text,
+    /// Tokens used until then, as far as is known.
+    #[cbor(n(1), with = "codec::usage")]
+    pub usage: Usage,
 }
 
 /// What may follow a failed step.
@@ -279,6 +297,22 @@ pub enum Then {
     /// count as an attempt.
     #[n(3)]
     Again {
+        /// The delay.
+        #[n(0)]
+        after_ms: u64,
+    },
+    /// The answer broke off: the next model of the route goes on where it did, or the same, no sooner than so many milliseconds
+    /// after the failure, where there is none.
+    #[n(4)]
+    Continue {
+        /// The delay.
+        #[n(0)]
+        after_ms: u64,
+    },
+    /// The provider takes no calls for a while: the next model of the route, or the same, no sooner than so many milliseconds
+    /// after the failure, where there is none. It does not count as an attempt.
+    #[n(5)]
+    Elsewhere {
         /// The delay.
         #[n(0)]
         after_ms: u64,

@@ -12,6 +12,7 @@ use super::state::Task;
 use super::step::Totals;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
+use crate::domain::private::Text;
 use crate::domain::usage::Usage;
 
 /// The kind of a snapshot in the store's envelope.
@@ -58,7 +59,15 @@ pub(super) struct Snapshot {
     /// Whether it had ended before, where the release that wrote it knew.
     #[n(14)]
     ended_before: Option<bool>,
+    /// What had arrived of the present answer.
+    #[n(15)]
+    arrived: Option<Arrived>,
 }
+
+/// A text, which is nobody's but the task's.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(transparent)]
+struct Arrived(#[cbor(n(0), with = "codec::text")] Text);
 
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 #[cbor(transparent)]
@@ -89,6 +98,7 @@ impl Snapshot {
             call,
             feedback_per_mille: task.feedback_per_mille,
             ended_before: Some(task.ended_before),
+            arrived: Some(&task.arrived).filter(|text| !text.is_empty()).cloned().map(Arrived),
         })
     }
 
@@ -111,6 +121,7 @@ impl Snapshot {
         // A snapshot of a release that did not write it says nothing.
         task.feedback_per_mille = self.feedback_per_mille.or(task.feedback_per_mille);
         task.ended_before |= self.ended_before.unwrap_or(false);
+        task.arrived = self.arrived.map(|arrived| arrived.0).unwrap_or_default();
         rest.iter().for_each(|record| task.evolve(record));
         Some(task)
     }

@@ -106,6 +106,8 @@ pub struct Task {
     pub ended_before: bool,
     /// The open step that a person wants done again.
     pub retried_step: Option<u32>,
+    /// What of the present answer arrived before it broke off; the next call goes on from there.
+    pub arrived: Text,
     /// Its answer.
     pub output: Option<Text>,
     /// Why it failed.
@@ -140,6 +142,7 @@ impl Task {
             retried_from: 0,
             ended_before: false,
             retried_step: None,
+            arrived: Text::default(),
             output: None,
             fault: None,
             cancel_requested_by: None,
@@ -276,6 +279,7 @@ impl Task {
         self.totals.cost = self.totals.cost.plus(finished.cost);
         self.totals.usage = self.totals.usage.plus(finished.usage);
         self.totals.attempts = 0;
+        self.arrived = Text::default();
         if let Some(StepKind::Signal { signal, .. }) = self.open_step(finished.step).map(|step| &step.kind) {
             let taken = self.signals.iter().position(|sent| sent.signal == *signal);
             let _signal = taken.map(|at| self.signals.remove(at));
@@ -290,9 +294,13 @@ impl Task {
             AGENT_ENDED => self.totals.agent_ended = self.totals.agent_ended.saturating_add(1),
             _ => {}
         }
+        if let Some(arrived) = &failed.arrived {
+            self.totals.usage = self.totals.usage.plus(arrived.usage);
+            self.arrived = [self.arrived.expose(), arrived.text.expose()].concat().into();
+        }
         match failed.then {
-            Then::Again { .. } => {}
-            Then::Retry { .. } | Then::Failover | Then::GiveUp => {
+            Then::Again { .. } | Then::Elsewhere { .. } => {}
+            Then::Retry { .. } | Then::Failover | Then::GiveUp | Then::Continue { .. } => {
                 self.totals.attempts = self.totals.attempts.saturating_add(1);
             }
         }
@@ -397,7 +405,9 @@ impl Task {
     pub fn call_of(&self, model: &ModelRef) -> u32 {
         let repeats = match self.steps.last().map(|step| &step.status) {
             Some(StepStatus::Failed(failed)) => {
-                matches!(failed.then, Then::Again { .. }) || failed.in_doubt > Usd::ZERO
+                // A call that goes on from where an answer broke off asks something else.
+                let is_repeated = matches!(failed.then, Then::Again { .. } | Then::Elsewhere { .. }) || failed.in_doubt > Usd::ZERO;
+                is_repeated && failed.arrived.is_none()
             }
             Some(StepStatus::Started | StepStatus::Finished(_)) | None => false,
         };

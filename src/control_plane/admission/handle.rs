@@ -195,7 +195,7 @@ impl Admission {
             }
         };
         self.may_use(&placement.template, principal, &tenant, user.as_ref()).await?;
-        let place = self.enter(&placement, submission.input.len())?;
+        let place = self.enter(&placement, submission.bytes())?;
         let order = Order {
             task,
             worker: placement.worker,
@@ -215,6 +215,8 @@ impl Admission {
             levels: placement.template.limits.depth,
             experiment: placement.experiment,
             hooks: placement.template.hooks.clone(),
+            dialogue: submission.dialogue,
+            streamed: submission.streamed,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
@@ -272,6 +274,8 @@ impl Admission {
             levels: levels.min(placement.template.limits.depth),
             experiment: placement.experiment,
             hooks: placement.template.hooks.clone(),
+            dialogue: None,
+            streamed: false,
         };
         let (order, reservation) = self.order(order, placement.template, now).await?;
         let entry = Entry::allowed(now, who, "delegate_task").on(child);

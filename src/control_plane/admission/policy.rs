@@ -13,7 +13,7 @@ use crate::domain::private::Text;
 /// # Errors
 /// The first that does not fit.
 pub fn check(submission: &Submission, now: Timestamp) -> Result<(), Refusal> {
-    check_input(&submission.input)?;
+    bounded("the input", submission.bytes(), INPUT_BYTES_MAX)?;
     let key = submission.idempotency_key.as_ref().map_or(0, String::len);
     bounded("the idempotency key", key, IDEMPOTENCY_KEY_BYTES_MAX)?;
     if submission.metadata.len() > METADATA_ENTRIES_MAX {
@@ -64,6 +64,8 @@ mod tests {
             user: None,
             metadata: std::collections::BTreeMap::new(),
             idempotency_key: None,
+            dialogue: None,
+            streamed: false,
         }
     }
 

@@ -67,7 +67,7 @@ impl Admission {
         let template = Arc::clone(restored.template());
         let placement = Placement { template, worker: order.worker, experiment: order.experiment };
         self.may_use(&placement.template, principal, &order.tenant, order.user.as_ref()).await?;
-        let place = self.enter(&placement, order.input.len())?;
+        let place = self.enter(&placement, order.bytes())?;
         Ok(Readmitted(place))
     }
 }

@@ -83,7 +83,16 @@ mod tests {
         let (then, cost) = (Then::GiveUp, Usd::ZERO);
         let records = vec![
             TaskRecord::StepStarted(StepStarted { step: 0, kind, reserved: spent, at }),
-            TaskRecord::StepFailed(StepFailed { step: 0, code, message, in_doubt: spent, then, cost, at }),
+            TaskRecord::StepFailed(StepFailed {
+                step: 0,
+                code,
+                message,
+                in_doubt: spent,
+                then,
+                cost,
+                at,
+                arrived: None,
+            }),
             TaskRecord::Ended(Ended { outcome: Outcome::failed("provider_cut", "cut off"), at }),
         ];
         desk.journal.append(&holder, records, Batch::new()).await.expect("failed");

@@ -9,6 +9,8 @@ use crate::domain::id::AgentId;
 use crate::domain::money::Usd;
 use crate::domain::name::{Capability, TemplateName, Tenant, User};
 use crate::domain::private::Text;
+use crate::journal::dialogue::Dialogue;
+use crate::journal::encode;
 
 /// The largest input, in bytes.
 pub const INPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -49,9 +51,19 @@ pub struct Submission {
     pub metadata: BTreeMap<String, String>,
     /// Makes it safe to repeat.
     pub idempotency_key: Option<String>,
+    /// The conversation that the input belongs to.
+    pub dialogue: Option<Box<Dialogue>>,
+    /// Whether the answer is listened to as it comes.
+    pub streamed: bool,
 }
 
 impl Submission {
+    /// How many bytes of what somebody wrote it holds, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.input.len().saturating_add(self.dialogue.as_ref().map_or(0, |dialogue| dialogue.len()))
+    }
+
     /// What two submissions under one idempotency key must have in common: everything but the key.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
@@ -67,6 +79,9 @@ impl Submission {
         }
         part(self.input.expose().as_bytes());
         part(format!("{:?} {:?} {:?} {:?}", self.budget, self.deadline, self.tenant, self.user).as_bytes());
+        if let Some(dialogue) = &self.dialogue {
+            part(&encode(dialogue.as_ref()));
+        }
         for (name, value) in &self.metadata {
             part(name.as_bytes());
             part(value.as_bytes());

@@ -86,5 +86,6 @@ fn cut_off(step: &Step, code: &str, message: &str, in_doubt: Usd, at: Timestamp)
         then: Then::GiveUp,
         cost: Usd::ZERO,
         at,
+        arrived: None,
     })
 }

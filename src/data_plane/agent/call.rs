@@ -5,31 +5,35 @@
 //! ```
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rand::Rng;
+use tokio::sync::mpsc;
 
+use super::ear::{Ear, PIECES_MAX};
 use super::environment::Environment;
 use super::filter::{check, filter};
+use super::live::Line;
 use super::memory::Memory;
+use super::prompt::{self, Draft, SoFar};
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::budget::price::worst_case;
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
-use crate::data_plane::provider::{self, Charge, Message, Request, Role};
+use crate::data_plane::provider::{self, Charge, Completion, Delta, Request, ToolCall};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
 use crate::domain::money::{Price, Usd};
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
+use crate::domain::protection::Action;
 use crate::domain::usage::{Tokens, Usage};
-use crate::journal::record::{StepFailed, StepFinished, TaskRecord, Then};
+use crate::journal::dialogue::Format;
+use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then};
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
-/// The delay before the second attempt, where the provider names none; jitter adds up to as much again.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that a provider may make a task wait for its next attempt.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -41,15 +45,18 @@ pub(super) struct Prepared {
     /// The most that it can cost.
     pub(super) worst: Usd,
     input_tokens: Option<Tokens>,
+    /// Attempts at the model that have failed, this one included should it fail.
+    attempts: u32,
 }
 
 /// What a call is about, beside the order.
 pub(super) struct Asked {
-    /// The answer that is to be refined.
-    pub(super) last_answer: Option<Text>,
+    pub(super) so_far: SoFar,
     pub(super) task: TaskId,
     /// What names the call among the task's, the same for every repetition of it.
     pub(super) call: u32,
+    /// Attempts at the model that have failed so far.
+    pub(super) failed_attempts: u32,
 }
 
 /// What a call came to.
@@ -58,13 +65,15 @@ pub(super) enum Answer {
     Given {
         /// Personal data restored.
         output: Text,
+        /// The caller's tools that the model wants called, personal data restored.
+        calls: Vec<ToolCall>,
         usage: Usage,
         cost: Usd,
         notes: Vec<(String, String)>,
         elapsed: Duration,
     },
-    /// None.
-    Failed { code: &'static str, message: String, bill: Bill, then: Then },
+    /// None, or one that broke off.
+    Failed { code: &'static str, message: String, bill: Bill, then: Then, arrived: Option<Arrived> },
 }
 
 /// What a call without a result costs.
@@ -130,37 +139,25 @@ pub(super) async fn prepare(
     asked: Asked,
     model: &ModelRef,
 ) -> Result<Prepared, Unprepared> {
-    let template = order.template();
-    let mut texts = memory.texts();
-    texts.push(order.order().input.clone());
-    // Of all answers so far the last one is enough: a prompt does not grow with the number of passes.
-    let refined =
-        asked.last_answer.map(|answer| [(Role::Assistant, answer), (Role::User, template.refine.prompt.clone())]);
-    let follow_up: Vec<(Role, Text)> = refined.into_iter().flatten().collect();
-    texts.extend(follow_up.iter().map(|(_, text)| text.clone()));
+    let written = if asked.so_far.arrived.is_empty() { 0 } else { tokens::text_tokens(&asked.so_far.arrived).count() };
+    let mut draft = Draft::of(order, memory, asked.so_far);
     let action = order.order().protection.outbound;
-    let protected = filter(environment, texts, action, &order.order().tenant).await?;
-    let roles = memory.roles().chain([Role::User]).chain(follow_up.into_iter().map(|(role, _)| role));
-    let messages = roles.zip(protected.texts);
-    let request = Request {
-        system: template.system_prompt.clone(),
-        messages: messages.map(|(role, content)| Message { role, content }).collect(),
-        max_output_tokens: template.model.max_output_tokens,
-        temperature: template.model.temperature,
-        idempotency_key: format!("{}-{}", asked.task, asked.call),
-    };
+    let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
+    let written = u32::try_from(written).unwrap_or(u32::MAX);
+    let request = draft.filtered(protected.texts, order, written, format!("{}-{}", asked.task, asked.call));
     let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
     let (input_tokens, worst) = if price.is_free() {
         (None, Usd::ZERO)
     } else {
-        let texts = std::iter::once(&request.system).chain(request.messages.iter().map(|message| &message.content));
-        let input = tokens::input_tokens(texts.cloned().collect()).await;
+        let input = tokens::input_tokens(prompt::counted(&request)).await;
         (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
     };
-    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
+    let attempts = asked.failed_attempts.saturating_add(1);
+    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens, attempts })
 }
 
-/// Calls the model and makes its answer fit to be heard; ends the call when `stop` does.
+/// Calls the model and makes its answer fit to be heard; ends the call when `stop` does. Where there is a `line`, the answer is
+/// asked for piece by piece, and what of it needs no look at the whole is said there as it comes.
 pub(super) async fn perform(
     environment: &Environment,
     order: &WorkOrder,
@@ -168,73 +165,204 @@ pub(super) async fn perform(
     model: &ModelRef,
     within: Duration,
     stop: impl Future<Output = ()> + Send,
+    line: Option<Arc<Line>>,
 ) -> Answer {
-    let deadline = tokio::time::Instant::now().checked_add(within);
-    tokio::pin!(stop);
-    let completion = loop {
-        let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()));
-        let called = environment.providers.complete(model, prepared.request.clone(), left, stop.as_mut()).await;
-        match called {
-            Ok(completion) => break completion,
-            Err(error) => match again_after(&error, left) {
-                // Nothing was sent: the step goes on, and the records need not know how often it asked for room.
-                Some(pause) => tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stop.as_mut() => return Answer::of_error(&provider::Error::Abandoned { begun: false }),
-                },
-                None => return Answer::of_error(&error),
-            },
+    let listens = line.is_some();
+    let mut ear = Ear::new(line.filter(|_| can_be_told_in_pieces(order, &prepared)), &prepared.vault);
+    let can_move_on = || can_move_on(environment, order, model);
+    let exchanged = exchange(environment, &prepared, model, within, stop, listens.then_some(&mut ear), can_move_on);
+    let completion = match exchanged.await {
+        Ok(completion) => completion,
+        Err(error) if ear.heard_words() => return broken_off(environment, order, &prepared, ear, &error).await,
+        Err(error) => {
+            let answer = Answer::of_error(&error, prepared.attempts);
+            let left_alone = environment.providers.usable(model).is_err();
+            return if left_alone && can_move_on() { answer.elsewhere() } else { answer };
         }
     };
+    drop(ear.words());
     let usage = completion.usage.unwrap_or_else(|| Usage {
         input_tokens: prepared.input_tokens.unwrap_or_default(),
-        output_tokens: if prepared.price.is_free() { Tokens::default() } else { tokens::text_tokens(&completion.text) },
+        output_tokens: if prepared.price.is_free() { Tokens::default() } else { written_tokens(&completion) },
         ..Usage::default()
     });
     let cost = prepared.price.of(&usage);
-    let output = match check(environment, order.order(), &prepared.vault, &completion.text).await {
-        Ok(output) => output,
+    let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
+    let (output, calls) = match checked {
+        Ok(checked) => checked,
         Err(error) => return Answer::unfit(&error, cost),
     };
-    let mut notes = vec![
-        ("model".to_owned(), completion.model),
-        ("stop".to_owned(), format!("{:?}", completion.stop).to_lowercase()),
-    ];
+    let mut notes =
+        vec![("model".to_owned(), completion.model), ("stop".to_owned(), completion.stop.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    Answer::Given { output, usage, cost, notes, elapsed: completion.elapsed }
+    Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
-/// How long to wait before a call that was not sent is tried again, where there is time left for that.
-fn again_after(error: &provider::Error, left: Duration) -> Option<Duration> {
+/// One answer of the model, waited for until there is room for the call.
+async fn exchange(
+    environment: &Environment,
+    prepared: &Prepared,
+    model: &ModelRef,
+    within: Duration,
+    stop: impl Future<Output = ()> + Send,
+    mut ear: Option<&mut Ear>,
+    can_move_on: impl Fn() -> bool + Send,
+) -> Result<Completion, provider::Error> {
+    let deadline = tokio::time::Instant::now().checked_add(within);
+    tokio::pin!(stop);
+    loop {
+        let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()));
+        let request = prepared.request.clone();
+        let called = match ear.as_deref_mut() {
+            None => environment.providers.complete(model, request, left, stop.as_mut(), None).await,
+            Some(ear) => {
+                let (pieces, heard) = tokio::sync::mpsc::channel(PIECES_MAX);
+                let called = environment.providers.complete(model, request, left, stop.as_mut(), Some(&pieces));
+                hear(called, heard, ear).await
+            }
+        };
+        let Err(error) = &called else { return called };
+        // Nothing was sent: the step goes on, and the records need not know how often it asked for room.
+        let Some(pause) = again_after(error, left, &can_move_on) else { return called };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.as_mut() => return Err(provider::Error::Abandoned { begun: false }),
+        }
+    }
+}
+
+/// Hears all pieces of an answer until it is there or has failed.
+async fn hear(
+    called: impl Future<Output = Result<Completion, provider::Error>>,
+    mut heard: mpsc::Receiver<Delta>,
+    ear: &mut Ear,
+) -> Result<Completion, provider::Error> {
+    tokio::pin!(called);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(piece) = heard.recv() => ear.hear(piece),
+            ended = called.as_mut() => break ended,
+        }
+    };
+    while let Ok(piece) = heard.try_recv() {
+        ear.hear(piece);
+    }
+    ended
+}
+
+/// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
+/// worth nothing and cannot be gone on with.
+fn can_be_told_in_pieces(order: &WorkOrder, prepared: &Prepared) -> bool {
+    order.order().protection.inbound == Action::Allow && prepared.request.format == Format::Text
+}
+
+/// What becomes of an answer that broke off: what arrived is paid for, and the task goes on from there if it may be heard.
+async fn broken_off(
+    environment: &Environment,
+    order: &WorkOrder,
+    prepared: &Prepared,
+    ear: Ear,
+    error: &provider::Error,
+) -> Answer {
+    let usage = ear.used(prepared.input_tokens, &prepared.price);
+    let cost = prepared.price.of(&usage);
+    let in_pieces = can_be_told_in_pieces(order, prepared);
+    let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
+        Ok(text) => text,
+        Err(error) => return Answer::unfit(&error, cost),
+    };
+    // Half a document of a format is paid for and thrown away.
+    let text = if in_pieces { text } else { Text::default() };
+    let then = match Answer::then(error, prepared.attempts) {
+        Then::GiveUp => Then::GiveUp,
+        Then::Retry { after_ms }
+        | Then::Again { after_ms }
+        | Then::Elsewhere { after_ms }
+        | Then::Continue { after_ms } => Then::Continue { after_ms },
+        Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
+    };
+    let bill = Bill::Known(cost);
+    let arrived = Some(Arrived { text, usage });
+    Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
+}
+
+/// The answer's text and calls, filtered and restored.
+async fn check_all(
+    environment: &Environment,
+    order: &WorkOrder,
+    vault: &Vault,
+    text: Text,
+    calls: Vec<ToolCall>,
+) -> Result<(Text, Vec<ToolCall>), dlp::Error> {
+    let text = check(environment, order.order(), vault, &text).await?;
+    let mut checked = Vec::with_capacity(calls.len());
+    for call in calls {
+        let arguments = check(environment, order.order(), vault, &call.arguments).await?;
+        checked.push(ToolCall { arguments, ..call });
+    }
+    Ok((text, checked))
+}
+
+fn written_tokens(completion: &Completion) -> Tokens {
+    let calls = completion.calls.iter().map(|call| Text::from([&call.name, call.arguments.expose()].concat()));
+    calls.fold(tokens::text_tokens(&completion.text), |sum, call| sum.plus(tokens::text_tokens(&call)))
+}
+
+/// Whether a later model of the route could be called now.
+fn can_move_on(environment: &Environment, order: &WorkOrder, model: &ModelRef) -> bool {
+    let mut later = order.route().iter().skip_while(|candidate| *candidate != model).skip(1);
+    later.any(|candidate| environment.providers.usable(candidate).is_ok())
+}
+
+/// How long to wait before a call that was not sent is tried again, where there is time left for that and nobody else can answer
+/// meanwhile.
+fn again_after(error: &provider::Error, left: Duration, can_move_on: impl Fn() -> bool) -> Option<Duration> {
     match (error.next(), error.charge()) {
         (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
+        (provider::Next::Elsewhere { after }, Charge::None) if after < left && !can_move_on() => Some(after),
         (_, _) => None,
     }
 }
 
 impl Answer {
-    fn of_error(error: &provider::Error) -> Self {
-        let then = match error.next() {
-            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
+    fn then(error: &provider::Error, attempts: u32) -> Then {
+        match error.next() {
+            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after, attempts) },
             provider::Next::Again { after } => Then::Again { after_ms: millis(after) },
+            provider::Next::Elsewhere { after } => Then::Elsewhere { after_ms: millis(after) },
             provider::Next::Failover => Then::Failover,
             provider::Next::GiveUp => Then::GiveUp,
-        };
+        }
+    }
+
+    /// The same failure, whose provider is left alone by now: another model is asked at once.
+    fn elsewhere(mut self) -> Self {
+        if let Self::Failed { then, .. } = &mut self
+            && let Then::Retry { after_ms } = *then
+        {
+            *then = Then::Elsewhere { after_ms };
+        }
+        self
+    }
+
+    fn of_error(error: &provider::Error, attempts: u32) -> Self {
         let bill = match error.charge() {
             Charge::None => Bill::Nothing,
             Charge::Unknown => Bill::Unknown,
         };
-        Self::Failed { code: error.code(), message: error.detail(), bill, then }
+        Self::Failed { code: error.code(), message: error.detail(), bill, then: Self::then(error, attempts), arrived: None }
     }
 
     /// The answer was paid for and may not be heard.
     fn unfit(error: &dlp::Error, cost: Usd) -> Self {
-        Self::Failed { code: error.code(), message: error.detail(), bill: Bill::Known(cost), then: Then::GiveUp }
+        let (bill, then) = (Bill::Known(cost), Then::GiveUp);
+        Self::Failed { code: error.code(), message: error.detail(), bill, then, arrived: None }
     }
 
     /// The call was not made.
     pub(super) fn refused(code: &'static str, message: String, then: Then) -> Self {
-        Self::Failed { code, message, bill: Bill::Nothing, then }
+        Self::Failed { code, message, bill: Bill::Nothing, then, arrived: None }
     }
 
     /// What is booked for it, where `reserved` was held.
@@ -256,27 +384,32 @@ impl Answer {
     }
 
     /// The record of it.
-    pub(super) fn into_record(self, step: u32, reserved: Usd, at: Timestamp) -> TaskRecord {
+    ///
+    /// `before` is what of the same answer earlier calls gave: the record that finishes it holds the whole.
+    pub(super) fn into_record(self, step: u32, reserved: Usd, before: &Text, at: Timestamp) -> TaskRecord {
         let spent = self.spent(reserved);
         match self {
-            Self::Given { output, usage, cost, notes, .. } => {
-                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at })
+            Self::Given { output, calls, usage, cost, notes, .. } => {
+                let output = match before.is_empty() {
+                    true => output,
+                    false => [before.expose(), output.expose()].concat().into(),
+                };
+                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at, calls })
             }
-            Self::Failed { code, message, bill, then } => {
+            Self::Failed { code, message, bill, then, arrived } => {
                 let (in_doubt, cost) = if bill == Bill::Unknown { (spent, Usd::ZERO) } else { (Usd::ZERO, spent) };
-                TaskRecord::StepFailed(StepFailed { step, code: code.to_owned(), message, in_doubt, then, cost, at })
+                let code = code.to_owned();
+                TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived })
             }
         }
     }
 }
 
-/// Milliseconds until the next attempt: what the provider asks for, within reason, or a jittered pause of our own.
-fn pause(asked: Option<Duration>) -> u64 {
-    let pause = asked.map_or_else(
-        || RETRY_PAUSE.mul_f64(1.0 + rand::thread_rng().r#gen::<f64>()),
-        |asked| asked.min(RETRY_PAUSE_MAX),
-    );
-    millis(pause)
+/// Milliseconds until the attempt that follows so many failed ones: what the provider asks for, within reason, or a pause of our
+/// own.
+fn pause(asked: Option<Duration>, attempts: u32) -> u64 {
+    let pause = asked.unwrap_or_else(|| provider::backoff(attempts, RETRY_PAUSE_MAX, rand::random()));
+    millis(pause.min(RETRY_PAUSE_MAX))
 }
 
 /// A pause as records tell it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::live::Live;
 use crate::control_plane::admission::Admission;
 use crate::control_plane::budget::Budget;
 use crate::control_plane::budget::price::PriceList;
@@ -31,6 +32,8 @@ pub struct Rooms {
     pub providers: Providers,
     /// Tools.
     pub tools: Tools,
+    /// Answers while they are written.
+    pub live: Live,
     /// When the daemon started: a step that started before was cut off by its predecessor's end, not by an agent's.
     pub started_at: Timestamp,
 }

@@ -3,7 +3,7 @@
 use super::Error;
 use super::environment::Environment;
 use crate::control_plane::admission::WorkOrder;
-use crate::data_plane::provider::Role;
+use crate::data_plane::provider::{Message, Role};
 use crate::domain::private::Text;
 
 /// Earlier questions and answers, the oldest first. An agent that exists for one task remembers nothing.
@@ -30,13 +30,11 @@ impl Memory {
         Ok(Self { exchanges })
     }
 
-    /// The texts, in order.
-    pub(super) fn texts(&self) -> Vec<Text> {
-        self.exchanges.iter().flat_map(|(question, answer)| [question.clone(), answer.clone()]).collect()
-    }
-
-    /// Who said each of them.
-    pub(super) fn roles(&self) -> impl Iterator<Item = Role> + '_ {
-        self.exchanges.iter().flat_map(|_| [Role::User, Role::Assistant])
+    /// The messages, in order.
+    pub(super) fn messages(&self) -> Vec<Message> {
+        let said = |(question, answer): &(Text, Text)| {
+            [Message::said(Role::User, question.clone()), Message::said(Role::Assistant, answer.clone())]
+        };
+        self.exchanges.iter().flat_map(said).collect()
     }
 }

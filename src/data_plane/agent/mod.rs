@@ -15,14 +15,17 @@
 pub(crate) mod abandon;
 mod actor;
 mod call;
+mod ear;
 mod environment;
 mod error;
 pub(crate) mod filter;
 pub(crate) mod hand;
+pub mod live;
 mod memory;
 mod message;
 pub(crate) mod metrics;
 pub(crate) mod pause;
+mod prompt;
 mod pulse;
 pub mod state;
 mod turn;

@@ -77,7 +77,7 @@ pub fn next(task: &Task, course: Course<'_>, now: Timestamp) -> Next {
         Some(StepStatus::Started | StepStatus::Failed(_)) | None => None,
     };
     if let Some(finished) = finished
-        && task.totals.finished >= course.answers
+        && (task.totals.finished >= course.answers || !finished.calls.is_empty())
     {
         return Next::End(Outcome::AnsweredByStep { step: finished.step });
     }
@@ -117,15 +117,29 @@ fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then)
         Then::Retry { after_ms } if task.totals.attempts < ATTEMPTS_MAX => {
             call(task, Some(model), last.at.after(Duration::from_millis(after_ms)))
         }
-        Then::Retry { .. } | Then::Failover => {
-            let following = route.iter().skip_while(|candidate| *candidate != model).nth(1);
-            match following {
-                Some(_) => call(task, following, last.at),
+        Then::Retry { .. } | Then::Failover => match following(route, model) {
+            Some(next) => call(task, Some(next), last.at),
+            None => Next::End(Outcome::failed(&last.code, &last.message)),
+        },
+        Then::Continue { after_ms } => {
+            let same = (task.totals.attempts < ATTEMPTS_MAX)
+                .then_some((model, last.at.after(Duration::from_millis(after_ms))));
+            match following(route, model).map(|next| (next, last.at)).or(same) {
+                Some((model, not_before)) => call(task, Some(model), not_before),
                 None => Next::End(Outcome::failed(&last.code, &last.message)),
             }
         }
+        Then::Elsewhere { after_ms } => match following(route, model) {
+            Some(next) => call(task, Some(next), last.at),
+            None => call(task, Some(model), last.at.after(Duration::from_millis(after_ms))),
+        },
         Then::GiveUp => Next::End(Outcome::failed(&last.code, &last.message)),
     }
+}
+
+/// The model of the route that comes after this one.
+fn following<'a>(route: &'a [ModelRef], model: &ModelRef) -> Option<&'a ModelRef> {
+    route.iter().skip_while(|candidate| *candidate != model).nth(1)
 }
 
 fn call(task: &Task, model: Option<&ModelRef>, not_before: Timestamp) -> Next {

@@ -1,12 +1,15 @@
 //! One task from where its records leave it to its end: decide, write down, act, again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
 use super::call::{self, Answer, Prepared};
 use super::environment::Environment;
+use super::live::Line;
 use super::memory::Memory;
 use super::pause::transient;
+use super::prompt::SoFar;
 use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
@@ -16,7 +19,10 @@ use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
-use crate::journal::record::{AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then};
+use crate::domain::usage::Usage;
+use crate::journal::record::{
+    Arrived, AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then,
+};
 use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
@@ -28,6 +34,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 pub(super) struct Turn {
     environment: Environment,
     custody: Custody,
+    /// Where the answer is told as it comes, if anybody wants that.
+    line: Option<Arc<Line>>,
 }
 
 /// How long a result that is not yet written down may wait for the next step to be prepared.
@@ -70,7 +78,8 @@ impl Turn {
     /// Takes an open task up; none if it has ended.
     pub(super) fn of(environment: &Environment, task: TaskId) -> Option<Self> {
         let custody = environment.journal.take_up(task)?;
-        Some(Self { environment: environment.clone(), custody })
+        let line = custody.task().order.streamed.then(|| environment.live.line(task));
+        Some(Self { environment: environment.clone(), custody, line })
     }
 
     /// Brings the task to its end, or to where somebody else has taken it up.
@@ -81,7 +90,7 @@ impl Turn {
         match self.tell().await {
             // Whoever ended the task has closed its account; what was reserved here since then is held in vain.
             Ok(()) | Err(Error::Journal(journal::Error::NotOpen(_))) => {
-                let Self { environment, custody } = self;
+                let Self { environment, custody, .. } = self;
                 environment.journal.while_ended(custody.id(), || environment.budget.close_task(custody.id())).await;
                 Ok(())
             }
@@ -199,6 +208,12 @@ impl Turn {
         }
     }
 
+    /// What an earlier agent of the task had said of the answer when it ended: the next one goes on from there.
+    fn heard_before(&self, task: &Task) -> Option<Arrived> {
+        let text = self.line.as_ref()?.beyond(task.arrived.expose());
+        (!text.is_empty()).then(|| Arrived { text: text.into(), usage: Usage::default() })
+    }
+
     /// Books a call that was cut off as spent: nobody here knows whether the provider bills it.
     async fn doubt(&self, step: u32, reserved: Usd) -> Result<(), Error> {
         let task = self.custody.task();
@@ -220,6 +235,7 @@ impl Turn {
             then: Then::Again { after_ms: 0 },
             cost: Usd::ZERO,
             at,
+            arrived: self.heard_before(&task),
         });
         let booked = Budget::book(&payer, in_doubt, at);
         let settle = self.settling(&reservation, in_doubt, at);
@@ -265,9 +281,10 @@ impl Turn {
         let began = tokio::time::Instant::now();
         let Planned { step, model } = planned;
         let asked = call::Asked {
-            last_answer: task.last_answer().cloned(),
+            so_far: SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() },
             task: self.custody.id(),
             call: task.call_of(&model),
+            failed_attempts: if task.last_model() == Some(&model) { task.totals.attempts } else { 0 },
         };
         let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
         let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
@@ -281,8 +298,9 @@ impl Turn {
         let (reservation, answer) = match confirmed {
             Ok(reservation) => {
                 let within = time_left(order);
+                let line = self.line.clone().filter(|_| is_last(order, &self.custody.task()));
                 let stop = self.custody.cancelled();
-                let answer = call::perform(&self.environment, order, prepared, &model, within, stop).await;
+                let answer = call::perform(&self.environment, order, prepared, &model, within, stop, line).await;
                 (reservation, answer)
             }
             Err(refusal) => {
@@ -322,7 +340,7 @@ impl Turn {
         let at = Timestamp::now();
         let Called { step, began, reservation } = called;
         let (spent, provider_time) = (answer.spent(reservation.amount()), answer.provider_time());
-        let record = answer.into_record(step, reservation.amount(), at);
+        let record = answer.into_record(step, reservation.amount(), &self.custody.task().arrived, at);
         let booked = Budget::book(order.payer(), spent, at);
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
@@ -422,6 +440,11 @@ impl Turn {
 /// What its template says about how the task goes on.
 fn course<'a>(order: &WorkOrder, route: &'a [ModelRef]) -> Course<'a> {
     Course { route, answers: order.template().refine.passes.saturating_add(1) }
+}
+
+/// Whether the present answer is the task's, and not one to be refined.
+fn is_last(order: &WorkOrder, task: &Task) -> bool {
+    task.totals.finished >= order.template().refine.passes
 }
 
 fn boxed<F: Failure + Send + Sync + 'static>(refusal: F) -> Box<dyn Failure + Send + Sync> {

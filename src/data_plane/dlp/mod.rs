@@ -39,6 +39,7 @@ mod metrics;
 mod position;
 mod pseudonym;
 mod redaction;
+mod restorer;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -51,4 +52,5 @@ pub use metrics::describe_metrics;
 pub use position::{Located, locate};
 pub use pseudonym::{PseudonymKey, Pseudonyms};
 pub use redaction::{Blocked, Examined, Redaction, redact};
+pub use restorer::Restorer;
 pub use vault::Vault;

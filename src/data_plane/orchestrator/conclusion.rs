@@ -86,8 +86,10 @@ impl End {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {
-            Self::Finished { .. } | Self::Failed { then: Then::Again { .. }, .. } => false,
-            Self::Failed { then: Then::Retry { .. } | Then::Failover | Then::GiveUp, .. } => true,
+            Self::Finished { .. } | Self::Failed { then: Then::Again { .. } | Then::Elsewhere { .. }, .. } => false,
+            Self::Failed {
+                then: Then::Retry { .. } | Then::Failover | Then::GiveUp | Then::Continue { .. }, ..
+            } => true,
         }
     }
 }
@@ -99,11 +101,11 @@ impl Conclusion {
         let step = self.step;
         let record = match self.end {
             End::Finished { output, usage, cost, notes } => {
-                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at })
+                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at, calls: Vec::new() })
             }
             End::Failed { code, message, cost, then } => {
                 let in_doubt = Usd::ZERO;
-                TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at })
+                TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived: None })
             }
         };
         let skipped = self.skipped.map(|name| {

@@ -143,7 +143,10 @@ async fn run(mut call: Call, slot: Slot) {
     let began = Instant::now();
     let whole = began.checked_add(link.timeout).unwrap_or(call.deadline);
     let deadline = call.deadline.min(whole);
-    let exchange = tokio::time::timeout_at(deadline, link.adapter.complete(&call.model, call.request.clone()));
+    let exchange = tokio::time::timeout_at(
+        deadline,
+        link.adapter.complete(&call.model, call.request.clone(), call.heard.as_ref()),
+    );
     let result = tokio::select! {
         biased;
         result = exchange => Some(result.unwrap_or(Err(Error::TimedOut))),

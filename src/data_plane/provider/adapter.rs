@@ -2,7 +2,7 @@
 
 use super::builtin::Builtin;
 use super::error::Error;
-use super::exchange::{Completion, Request};
+use super::exchange::{Completion, Delta, Deltas, Request};
 use super::openai::OpenAi;
 use crate::config::settings::{BaseUrl, Provider, ProviderKind};
 use crate::data_plane::http::{Endpoint, Key};
@@ -58,13 +58,38 @@ impl Adapter {
         }
     }
 
-    /// Carries the call out. The caller bounds its time.
-    pub(super) async fn complete(&self, model: &ModelRef, request: Request) -> Result<Completion, Error> {
+    /// Carries the call out; the answer is asked for piece by piece where somebody listens. The caller bounds its time.
+    ///
+    /// INVARIANT: what was told to `heard` is what the completion then holds.
+    pub(super) async fn complete(
+        &self,
+        model: &ModelRef,
+        request: Request,
+        heard: Option<&Deltas>,
+    ) -> Result<Completion, Error> {
         match self {
-            Self::OpenAi(openai) => openai.complete(model, &request).await,
-            Self::Builtin(builtin) => builtin.complete(model, request).await,
+            Self::OpenAi(openai) => openai.complete(model, &request, heard).await,
+            Self::Builtin(builtin) => {
+                let completion = builtin.complete(model, request).await?;
+                tell(&completion, heard).await;
+                Ok(completion)
+            }
             #[cfg(test)]
-            Self::Scripted(script) => script(model.clone(), request).await,
+            Self::Scripted(script) => {
+                let completion = script(model.clone(), request).await?;
+                tell(&completion, heard).await;
+                Ok(completion)
+            }
         }
+    }
+}
+
+/// Tells a whole answer to who listens.
+pub(super) async fn tell(completion: &Completion, heard: Option<&Deltas>) {
+    let Some(heard) = heard else { return };
+    let text = (!completion.text.is_empty()).then(|| Delta::Text(completion.text.clone()));
+    for delta in text.into_iter().chain(completion.calls.iter().cloned().map(Delta::Call)) {
+        // Who has gone hears nothing; the answer counts all the same.
+        let _gone = heard.send(delta).await.is_err();
     }
 }

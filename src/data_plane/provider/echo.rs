@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::exchange::{Completion, Request, Stop};
+use super::exchange::{Completion, Message, Request, Stop};
 use crate::domain::usage::Usage;
 
 /// The model's name.
@@ -11,7 +11,8 @@ pub(super) const MODEL: &str = "echo";
 
 pub(super) fn answer(request: &Request) -> Completion {
     Completion {
-        text: request.messages.last().map(|message| message.content.clone()).unwrap_or_default(),
+        text: request.messages.last().map(Message::text).unwrap_or_default(),
+        calls: Vec::new(),
         usage: Some(Usage::default()),
         stop: Stop::End,
         model: MODEL.to_owned(),

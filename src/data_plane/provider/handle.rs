@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::ProviderActor;
-use super::adapter::Adapter;
+use super::adapter::{Adapter, tell};
 use super::claim::{Caller, Claim};
 use super::error::Error;
-use super::exchange::{Completion, Request};
+use super::exchange::{Completion, Deltas, Request};
 use super::health::Health;
 use super::message::{Call, Command};
 use super::metrics;
@@ -77,6 +77,7 @@ impl Providers {
 
     /// Calls a model and waits `within` so long for its answer; the wait for a free slot counts. The provider's own time-out
     /// binds as well. When `stop` ends first, so does the call, and the error says whether it may have reached the provider.
+    /// `heard` is told the answer as it comes, and must be read while this runs.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::charge`] says what the failure may cost, [`Error::next`] what to do.
@@ -86,9 +87,11 @@ impl Providers {
         request: Request,
         within: Duration,
         stop: impl Future<Output = ()> + Send,
+        heard: Option<&Deltas>,
     ) -> Result<Completion, Error> {
         let link = self.link(model)?;
         if let Some(completion) = link.adapter.answer_at_once(model, &request) {
+            tell(&completion, heard).await;
             metrics::count(model, "ok");
             metrics::took(&link.name, completion.elapsed);
             return Ok(completion);
@@ -97,7 +100,7 @@ impl Providers {
         let deadline = now.checked_add(within).unwrap_or(now);
         tokio::pin!(stop);
         for _ in 0..DELIVERIES_MAX {
-            match link.attempt(model, &request, deadline, stop.as_mut()).await {
+            match link.attempt(model, &request, deadline, stop.as_mut(), heard).await {
                 Attempt::Ended(result) => return result,
                 Attempt::NeverBegun(error) => {
                     metrics::count(model, metrics::outcome(&Err(error.clone())));
@@ -164,13 +167,14 @@ impl Link {
         request: &Request,
         deadline: Instant,
         stop: impl Future<Output = ()> + Send,
+        heard: Option<&Deltas>,
     ) -> Attempt {
         let (reply, answer) = oneshot::channel();
         let claim = Arc::new(Claim::default());
         // An agent that ends while its call waits in line must not have it sent later: nobody would hear the answer.
         let _caller = Caller(claim.clone());
-        let (model, request) = (model.clone(), request.clone());
-        if let Err(error) = self.deliver(Call { model, request, deadline, claim: claim.clone(), reply }).await {
+        let (model, request, heard) = (model.clone(), request.clone(), heard.cloned());
+        if let Err(error) = self.deliver(Call { model, request, deadline, claim: claim.clone(), heard, reply }).await {
             return Attempt::NeverBegun(error);
         }
         // The task answers at the deadline too; that answer, with what it knows, is preferred where both are there.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::claim::Claim;
 use super::error::Error;
-use super::exchange::{Completion, Request};
+use super::exchange::{Completion, Deltas, Request};
 use crate::domain::name::ModelRef;
 
 /// What a provider's actor is told.
@@ -30,5 +30,7 @@ pub(super) struct Call {
     /// When the caller stops waiting.
     pub(super) deadline: Instant,
     pub(super) claim: Arc<Claim>,
+    /// Who listens to the answer as it comes; without, it is asked for whole.
+    pub(super) heard: Option<Deltas>,
     pub(super) reply: oneshot::Sender<Result<Completion, Error>>,
 }

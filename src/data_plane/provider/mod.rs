@@ -40,6 +40,6 @@ mod state;
 mod tests;
 
 pub use error::{Charge, Error, Next};
-pub use exchange::{Completion, Message, Request, Role, Stop};
+pub use exchange::{Completion, Delta, Deltas, Message, Part, Request, Role, Stop, ToolCall};
 pub use handle::{BUILTIN, Providers};
 pub use policy::backoff;

@@ -43,13 +43,13 @@ fn calls(step: u32) -> TaskRecord {
 fn finish_noted(step: u32, note: &str) -> TaskRecord {
     let (output, usage, cost) = (Text::default(), Usage::default(), Usd::ZERO);
     let notes = vec![(note.to_owned(), "ann".to_owned())];
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at: NOW })
+    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at: NOW, calls: Vec::new() })
 }
 
 fn fail(step: u32, code: &str) -> TaskRecord {
     let (code, message, cost) = (code.to_owned(), String::new(), Usd::ZERO);
     let (in_doubt, then) = (Usd::ZERO, Then::GiveUp);
-    TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at: NOW })
+    TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at: NOW, arrived: None })
 }
 
 fn decided(step: u32) -> TaskRecord {

@@ -17,7 +17,16 @@ use crate::store::Batch;
 fn failed(step: u32) -> TaskRecord {
     let (code, message) = ("signal_timed_out".to_owned(), String::new());
     let (in_doubt, cost) = (Usd::ZERO, Usd::ZERO);
-    TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then: Then::GiveUp, cost, at: NOW })
+    TaskRecord::StepFailed(StepFailed {
+        step,
+        code,
+        message,
+        in_doubt,
+        then: Then::GiveUp,
+        cost,
+        at: NOW,
+        arrived: None,
+    })
 }
 
 fn cancel() -> TaskRecord {

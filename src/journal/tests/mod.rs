@@ -98,7 +98,7 @@ fn started(step: u32) -> TaskRecord {
 /// The result of that step.
 fn finished(step: u32) -> TaskRecord {
     let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
+    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW, calls: Vec::new() })
 }
 
 pub(crate) fn order(task: TaskId, tenant: &str) -> Order {
@@ -121,6 +121,8 @@ pub(crate) fn order(task: TaskId, tenant: &str) -> Order {
         levels: 0,
         experiment: None,
         hooks: Hooks::default(),
+        dialogue: None,
+        streamed: false,
     }
 }
 

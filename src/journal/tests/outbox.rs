@@ -110,6 +110,7 @@ async fn an_entry_is_concluded_once_however_often_and_those_of_other_tools_stay(
         cost: Usd::ZERO,
         notes: Vec::new(),
         at: NOW,
+        calls: Vec::new(),
     };
     let records = vec![started(0), TaskRecord::StepFinished(step), ended(Outcome::Cancelled)];
     desk.journal.append(&holder, records, Batch::new()).await.expect("ended");

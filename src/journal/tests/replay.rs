@@ -58,6 +58,7 @@ fn record(task: &Task, event: Event) -> TaskRecord {
             cost: Usd::from_nanos(cost.into()),
             notes: Vec::new(),
             at,
+            calls: Vec::new(),
         }),
         Event::Fail(how) => {
             let (code, then) = match how {
@@ -67,7 +68,16 @@ fn record(task: &Task, event: Event) -> TaskRecord {
                 _ => ("provider_failed", Then::Failover),
             };
             let (code, message, in_doubt) = (code.to_owned(), "it failed".to_owned(), Usd::from_nanos(9));
-            TaskRecord::StepFailed(StepFailed { step: open, code, message, in_doubt, then, cost: Usd::ZERO, at })
+            TaskRecord::StepFailed(StepFailed {
+                step: open,
+                code,
+                message,
+                in_doubt,
+                then,
+                cost: Usd::ZERO,
+                at,
+                arrived: None,
+            })
         }
         Event::Cancel => TaskRecord::CancelRequested(CancelRequested { by: "root".to_owned(), at }),
         Event::End => TaskRecord::Ended(Ended { outcome: Outcome::failed("provider_failed", "it failed"), at }),

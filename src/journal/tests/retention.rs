@@ -40,6 +40,7 @@ impl Desk {
             cost: Usd::ZERO,
             notes: Vec::new(),
             at: NOW,
+            calls: Vec::new(),
         });
         self.journal.append(&custody, vec![started, finished], Batch::new()).await.expect("delegated");
         child

@@ -18,7 +18,16 @@ use crate::store::Batch;
 fn failed(step: u32) -> TaskRecord {
     let (code, message) = ("provider_unreachable".to_owned(), String::new());
     let (in_doubt, cost) = (Usd::from_nanos(7), Usd::ZERO);
-    TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then: Then::GiveUp, cost, at: NOW })
+    TaskRecord::StepFailed(StepFailed {
+        step,
+        code,
+        message,
+        in_doubt,
+        then: Then::GiveUp,
+        cost,
+        at: NOW,
+        arrived: None,
+    })
 }
 
 fn ended(outcome: Outcome) -> TaskRecord {

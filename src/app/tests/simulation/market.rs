@@ -159,6 +159,7 @@ fn answer(tokens: u32) -> Completion {
     };
     Completion {
         text: Text::from(ANSWER),
+        calls: Vec::new(),
         usage: Some(usage),
         stop: Stop::End,
         model: "simulated".to_owned(),

@@ -366,6 +366,8 @@ impl World {
             user: None,
             metadata: BTreeMap::new(),
             idempotency_key: Some(format!("submission-{number}")),
+            dialogue: None,
+            streamed: false,
         }
     }
 }

@@ -50,6 +50,8 @@ fn submitted() -> TaskRecord {
             levels: 3,
             experiment: None,
             hooks: Hooks::default(),
+            dialogue: None,
+            streamed: false,
         },
         reserved: Usd::from_nanos(5),
         at: NOW,
@@ -64,12 +66,21 @@ pub(crate) fn started(step: u32, model: &str) -> TaskRecord {
 fn failed(step: u32, code: &str, then: Then) -> TaskRecord {
     let (in_doubt, cost) = (Usd::ZERO, Usd::ZERO);
     let message = "it failed".to_owned();
-    TaskRecord::StepFailed(StepFailed { step, code: code.to_owned(), message, in_doubt, then, cost, at: NOW })
+    TaskRecord::StepFailed(StepFailed {
+        step,
+        code: code.to_owned(),
+        message,
+        in_doubt,
+        then,
+        cost,
+        at: NOW,
+        arrived: None,
+    })
 }
 
 pub(crate) fn finished(step: u32) -> TaskRecord {
     let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
-    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW })
+    TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW, calls: Vec::new() })
 }
 
 fn cancel() -> TaskRecord {

@@ -42,6 +42,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
         3 => (0..3_000_u64).prop_map(|after_ms| Fate::Failed(Then::Retry { after_ms })),
         2 => Just(Fate::Failed(Then::Failover)),
         1 => Just(Fate::Failed(Then::GiveUp)),
+        1 => (0..3_000_u64).prop_map(|after_ms| Fate::Failed(Then::Continue { after_ms })),
         1 => (400..3_000_u64).prop_map(|after_ms| Fate::Failed(Then::Again { after_ms })),
         3 => Just(Fate::DaemonEnds),
         2 => Just(Fate::AgentEnds),
@@ -122,7 +123,9 @@ impl Model {
             Last::Answered | Last::Failed(Then::Again { .. }) => call(self.at),
             Last::Failed(Then::Retry { .. }) if self.attempts < ATTEMPTS_MAX => call(self.at),
             Last::Failed(Then::Retry { .. } | Then::Failover) => call(self.at + 1),
-            Last::Failed(Then::GiveUp) => Expected::Failed(CODE),
+            Last::Failed(Then::Continue { .. }) if self.at + 1 < route().len() => call(self.at + 1),
+            Last::Failed(Then::Continue { .. }) if self.attempts < ATTEMPTS_MAX => call(self.at),
+            Last::Failed(Then::Continue { .. } | Then::GiveUp) => Expected::Failed(CODE),
         }
     }
 
@@ -182,7 +185,7 @@ impl Story {
     fn fail(&mut self, step: u32, code: &str, then: Then) -> Result<(), TestCaseError> {
         let (code, message, at) = (code.to_owned(), "it failed".to_owned(), self.now);
         let (in_doubt, cost) = (Usd::ZERO, Usd::ZERO);
-        self.write(TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at }))
+        self.write(TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived: None }))
     }
 
     fn is_late(&self) -> bool {

@@ -59,6 +59,8 @@ impl Story {
             levels: 3,
             experiment: None,
             hooks: Hooks::default(),
+            dialogue: None,
+            streamed: false,
         };
         Self { id, records: vec![TaskRecord::Submitted(Submitted { order, reserved: Usd::ZERO, at: NOW })] }
     }
@@ -71,7 +73,7 @@ impl Story {
 
     fn finished(mut self, number: u32, output: &str) -> Self {
         let (output, usage, cost) = (Text::from(output), Usage::default(), Usd::ZERO);
-        let record = StepFinished { step: number, output, usage, cost, notes: Vec::new(), at: NOW };
+        let record = StepFinished { step: number, output, usage, cost, notes: Vec::new(), at: NOW, calls: Vec::new() };
         self.records.push(TaskRecord::StepFinished(record));
         self
     }
@@ -91,6 +93,7 @@ impl Story {
             then,
             cost,
             at: NOW,
+            arrived: None,
         }));
         self
     }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::asked::{Asked, asked, part};
 use super::segment;
-use crate::data_plane::provider::exchange::{Request, Role};
+use crate::data_plane::provider::exchange::{Message, Part, Request, Role};
+use crate::domain::private::Text;
 
 /// How much of the text is read, in bytes.
 pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
@@ -34,7 +35,7 @@ pub(super) struct Material<'a> {
 /// Reads a request. The last thing that the user said counts; where that only asks, what came before is the text.
 pub(super) fn read(request: &Request) -> Material<'_> {
     let users = request.messages.iter().rev().filter(|message| message.role == Role::User);
-    let mut said = users.map(|message| message.content.expose());
+    let mut said = users.map(words);
     let last = said.next().unwrap_or_default();
     let (text, asked) = match fields(last) {
         Some(fields) => from_fields(fields),
@@ -54,6 +55,11 @@ pub(super) fn read(request: &Request) -> Material<'_> {
         return bounded(Material { text: last.into(), asked: Asked::Unanswerable, focus, left_out: 0 });
     }
     bounded(Material { text: earlier.into(), asked, focus, left_out: 0 })
+}
+
+/// The last text of a message, which is what it asks; a picture or a tool's result before it is not read.
+fn words(message: &Message) -> &str {
+    message.parts.iter().rev().find_map(Part::text).map(Text::expose).unwrap_or_default()
 }
 
 fn bounded(mut material: Material<'_>) -> Material<'_> {
@@ -112,17 +118,10 @@ fn focus(system: &str) -> Focus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data_plane::provider::exchange::Message;
 
     fn request(system: &str, said: &[&str]) -> Request {
-        let said = said.iter().map(|text| Message { role: Role::User, content: (*text).into() });
-        Request {
-            system: system.into(),
-            messages: said.collect(),
-            max_output_tokens: 100,
-            temperature: None,
-            idempotency_key: String::new(),
-        }
+        let said = said.iter().map(|text| Message::said(Role::User, *text));
+        Request::new(system.into(), said.collect(), 100, String::new())
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod words;
 use tokio::time::Instant;
 
 use super::error::Error;
-use super::exchange::{Completion, Request, Stop};
+use super::exchange::{Completion, Part, Request, Stop};
 use crate::domain::private::Text;
 use crate::domain::usage::{Tokens, Usage};
 
@@ -69,6 +69,7 @@ fn answer(request: &Request) -> Completion {
     };
     Completion {
         text: Text::from(written.text),
+        calls: Vec::new(),
         usage: Some(usage),
         stop: if written.cut { Stop::Length } else { Stop::End },
         model: MODEL.to_owned(),
@@ -78,7 +79,8 @@ fn answer(request: &Request) -> Completion {
 }
 
 fn input_bytes(request: &Request) -> usize {
-    request.messages.iter().fold(request.system.len(), |sum, message| sum.saturating_add(message.content.len()))
+    let parts = request.messages.iter().flat_map(|message| &message.parts).filter_map(Part::text);
+    parts.fold(request.system.len(), |sum, text| sum.saturating_add(text.len()))
 }
 
 fn estimate(bytes: usize) -> Tokens {

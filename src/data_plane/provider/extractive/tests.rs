@@ -14,13 +14,7 @@ const FRENCH: &str = "Le conseil municipal a adopté le budget de 1 200 000 € 
     conserve ses horaires. Les parcs reçoivent 10 % du budget, moins que ce que le conseil avait demandé. Il faisait beau.";
 
 fn request(system: &str, input: &str, max_output_tokens: u32) -> Request {
-    Request {
-        system: system.into(),
-        messages: vec![Message { role: Role::User, content: input.into() }],
-        max_output_tokens,
-        temperature: None,
-        idempotency_key: "k".to_owned(),
-    }
+    Request::new(system.into(), vec![Message::said(Role::User, input)], max_output_tokens, "k".to_owned())
 }
 
 fn said(system: &str, input: &str) -> String {

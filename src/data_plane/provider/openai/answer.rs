@@ -94,7 +94,7 @@ pub(super) fn read(body: &[u8], asked: &str, elapsed: Duration) -> Result<Comple
     let text = said.or(refused).unwrap_or_default();
     let plain = |name: &String| !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
     let model = parsed.model.filter(plain).unwrap_or_else(|| asked.to_owned());
-    Ok(Completion { text: text.into(), usage, stop, model, notes, elapsed })
+    Ok(Completion { text: text.into(), calls: Vec::new(), usage, stop, model, notes, elapsed })
 }
 
 /// Some gateways answer 200 and put the status of the failure into its code.

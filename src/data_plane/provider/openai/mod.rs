@@ -7,8 +7,9 @@ mod question;
 use tokio::time::Instant;
 
 use self::question::LimitField;
+use super::adapter::tell;
 use super::error::Error;
-use super::exchange::{Completion, Request};
+use super::exchange::{Completion, Deltas, Request};
 use crate::data_plane::http::{Endpoint, Key, Post};
 use crate::domain::name::ModelRef;
 
@@ -34,7 +35,12 @@ impl OpenAi {
         Ok(())
     }
 
-    pub(super) async fn complete(&self, model: &ModelRef, request: &Request) -> Result<Completion, Error> {
+    pub(super) async fn complete(
+        &self,
+        model: &ModelRef,
+        request: &Request,
+        heard: Option<&Deltas>,
+    ) -> Result<Completion, Error> {
         let began = Instant::now();
         let post = Post {
             key: self.key.current()?,
@@ -46,6 +52,8 @@ impl OpenAi {
         if !(200..300).contains(&answer.status) {
             return Err(fault::of(answer.status, answer.retry_after, &answer.body));
         }
-        answer::read(&answer.body, model.model(), began.elapsed())
+        let completion = answer::read(&answer.body, model.model(), began.elapsed())?;
+        tell(&completion, heard).await;
+        Ok(completion)
     }
 }

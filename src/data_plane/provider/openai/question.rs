@@ -25,7 +25,7 @@ impl LimitField {
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    messages: Vec<Said<'a>>,
+    messages: Vec<Said>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,20 +36,21 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct Said {
     role: &'static str,
-    content: &'a str,
+    content: String,
 }
 
 /// Writes the body.
 pub(super) fn body(model: &str, request: &Request, limit: LimitField) -> Vec<u8> {
-    let system = (!request.system.is_empty()).then(|| Said { role: "system", content: request.system.expose() });
+    let system =
+        (!request.system.is_empty()).then(|| Said { role: "system", content: request.system.expose().to_owned() });
     let turns = request.messages.iter().map(|message| {
         let role = match message.role {
             Role::User => "user",
             Role::Assistant => "assistant",
         };
-        Said { role, content: message.content.expose() }
+        Said { role, content: message.text().expose().to_owned() }
     });
     let only = |wanted| (limit == wanted).then_some(request.max_output_tokens);
     let body = Body {
@@ -57,7 +58,7 @@ pub(super) fn body(model: &str, request: &Request, limit: LimitField) -> Vec<u8>
         messages: system.into_iter().chain(turns).collect(),
         max_tokens: only(LimitField::MaxTokens),
         max_completion_tokens: only(LimitField::MaxCompletionTokens),
-        temperature: request.temperature.filter(|value| value.is_finite()),
+        temperature: request.sampling.temperature.filter(|value| value.is_finite()),
         stream: false,
     };
     // Writing text and numbers into memory cannot fail; an empty body would be rejected by the provider.
@@ -67,20 +68,20 @@ pub(super) fn body(model: &str, request: &Request, limit: LimitField) -> Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data_plane::provider::exchange::Message;
+    use crate::data_plane::provider::exchange::{Message, Sampling};
 
     fn request() -> Request {
-        Request {
-            system: "Answer \"briefly\".".into(),
-            messages: vec![
-                Message { role: Role::User, content: "One?".into() },
-                Message { role: Role::Assistant, content: "1".into() },
-                Message { role: Role::User, content: "Two?\n".into() },
-            ],
-            max_output_tokens: 64,
-            temperature: Some(0.2),
-            idempotency_key: "k".to_owned(),
-        }
+        let messages = vec![
+            Message::said(Role::User, "One?"),
+            Message::said(Role::Assistant, "1"),
+            Message::said(
+                Role::User,
+                "Two?
+",
+            ),
+        ];
+        let request = Request::new("Answer \"briefly\".".into(), messages, 64, "k".to_owned());
+        Request { sampling: Sampling { temperature: Some(0.2), ..Sampling::default() }, ..request }
     }
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_not_sent() {
-        let bare = Request { system: "".into(), temperature: None, ..request() };
+        let bare = Request { system: "".into(), sampling: Sampling::default(), ..request() };
         let text = String::from_utf8(body("gpt", &bare, LimitField::of_host("api.openai.com"))).expect("text");
         assert!(
             !text.contains("system") && !text.contains("temperature") && !text.contains("\"max_tokens\""),

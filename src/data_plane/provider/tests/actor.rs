@@ -31,7 +31,7 @@ fn link(providers: &Providers) -> Arc<Link> {
 fn spawn(providers: &Providers, within: Duration) -> tokio::task::JoinHandle<Result<String, Error>> {
     let providers = providers.clone();
     tokio::spawn(async move {
-        let completion = providers.complete(&model(), request("x"), within, std::future::pending()).await?;
+        let completion = providers.complete(&model(), request("x"), within, std::future::pending(), None).await?;
         Ok(completion.text.expose().to_owned())
     })
 }
@@ -134,7 +134,7 @@ async fn a_call_whose_caller_left_the_line_is_never_begun() {
     let (gate, begun) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
     let (opened, noted) = (gate.clone(), begun.clone());
     let script: Script = Arc::new(move |_, request| {
-        let (opened, what) = (opened.clone(), request.messages[0].content.expose().to_owned());
+        let (opened, what) = (opened.clone(), request.messages[0].text().expose().to_owned());
         let is_first = what == "first";
         noted.lock().expect("no panic").push(what);
         async move {
@@ -148,7 +148,7 @@ async fn a_call_whose_caller_left_the_line_is_never_begun() {
     let _scripted = answer_by(script);
     let providers = providers(one_at_a_time(BaseUrl::Http("http://127.0.0.1:9/v1".to_owned()))).await;
     let model = model();
-    let call = |text: &str| providers.complete(&model, request(text), LONG, std::future::pending());
+    let call = |text: &str| providers.complete(&model, request(text), LONG, std::future::pending(), None);
     let first = call("first");
     tokio::pin!(first);
     {

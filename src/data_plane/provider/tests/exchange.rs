@@ -10,7 +10,8 @@ use crate::data_plane::provider::{Charge, Completion, Error, Stop};
 
 async fn asked(act: Act) -> Result<Completion, Error> {
     let (server, url) = Server::tcp([act]).await;
-    let result = providers(local(url)).await.complete(&model(), request("Hello?"), LONG, std::future::pending()).await;
+    let result =
+        providers(local(url)).await.complete(&model(), request("Hello?"), LONG, std::future::pending(), None).await;
     assert_eq!(server.seen().len(), 1, "exactly one request");
     result
 }
@@ -64,7 +65,7 @@ async fn a_failure_whose_body_never_ends_is_told_by_its_status() {
     let (server, url) = Server::tcp([Act::Raw("HTTP/1.1 503 Told\r\ncontent-length: 9\r\n\r\nhalf".into())]).await;
     let error = providers(local(url))
         .await
-        .complete(&model(), request("x"), LONG, std::future::pending())
+        .complete(&model(), request("x"), LONG, std::future::pending(), None)
         .await
         .expect_err("failed");
     assert_eq!((error, server.seen().len()), (Error::Failed { status: 503, retry_after: None }, 1));
@@ -74,7 +75,8 @@ async fn a_failure_whose_body_never_ends_is_told_by_its_status() {
 async fn silence_ends_with_the_callers_time() {
     let (server, url) = Server::tcp([Act::Silence]).await;
     let providers = providers(local(url)).await;
-    let result = providers.complete(&model(), request("x"), Duration::from_millis(300), std::future::pending()).await;
+    let result =
+        providers.complete(&model(), request("x"), Duration::from_millis(300), std::future::pending(), None).await;
     assert_eq!((result, server.seen().len()), (Err(Error::TimedOut), 1));
 }
 
@@ -85,7 +87,7 @@ async fn nobody_listening_costs_nothing() {
     for url in [BaseUrl::Http(format!("http://{closed}/v1")), BaseUrl::Unix(dir.path().join("none.sock"))] {
         let error = providers(local(url))
             .await
-            .complete(&model(), request("x"), LONG, std::future::pending())
+            .complete(&model(), request("x"), LONG, std::future::pending(), None)
             .await
             .expect_err("nobody");
         assert!(matches!(error, Error::Unreachable(_)), "{error}");
@@ -104,12 +106,12 @@ async fn the_request_is_sent_once_with_its_key_and_name() {
     settings.api_key = KeySource::File(path);
     providers(settings)
         .await
-        .complete(&model(), request("Hello?"), LONG, std::future::pending())
+        .complete(&model(), request("Hello?"), LONG, std::future::pending(), None)
         .await
         .expect("an answer");
     providers(local(url))
         .await
-        .complete(&model(), request("Hello?"), LONG, std::future::pending())
+        .complete(&model(), request("Hello?"), LONG, std::future::pending(), None)
         .await
         .expect("an answer");
     let seen = server.seen();
@@ -135,7 +137,7 @@ async fn a_unix_socket_serves_as_well() {
     let providers = providers(local(url)).await;
     for expected in ["one", "two"] {
         let completion =
-            providers.complete(&model(), request("x"), LONG, std::future::pending()).await.expect("an answer");
+            providers.complete(&model(), request("x"), LONG, std::future::pending(), None).await.expect("an answer");
         assert_eq!(completion.text.expose(), expected);
     }
     assert!(server.seen().iter().all(|seen| seen.head.starts_with("post /v1/chat/completions ")));
@@ -147,12 +149,12 @@ async fn what_cannot_be_called_is_said_before_a_call() {
     settings.api_key = KeySource::File("/nonexistent/key".into());
     let providers = providers(settings).await;
     assert!(matches!(providers.usable(&model()), Err(Error::MissingKey(_))));
-    let result = providers.complete(&model(), request("x"), LONG, std::future::pending()).await;
+    let result = providers.complete(&model(), request("x"), LONG, std::future::pending(), None).await;
     assert!(matches!(result, Err(Error::MissingKey(_))));
     let unknown = "nowhere/x".parse().expect("a model");
     assert!(matches!(providers.usable(&unknown), Err(Error::UnknownProvider(_))));
     assert!(matches!(
-        providers.complete(&unknown, request("x"), LONG, std::future::pending()).await,
+        providers.complete(&unknown, request("x"), LONG, std::future::pending(), None).await,
         Err(Error::UnknownProvider(_))
     ));
 }
@@ -165,7 +167,7 @@ async fn builtin_is_always_there_for_small_and_large_inputs() {
     for times in [1, 1_000] {
         let input = "The bridge opens in May. ".repeat(times);
         let completion =
-            providers.complete(&builtin, request(&input), LONG, std::future::pending()).await.expect("an answer");
+            providers.complete(&builtin, request(&input), LONG, std::future::pending(), None).await.expect("an answer");
         assert!(completion.text.expose().contains("- The bridge opens in May."), "{times}");
         assert!(completion.usage.is_some() && completion.notes.contains(&("method", "extractive".to_owned())));
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ractor::Actor;
 
 use super::actor::ProviderActor;
+use super::exchange::Sampling;
 use super::{Message, Providers, Request, Role};
 use crate::config::settings::{BaseUrl, Concurrency, KeySource, Provider, ProviderKind};
 use crate::domain::name::ModelRef;
@@ -35,13 +36,9 @@ fn model() -> ModelRef {
 }
 
 fn request(text: &str) -> Request {
-    Request {
-        system: "Be brief.".into(),
-        messages: vec![Message { role: Role::User, content: text.into() }],
-        max_output_tokens: 128,
-        temperature: Some(0.5),
-        idempotency_key: "task-1/step-1".to_owned(),
-    }
+    let messages = vec![Message::said(Role::User, text)];
+    let request = Request::new("Be brief.".into(), messages, 128, "task-1/step-1".to_owned());
+    Request { sampling: Sampling { temperature: Some(0.5), ..Sampling::default() }, ..request }
 }
 
 /// The handle, with nobody at its addresses.
