@@ -21,7 +21,7 @@ mod room;
 pub mod submission;
 mod usage;
 
-pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, Routes, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, Routes, Ticket, Unready};
 pub use order::{WorkOrder, payer_of};
 pub use readmission::Readmitted;
 pub use refusal::Refusal;

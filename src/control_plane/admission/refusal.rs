@@ -48,8 +48,13 @@ pub enum Refusal {
     #[error("route {0} is not in the settings")]
     UnknownRoute(RouteName),
     /// No model of the route can be called.
-    #[error("route {0} has no usable provider")]
-    UnusableRoute(RouteName),
+    #[error("route {route} has no usable provider")]
+    UnusableRoute {
+        /// Which.
+        route: RouteName,
+        /// When one may be, where that is known.
+        left: Option<Duration>,
+    },
     /// A model of the route has no price.
     #[error("model {0} has no price")]
     Unpriced(String),
@@ -126,7 +131,7 @@ impl Failure for Refusal {
             Self::UnknownCapability(_) => "capability_not_found",
             Self::NotAnAgent(_) => "template_not_an_agent",
             Self::UnknownRoute(_) => "route_unknown",
-            Self::UnusableRoute(_) => "route_unusable",
+            Self::UnusableRoute { .. } => "route_unusable",
             Self::Unpriced(_) => "model_unpriced",
             Self::TooLarge { .. } => "input_too_large",
             Self::TooMany { .. } => "too_many",
@@ -150,7 +155,7 @@ impl Failure for Refusal {
             Self::Audit(error) => error.class(),
             Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
             Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
-            Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
+            Self::UnknownRoute(_) | Self::UnusableRoute { .. } | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::Use { .. } => Class::Forbidden,
             Self::QuarantinedAgent(_)
@@ -171,13 +176,13 @@ impl Failure for Refusal {
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
             Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::UnusableRoute { left, .. } => left.map_or(Retry::Never, Retry::After),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
             | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
-            | Self::UnusableRoute(_)
             | Self::Unpriced(_)
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
@@ -202,7 +207,7 @@ impl Failure for Refusal {
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
-            | Self::UnusableRoute(_)
+            | Self::UnusableRoute { .. }
             | Self::Unpriced(_)
             | Self::TooLarge { .. }
             | Self::TooMany { .. }

@@ -351,7 +351,13 @@ impl Answer {
             Charge::None => Bill::Nothing,
             Charge::Unknown => Bill::Unknown,
         };
-        Self::Failed { code: error.code(), message: error.detail(), bill, then: Self::then(error, attempts), arrived: None }
+        Self::Failed {
+            code: error.code(),
+            message: error.detail(),
+            bill,
+            then: Self::then(error, attempts),
+            arrived: None,
+        }
     }
 
     /// The answer was paid for and may not be heard.

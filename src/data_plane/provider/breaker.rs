@@ -125,11 +125,6 @@ impl Breaker {
         Self { state: State::Closed(Recent::default()), number: 0, openings: 0 }
     }
 
-    /// Whether it keeps calls away now, or has one under way that is to tell.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed(_))
-    }
-
     /// Whether a call with this key could be let through now.
     ///
     /// # Errors
@@ -140,9 +135,7 @@ impl Breaker {
             State::Open { reason: Reason::Key { version, .. }, .. } if version != key => Ok(()),
             State::Open { until, .. } if until <= now => Ok(()),
             State::Open { until, reason } => Err(Open { reason, left: until.saturating_duration_since(now) }),
-            State::HalfOpen { probe: Probe::UnderWay, .. } => {
-                Err(Open { reason: Reason::Failing, left: PROBE_PAUSE })
-            }
+            State::HalfOpen { probe: Probe::UnderWay, .. } => Err(Open { reason: Reason::Failing, left: PROBE_PAUSE }),
         }
     }
 

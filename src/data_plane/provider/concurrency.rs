@@ -13,7 +13,7 @@
 //! The tolerance is 2, since answers of models differ in length by themselves. A limit of which less than half is used says
 //! nothing about what the provider can bear, and stays.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How much slower than usual a round of answers may be.
 const TOLERANCE: u128 = 2;

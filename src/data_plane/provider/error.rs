@@ -278,7 +278,9 @@ impl Failure for Error {
             Self::NotRunning => "the provider is being restarted".to_owned(),
             Self::Quarantined => "the provider failed too often and waits for its release from quarantine".to_owned(),
             Self::Overloaded => "too many calls to the provider are running".to_owned(),
-            Self::BreakerOpen { .. } => "the provider's latest calls failed, and it is left alone for a while".to_owned(),
+            Self::BreakerOpen { .. } => {
+                "the provider's latest calls failed, and it is left alone for a while".to_owned()
+            }
             Self::Paused { .. } => "the provider has asked for patience".to_owned(),
             Self::Abandoned { .. } => "the call was ended before there was an answer".to_owned(),
             Self::Unreachable(_) => "the provider cannot be reached".to_owned(),

@@ -93,11 +93,9 @@ impl Health {
         let key = match signal {
             Signal::KeyRejected { .. } | Signal::Forbidden { .. } => self.key_version(),
             // Nothing else looks at it.
-            Signal::Answered
-            | Signal::SlowDown { .. }
-            | Signal::Overwhelmed
-            | Signal::Failed
-            | Signal::Untold => KeyVersion::default(),
+            Signal::Answered | Signal::SlowDown { .. } | Signal::Overwhelmed | Signal::Failed | Signal::Untold => {
+                KeyVersion::default()
+            }
         };
         let at = (Instant::now().into_std(), key);
         let dice = Dice(rand::random());

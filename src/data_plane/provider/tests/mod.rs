@@ -1,7 +1,10 @@
 //! The room from outside: real sockets, a scripted server behind them, and real actors.
 
 mod actor;
+mod breaker;
+mod concurrency;
 mod exchange;
+mod gate;
 mod server;
 
 use std::collections::BTreeMap;
