@@ -292,6 +292,13 @@ impl Dialogue {
         std::iter::once(&mut self.system).chain(messages.filter_map(Part::written_mut)).chain(tools).chain(schema)
     }
 
+    /// The same, to be counted.
+    #[must_use]
+    pub fn written(&self) -> Vec<Text> {
+        // Texts are shared: copying the frame around them is all that this costs.
+        self.clone().written_mut().map(|text| text.clone()).collect()
+    }
+
     /// How many bytes it is, about: what limits are measured against.
     #[must_use]
     pub fn len(&self) -> usize {

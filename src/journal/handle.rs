@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use tokio::sync::watch;
 
 use super::agents::Agents;
+use super::beginning::Beginning;
 use super::events::Events;
 use super::following::{self, Following};
 use super::latches::Latches;
@@ -14,7 +15,7 @@ use super::open::{Custody, Held, Open, OpenTasks};
 use super::order::Order;
 use super::outbox::Outbox;
 use super::reading::{self, put};
-use super::record::{FeedbackGiven, Submitted, TaskRecord};
+use super::record::{FeedbackGiven, TaskRecord};
 use super::state::Task;
 use super::tally::{self, OnTally};
 use super::{Error, notice};
@@ -63,7 +64,7 @@ impl Journal {
     pub fn open(store: Store, events: Events) -> Result<Self, Error> {
         let (tasks, unreadable) = reading::open_tasks(&store)?;
         let open = OpenTasks::default();
-        tasks.into_iter().for_each(|task| open.insert(task));
+        tasks.into_iter().for_each(|task| open.insert(task, false));
         let (agents, outbox) = (Agents::new(store.clone()), Outbox::new(store.clone()));
         let (judging, reopening, on_tally) = (Latches::new(), DashMap::new(), OnceLock::new());
         Ok(Self(Arc::new(Inner { store, agents, events, outbox, open, unreadable, judging, reopening, on_tally })))
@@ -117,7 +118,7 @@ impl Journal {
     /// # Errors
     /// The store failed or a task of that name exists: nothing was written.
     pub async fn submit(&self, order: Order, reserved: Usd, at: Timestamp, extra: Batch) -> Result<(), Error> {
-        self.submit_through(order, reserved, at, extra, |open| open()).await
+        self.submit_through(Beginning { order, reserved, at, first: None, with: extra }, |open| open()).await
     }
 
     /// As [`Self::submit`]; once the submission is durable, `opening` is handed what makes the task open, and must call it: whoever
@@ -125,22 +126,13 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Self::submit`]; `opening` was not called.
-    pub async fn submit_through<F>(
-        &self,
-        order: Order,
-        reserved: Usd,
-        at: Timestamp,
-        extra: Batch,
-        opening: F,
-    ) -> Result<(), Error>
+    pub async fn submit_through<F>(&self, beginning: Beginning, opening: F) -> Result<(), Error>
     where
         F: FnOnce(&mut dyn FnMut()) + Send + 'static,
     {
-        let id = order.task;
-        let submitted = Submitted { order, reserved, at };
-        let inner = Arc::clone(&self.0);
+        let (id, inner) = (beginning.order.task, Arc::clone(&self.0));
         // Detached, so that a caller who is cut off cannot leave the projection behind the store.
-        let written = tokio::spawn(async move { inner.begin(submitted, extra, opening).await });
+        let written = tokio::spawn(async move { inner.begin(beginning, opening).await });
         written.await.map_err(|_| Error::Interrupted(id))?
     }
 
@@ -420,24 +412,26 @@ impl Inner {
         }
     }
 
-    async fn begin<F>(&self, submitted: Submitted, extra: Batch, opening: F) -> Result<(), Error>
+    async fn begin<F>(&self, beginning: Beginning, opening: F) -> Result<(), Error>
     where
         F: FnOnce(&mut dyn FnMut()) + Send,
     {
-        let id = submitted.order.task;
+        let id = beginning.order.task;
         let submitting = self.open.submit(id).ok_or(Error::Exists(id))?;
         // Only the identifier of a subtask can come twice: its parent submits it again when in doubt.
-        if submitted.order.parent().is_some() && self.store.contains(Keyspace::Task, &reading::key(id, 0))? {
+        if beginning.order.parent().is_some() && self.store.contains(Keyspace::Task, &reading::key(id, 0))? {
             return Err(Error::Exists(id));
         }
-        let task = Task::begin(&submitted);
-        let record = TaskRecord::Submitted(submitted);
-        let batch = put(id, 0, &record).and(reading::listed_open(id)).and(tally::of_submitted(&task)).and(extra);
-        self.commit(id, 0, std::slice::from_ref(&record), batch).await?;
+        let starts = beginning.first.is_some();
+        let (task, records, batch) = beginning.written();
+        self.commit(id, 0, &records, batch).await?;
+        self.outbox.announce(&task.order, &records);
         let mut task = Some(task);
-        opening(&mut || task.take().into_iter().for_each(|task| self.open.insert(task)));
+        opening(&mut || task.take().into_iter().for_each(|task| self.open.insert(task, starts)));
         drop(submitting);
-        notice::publish(&self.events, id, 0, &record);
+        for (sequence, record) in (0..).zip(&records) {
+            notice::publish(&self.events, id, sequence, record);
+        }
         Ok(())
     }
 

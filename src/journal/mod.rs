@@ -13,6 +13,7 @@
 //! so that a replay begins there.
 
 pub mod agents;
+mod beginning;
 pub mod codec;
 mod confirming;
 pub mod dialogue;
@@ -40,6 +41,7 @@ pub mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use beginning::Beginning;
 pub use error::Error;
 pub use handle::{FEEDBACK_RECORDS_MAX, Journal, RECORDS_MAX};
 pub use listing::TaskPage;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use tokio::sync::{Mutex, watch};
@@ -17,6 +17,8 @@ pub(super) struct Open {
     pub(super) writing: Mutex<()>,
     /// Who has taken the task up last; whoever did before is a ghost.
     epoch: AtomicU64,
+    /// Whether nobody has taken the task up since it was submitted with its first step started.
+    starts: AtomicBool,
     pub(super) task: watch::Sender<Arc<Task>>,
 }
 
@@ -24,6 +26,7 @@ pub(super) struct Open {
 pub struct Custody {
     id: TaskId,
     epoch: u64,
+    starts: bool,
     following: watch::Receiver<Arc<Task>>,
 }
 
@@ -32,6 +35,13 @@ impl Custody {
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.id
+    }
+
+    /// Whether its first step is on record as started, and nobody has done anything of it: whoever is told so first is to do it.
+    /// The next one knows nothing of what became of it.
+    #[must_use]
+    pub fn starts(&self) -> bool {
+        self.starts
     }
 
     /// The task as it is now.
@@ -57,14 +67,16 @@ impl Custody {
 }
 
 impl Open {
-    fn new(task: Task, first_epoch: u64) -> Self {
-        Self { writing: Mutex::new(()), epoch: AtomicU64::new(first_epoch), task: watch::Sender::new(Arc::new(task)) }
+    fn new(task: Task, first_epoch: u64, starts: bool) -> Self {
+        let (epoch, starts) = (AtomicU64::new(first_epoch), AtomicBool::new(starts));
+        Self { writing: Mutex::new(()), epoch, starts, task: watch::Sender::new(Arc::new(task)) }
     }
 
     /// Takes the task up; whoever held it before is fenced from now on.
     pub(super) fn take_up(&self, id: TaskId) -> Custody {
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
-        Custody { id, epoch, following: self.task.subscribe() }
+        let starts = self.starts.swap(false, Ordering::AcqRel);
+        Custody { id, epoch, starts, following: self.task.subscribe() }
     }
 
     /// Whether nobody has taken the task up since `custody` did.
@@ -134,7 +146,8 @@ impl OpenTasks {
         (!self.tasks.contains_key(&id)).then_some(right)
     }
 
-    pub(super) fn insert(&self, task: Task) {
+    /// Takes in a task; `starts` where it was submitted with its first step started.
+    pub(super) fn insert(&self, task: Task, starts: bool) {
         let order = &task.order;
         self.input_bytes.fetch_add(order.bytes(), Ordering::Relaxed);
         if let Some(agent) = order.registered_agent() {
@@ -145,7 +158,7 @@ impl OpenTasks {
         drop(of_template);
         // INVARIANT: no two openings share an epoch, as long as a task is taken up less than 2^32 times in one of them.
         let opening = self.openings.fetch_add(1, Ordering::Relaxed);
-        let open = Open::new(task.clone(), opening.saturating_mul(EPOCHS_OF_ONE_OPENING));
+        let open = Open::new(task.clone(), opening.saturating_mul(EPOCHS_OF_ONE_OPENING), starts);
         self.tasks.insert(task.order.task, Arc::new(open));
     }
 

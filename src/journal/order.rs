@@ -91,6 +91,12 @@ impl Order {
         }
     }
 
+    /// The most tokens of an answer, where whoever asked says so.
+    #[must_use]
+    pub fn max_output_tokens(&self) -> Option<u32> {
+        self.dialogue.as_ref().and_then(|dialogue| dialogue.max_output_tokens)
+    }
+
     /// How many bytes of what somebody wrote it holds, about.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -111,7 +111,7 @@ impl Inner {
             batch = batch.and(agents::no_turn(agent, id));
         }
         self.commit(id, failed.records, std::slice::from_ref(&record), batch).await?;
-        self.open.insert(after.clone());
+        self.open.insert(after.clone(), false);
         notice::publish(&self.events, id, failed.records, &record);
         Ok(Arc::new(after))
     }

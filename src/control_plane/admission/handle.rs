@@ -27,6 +27,7 @@ use crate::domain::private::Text;
 use crate::domain::usage::Tokens;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
+use crate::journal::dialogue::Dialogue;
 use crate::journal::order::{Ancestor, Order, Tool};
 use crate::store::Batch;
 
@@ -96,6 +97,8 @@ pub struct Ticket {
     pub order: WorkOrder,
     /// What is held for its first step.
     pub reservation: Reservation,
+    /// The model that its first step calls; none for a plan.
+    pub first: Option<ModelRef>,
     /// What must become durable with it.
     pub with: Batch,
     /// Held until the submission is durable or given up.
@@ -226,12 +229,12 @@ impl Admission {
             dialogue: submission.dialogue,
             streamed: submission.streamed,
         };
-        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now));
         }
-        Ok(Admitted::New(Box::new(Ticket { order, reservation, with, claim, place: Some(place) })))
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place: Some(place) })))
     }
 
     /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
@@ -285,10 +288,10 @@ impl Admission {
             dialogue: None,
             streamed: false,
         };
-        let (order, reservation) = self.order(order, placement.template, now).await?;
+        let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
         let with = self.means.audit.batch(entry);
-        Ok(Ticket { order, reservation, with, claim: None, place: Some(place) })
+        Ok(Ticket { order, reservation, first, with, claim: None, place: Some(place) })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -445,19 +448,27 @@ impl Admission {
         order: Order,
         template: Arc<Template>,
         now: Timestamp,
-    ) -> Result<(WorkOrder, Reservation), Refusal> {
+    ) -> Result<(WorkOrder, Option<ModelRef>, Reservation), Refusal> {
         let route = self.route(&template)?;
-        let worst = match template.kind {
-            Kind::Orchestrator(_) => Usd::ZERO,
-            Kind::Agent => self.first_step(&template, &route, &order.input).await?,
+        let (first, worst) = match template.kind {
+            Kind::Orchestrator(_) => (None, Usd::ZERO),
+            Kind::Agent => {
+                let (model, worst) = self.first_step(&template, &route, &order).await?;
+                (Some(model), worst)
+            }
         };
         let key = Key { task: order.task, step: 0 };
         let order = WorkOrder::new(Arc::new(order), template, route);
         let reservation = self.means.budget.reserve(key, order.payer().clone(), worst, now).await?;
-        Ok((order, reservation))
+        Ok((order, first, reservation))
     }
 
-    async fn first_step(&self, template: &Template, route: &[ModelRef], input: &Text) -> Result<Usd, Refusal> {
+    async fn first_step(
+        &self,
+        template: &Template,
+        route: &[ModelRef],
+        order: &Order,
+    ) -> Result<(ModelRef, Usd), Refusal> {
         let mut left = None;
         let usable = route.iter().find(|model| match (self.means.readiness)(model) {
             Ok(()) => true,
@@ -469,11 +480,18 @@ impl Admission {
         let model = usable.ok_or_else(|| Refusal::UnusableRoute { route: template.model.route.clone(), left })?;
         let price = self.means.prices.price(model).ok_or_else(|| Refusal::Unpriced(model.to_string()))?;
         if price.is_free() {
-            return Ok(Usd::ZERO);
+            return Ok((model.clone(), Usd::ZERO));
         }
-        let input = tokens::input_tokens(vec![template.system_prompt.clone(), input.clone()]).await;
-        Ok(worst_case(&price, input, Tokens::new(template.model.max_output_tokens.into())))
+        let input = tokens::input_tokens(counted(template, order)).await;
+        let most = template.model.max_output_tokens.min(order.max_output_tokens().unwrap_or(u32::MAX));
+        Ok((model.clone(), worst_case(&price, input, Tokens::new(most.into()))))
     }
+}
+
+/// Everything in a first step that costs input tokens, pictures left out.
+fn counted(template: &Template, order: &Order) -> Vec<Text> {
+    let said = order.dialogue.as_deref().map(Dialogue::written).unwrap_or_default();
+    [template.system_prompt.clone(), order.input.clone()].into_iter().chain(said).collect()
 }
 
 fn limit_of(template: &Template) -> Option<Usd> {

@@ -142,11 +142,16 @@ mod tests {
     use super::*;
     use crate::domain::clock::Timestamp;
     use crate::domain::money::Usd;
-    use crate::journal::order::{Registered, Worker};
+    use crate::journal::Beginning;
+    use crate::journal::order::{Order, Registered, Worker};
     use crate::journal::tests::Desk;
     use crate::store::Batch;
 
     const MOST: Most = Most { tasks: 3, of_template: Some(2), of_agent: 2 };
+
+    fn beginning(order: Order) -> Beginning {
+        Beginning { order, reserved: Usd::ZERO, at: Timestamp::now(), first: None, with: Batch::new() }
+    }
 
     fn wanted(template: &TemplateName, input_bytes: usize) -> Wanted<'_> {
         Wanted { template, agent: None, input_bytes, most: MOST }
@@ -202,7 +207,7 @@ mod tests {
             let third = Wanted { template: &template, agent: None, input_bytes: 0, most };
             *seen.lock().unwrap() = Some(entrance_of_another.enter(&journal, &third));
         };
-        let submitted = desk.journal.submit_through(order, Usd::ZERO, Timestamp::now(), Batch::new(), opening);
+        let submitted = desk.journal.submit_through(beginning(order), opening);
         submitted.await.expect("durable");
         let third = opened.lock().unwrap().take().expect("called").expect("two are open, and no more are on their way");
         assert_eq!(refused(enter()), "open tasks");
@@ -217,8 +222,7 @@ mod tests {
         let order = desk.order("acme");
         desk.journal.submit(order.clone(), Usd::ZERO, Timestamp::now(), Batch::new()).await.expect("submitted");
         let place = entrance.enter(&desk.journal, &wanted(&template, 1)).expect("one of two");
-        let again =
-            desk.journal.submit_through(order, Usd::ZERO, Timestamp::now(), Batch::new(), |open| place.open(open));
+        let again = desk.journal.submit_through(beginning(order), |open| place.open(open));
         assert!(again.await.is_err(), "a task of that identifier is open");
         assert_eq!(left(&entrance), (0, 0, 0, 0));
     }

@@ -1,4 +1,4 @@
-//! One model call, and everything that must happen around it: the only place in the program that calls a provider.
+//! One model call, and everything that must happen around it.
 //!
 //! ```text
 //! texts ─ dlp.protect ─ worst case ─┤ StepStarted durable ├─ provider ─ restore ─ dlp.check ─> Answer
@@ -8,10 +8,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 
-use super::ear::{Ear, PIECES_MAX};
+use super::ear::Ear;
 use super::environment::Environment;
+use super::exchange::{Asking, Heard};
 use super::filter::{check, filter};
 use super::live::Line;
 use super::memory::Memory;
@@ -20,7 +20,7 @@ use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::budget::price::worst_case;
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
-use crate::data_plane::provider::{self, Charge, Completion, Delta, Request, ToolCall};
+use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
@@ -39,7 +39,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// A call that can be made as soon as it is written down.
 pub(super) struct Prepared {
-    request: Request,
+    pub(super) request: Request,
     vault: Vault,
     price: Price,
     /// The most that it can cost.
@@ -167,19 +167,21 @@ pub(super) async fn perform(
     stop: impl Future<Output = ()> + Send,
     line: Option<Arc<Line>>,
 ) -> Answer {
-    let listens = line.is_some();
-    let mut ear = Ear::new(line.filter(|_| can_be_told_in_pieces(order, &prepared)), &prepared.vault);
-    let can_move_on = || can_move_on(environment, order, model);
-    let exchanged = exchange(environment, &prepared, model, within, stop, listens.then_some(&mut ear), can_move_on);
-    let completion = match exchanged.await {
+    let now = tokio::time::Instant::now();
+    let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
+    let ear = Ear::new(line.filter(|_| can_be_told_in_pieces(order, &prepared)), &prepared.vault);
+    let asking = Asking { environment, prepared: &prepared, model, route: order.route(), deadline, in_pieces };
+    let Heard { result, ear } = asking.answer(stop, ear).await;
+    let completion = match result {
         Ok(completion) => completion,
         Err(error) if ear.heard_words() => return broken_off(environment, order, &prepared, ear, &error).await,
         Err(error) => {
             let answer = Answer::of_error(&error, prepared.attempts);
             let left_alone = environment.providers.usable(model).is_err();
-            return if left_alone && can_move_on() { answer.elsewhere() } else { answer };
+            return if left_alone && asking.can_move_on() { answer.elsewhere() } else { answer };
         }
     };
+    // What was held back of the words is told; the completion has them all.
     drop(ear.words());
     let usage = completion.usage.unwrap_or_else(|| Usage {
         input_tokens: prepared.input_tokens.unwrap_or_default(),
@@ -196,59 +198,6 @@ pub(super) async fn perform(
         vec![("model".to_owned(), completion.model), ("stop".to_owned(), completion.stop.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
-}
-
-/// One answer of the model, waited for until there is room for the call.
-async fn exchange(
-    environment: &Environment,
-    prepared: &Prepared,
-    model: &ModelRef,
-    within: Duration,
-    stop: impl Future<Output = ()> + Send,
-    mut ear: Option<&mut Ear>,
-    can_move_on: impl Fn() -> bool + Send,
-) -> Result<Completion, provider::Error> {
-    let deadline = tokio::time::Instant::now().checked_add(within);
-    tokio::pin!(stop);
-    loop {
-        let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(tokio::time::Instant::now()));
-        let request = prepared.request.clone();
-        let called = match ear.as_deref_mut() {
-            None => environment.providers.complete(model, request, left, stop.as_mut(), None).await,
-            Some(ear) => {
-                let (pieces, heard) = tokio::sync::mpsc::channel(PIECES_MAX);
-                let called = environment.providers.complete(model, request, left, stop.as_mut(), Some(&pieces));
-                hear(called, heard, ear).await
-            }
-        };
-        let Err(error) = &called else { return called };
-        // Nothing was sent: the step goes on, and the records need not know how often it asked for room.
-        let Some(pause) = again_after(error, left, &can_move_on) else { return called };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.as_mut() => return Err(provider::Error::Abandoned { begun: false }),
-        }
-    }
-}
-
-/// Hears all pieces of an answer until it is there or has failed.
-async fn hear(
-    called: impl Future<Output = Result<Completion, provider::Error>>,
-    mut heard: mpsc::Receiver<Delta>,
-    ear: &mut Ear,
-) -> Result<Completion, provider::Error> {
-    tokio::pin!(called);
-    let ended = loop {
-        tokio::select! {
-            biased;
-            Some(piece) = heard.recv() => ear.hear(piece),
-            ended = called.as_mut() => break ended,
-        }
-    };
-    while let Ok(piece) = heard.try_recv() {
-        ear.hear(piece);
-    }
-    ended
 }
 
 /// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
@@ -307,22 +256,6 @@ async fn check_all(
 fn written_tokens(completion: &Completion) -> Tokens {
     let calls = completion.calls.iter().map(|call| Text::from([&call.name, call.arguments.expose()].concat()));
     calls.fold(tokens::text_tokens(&completion.text), |sum, call| sum.plus(tokens::text_tokens(&call)))
-}
-
-/// Whether a later model of the route could be called now.
-fn can_move_on(environment: &Environment, order: &WorkOrder, model: &ModelRef) -> bool {
-    let mut later = order.route().iter().skip_while(|candidate| *candidate != model).skip(1);
-    later.any(|candidate| environment.providers.usable(candidate).is_ok())
-}
-
-/// How long to wait before a call that was not sent is tried again, where there is time left for that and nobody else can answer
-/// meanwhile.
-fn again_after(error: &provider::Error, left: Duration, can_move_on: impl Fn() -> bool) -> Option<Duration> {
-    match (error.next(), error.charge()) {
-        (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
-        (provider::Next::Elsewhere { after }, Charge::None) if after < left && !can_move_on() => Some(after),
-        (_, _) => None,
-    }
 }
 
 impl Answer {

@@ -10,9 +10,6 @@ use crate::domain::money::Price;
 use crate::domain::private::Text;
 use crate::domain::usage::{Tokens, Usage};
 
-/// Pieces that may wait to be heard; a provider waits at more.
-pub(super) const PIECES_MAX: usize = 64;
-
 /// Hears one call's answer piece by piece, and passes its words on.
 pub(super) struct Ear {
     text: String,

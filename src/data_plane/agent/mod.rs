@@ -9,7 +9,7 @@
 //! The durable inbox is the journal: an agent that starts, for whatever reason, takes up its open tasks where their records
 //! leave them. Messages are hints.
 //!
-//! INVARIANT: no model is called but through `call`, behind DLP and budget, and after its step is durable as started.
+//! INVARIANT: no model is called but in `exchange`, and that through `call`, behind DLP and budget, and after its step is durable as started.
 //! INVARIANT: nobody hears a result before its step is durable as finished.
 
 pub(crate) mod abandon;
@@ -18,7 +18,9 @@ mod call;
 mod ear;
 mod environment;
 mod error;
+mod exchange;
 pub(crate) mod filter;
+mod first;
 pub(crate) mod hand;
 pub mod live;
 mod memory;

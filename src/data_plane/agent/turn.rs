@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
-use super::call::{self, Answer, Prepared};
+use super::call::{self, Answer, Asked, Prepared};
 use super::environment::Environment;
 use super::live::Line;
 use super::memory::Memory;
@@ -32,8 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
-    environment: Environment,
-    custody: Custody,
+    pub(super) environment: Environment,
+    pub(super) custody: Custody,
     /// Where the answer is told as it comes, if anybody wants that.
     line: Option<Arc<Line>>,
 }
@@ -48,12 +48,12 @@ struct Planned {
 }
 
 /// A call that can be made as soon as its step is durable as started.
-struct Ready {
-    step: u32,
-    model: ModelRef,
-    began: tokio::time::Instant,
-    prepared: Prepared,
-    reservation: Reservation,
+pub(super) struct Ready {
+    pub(super) step: u32,
+    pub(super) model: ModelRef,
+    pub(super) began: tokio::time::Instant,
+    pub(super) prepared: Prepared,
+    pub(super) reservation: Reservation,
 }
 
 impl Ready {
@@ -68,10 +68,10 @@ impl Ready {
 }
 
 /// A call that was made.
-struct Called {
-    step: u32,
-    began: tokio::time::Instant,
-    reservation: Reservation,
+pub(super) struct Called {
+    pub(super) step: u32,
+    pub(super) began: tokio::time::Instant,
+    pub(super) reservation: Reservation,
 }
 
 impl Turn {
@@ -101,6 +101,14 @@ impl Turn {
     }
 
     async fn tell(&mut self) -> Result<(), Error> {
+        match self.make_first_call().await {
+            // Somebody wrote beside the story: what there is of the call is booked below.
+            Err(Error::Journal(journal::Error::Superseded(_))) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        if self.custody.task().state.has_ended() {
+            return Ok(());
+        }
         // What a crash left open is booked first: that needs no template, and no template may keep it from being booked.
         while let Next::Doubt { step, reserved } =
             state::next(&self.custody.task(), Course { route: &[], answers: 1 }, Timestamp::now())
@@ -183,7 +191,7 @@ impl Turn {
         if route.is_empty() { order.route().to_vec() } else { route }
     }
 
-    fn journal(&self) -> &Journal {
+    pub(super) fn journal(&self) -> &Journal {
         &self.environment.journal
     }
 
@@ -280,19 +288,26 @@ impl Turn {
     ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
         let began = tokio::time::Instant::now();
         let Planned { step, model } = planned;
-        let asked = call::Asked {
-            so_far: SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() },
-            task: self.custody.id(),
-            call: task.call_of(&model),
-            failed_attempts: if task.last_model() == Some(&model) { task.totals.attempts } else { 0 },
-        };
+        let failed_attempts = if task.last_model() == Some(&model) { task.totals.attempts } else { 0 };
+        let asked = Asked { failed_attempts, ..self.asked(task, task.call_of(&model)) };
         let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
         let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
         Ok(Ready { step, model, began, prepared, reservation })
     }
 
+    /// What a call is about, which is named by this number among the task's.
+    pub(super) fn asked(&self, task: &Task, call: u32) -> Asked {
+        let so_far = SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() };
+        Asked { so_far, task: self.custody.id(), call, failed_attempts: 0 }
+    }
+
     /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
-    async fn call(&mut self, order: &WorkOrder, memory: &Memory, ready: Ready) -> Result<Option<Ready>, Error> {
+    pub(super) async fn call(
+        &mut self,
+        order: &WorkOrder,
+        memory: &Memory,
+        ready: Ready,
+    ) -> Result<Option<Ready>, Error> {
         let Ready { step, model, began, prepared, reservation } = ready;
         let confirmed = self.environment.budget.confirm(&reservation, Timestamp::now()).await;
         let (reservation, answer) = match confirmed {
@@ -324,13 +339,13 @@ impl Turn {
         self.environment.budget.reserve(key, order.payer().clone(), worst, at).await
     }
 
-    fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
+    pub(super) fn recorded(&self, step: u32, payer: Payer, amount: Usd) -> Reservation {
         Reservation::recorded(Key { task: self.custody.id(), step }, payer, amount)
     }
 
     /// Writes a step's result down, and with it what follows from it: the task's end where the result is its answer, or the start
     /// of the next step where nothing keeps that from starting at once.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         order: &WorkOrder,
         memory: &Memory,
@@ -412,7 +427,12 @@ impl Turn {
 
     /// Settles a reservation as soon as its step is durable: whoever hears of the step finds the money accounted for, also
     /// where this agent is gone by then.
-    fn settling(&self, reservation: &Reservation, spent: Usd, at: Timestamp) -> impl FnOnce(Position) + Send + 'static {
+    pub(super) fn settling(
+        &self,
+        reservation: &Reservation,
+        spent: Usd,
+        at: Timestamp,
+    ) -> impl FnOnce(Position) + Send + 'static {
         let (budget, reservation) = (self.environment.budget.clone(), reservation.clone());
         move |position| budget.settle(&reservation, spent, at, position)
     }

@@ -127,6 +127,12 @@ impl Factory {
         }
     }
 
+    /// Whether an agent that is not in memory would find a seat at this moment.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.residency().has_room()
+    }
+
     /// Whether an agent is in memory, or on its way there.
     #[must_use]
     pub fn knows(&self, agent: AgentId) -> bool {

@@ -133,6 +133,11 @@ impl Residency {
     }
 
     /// The actor of an agent that has a seat is made.
+    /// Whether an agent that is not in memory finds a seat.
+    pub(super) fn has_room(&self) -> bool {
+        self.seats.len() < self.seats_max
+    }
+
     pub(super) fn settle(&mut self, agent: AgentId, pulse: Arc<Pulse>) {
         if let Some(seat) = self.seats.get_mut(&agent) {
             seat.pulse = Some(pulse);

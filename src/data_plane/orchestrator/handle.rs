@@ -16,10 +16,11 @@ use crate::data_plane::factory::registry::{Claim, Registry};
 use crate::data_plane::factory::{Factory, borne};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
+use crate::domain::money::Usd;
 use crate::journal::order::{Order, Worker};
-use crate::journal::record::{CancelRequested, Ended, Outcome, TaskRecord};
+use crate::journal::record::{CancelRequested, Ended, Outcome, StepKind, StepStarted, TaskRecord};
 use crate::journal::state::{State, Task};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Beginning, Journal};
 use crate::store::Batch;
 use crate::supervision::{Address, CallError, ChildSpec, OnStuck, Restart, SupervisorHandle};
 
@@ -76,9 +77,10 @@ impl Orchestrator {
     pub async fn submit(&self, mut ticket: Ticket) -> Result<TaskId, Error> {
         let (order, supervision) = (Arc::clone(ticket.order.order()), ticket.order.template().supervision);
         let (reservation, with) = (ticket.reservation.clone(), ticket.with.clone());
-        let stored = Order::clone(&order);
-        let (amount, opening) = (reservation.amount(), ticket.opening());
-        let submitted = self.journal().submit_through(stored, amount, Timestamp::now(), with, opening).await;
+        let (at, reserved) = (Timestamp::now(), reservation.amount());
+        let first = self.first_step(&ticket, reserved, at);
+        let beginning = Beginning { order: Order::clone(&order), reserved, at, first, with };
+        let submitted = self.journal().submit_through(beginning, ticket.opening()).await;
         ticket.conclude();
         match submitted {
             Ok(()) => {
@@ -97,6 +99,13 @@ impl Orchestrator {
                 Err(error.into())
             }
         }
+    }
+
+    /// The start of a task's first step, where an agent of its own will make the call as soon as the task is durable.
+    fn first_step(&self, ticket: &Ticket, reserved: Usd, at: Timestamp) -> Option<StepStarted> {
+        let model = ticket.first.clone()?;
+        let begins_at_once = ticket.order.order().worker == Worker::Own && self.0.factory.has_room();
+        begins_at_once.then_some(StepStarted { step: 0, kind: StepKind::Model { model }, reserved, at })
     }
 
     /// Brings an open task to whoever does it. Doing so again is harmless; what fails here is done again by the next sweep.

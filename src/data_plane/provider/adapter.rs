@@ -75,11 +75,7 @@ impl Adapter {
                 Ok(completion)
             }
             #[cfg(test)]
-            Self::Scripted(script) => {
-                let completion = script(model.clone(), request).await?;
-                tell(&completion, heard).await;
-                Ok(completion)
-            }
+            Self::Scripted(script) => script(model.clone(), request, heard.cloned()).await,
         }
     }
 }

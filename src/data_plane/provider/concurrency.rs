@@ -10,7 +10,8 @@
 //! The gradient with its tolerance and its head-room √limit is Gradient2 of Netflix's concurrency-limits
 //! (<https://github.com/Netflix/concurrency-limits>); halving upon a refusal is AIMD as in TCP (RFC 5681), and so is the round: only calls that
 //! began after the limit last changed say anything about it, so that the many calls that are refused together halve it once.
-//! The tolerance is 2, since answers of models differ in length by themselves. A limit of which less than half is used says
+//! The tolerance is 2, since answers of models differ in length by themselves; and what is slow for long becomes usual, since that is more
+//! often a matter of what is asked than of how much. A limit of which less than half is used says
 //! nothing about what the provider can bear, and stays.
 
 use std::time::Instant;

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::error::Error;
-use super::exchange::{Completion, Request};
+use super::exchange::{Completion, Deltas, Request};
 use crate::domain::name::ModelRef;
 
 /// What becomes of a call; dropped where its caller hangs up.
-pub(crate) type Script = Arc<dyn Fn(ModelRef, Request) -> BoxFuture<'static, Result<Completion, Error>> + Send + Sync>;
+///
+/// A script that is given somebody who listens may tell pieces; it then tells all of them.
+pub(crate) type Script =
+    Arc<dyn Fn(ModelRef, Request, Option<Deltas>) -> BoxFuture<'static, Result<Completion, Error>> + Send + Sync>;
 
 thread_local! {
     static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 
 use super::schedule::{Schedule, Temper};
 use crate::data_plane::provider::scripted::Script;
-use crate::data_plane::provider::{Completion, Error, Request, Stop};
+use crate::data_plane::provider::{Completion, Delta, Error, Request, Stop};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -86,13 +86,16 @@ impl Market {
 
     pub(super) fn script(self: &Arc<Self>) -> Script {
         let market = Arc::clone(self);
-        Arc::new(move |_, request| {
+        Arc::new(move |_, request, heard| {
             let Fate { after, outcome } = market.book().take(&request);
             async move {
                 match after {
                     Some(after) if after.is_zero() => {}
                     Some(after) => tokio::time::sleep(after).await,
                     None => std::future::pending().await,
+                }
+                if let (Ok(completion), Some(heard)) = (&outcome, heard) {
+                    let _gone = heard.send(Delta::Text(completion.text.clone())).await.is_err();
                 }
                 outcome
             }

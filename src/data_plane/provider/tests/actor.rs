@@ -134,7 +134,7 @@ async fn a_caller_that_leaves_frees_its_slot() {
 async fn a_call_whose_caller_left_the_line_is_never_begun() {
     let (gate, begun) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
     let (opened, noted) = (gate.clone(), begun.clone());
-    let script: Script = Arc::new(move |_, request| {
+    let script: Script = Arc::new(move |_, request, _| {
         let (opened, what) = (opened.clone(), request.messages[0].text().expose().to_owned());
         let is_first = what == "first";
         noted.lock().expect("no panic").push(what);
