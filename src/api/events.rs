@@ -184,8 +184,9 @@ mod tests {
     use super::*;
     use crate::journal::tests::Desk;
 
-    const OF_THE_DAEMON: [&str; 13] = [
+    const OF_THE_DAEMON: [&str; 14] = [
         "budget_exceeded",
+        "budget_threshold_reached",
         "actor_restarted",
         "actor_stuck",
         "actor_quarantined",

@@ -1,4 +1,4 @@
-//! The gate that every guarded route passes: who asks, and may they?
+//! The gate that every guarded route passes: who asks, not too often, and may they?
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::body;
 use super::error::{Answer, ApiError};
 use super::router::Shared;
-use crate::control_plane::access::{self, Peer, Permission, Principal};
+use crate::control_plane::access::{self, Peer, Permission, Principal, TooOften};
 use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure};
@@ -62,6 +62,11 @@ pub(super) async fn pass(
             return error.into_response();
         }
     };
+    // Before anything else is asked, so that refusals, which are audited, are bounded as well.
+    if let Err(refusal) = rooms.access.admit(&principal) {
+        body::discard(request).await;
+        return slow_down(&rooms, &principal, permission, refusal).await.into_response();
+    }
     if let Err(refusal) = access::authorise(&principal, permission, None) {
         body::discard(request).await;
         return refuse(&rooms, &principal, permission, refusal).await.into_response();
@@ -88,7 +93,12 @@ fn bearer(request: &Request) -> Option<Secret> {
     scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
 }
 
-async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: access::Refusal) -> ApiError {
+/// The audit log has one such refusal of a principal in a minute; the metric counts them all.
+async fn slow_down(rooms: &Shared, principal: &Principal, permission: Permission, refusal: TooOften) -> ApiError {
+    if refusal.unheard { refuse(rooms, principal, permission, refusal).await } else { refusal.into() }
+}
+
+async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: impl Failure) -> ApiError {
     let entry =
         Entry::refused(Timestamp::now(), principal.into(), permission.as_str(), refusal.code(), &refusal.detail());
     if let Err(error) = rooms.audit.record(entry).await {

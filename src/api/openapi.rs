@@ -53,6 +53,7 @@ use crate::protocol::problem::Problem;
         budgets::list,
         budgets::show,
         budgets::set,
+        budgets::unset,
         dlp::scan,
         audit::list,
         backup::take,

@@ -71,6 +71,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/budgets", budgets::list).needs(P::ReadBudgets),
         get("/factory/budgets/{scope}", budgets::show).needs(P::ReadBudgets),
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
+        delete("/factory/budgets/{scope}", budgets::unset).needs(P::SetBudgets),
         post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
         get("/factory/audit", audit::list).needs(P::ReadAudit),
         post("/factory/backup", backup::take).needs(P::TakeBackup),

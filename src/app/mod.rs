@@ -314,7 +314,8 @@ fn control_plane(
     let under = audit.clone();
     policies.on_change(Arc::new(move |policy| under.decide_under(policy.digest())));
     let recover = Arc::new(journal.clone());
-    let (budget, budget_spec) = Budget::start(settings.budgets.clone(), store.clone(), events.clone(), recover);
+    let (budget, budget_spec) =
+        Budget::start(settings.budgets.clone(), store.clone(), events.clone(), audit.clone(), recover);
     let (templates, templates_spec) = Templates::start(
         settings.templates.clone(),
         settings.templates_dir.clone(),
@@ -399,6 +400,7 @@ fn rules(settings: &Settings) -> Rules {
         access: settings.access.clone(),
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
+        rate: settings.api.rate,
     }
 }
 
@@ -411,7 +413,7 @@ fn declare_daily_limits(templates: &Templates, budget: &Budget) {
     let budget = budget.clone();
     templates.on_publish(Arc::new(move |template| {
         let scope = Scope::Template(template.name.clone());
-        let limit = template.budget.per_day.map(|amount| Limit { amount, window: Window::Day });
+        let limit = template.budget.per_day.map(|amount| Limit::new(amount, Window::Day));
         if let Err(error) = budget.declare_now(Source::Template, &[(scope, limit)]) {
             tracing::error!(template = %template.name, %error, "a template's daily limit is not in force");
         }
@@ -468,6 +470,8 @@ pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
             routes,
             ..
         } = settings;
+        // Rates are taken up with `[access]`.
+        let api = settings::Api { rate: None, ..api.clone() };
         format!(
             "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
         )

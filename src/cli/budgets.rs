@@ -8,7 +8,7 @@ use super::run;
 use super::session::Session;
 use super::table::{Table, plain};
 use super::words;
-use crate::domain::budget::{Scope, Window};
+use crate::domain::budget::{Scope, Threshold, Window};
 use crate::domain::money::Usd;
 use crate::protocol::budget::{Budget, SetBudget};
 
@@ -27,9 +27,16 @@ pub(super) enum Budgets {
     },
     /// Sets the limit of a scope.
     #[command(
-        after_help = "Examples:\n  factoryctl budgets set global 10 --window day\n  factoryctl budgets set user:bob 0.50"
+        after_help = "Examples:\n  factoryctl budgets set global 10 --window day\n  factoryctl budgets set user:bob 0.50 --alert-at 50%,80%"
     )]
     Set(Set),
+    /// Takes the limit of a scope away that was set with `set`; those of settings and templates bind again.
+    #[command(after_help = "Example:\n  factoryctl budgets unset user:bob")]
+    Unset {
+        /// The scope.
+        #[arg(value_parser = scope)]
+        scope: Scope,
+    },
 }
 
 /// The arguments of `set`.
@@ -44,6 +51,9 @@ pub(super) struct Set {
     /// The window: day, month or total (UTC).
     #[arg(long, default_value = "month", value_parser = window)]
     window: Window,
+    /// Parts of the limit at which an event tells that they are spent: whole percent.
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', value_parser = threshold)]
+    alert_at: Vec<Threshold>,
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
@@ -52,6 +62,10 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 fn window(text: &str) -> Result<Window, String> {
     Window::from_word(text).ok_or_else(|| "day, month or total".into())
+}
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    text.parse().map_err(|error| format!("{error}"))
 }
 
 impl Budgets {
@@ -66,9 +80,14 @@ impl Budgets {
                 let budget = client.budget(&scope.to_string()).await?;
                 output.show(&budget, |paint| list(std::slice::from_ref(&budget), paint))?;
             }
-            Self::Set(Set { scope, limit, window }) => {
-                let wanted = SetBudget { limit_usd: limit.to_string(), window: window.as_str().into() };
+            Self::Set(Set { scope, limit, window, alert_at }) => {
+                let alert_at = alert_at.iter().map(ToString::to_string).collect();
+                let wanted = SetBudget { limit_usd: limit.to_string(), window: window.as_str().into(), alert_at };
                 let budget = client.set_budget(&scope.to_string(), &wanted).await?;
+                output.show(&budget, |paint| list(std::slice::from_ref(&budget), paint))?;
+            }
+            Self::Unset { scope } => {
+                let budget = client.unset_budget(&scope.to_string()).await?;
                 output.show(&budget, |paint| list(std::slice::from_ref(&budget), paint))?;
             }
         }
@@ -90,7 +109,11 @@ fn list(budgets: &[Budget], paint: Paint) -> String {
             plain(&budget.window),
             plain(words::usd(&budget.spent_usd)),
             plain(words::usd(&budget.reserved_usd)),
-            (if spent_up { Tone::Bad } else { tone }, remaining),
+            match (budget.stopped, spent_up) {
+                (true, _) => (Tone::Bad, "stopped".into()),
+                (false, true) => (Tone::Bad, remaining),
+                (false, false) => (tone, remaining),
+            },
         ]);
     }
     table.render("no budgets, so nothing is limited; set one with `factoryctl budgets set global 10`")
@@ -109,6 +132,8 @@ mod tests {
             reserved_usd: "0.00".into(),
             spent_usd: "0.02".into(),
             remaining_usd: None,
+            alert_at: Vec::new(),
+            stopped: false,
         };
         let text = list(&[budget], Paint::Plain);
         assert!(text.ends_with("user:bob  none   total   $0.02  $0.00     -"), "{text}");

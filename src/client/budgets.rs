@@ -21,4 +21,9 @@ impl Client {
     pub async fn set_budget(&self, scope: &str, budget: &SetBudget) -> Result<Budget, Error> {
         self.ask(Call::put(format!("/factory/budgets/{}", segment(scope))).json(budget)?).await
     }
+
+    /// Takes the limit away that an operator set; those of settings and templates bind again.
+    pub async fn unset_budget(&self, scope: &str) -> Result<Budget, Error> {
+        self.ask(Call::delete(format!("/factory/budgets/{}", segment(scope)))).await
+    }
 }

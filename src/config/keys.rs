@@ -2,8 +2,12 @@
 
 /// The dotted paths of all settings; `*` stands for a name that a person chooses.
 pub const KEYS: &[&str] = &[
+    "access.groups.*.burst",
+    "access.groups.*.requests_per_minute",
     "access.groups.*.role",
     "access.groups.*.tenant",
+    "access.users.*.burst",
+    "access.users.*.requests_per_minute",
     "access.users.*.role",
     "access.users.*.tenant",
     "agents.active_max",
@@ -12,11 +16,14 @@ pub const KEYS: &[&str] = &[
     "agents.queue_max",
     "api.anonymous_role",
     "api.body_bytes_max",
+    "api.burst",
     "api.connections_max",
     "api.drain_grace",
     "api.open_tasks_max",
+    "api.requests_per_minute",
     "api.tcp",
     "api.tokens_file",
+    "budgets.*.alert_at",
     "budgets.*.limit_usd",
     "budgets.*.window",
     "chaos.enabled",

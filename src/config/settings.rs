@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
-use crate::domain::money::Price;
+use crate::domain::model::Model;
+use crate::domain::money::Usd;
 use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
@@ -43,10 +44,11 @@ pub struct Settings {
     pub providers: BTreeMap<ProviderName, Provider>,
     /// Tools that plans may call, by name.
     pub tools: BTreeMap<ToolName, Tool>,
-    /// Prices by model; the models of `builtin` are free.
-    pub models: BTreeMap<ModelRef, Price>,
-    /// Routes by name: models in order of preference. `fallback` is always there and ends in `builtin/extractive`.
-    pub routes: BTreeMap<RouteName, Vec<ModelRef>>,
+    /// What is known of models that cost something or might: what the settings say, and of providers at a vendor's own address
+    /// what the shipped list says. A model that is not here has no price; those of `builtin` need none.
+    pub models: BTreeMap<ModelRef, Model>,
+    /// Routes by name. `fallback` is always there and ends in `builtin/extractive`.
+    pub routes: BTreeMap<RouteName, Route>,
     /// Limits on spending.
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
@@ -81,6 +83,8 @@ pub struct Api {
     pub tokens_file: Option<PathBuf>,
     /// What a request without a token may be on the TCP listener.
     pub anonymous_role: Option<Role>,
+    /// How often each principal may ask for whom nothing else is said.
+    pub rate: Option<RateLimit>,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
     /// The most connections at once.
@@ -239,6 +243,25 @@ pub struct Provider {
     pub concurrency: Concurrency,
 }
 
+/// Which models a role may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Models in order of preference.
+    pub models: Vec<ModelRef>,
+    /// The most that one call may cost at worst; a model whose call may cost more is passed over.
+    pub max_usd_per_call: Option<Usd>,
+    /// How long a model may be silent before the next one is asked as well.
+    pub hedge_after: Option<Duration>,
+}
+
+impl Route {
+    /// A route that says nothing but its models.
+    #[must_use]
+    pub fn of(models: Vec<ModelRef>) -> Self {
+        Self { models, ..Self::default() }
+    }
+}
+
 /// One tool: an HTTP endpoint that the host's administrator vouches for.
 #[derive(Debug, Clone)]
 pub struct Tool {
@@ -294,4 +317,49 @@ pub struct Grant {
     pub role: Role,
     /// The tenant; none means every tenant.
     pub tenant: Option<Tenant>,
+    /// How often its holder may ask.
+    pub rate: Rate,
+}
+
+/// How often a principal may ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rate {
+    /// As often as `[api]` says of every principal.
+    #[default]
+    Default,
+    /// So often.
+    Limited(RateLimit),
+    /// As often as it likes.
+    Unlimited,
+}
+
+/// A limit on requests over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RateLimit {
+    /// How many are served in a minute over time.
+    pub requests_per_minute: NonZeroU32,
+    /// How many are served at once after a while without any.
+    pub burst: NonZeroU32,
+}
+
+impl RateLimit {
+    /// The highest rate that may be set; more is no limit.
+    pub const PER_MINUTE_MAX: u32 = 60_000_000;
+    /// The largest burst that may be set.
+    pub const BURST_MAX: u32 = 60_000_000;
+
+    /// A limit; without a burst, a minute's requests may come at once.
+    ///
+    /// # Errors
+    /// What is out of bounds.
+    pub fn new(requests_per_minute: u32, burst: Option<u32>) -> Result<Self, String> {
+        let within = |name: &str, number: u32, max: u32| {
+            NonZeroU32::new(number)
+                .filter(|number| number.get() <= max)
+                .ok_or_else(|| format!("{name}: expected a whole number from 1 to {max}"))
+        };
+        let requests_per_minute = within("requests_per_minute", requests_per_minute, Self::PER_MINUTE_MAX)?;
+        let burst = burst.map(|burst| within("burst", burst, Self::BURST_MAX)).transpose()?;
+        Ok(Self { requests_per_minute, burst: burst.unwrap_or(requests_per_minute) })
+    }
 }

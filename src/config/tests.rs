@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::keys::KEYS;
-use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Role, Settings, ToolUrl};
+use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Rate, RateLimit, Role, Settings, ToolUrl};
 use super::*;
 use crate::domain::budget::{Scope, Window};
 
@@ -399,4 +399,25 @@ fn the_summary_names_places_and_no_keys() {
     for line in ["budget      tenant:acme: 2.00 USD, month", "route       review: local/qwen, builtin/extractive"] {
         assert!(text.contains(line), "{text}");
     }
+}
+
+#[test]
+fn rates_have_a_number_a_burst_or_none() {
+    let text = "[api]\nrequests_per_minute = 600\nburst = 20\n[access.users.a]\nrole = \"viewer\"\nrequests_per_minute = \"none\"\n[access.users.b]\nrole = \"viewer\"\n[access.groups.c]\nrole = \"viewer\"\nrequests_per_minute = 30\n";
+    let settings = Written::new(text).load(&[]).expect("settings");
+    let limit = |per_minute, burst| RateLimit::new(per_minute, burst).expect("a limit");
+    assert_eq!(settings.api.rate, Some(limit(600, Some(20))));
+    assert_eq!(settings.access.users["a"].rate, Rate::Unlimited);
+    assert_eq!(settings.access.users["b"].rate, Rate::Default);
+    assert_eq!(settings.access.groups["c"].rate, Rate::Limited(limit(30, Some(30))));
+    check(
+        "[api]\nrequests_per_minute = 0\n[access.users.a]\nrole = \"viewer\"\nburst = 5\n[access.groups.c]\nrole = \"viewer\"\nrequests_per_minute = \"none\"\nburst = 5\n[access.groups.d]\nrole = \"viewer\"\nrequests_per_minute = 5\nburst = -1\n",
+        &[],
+        &[
+            "factoryd.toml:2:23: api.requests_per_minute: expected a whole number from 1 to 60000000, or \"none\"",
+            "factoryd.toml:5:9: access.users.a.burst: needs a number as requests_per_minute beside it",
+            "factoryd.toml:9:9: access.groups.c.burst: needs a number as requests_per_minute beside it",
+            "factoryd.toml:13:9: access.groups.d.burst: expected a whole number from 1 to 60000000",
+        ],
+    );
 }

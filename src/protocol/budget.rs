@@ -18,14 +18,23 @@ pub struct Budget {
     pub spent_usd: String,
     /// What may still be reserved; null where no limit is set.
     pub remaining_usd: Option<String>,
+    /// The parts of the limit at which an event tells that they are spent: `50%`.
+    #[serde(default)]
+    pub alert_at: Vec<String>,
+    /// Whether a cost above its reservation has stopped the scope, until the window ends or the limit is set again.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 /// `PUT /factory/budgets/{scope}`.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetBudget {
     /// The limit.
     pub limit_usd: String,
     /// `day`, `month` or `total`.
     pub window: String,
+    /// The parts of the limit at which an event tells that they are spent: whole percent, `["50%", "80%"]`; none where left out.
+    #[serde(default)]
+    pub alert_at: Vec<String>,
 }

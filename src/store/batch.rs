@@ -42,6 +42,10 @@ pub enum Keyspace {
     Restart = b'r',
     /// Snapshots of tasks, by task id.
     Snapshot = b's',
+    /// What happened to budgets' scopes in their present windows, by what it is and the scope.
+    Mark = b'k',
+    /// Amounts that were booked in doubt and not reconciled, by task id and step.
+    Doubt = b'd',
     /// Task journals, by task id and sequence.
     Task = b't',
     /// Published template versions.

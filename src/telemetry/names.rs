@@ -42,6 +42,14 @@ pub const COST_USD_TOTAL: &str = "factory_cost_usd_total";
 pub const BUDGET_REMAINING_USD: &str = "factory_budget_remaining_usd";
 /// Requests that a budget refused.
 pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
+/// Requests that a rate limit refused, by `via`: how who asked was recognised. The audit log says who it was.
+pub const RATE_LIMITED_TOTAL: &str = "factory_rate_limited_total";
+/// Open reservations.
+pub const BUDGET_RESERVATIONS: &str = "factory_budget_reservations";
+/// Since when the oldest of them is held.
+pub const BUDGET_OLDEST_RESERVATION_TIMESTAMP_SECONDS: &str = "factory_budget_oldest_reservation_timestamp_seconds";
+/// What is booked in doubt.
+pub const BUDGET_IN_DOUBT_USD: &str = "factory_budget_in_doubt_usd";
 /// Findings of the DLP filter, by `type` and `action`.
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 /// Attempts to load a template, by `outcome`.
@@ -209,6 +217,17 @@ pub const FAMILIES: &[Family] = &[
         ..family(BUDGET_REMAINING_USD, Kind::Gauge, "Dollars left in a scope's present window.")
     },
     family(BUDGET_REFUSALS_TOTAL, Kind::Counter, "Requests that a budget refused."),
+    family(BUDGET_RESERVATIONS, Kind::Gauge, "Open reservations."),
+    family(
+        BUDGET_OLDEST_RESERVATION_TIMESTAMP_SECONDS,
+        Kind::Gauge,
+        "Seconds since 1970 at which the oldest open reservation was made; 0 where none is open.",
+    ),
+    family(BUDGET_IN_DOUBT_USD, Kind::Gauge, "Dollars booked as spent of which nobody knows whether they are billed."),
+    Family {
+        known: Some(("via", &["peer", "token", "anonymous"])),
+        ..family(RATE_LIMITED_TOTAL, Kind::Counter, "Requests of principals that asked more often than they may.")
+    },
     Family {
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")

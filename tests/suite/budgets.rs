@@ -22,7 +22,7 @@ fn work(text: &str) -> SubmitTask {
 }
 
 async fn limit(daemon: &Daemon, scope: &str, amount: Usd) {
-    let wanted = SetBudget { limit_usd: amount.to_string(), window: "total".into() };
+    let wanted = SetBudget { limit_usd: amount.to_string(), window: "total".into(), ..SetBudget::default() };
     let set = daemon.client.set_budget(scope, &wanted).await.expect("a budget");
     assert_eq!(set.limit_usd, Some(amount.to_string()));
 }
@@ -187,10 +187,15 @@ async fn limits_that_make_no_sense_are_not_set() {
     let daemon = Daemon::start(Workshop::new("")).await;
     let before = daemon.holdings().await;
     let table = [
-        ("global", json!({"limit_usd": "-1", "window": "total"}), 400, "malformed_request"),
+        ("global", json!({"limit_usd": "-1", "window": "total"}), 400, "budget_limit_negative"),
+        ("global", json!({"limit_usd": "1000000000.01", "window": "total"}), 400, "budget_limit_too_large"),
+        ("global", json!({"limit_usd": "--1", "window": "total"}), 400, "malformed_request"),
         ("global", json!({"limit_usd": "0.0000000001", "window": "total"}), 400, "malformed_request"),
         ("global", json!({"limit_usd": 1.5, "window": "total"}), 400, "malformed_request"),
-        ("global", json!({"limit_usd": "1", "window": "year"}), 400, "malformed_request"),
+        ("global", json!({"limit_usd": "1", "window": "year"}), 400, "budget_window_unknown"),
+        ("global", json!({"limit_usd": "1", "window": "day", "alert_at": ["0%"]}), 400, "budget_threshold_invalid"),
+        ("global", json!({"limit_usd": "1", "window": "day", "alert_at": ["80"]}), 400, "budget_threshold_invalid"),
+        ("global", json!({"limit_usd": "1", "window": "day", "alert_at": "80%"}), 400, "malformed_request"),
         ("planet:earth", json!({"limit_usd": "1", "window": "total"}), 404, "unknown_scope"),
     ];
     for (scope, body, status, code) in table {

@@ -45,6 +45,7 @@ mod provider_failures;
 mod provider_key;
 mod provider_wire;
 mod quickstart;
+mod rate_limits;
 mod resources;
 mod restart_rules;
 mod signers;

@@ -27,6 +27,7 @@ const NAMES: [(&str, &str); 35] = [
     ("factory_cost_usd_total", "counter"),
     ("factory_budget_remaining_usd", "gauge"),
     ("factory_budget_refusals_total", "counter"),
+    ("factory_rate_limited_total", "counter"),
     ("factory_dlp_findings_total", "counter"),
     ("factory_template_loads_total", "counter"),
     ("factory_policy_loads_total", "counter"),

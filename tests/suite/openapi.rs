@@ -69,6 +69,7 @@ async fn the_routes_of_the_contract_are_there() {
         "GET /factory/budgets",
         "GET /factory/budgets/{scope}",
         "PUT /factory/budgets/{scope}",
+        "DELETE /factory/budgets/{scope}",
         "POST /factory/dlp/scan",
         "GET /factory/audit",
         "POST /factory/backup",

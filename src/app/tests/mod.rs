@@ -170,7 +170,7 @@ async fn whatever_actor_is_killed_under_load_the_tree_is_whole_again_and_every_t
         client.await.expect("every task succeeded");
     }
     assert_eq!(daemon.journal.open_count(), 0, "no task is left behind");
-    let reserved = daemon.budget.open().await.expect("the ledger answers");
+    let reserved = daemon.budget.open(None, usize::MAX).await.expect("the ledger answers");
     assert!(reserved.is_empty(), "no money is held: {reserved:?}");
     daemon.stop(std::future::pending()).await.expect("a stop in good order");
 }

@@ -34,9 +34,10 @@ fn grants(section: Section, report: &mut Report) -> BTreeMap<String, Grant> {
         }
         let role = grant.require(report, "role", value::one_of(ROLES));
         let tenant = grant.read(report, "tenant", value::parsed).map(|located| located.value);
+        let rate = super::rate::read(&mut grant, report);
         grant.finish(report);
         if let Some(role) = role {
-            grants.insert(name, Grant { role: role.value, tenant });
+            grants.insert(name, Grant { role: role.value, tenant, rate });
         }
     }
     grants

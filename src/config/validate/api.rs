@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::reader::{Report, Section, path_from};
-use crate::config::settings::{Api, Role};
+use crate::config::settings::{Api, Rate, Role};
 use crate::config::tree::Node;
 use crate::config::value;
+
+use super::rate;
 
 /// The largest request body when nothing is said, in bytes.
 const BODY_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
@@ -43,6 +45,10 @@ pub(super) fn read(mut section: Section, report: &mut Report) -> Api {
         tcp: section.read(report, "tcp", loopback).map(|located| located.value),
         tokens_file: section.read(report, "tokens_file", path_from).map(|located| located.value),
         anonymous_role: section.read_or(report, "anonymous_role", None, value::one_of(ANONYMOUS_ROLES)),
+        rate: match rate::read(&mut section, report) {
+            Rate::Limited(limit) => Some(limit),
+            Rate::Default | Rate::Unlimited => None,
+        },
         body_bytes_max: count(BODY_BYTES_DEFAULT, BODY_BYTES_MAX)(&mut section, report, "body_bytes_max"),
         connections_max: count(CONNECTIONS_DEFAULT, CONNECTIONS_MAX)(&mut section, report, "connections_max"),
         drain_grace: section.read_or(report, "drain_grace", DRAIN_GRACE_DEFAULT, value::duration),

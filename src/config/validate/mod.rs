@@ -7,9 +7,12 @@ mod budgets;
 mod chaos;
 mod hooks;
 mod log;
+pub(super) mod models;
 mod policy;
 mod providers;
+mod rate;
 mod retention;
+mod routes;
 mod templates;
 mod tools;
 
@@ -45,8 +48,8 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let policy = policy::read(root.section(report, "policy"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
     let tools = tools::read(root.section(report, "tools"), report);
-    let models = providers::models(root.section(report, "models"), &providers, report);
-    let routes = providers::routes(root.section(report, "routes"), &providers, &models, report);
+    let models = models::read(root.section(report, "models"), &providers, report);
+    let routes = routes::read(root.section(report, "routes"), &providers, report);
     let budgets = budgets::read(root.section(report, "budgets"), report);
     let access = access::read(root.section(report, "access"), report);
     root.finish(report);

@@ -1,4 +1,4 @@
-//! `[providers.NAME]`, `[models."PROVIDER/MODEL"]`, `[routes]`, and what they must say about each other.
+//! `[providers.NAME]`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,20 +10,10 @@ use crate::config::reader::{Located, Report, Section, path_from};
 use crate::config::settings::{BaseUrl, Concurrency, KeySource, Provider, ProviderKind};
 use crate::config::tree::Node;
 use crate::config::value;
-use crate::domain::money::Price;
-use crate::domain::name::{ModelRef, ProviderName, RouteName};
+use crate::domain::name::ProviderName;
 
 /// The provider that is always there.
 const BUILTIN: &str = "builtin";
-
-/// The model that answers when nothing else does.
-const LAST_RESORT: &str = "builtin/extractive";
-
-/// Routes that are there without being set; each leads to [`LAST_RESORT`].
-const DEFAULT_ROUTES: [&str; 5] = ["default", "implementation", "review", "security_audit", FALLBACK];
-
-/// The route whose end is always [`LAST_RESORT`].
-const FALLBACK: &str = "fallback";
 
 /// How long a call may take when nothing is said.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -39,9 +29,6 @@ const CONCURRENCY_MAX: usize = 100_000;
 
 /// The longest name of a credential: that of a file.
 const CREDENTIAL_NAME_BYTES_MAX: usize = 255;
-
-/// The most models on one route.
-const ROUTE_LENGTH_MAX: usize = 16;
 
 pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<ProviderName, Provider> {
     let mut providers = BTreeMap::new();
@@ -165,99 +152,4 @@ fn variable_name(node: &Node) -> Result<String, String> {
         return Err(format!("variables that begin with {PREFIX} are settings; the key needs another name"));
     }
     Ok(name)
-}
-
-pub(super) fn models(
-    section: Section,
-    providers: &BTreeMap<ProviderName, Provider>,
-    report: &mut Report,
-) -> BTreeMap<ModelRef, Price> {
-    let mut prices = BTreeMap::new();
-    for (name, mut table) in section.named(report) {
-        let input = table.require(report, "input_usd_per_mtok", value::usd);
-        let output = table.require(report, "output_usd_per_mtok", value::usd);
-        let cached = table.read(report, "cached_input_usd_per_mtok", value::usd);
-        let (place, path) = (table.place().clone(), table.path_of(""));
-        table.finish(report);
-        let model = match name.parse::<ModelRef>() {
-            Ok(model) => model,
-            Err(error) => {
-                report.mistake(&place, &path, error.to_string());
-                continue;
-            }
-        };
-        match providers.get(model.provider()) {
-            None => report.mistake(&place, &path, format!("there is no [providers.{}]", model.provider())),
-            Some(provider) if provider.kind == ProviderKind::Builtin => {
-                report.mistake(&place, &path, "models of the kind builtin are free; they take no price");
-            }
-            Some(_) => {
-                if let (Some(input), Some(output)) = (input, output) {
-                    // Without a price of its own, a cached token costs what any input token costs: never too little.
-                    let cached_input = cached.map_or(input.value, |cached| cached.value);
-                    prices.insert(model, Price { input: input.value, output: output.value, cached_input });
-                }
-            }
-        }
-    }
-    prices
-}
-
-pub(super) fn routes(
-    section: Section,
-    providers: &BTreeMap<ProviderName, Provider>,
-    prices: &BTreeMap<ModelRef, Price>,
-    report: &mut Report,
-) -> BTreeMap<RouteName, Vec<ModelRef>> {
-    let mut routes = BTreeMap::new();
-    let prefix = section.path_of("");
-    for (name, route) in section.values(report, value::list::<ModelRef>) {
-        let path = format!("{prefix}.{name}");
-        match name.parse::<RouteName>() {
-            Ok(name) => {
-                if check_route(&route, &path, providers, prices, report) {
-                    routes.insert(name, route.value);
-                }
-            }
-            Err(error) => report.mistake(&route.place, &path, error.to_string()),
-        }
-    }
-    let Ok(last_resort) = LAST_RESORT.parse::<ModelRef>() else { return routes };
-    for name in DEFAULT_ROUTES.iter().filter_map(|name| name.parse::<RouteName>().ok()) {
-        routes.entry(name).or_insert_with(|| vec![last_resort.clone()]);
-    }
-    if let Some(fallback) = FALLBACK.parse::<RouteName>().ok().and_then(|name| routes.get_mut(&name))
-        && fallback.last() != Some(&last_resort)
-    {
-        fallback.push(last_resort);
-    }
-    routes
-}
-
-/// Whether every model of a route can be called and has a price; if not, the report says why.
-fn check_route(
-    route: &Located<Vec<ModelRef>>,
-    path: &str,
-    providers: &BTreeMap<ProviderName, Provider>,
-    prices: &BTreeMap<ModelRef, Price>,
-    report: &mut Report,
-) -> bool {
-    let before = report.mistakes.len();
-    if route.value.is_empty() || route.value.len() > ROUTE_LENGTH_MAX {
-        report.mistake(&route.place, path, format!("expected 1 to {ROUTE_LENGTH_MAX} models"));
-    }
-    for model in &route.value {
-        match providers.get(model.provider()) {
-            None => {
-                let text = format!("{model}: there is no [providers.{}]", model.provider());
-                report.mistake(&route.place, path, text);
-            }
-            Some(provider) if provider.kind == ProviderKind::Builtin || prices.contains_key(model) => {}
-            Some(_) => {
-                let text = format!("{model} has no price: add [models.\"{model}\"], with \"0\" where it costs nothing");
-                report.mistake(&route.place, path, text);
-            }
-        }
-    }
-    report.mistakes.len() == before
 }

@@ -59,13 +59,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::settings::{Grant, Role};
+    use crate::config::settings::{Grant, Rate, Role};
 
     #[test]
     fn root_is_known_by_name_and_number_and_strangers_are_nobody() {
         assert_eq!(identity(0).expect("looked up").name.as_deref(), Some("root"));
         assert_eq!(identity(u32::MAX - 7).expect("looked up"), Identity::default());
-        let grant = Grant { role: Role::Viewer, tenant: None };
+        let grant = Grant { role: Role::Viewer, tenant: None, rate: Rate::Default };
         let users = ["root", "1234", "no such user"].map(|name| (name.to_owned(), grant.clone()));
         let groups = ["root", "4321", "no such group"].map(|name| (name.to_owned(), grant.clone()));
         let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::from(groups) };

@@ -1,14 +1,15 @@
 //! What requests are judged by: immutable, published by the actor, read without asking it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use crate::config::settings::{Access, Role};
+use crate::config::settings::{Access, RateLimit, Role};
 
+use super::rate::Limiter;
 use super::table::{Identity, Table};
 use super::tokens::Tokens;
 
@@ -26,6 +27,8 @@ pub struct Rules {
     pub tokens_file: Option<std::path::PathBuf>,
     /// What a request without a token may be on the TCP listener.
     pub anonymous_role: Option<Role>,
+    /// How often each principal may ask for whom nothing else is said.
+    pub rate: Option<RateLimit>,
 }
 
 /// A user of the host, and when that was looked up.
@@ -73,4 +76,7 @@ pub(super) struct Shared {
     pub(super) own_uid: u32,
     pub(super) rules: ArcSwap<Rules>,
     pub(super) snapshot: ArcSwap<Snapshot>,
+    /// When the limiter's clock began.
+    pub(super) since: Instant,
+    pub(super) limiter: Mutex<Limiter>,
 }

@@ -7,16 +7,16 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use crate::domain::budget::Scope;
 use crate::domain::clock::{Day, Timestamp};
-use crate::journal::events::{Event, Events};
+use crate::journal::events::Events;
 use crate::store::{self, Direction, Keyspace, Store};
 
 use super::barred::BARRED_MAX;
+use super::crier::Crier;
 use super::declared::{Declarations, Declared};
 use super::durable::{self, Stored};
 use super::handle::{Recover, Recovered};
 use super::message::{Done, Message};
 use super::metrics::Metrics;
-use super::refusal::{Overrun, Refusal};
 use super::state::{Denied, LIMITS_MAX, Ledger};
 
 /// The most scopes whose spending is read when the ledger starts; the others are read when a reservation needs them.
@@ -41,7 +41,7 @@ pub(super) struct State {
     declared: Arc<Declared>,
     /// What the ledger knows of it.
     seen: Arc<Declarations>,
-    events: Events,
+    news: Crier,
     metrics: Arc<Metrics>,
 }
 
@@ -57,8 +57,9 @@ impl Actor for Keeper {
         let seen = start.declared.present();
         let mut ledger = load(&start, &seen).await?;
         let read = read_limited(&mut ledger, &start.store).await?;
-        let Start { declared, events, metrics, .. } = start;
-        let state = State { ledger, epoch, declared, seen, events, metrics };
+        let Start { declared, events, metrics, store, .. } = start;
+        let news = Crier::new(store, events);
+        let mut state = State { ledger, epoch, declared, seen, news, metrics };
         state.measure(&read, Timestamp::now().day());
         Ok(state)
     }
@@ -101,8 +102,8 @@ async fn read_limited(ledger: &mut Ledger, store: &Store) -> Result<Vec<Scope>, 
     let Err(Denied::Unread(mut scopes)) = ledger.list(Timestamp::now().day()) else { return Ok(Vec::new()) };
     scopes.truncate(READ_AT_START_MAX);
     for scope in &scopes {
-        let (as_of, counters) = store.counters(&durable::counters_prefix(scope)).await?;
-        ledger.read(scope, as_of, durable::days(scope, &counters)?);
+        let (as_of, known) = durable::known(store, scope).await?;
+        ledger.read(scope, as_of, known);
     }
     Ok(scopes)
 }
@@ -121,7 +122,7 @@ impl State {
             let now = self.declared.present();
             let changed = self.ledger.redeclare(&self.seen, &now);
             self.seen = now;
-            self.measure(&changed, Timestamp::now().day());
+            self.now_at(&changed);
         }
     }
 
@@ -130,80 +131,77 @@ impl State {
             Message::Reserve { key, payer, amount, at, reply } => {
                 let outcome = self.ledger.reserve(key, &payer, amount, at).map(|()| self.epoch);
                 if let Err(Denied::Refused(refusal)) = &outcome {
-                    self.refused(refusal);
+                    self.metrics.refused();
+                    self.news.refused(refusal);
                 }
                 self.measure(payer.scopes(), at.day());
                 answer(reply, outcome);
             }
             Message::Settle { key, payer, cost, done } => {
                 if let Some(overrun) = self.ledger.settle(key, &payer, cost) {
-                    self.overran(&overrun);
+                    self.news.overran(&overrun);
                 }
                 self.measure(payer.scopes(), cost.day);
                 finish(done);
             }
             Message::Release { key, done } => {
-                self.ledger.release(key);
+                let scopes = self.ledger.release(key);
+                self.now_at(&scopes);
                 finish(done);
             }
             Message::CloseTask { task, done } => {
-                self.ledger.close_task(task);
+                let scopes = self.ledger.close_task(task);
+                self.now_at(&scopes);
                 finish(done);
             }
             Message::ReopenTask { task, spent, reply } => answer(reply, self.ledger.reopen_task(task, spent)),
-            Message::Read { scope, as_of, days } => {
-                self.ledger.read(&scope, as_of, days);
-                self.measure(std::slice::from_ref(&scope), Timestamp::now().day());
+            Message::Correct { scopes, difference, done } => {
+                self.ledger.correct(&scopes, difference);
+                self.now_at(&scopes);
+                finish(done);
+            }
+            Message::Read { scope, as_of, known } => {
+                self.ledger.read(&scope, as_of, known);
+                self.now_at(&[scope]);
             }
             Message::Place { scope, reply } => answer(reply, self.ledger.place(&scope)),
             Message::Set { scope, limit, position, reply } => {
                 self.ledger.set(&scope, limit, position);
-                self.measure(std::slice::from_ref(&scope), Timestamp::now().day());
+                self.now_at(&[scope]);
+                answer(reply, Ok(()));
+            }
+            Message::Unplace { scope, reply } => answer(reply, self.ledger.unplace(&scope)),
+            Message::Unset { scope, position, reply } => {
+                self.ledger.unset(&scope, position);
+                self.now_at(&[scope]);
                 answer(reply, Ok(()));
             }
             // To have been told is enough.
             Message::Declared => {}
             Message::Show { scope, today, reply } => answer(reply, self.ledger.show(&scope, today)),
             Message::List { today, reply } => answer(reply, self.ledger.list(today)),
-            Message::Open { reply } => {
-                answer(reply, self.ledger.open().map(|(key, held)| (*key, held.clone())).collect());
+            Message::Open { after, limit, reply } => {
+                answer(reply, self.ledger.open(after).take(limit).map(|(key, held)| (*key, held.clone())).collect());
             }
         }
     }
 
-    fn measure(&self, scopes: &[Scope], today: Day) {
+    fn now_at(&mut self, scopes: &[Scope]) {
+        self.measure(scopes, Timestamp::now().day());
+    }
+
+    /// Shows how these scopes stand, and tells which parts of their limits are reached.
+    fn measure(&mut self, scopes: &[Scope], today: Day) {
+        self.metrics.open(self.ledger.open_count(), self.ledger.oldest());
         for scope in scopes {
             match self.ledger.remaining(scope, today) {
                 Some(remaining) => self.metrics.remains(scope, remaining),
                 None if self.ledger.is_limited(scope) => {}
                 None => self.metrics.unlimited(scope),
             }
-        }
-    }
-
-    fn refused(&self, refusal: &Refusal) {
-        self.metrics.refused();
-        if refusal.first {
-            tracing::warn!(subject = %refusal.subject, limit = %refusal.limit, window = refusal.window.as_str(), "budget exceeded");
-            self.events.publish(
-                Event::new("budget_exceeded")
-                    .with("scope", &refusal.subject)
-                    .with("limit_usd", refusal.limit)
-                    .with("window", refusal.window.as_str())
-                    .with("left_usd", refusal.left())
-                    .with("asked_usd", refusal.asked),
-            );
-        }
-    }
-
-    fn overran(&self, overrun: &Overrun) {
-        tracing::error!(held = %overrun.held, cost = %overrun.cost, stopped = ?overrun.stopped, "a cost exceeded its reservation");
-        let event = Event::new("budget_exceeded").with("reserved_usd", overrun.held).with("cost_usd", overrun.cost);
-        if overrun.stopped.is_empty() {
-            self.events.publish(event.clone());
-        }
-        for scope in &overrun.stopped {
-            self.events.publish(event.clone().with("scope", scope));
+            for alert in self.ledger.alerts(scope, today) {
+                self.news.reached(alert);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::refusal::{Refusal, Subject, Why};
 pub(super) const BARRED_MAX: usize = super::state::LIMITS_MAX;
 
 /// How the limit of a barred scope is shown.
-pub(super) const NOTHING: Limit = Limit { amount: Usd::ZERO, window: Window::Total };
+pub(super) const NOTHING: Limit = Limit::new(Usd::ZERO, Window::Total);
 
 /// What is barred until an operator sets its limit.
 #[derive(Debug, Clone, Default)]

@@ -68,7 +68,7 @@ mod tests {
     use crate::domain::money::Usd;
 
     fn limit(nanos: i64) -> Option<Limit> {
-        Some(Limit { amount: Usd::from_nanos(nanos), window: Window::Total })
+        Some(Limit::new(Usd::from_nanos(nanos), Window::Total))
     }
 
     fn scope(number: usize) -> Scope {

@@ -3,12 +3,13 @@
 //! Counter keys are `budget/<scope>/<day>`, the day as its number since 1970-01-01. A scope's total is the sum of its days,
 //! so that a cost adds to one counter a scope. No scope contains a slash: a scope's prefix is nobody else's.
 
-use crate::domain::budget::{Limit, Scope, Window};
-use crate::domain::clock::{Day, Timestamp};
+use crate::domain::budget::{Limit, Scope, Thresholds, Window};
+use crate::domain::clock::Day;
 use crate::domain::money::Usd;
-use crate::store::{self, Batch, Keyspace, Record};
+use crate::store::{self, Batch, Keyspace, Position, Record, Store};
 
-use super::payer::Payer;
+use super::account::Known;
+use super::marks;
 
 const LIMIT_KIND: u8 = 1;
 const LIMIT_VERSION: u8 = 1;
@@ -20,16 +21,28 @@ struct StoredLimit {
     nanos: i64,
     #[n(1)]
     window: u8,
+    /// The upper and the lower half of its thresholds; absent where there are none.
+    #[n(2)]
+    alert_at: Option<(u64, u64)>,
 }
 
-/// The counter increments of a cost. Commit them in the batch that records the step as finished; nothing for no cost.
-#[must_use]
-pub fn book(payer: &Payer, cost: Usd, at: Timestamp) -> Batch {
+/// The counter increments of a cost on a day; nothing for no cost.
+pub(super) fn book(scopes: &[Scope], cost: Usd, day: Day) -> Batch {
     if cost == Usd::ZERO {
         return Batch::new();
     }
-    let day = at.day().number();
-    payer.scopes().iter().fold(Batch::new(), |batch, scope| batch.add(format!("budget/{scope}/{day}"), cost.nanos()))
+    let day = day.number();
+    scopes.iter().fold(Batch::new(), |batch, scope| batch.add(format!("budget/{scope}/{day}"), cost.nanos()))
+}
+
+/// What the store knows of a scope, as of a position or a little later.
+pub(super) async fn known(store: &Store, scope: &Scope) -> Result<(Position, Known), store::Error> {
+    let (as_of, counters) = store.counters(&counters_prefix(scope)).await?;
+    let days = days(scope, &counters)?;
+    let whose = scope.clone();
+    let marks = store.read(move |store| Ok((marks::read_stop(store, &whose)?, marks::read_alerts(store, &whose)?)));
+    let (stopped, alerted) = marks.await?;
+    Ok((as_of, Known { days, stopped, alerted }))
 }
 
 /// The prefix of a scope's counters.
@@ -58,16 +71,36 @@ pub(super) fn days(scope: &Scope, counters: &[(Vec<u8>, i64)]) -> Result<Vec<(Da
 
 /// The write that makes a limit durable.
 pub(super) fn put_limit(scope: &Scope, limit: Limit) -> Batch {
-    let window = match limit.window {
+    Batch::new().put(Keyspace::Budget, scope.to_string(), limit_record(limit))
+}
+
+fn limit_record(limit: Limit) -> Record {
+    let (bits, lower) = (limit.alert_at.bits(), u128::from(u64::MAX));
+    let half = |bits: u128| u64::try_from(bits & lower).unwrap_or(0);
+    let alert_at = (!limit.alert_at.is_empty()).then(|| (half(bits >> 64), half(bits)));
+    let stored = StoredLimit { nanos: limit.amount.nanos(), window: window_number(limit.window), alert_at };
+    #[expect(clippy::expect_used, reason = "writing to memory is infallible, and so is encoding two integers")]
+    let body = minicbor::to_vec(&stored).expect("encodes two integers into memory");
+    Record { kind: LIMIT_KIND, version: LIMIT_VERSION, body }
+}
+
+/// The write that takes a limit away.
+pub(super) fn remove_limit(scope: &Scope) -> Batch {
+    Batch::new().delete(Keyspace::Budget, scope.to_string())
+}
+
+/// How a window is stored.
+pub(super) fn window_number(window: Window) -> u8 {
+    match window {
         Window::Day => 0,
         Window::Month => 1,
         Window::Total => 2,
-    };
-    let stored = StoredLimit { nanos: limit.amount.nanos(), window };
-    #[expect(clippy::expect_used, reason = "writing to memory is infallible, and so is encoding two integers")]
-    let body = minicbor::to_vec(&stored).expect("encodes two integers into memory");
-    let record = Record { kind: LIMIT_KIND, version: LIMIT_VERSION, body };
-    Batch::new().put(Keyspace::Budget, scope.to_string(), record)
+    }
+}
+
+/// The window that is stored so.
+pub(super) fn window_of(number: u8) -> Option<Window> {
+    [Window::Day, Window::Month, Window::Total].into_iter().find(|window| window_number(*window) == number)
 }
 
 /// The scope whose limit is stored under a key.
@@ -105,16 +138,14 @@ fn limit(key: &[u8], record: &Record) -> Result<(Scope, Limit), store::Error> {
         return Err(fault("a kind or version that this release does not know"));
     }
     let stored: StoredLimit = minicbor::decode(&record.body).map_err(|reason| fault(&reason.to_string()))?;
-    let window = match stored.window {
-        0 => Window::Day,
-        1 => Window::Month,
-        2 => Window::Total,
-        _ => return Err(fault("not a window")),
-    };
-    Ok((scope, Limit { amount: Usd::from_nanos(stored.nanos), window }))
+    let window = window_of(stored.window).ok_or_else(|| fault("not a window"))?;
+    let (upper, lower) = stored.alert_at.unwrap_or_default();
+    let alert_at = Thresholds::from_bits((u128::from(upper) << 64) | u128::from(lower));
+    let alert_at = alert_at.ok_or_else(|| fault("not parts of a limit"))?;
+    Ok((scope, Limit { alert_at, ..Limit::new(Usd::from_nanos(stored.nanos), window) }))
 }
 
-fn damaged(keyspace: Keyspace, key: &[u8], reason: &str) -> store::Error {
+pub(super) fn damaged(keyspace: Keyspace, key: &[u8], reason: &str) -> store::Error {
     store::Error::Damaged { keyspace: char::from(keyspace as u8), key: hex::encode(key), reason: reason.to_owned() }
 }
 
@@ -124,19 +155,18 @@ mod tests {
 
     #[test]
     fn a_stored_limit_reads_back() {
-        let scope: Scope = "user:ann@example.org".parse().expect("a scope");
+        let name = b"user:ann@example.org";
         for window in [Window::Day, Window::Month, Window::Total] {
-            let set = Limit { amount: Usd::from_nanos(1_500_000_000), window };
-            let mut body = Vec::new();
-            let tag = ["day", "month", "total"].iter().position(|word| *word == window.as_str()).expect("a window");
-            minicbor::encode(
-                StoredLimit { nanos: 1_500_000_000, window: u8::try_from(tag).expect("small") },
-                &mut body,
-            )
-            .expect("encodes");
-            let record = Record { kind: 1, version: 1, body };
-            assert_eq!(limit(b"user:ann@example.org", &record).expect("reads back"), (scope.clone(), set));
+            for alert_at in [Thresholds::NONE, Thresholds::from_bits(0b10 | (1 << 100)).expect("1 % and 100 %")] {
+                let set = Limit { alert_at, ..Limit::new(Usd::from_nanos(1_500_000_000), window) };
+                assert_eq!(limit(name, &limit_record(set)).expect("reads back"), (scope(name).expect("a scope"), set));
+            }
         }
+        // As the release before thresholds wrote it: an array of two.
+        let earlier = Record { kind: 1, version: 1, body: vec![0x82, 0x05, 0x01] };
+        let read = limit(b"global", &earlier).expect("an old record reads").1;
+        assert_eq!(read, Limit::new(Usd::from_nanos(5), Window::Month));
+        assert_eq!(limit_record(read).body, earlier.body, "one without thresholds is written as before");
         let strange = Record { kind: 1, version: 9, body: Vec::new() };
         assert!(limit(b"global", &strange).is_err());
         assert!(limit(b"nobody", &strange).is_err());

@@ -21,6 +21,9 @@ pub enum Error {
     /// The ledger keeps track of no more.
     #[error("keep track of money: the ledger tracks as many scopes, tasks, limits and reservations as it may")]
     Full,
+    /// No operator has set a limit here.
+    #[error("take a limit away: no operator has set one here")]
+    NotSet,
     /// The counters change faster than they are read.
     #[error("read the spending of a scope: it was not read in time")]
     Unread,
@@ -44,6 +47,7 @@ impl Failure for Error {
             Self::Refused(_) => "budget_exceeded",
             Self::UnknownScope(_) => "unknown_scope",
             Self::Full => "budget_ledger_full",
+            Self::NotSet => "budget_not_set",
             Self::Unread | Self::Unavailable(_) => "budget_unavailable",
             Self::Store(error) => error.code(),
         }
@@ -52,7 +56,7 @@ impl Failure for Error {
     fn class(&self) -> Class {
         match self {
             Self::Refused(_) => Class::Budget,
-            Self::UnknownScope(_) => Class::NotFound,
+            Self::UnknownScope(_) | Self::NotSet => Class::NotFound,
             Self::Full => Class::Overload,
             Self::Unread | Self::Unavailable(_) => Class::Unavailable,
             Self::Store(error) => error.class(),
@@ -61,7 +65,7 @@ impl Failure for Error {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::Refused(_) | Self::UnknownScope(_) => Retry::Never,
+            Self::Refused(_) | Self::UnknownScope(_) | Self::NotSet => Retry::Never,
             Self::Full | Self::Unread | Self::Unavailable(_) => Retry::After(Duration::from_secs(1)),
             Self::Store(error) => error.retry(),
         }
@@ -73,6 +77,9 @@ impl Failure for Error {
             Self::UnknownScope(invalid) => invalid.to_string(),
             Self::Full => {
                 "as much money or as many limits are being tracked as the daemon allows; try again when tasks have ended, or give an existing limit another amount".to_owned()
+            }
+            Self::NotSet => {
+                "no operator has set a limit here; limits of the settings and of templates are taken away where they are declared".to_owned()
             }
             Self::Unread | Self::Unavailable(_) => "budgets cannot be asked at the moment".to_owned(),
             Self::Store(error) => error.detail(),

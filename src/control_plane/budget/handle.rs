@@ -9,6 +9,7 @@ use futures::StreamExt;
 use ractor::RpcReplyPort;
 use tokio::sync::Semaphore;
 
+use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
@@ -20,7 +21,6 @@ use crate::supervision::{Address, CallError, ChildSpec};
 use super::account::Cost;
 use super::actor::{Keeper, Start};
 use super::declared::Declared;
-use super::durable;
 use super::error::Error;
 use super::limits::Source;
 use super::message::Message;
@@ -29,6 +29,7 @@ use super::news::News;
 use super::payer::{Hold, Key, Payer, Reservation};
 use super::state::{Denied, Held, Standing};
 use super::unanswered::Unanswered;
+use super::{durable, marks};
 
 /// How long a question waits for the ledger, restarts included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -64,6 +65,7 @@ pub struct Budget {
     epoch: Arc<AtomicU64>,
     news: News,
     declared: Arc<Declared>,
+    audit: Audit,
     /// Held by whoever sets a limit, from the question for room until the limit is known.
     setting: Arc<Semaphore>,
 }
@@ -81,6 +83,7 @@ impl Budget {
         limits: BTreeMap<Scope, Limit>,
         store: Store,
         events: Events,
+        audit: Audit,
         recover: Arc<dyn Recover>,
     ) -> (Self, ChildSpec) {
         let address = Address::new("budget");
@@ -96,7 +99,7 @@ impl Budget {
         };
         let spec = ChildSpec::worker(&address, move || (Keeper, start.clone()));
         let (news, setting) = (News::new(address.clone()), Arc::new(Semaphore::new(1)));
-        (Self { address, store, epoch, news, declared, setting }, spec)
+        (Self { address, store, epoch, news, declared, audit, setting }, spec)
     }
 
     /// Holds `amount` on everything that `payer` names, or refuses. The same key holds money once; a second call with another
@@ -123,6 +126,7 @@ impl Budget {
                 | Error::Refused(_)
                 | Error::UnknownScope(_)
                 | Error::Full
+                | Error::NotSet
                 | Error::Unread
                 | Error::Store(_),
             ) => unanswered.answered(),
@@ -149,20 +153,33 @@ impl Budget {
         }
     }
 
-    /// The counter increments of a cost, for the batch that records the step as finished.
+    /// What must become durable with the record that concludes a step: its cost in the counters, and, where it exceeds what was
+    /// held, what stops its scopes and says so in the audit log.
+    ///
+    /// INVARIANT: that a cost exceeded its reservation is as durable as the cost: no restart lets a stopped scope run.
     #[must_use]
-    pub fn book(payer: &Payer, cost: Usd, at: Timestamp) -> Batch {
-        durable::book(payer, cost, at)
+    pub fn book(&self, reservation: &Reservation, cost: Usd, at: Timestamp) -> Batch {
+        let Reservation { key, payer, amount, .. } = reservation;
+        let booked = durable::book(payer.scopes(), cost, at.day());
+        if cost <= *amount {
+            return booked;
+        }
+        let mut entry = Entry::allowed(at, daemon(), "stop_budget").on(format!("{} step {}", key.task, key.step));
+        let reason = format!(
+            "a cost of {cost} USD exceeded the {amount} USD reserved for it; limited scopes that pay for it stop"
+        );
+        entry.reason = Some(reason.into());
+        booked.and(marks::stop(payer.scopes(), at.day())).and(self.audit.batch(entry))
     }
 
     /// Ends a reservation with its cost, which [`Self::book`] for the same instant made durable at `position`. The ledger adds
     /// the cost only where the counters that it read lack it. Call it once for each finished step, after its commit.
     pub fn settle(&self, reservation: &Reservation, cost: Usd, at: Timestamp, position: Position) {
-        let Reservation { key, payer, hold, .. } = reservation.clone();
+        let Reservation { key, payer, hold, amount } = reservation.clone();
         if hold == Hold::Free && cost == Usd::ZERO {
             return;
         }
-        let cost = Cost { amount: cost, day: at.day(), position };
+        let cost = Cost { amount: cost, held: amount, day: at.day(), position };
         self.news.tell(move |done| Message::Settle { key, payer: payer.clone(), cost, done });
     }
 
@@ -208,12 +225,12 @@ impl Budget {
         self.ask(|reply| Message::List { today: at.day(), reply }).await
     }
 
-    /// The open reservations.
+    /// Up to `limit` open reservations, by task and step, from behind `after` on.
     ///
     /// # Errors
     /// The ledger cannot answer.
-    pub async fn open(&self) -> Result<Vec<(Key, Held)>, Error> {
-        Ok(self.address.call(ANSWER_WITHIN, |reply| Message::Open { reply }).await?)
+    pub async fn open(&self, after: Option<Key>, limit: usize) -> Result<Vec<(Key, Held)>, Error> {
+        Ok(self.address.call(ANSWER_WITHIN, |reply| Message::Open { after, limit, reply }).await?)
     }
 
     /// Sets a scope's limit at run time; it takes the place of declared ones and outlives restarts. A stopped scope runs again.
@@ -234,8 +251,29 @@ impl Budget {
     async fn set_in_turn(&self, scope: &Scope, limit: Limit, beside: Batch) -> Result<(), Error> {
         let _turn = self.setting.acquire().await.map_err(|_| CallError::NotRunning(self.address.name().clone()))?;
         self.ask(|reply| Message::Place { scope: scope.clone(), reply }).await?;
-        let position = self.store.commit(durable::put_limit(scope, limit).and(beside)).await?;
+        let written = durable::put_limit(scope, limit).and(marks::lift(scope)).and(beside);
+        let position = self.store.commit(written).await?;
         self.ask(|reply| Message::Set { scope: scope.clone(), limit, position, reply }).await
+    }
+
+    /// Takes the limit away that an operator set; declared ones bind again, and a stopped scope stays so. `beside` is committed
+    /// with it: the audit entry.
+    ///
+    /// # Errors
+    /// [`Error::NotSet`], or the store failed, and the limit is as it was; or the ledger cannot answer: then either nothing was
+    /// written, or the limit is gone from the ledger's next start on.
+    pub async fn unset(&self, scope: &Scope, beside: Batch) -> Result<(), Error> {
+        let (room, scope) = (self.clone(), scope.clone());
+        // As in `set`.
+        let unset = tokio::spawn(async move { room.unset_in_turn(&scope, beside).await });
+        unset.await.unwrap_or_else(|_| Err(CallError::Interrupted(self.address.name().clone()).into()))
+    }
+
+    async fn unset_in_turn(&self, scope: &Scope, beside: Batch) -> Result<(), Error> {
+        let _turn = self.setting.acquire().await.map_err(|_| CallError::NotRunning(self.address.name().clone()))?;
+        self.ask(|reply| Message::Unplace { scope: scope.clone(), reply }).await?;
+        let position = self.store.commit(durable::remove_limit(scope).and(beside)).await?;
+        self.ask(|reply| Message::Unset { scope: scope.clone(), position, reply }).await
     }
 
     /// Declares limits that the settings or a template name, or (`None`) no longer name: all of them at once. They bind every
@@ -269,6 +307,7 @@ impl Budget {
                 Ok(answer) => return Ok(answer),
                 Err(Denied::Refused(refusal)) => return Err(refusal.into()),
                 Err(Denied::Full) => return Err(Error::Full),
+                Err(Denied::NotSet) => return Err(Error::NotSet),
                 Err(Denied::Unread(scopes)) => self.read(scopes).await?,
             }
         }
@@ -285,10 +324,14 @@ impl Budget {
     }
 
     async fn read_one(&self, scope: Scope) -> Result<(), Error> {
-        let (as_of, counters) = self.store.counters(&durable::counters_prefix(&scope)).await?;
-        let days = durable::days(&scope, &counters)?;
-        Ok(self.address.cast(Message::Read { scope, as_of, days })?)
+        let (as_of, known) = durable::known(&self.store, &scope).await?;
+        Ok(self.address.cast(Message::Read { scope, as_of, known })?)
     }
+}
+
+/// Who stops a scope.
+fn daemon() -> Who {
+    Who { name: "factoryd".into(), role: "daemon".into(), tenant: None, uid: None }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which limits bind a scope, and whether it has been stopped.
+//! Which limits bind a scope.
 
 use crate::domain::budget::{Limit, Window};
 use crate::domain::clock::Day;
@@ -21,7 +21,6 @@ pub(super) struct Limits {
     operator: Option<(Limit, Position)>,
     settings: Option<Limit>,
     template: Option<Limit>,
-    stopped: Option<Day>,
     told: Option<Day>,
 }
 
@@ -42,11 +41,10 @@ impl Limits {
         self.operator.is_some()
     }
 
-    /// Takes a limit that was made durable at `position`; an older one than is known changes nothing. A stopped scope runs again.
+    /// Takes a limit that was made durable at `position`; an older one than is known changes nothing.
     pub(super) fn set(&mut self, limit: Limit, position: Position) {
         if self.operator.is_none_or(|(_, known)| known <= position) {
             self.operator = Some((limit, position));
-            self.stopped = None;
             self.told = None;
         }
     }
@@ -63,14 +61,12 @@ impl Limits {
         }
     }
 
-    /// Stops the scope: a cost exceeded what was held for it, so the worst case that protects the limit was wrong.
-    pub(super) fn stop(&mut self, today: Day) {
-        self.stopped = Some(self.stopped.map_or(today, |day| day.max(today)));
-    }
-
-    /// Whether the scope is stopped in the window that holds `today`.
-    pub(super) fn is_stopped(&self, window: Window, today: Day) -> bool {
-        self.stopped.is_some_and(|day| day >= first_day(window, today))
+    /// Takes the operator's limit away, as was made durable at `position`; the declared ones bind again.
+    pub(super) fn unset(&mut self, position: Position) {
+        if self.operator.is_some_and(|(_, known)| known <= position) {
+            self.operator = None;
+            self.told = None;
+        }
     }
 
     /// Whether this is the first refusal in the window; later ones make no news.

@@ -1,5 +1,7 @@
 //! The ledger's mailbox. Every variant is sent by the room's own handle, on behalf of whom its comment names.
 
+use std::sync::Arc;
+
 use ractor::RpcReplyPort;
 
 use crate::domain::budget::{Limit, Scope};
@@ -8,7 +10,7 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::store::Position;
 
-use super::account::Cost;
+use super::account::{Cost, Known};
 use super::payer::{Key, Payer};
 use super::state::{Denied, Held, Standing};
 
@@ -26,18 +28,24 @@ pub(super) enum Message {
     CloseTask { task: TaskId, done: Done },
     /// The orchestrator, before a task that had ended is open again: what it has spent.
     ReopenTask { task: TaskId, spent: Usd, reply: RpcReplyPort<Result<(), Denied>> },
-    /// The handle, when it has read the counters that an answer said are missing.
-    Read { scope: Scope, as_of: Position, days: Vec<(Day, Usd)> },
+    /// The handle, when a bill has settled an amount that was in doubt: the difference, which is durable.
+    Correct { scopes: Arc<[Scope]>, difference: Cost, done: Done },
+    /// The handle, when it has read what an answer said is missing.
+    Read { scope: Scope, as_of: Position, known: Known },
     /// Operators, before a limit is committed: whether there is room for it.
     Place { scope: Scope, reply: RpcReplyPort<Result<(), Denied>> },
     /// Operators, after the limit was committed.
     Set { scope: Scope, limit: Limit, position: Position, reply: RpcReplyPort<Result<(), Denied>> },
+    /// Operators, before a limit is taken away: whether there is one.
+    Unplace { scope: Scope, reply: RpcReplyPort<Result<(), Denied>> },
+    /// Operators, after it was taken away.
+    Unset { scope: Scope, position: Position, reply: RpcReplyPort<Result<(), Denied>> },
     /// Templates and settings, after they declared limits. What they are is read where it is kept.
     Declared,
     /// Whoever asks for one budget.
     Show { scope: Scope, today: Day, reply: RpcReplyPort<Result<Standing, Denied>> },
     /// Whoever asks for all budgets.
     List { today: Day, reply: RpcReplyPort<Result<Vec<Standing>, Denied>> },
-    /// Whoever asks for the open reservations.
-    Open { reply: RpcReplyPort<Vec<(Key, Held)>> },
+    /// Whoever asks for the open reservations: as many as fit, from behind a key on.
+    Open { after: Option<Key>, limit: usize, reply: RpcReplyPort<Vec<(Key, Held)>> },
 }

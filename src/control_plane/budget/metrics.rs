@@ -10,8 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::domain::budget::Scope;
+use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
-use crate::telemetry::names::{BUDGET_REFUSALS_TOTAL, BUDGET_REMAINING_USD};
+use crate::telemetry::names::{
+    BUDGET_OLDEST_RESERVATION_TIMESTAMP_SECONDS, BUDGET_REFUSALS_TOTAL, BUDGET_REMAINING_USD, BUDGET_RESERVATIONS,
+};
 
 /// The most scopes that ever get a series while the daemon runs. Limits come and go, series stay.
 pub(super) const SERIES_MAX: usize = super::state::LIMITS_MAX;
@@ -19,17 +22,31 @@ pub(super) const SERIES_MAX: usize = super::state::LIMITS_MAX;
 /// Handles that are looked up once. They outlive the ledger's incarnations, as the series do.
 pub(super) struct Metrics {
     refusals: Counter,
+    reservations: Gauge,
+    oldest: Gauge,
     /// Only the present incarnation takes the lock.
     remaining: Mutex<HashMap<Scope, Gauge>>,
 }
 
 impl Metrics {
     pub(super) fn new() -> Self {
-        Self { refusals: counter!(BUDGET_REFUSALS_TOTAL), remaining: Mutex::default() }
+        Self {
+            refusals: counter!(BUDGET_REFUSALS_TOTAL),
+            reservations: gauge!(BUDGET_RESERVATIONS),
+            oldest: gauge!(BUDGET_OLDEST_RESERVATION_TIMESTAMP_SECONDS),
+            remaining: Mutex::default(),
+        }
     }
 
     pub(super) fn refused(&self) {
         self.refusals.increment(1);
+    }
+
+    /// Shows how many reservations are open, and since when the oldest is; zero where none is.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 52 bits")]
+    pub(super) fn open(&self, count: usize, oldest: Option<Timestamp>) {
+        self.reservations.set(count as f64);
+        self.oldest.set(oldest.map_or(0.0, |since| since.micros() as f64 / 1e6));
     }
 
     /// Shows what is left of a scope with a limit.

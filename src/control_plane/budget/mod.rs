@@ -23,11 +23,13 @@
 mod account;
 mod actor;
 mod barred;
+mod crier;
 mod declared;
 mod durable;
 mod error;
 mod handle;
 mod limits;
+mod marks;
 mod message;
 mod metrics;
 mod news;
@@ -38,9 +40,9 @@ mod spending;
 mod state;
 pub mod tokens;
 mod unanswered;
+mod verdicts;
 
 pub use declared::DECLARED_MAX;
-pub use durable::book;
 pub use error::Error;
 pub use handle::{Budget, Recover, Recovered};
 pub use limits::Source;

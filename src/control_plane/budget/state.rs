@@ -8,21 +8,22 @@
 //! - A scope whose stored limit cannot be told grants nothing.
 //! - A cost counts on a scope once: through the counters that were read, or through its settlement, told apart by position.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
-use crate::domain::budget::{Limit, Scope, Window};
+use crate::domain::budget::{Limit, Scope};
 use crate::domain::clock::{Day, Timestamp};
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::store::Position;
 
-use super::account::{Account, Cost, TaskAccount};
-use super::barred::{self, Barred, NOTHING};
+use super::account::{Account, Cost, Known, TaskAccount};
+use super::barred::Barred;
 use super::declared::Declarations;
 use super::durable::Stored;
 use super::limits::{Limits, Source};
 use super::payer::{Key, Payer};
-use super::refusal::{Overrun, Refusal, Subject, Why};
+use super::refusal::{Overrun, Refusal};
 
 /// The most scopes whose money is kept in memory; idle ones are forgotten first, since the store knows what they spent.
 pub const SCOPES_MAX: usize = 65_536;
@@ -53,6 +54,8 @@ pub(super) enum Denied {
     Unread(Vec<Scope>),
     /// More than the ledger keeps track of.
     Full,
+    /// No operator has set a limit here.
+    NotSet,
 }
 
 /// A scope's money in the current window of the limit that binds it most.
@@ -75,11 +78,13 @@ pub struct Standing {
 /// All limits, reservations and spending.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    limits: HashMap<Scope, Limits>,
-    barred: Barred,
-    accounts: HashMap<Scope, Account>,
-    tasks: HashMap<TaskId, TaskAccount>,
+    pub(super) limits: HashMap<Scope, Limits>,
+    pub(super) barred: Barred,
+    pub(super) accounts: HashMap<Scope, Account>,
+    pub(super) tasks: HashMap<TaskId, TaskAccount>,
     open: BTreeMap<Key, Held>,
+    /// The open ones by age.
+    ages: BTreeSet<(Timestamp, Key)>,
     recovered_as_of: Position,
 }
 
@@ -131,43 +136,57 @@ impl Ledger {
         }
     }
 
-    /// Ends a reservation and books what it cost. The cost was committed to the counters at `cost.position` before.
+    /// Ends a reservation and books what it cost. The cost was committed to the counters at `cost.position` before, with what
+    /// stops its scopes where it exceeds what was held for it.
     ///
     /// INVARIANT: a cost counts whether or not anything is still held for it: an earlier ledger may have held it, or nobody.
     pub(super) fn settle(&mut self, key: Key, payer: &Payer, cost: Cost) -> Option<Overrun> {
-        let Some(held) = self.let_go(key) else {
-            self.book_scopes(payer, cost);
-            if cost.position > self.recovered_as_of {
-                self.book_tasks(payer, cost.amount);
-            }
-            return None;
-        };
-        self.book_scopes(&held.payer, cost);
-        // The records said that the step was open, so what its task had spent did not contain it.
-        self.book_tasks(&held.payer, cost.amount);
-        let overrun = (cost.amount > held.amount).then(|| self.stop(&held, cost));
-        self.tidy(&held.payer);
-        overrun
+        let held = self.let_go(key);
+        self.book_scopes(payer, cost);
+        // Of a step that is held the records said that it was open, so what its task had spent did not contain it.
+        if held.is_some() || cost.position > self.recovered_as_of {
+            self.book_tasks(payer, cost.amount);
+        }
+        if held.is_some() {
+            self.tidy(payer);
+        }
+        cost.is_overrun().then(|| {
+            let stopped = payer.scopes().iter().filter(|scope| self.is_limited(scope)).cloned().collect();
+            Overrun { held: cost.held, cost: cost.amount, stopped }
+        })
     }
 
-    /// Ends a reservation that cost nothing.
-    pub(super) fn release(&mut self, key: Key) {
-        if let Some(held) = self.let_go(key) {
-            self.tidy(&held.payer);
+    /// Books what a bill said of an amount that was in doubt: the difference, which may be negative.
+    pub(super) fn correct(&mut self, scopes: &[Scope], difference: Cost) {
+        for scope in scopes {
+            if let Some(account) = self.accounts.get_mut(scope) {
+                account.book(difference);
+            }
         }
     }
 
-    /// Forgets a task that ended, and ends what it still holds. Its descendants must have ended before.
-    pub(super) fn close_task(&mut self, task: TaskId) {
+    /// Ends a reservation that cost nothing; tells the scopes that it was on.
+    pub(super) fn release(&mut self, key: Key) -> Vec<Scope> {
+        let Some(held) = self.let_go(key) else { return Vec::new() };
+        self.tidy(&held.payer);
+        held.payer.scopes().to_vec()
+    }
+
+    /// Forgets a task that ended, and ends what it still holds. Its descendants must have ended before. Tells the scopes that
+    /// something was held on.
+    pub(super) fn close_task(&mut self, task: TaskId) -> Vec<Scope> {
         let keys = Key { task, step: 0 }..=Key { task, step: u32::MAX };
         let left: Vec<Key> = self.open.range(keys).map(|(key, _)| *key).collect();
-        left.into_iter().for_each(|key| self.release(key));
+        let mut scopes: Vec<Scope> = left.into_iter().flat_map(|key| self.release(key)).collect();
+        scopes.sort();
+        scopes.dedup();
         if let Some(account) = self.tasks.get_mut(&task) {
             account.closed = true;
             if account.holds == 0 {
                 self.tasks.remove(&task);
             }
         }
+        scopes
     }
 
     /// Takes a task that had ended in again, with what it has spent so far. What is known to be more stays.
@@ -179,17 +198,39 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes in a scope's counters as of a position, if they are expected.
-    pub(super) fn read(&mut self, scope: &Scope, as_of: Position, days: impl IntoIterator<Item = (Day, Usd)>) {
+    /// Takes in what the store knows of a scope as of a position, if it is expected.
+    pub(super) fn read(&mut self, scope: &Scope, as_of: Position, known: Known) {
         if let Some(account) = self.accounts.get_mut(scope) {
-            account.open_books(as_of, days);
+            account.open_books(as_of, known);
         }
     }
 
-    /// Sets an operator's limit, durable as of `position`. It takes the place of declared ones.
+    /// Sets an operator's limit, durable as of `position`. It takes the place of declared ones, and a stopped scope runs again.
     pub(super) fn set(&mut self, scope: &Scope, limit: Limit, position: Position) {
+        self.keep(scope, limit, position);
+        if let Some(account) = self.accounts.get_mut(scope) {
+            account.lift(position);
+        }
+    }
+
+    fn keep(&mut self, scope: &Scope, limit: Limit, position: Position) {
         self.barred.lift(scope);
         self.limits.entry(scope.clone()).or_default().set(limit, position);
+    }
+
+    /// Takes an operator's limit away, gone as of `position`. The declared ones bind again; what stopped the scope still does.
+    pub(super) fn unset(&mut self, scope: &Scope, position: Position) {
+        self.barred.lift(scope);
+        if let Some(limits) = self.limits.get_mut(scope) {
+            limits.unset(position);
+        }
+        self.forget_unlimited(scope);
+    }
+
+    /// Whether an operator has set a limit here, sound or not, that can be taken away.
+    pub(super) fn unplace(&self, scope: &Scope) -> Result<(), Denied> {
+        let is_set = self.barred.names(scope) || self.limits.get(scope).is_some_and(Limits::is_set);
+        if is_set { Ok(()) } else { Err(Denied::NotSet) }
     }
 
     /// Whether there is room for an operator's limit. Ask before it is made durable.
@@ -208,7 +249,7 @@ impl Ledger {
         for stored in stored {
             let barred = match stored {
                 Stored::Sound(scope, limit) if kept < LIMITS_MAX => {
-                    self.set(&scope, limit, position);
+                    self.keep(&scope, limit, position);
                     kept = kept.saturating_add(1);
                     continue;
                 }
@@ -227,6 +268,10 @@ impl Ledger {
             return;
         }
         self.limits.entry(scope.clone()).or_default().declare(source, limit);
+        self.forget_unlimited(scope);
+    }
+
+    fn forget_unlimited(&mut self, scope: &Scope) {
         if self.limits.get(scope).is_some_and(Limits::is_empty) {
             self.limits.remove(scope);
         }
@@ -269,9 +314,20 @@ impl Ledger {
         Ok(scopes.iter().map(|scope| self.standing(scope, today)).collect())
     }
 
-    /// The open reservations.
-    pub(super) fn open(&self) -> impl Iterator<Item = (&Key, &Held)> {
-        self.open.iter()
+    /// The open reservations, by task and step, from behind `after` on.
+    pub(super) fn open(&self, after: Option<Key>) -> impl Iterator<Item = (&Key, &Held)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.open.range((from, Bound::Unbounded))
+    }
+
+    /// How many reservations are open.
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Since when the oldest open reservation is held.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.ages.first().map(|(since, _)| *since)
     }
 
     /// What may still be reserved on a scope, if a limit binds it and its spending is known.
@@ -297,7 +353,7 @@ impl Ledger {
         }
     }
 
-    fn is_barred(&self, scope: &Scope) -> bool {
+    pub(super) fn is_barred(&self, scope: &Scope) -> bool {
         self.barred.names(scope) || (self.barred.is_nameless() && !self.is_limited(scope))
     }
 
@@ -322,11 +378,13 @@ impl Ledger {
             account.reserved = account.reserved.plus(held.amount);
             account.holds = account.holds.saturating_add(1);
         }
+        self.ages.insert((held.since, key));
         self.open.insert(key, held);
     }
 
     fn let_go(&mut self, key: Key) -> Option<Held> {
         let held = self.open.remove(&key)?;
+        self.ages.remove(&(held.since, key));
         for scope in held.payer.scopes() {
             if let Some(account) = self.accounts.get_mut(scope) {
                 account.let_go(held.amount);
@@ -368,108 +426,6 @@ impl Ledger {
             let account = self.tasks.entry(task).or_default();
             account.spent = account.spent.plus(cost);
         }
-    }
-
-    fn stop(&mut self, held: &Held, cost: Cost) -> Overrun {
-        let mut stopped = Vec::new();
-        for scope in held.payer.scopes() {
-            if let Some(limits) = self.limits.get_mut(scope).filter(|limits| !limits.is_empty()) {
-                limits.stop(cost.day);
-                stopped.push(scope.clone());
-            }
-        }
-        Overrun { held: held.amount, cost: cost.amount, stopped }
-    }
-
-    fn refusal(&self, payer: &Payer, asked: Usd, today: Day) -> Option<Refusal> {
-        let scope = payer.scopes().iter().find_map(|scope| self.scope_refusal(scope, asked, today));
-        scope.or_else(|| payer.limited_tasks().find_map(|(task, limit)| self.task_refusal(task, limit, asked)))
-    }
-
-    /// Notes that a refusal becomes news; says whether it is the first of its kind.
-    fn tell(&mut self, refusal: &Refusal, today: Day) -> bool {
-        match &refusal.subject {
-            Subject::Scope(scope) => {
-                self.limits.get_mut(scope).is_some_and(|limits| limits.tell(refusal.window, today))
-            }
-            Subject::Task(task) => {
-                let account = self.tasks.get_mut(task);
-                account.is_some_and(|account| !std::mem::replace(&mut account.told, true))
-            }
-        }
-    }
-
-    fn scope_refusal(&self, scope: &Scope, asked: Usd, today: Day) -> Option<Refusal> {
-        if self.is_barred(scope) {
-            return Some(barred::refusal(scope, asked));
-        }
-        let limits = self.limits.get(scope)?;
-        let account = self.accounts.get(scope)?;
-        let spending = account.spending()?;
-        limits.binding().find_map(|limit| {
-            let (reserved, spent) = (account.reserved, spending.within(limit.window, today));
-            let why = if limits.is_stopped(limit.window, today) {
-                Why::Stopped
-            } else if spent.plus(reserved).plus(asked) > limit.amount {
-                Why::NoRoom
-            } else {
-                return None;
-            };
-            let subject = Subject::Scope(scope.clone());
-            Some(Refusal {
-                subject,
-                limit: limit.amount,
-                window: limit.window,
-                reserved,
-                spent,
-                asked,
-                why,
-                first: false,
-            })
-        })
-    }
-
-    fn task_refusal(&self, task: TaskId, limit: Usd, asked: Usd) -> Option<Refusal> {
-        let (reserved, spent) =
-            self.tasks.get(&task).map_or((Usd::ZERO, Usd::ZERO), |account| (account.reserved, account.spent));
-        (spent.plus(reserved).plus(asked) > limit).then_some(Refusal {
-            subject: Subject::Task(task),
-            limit,
-            window: Window::Total,
-            reserved,
-            spent,
-            asked,
-            why: Why::NoRoom,
-            first: false,
-        })
-    }
-
-    fn standing(&self, scope: &Scope, today: Day) -> Standing {
-        let account = self.accounts.get(scope);
-        let reserved = account.map_or(Usd::ZERO, |account| account.reserved);
-        let spent =
-            |window| account.and_then(Account::spending).map_or(Usd::ZERO, |spending| spending.within(window, today));
-        if self.is_barred(scope) {
-            let (limit, spent) = (Some(NOTHING), spent(NOTHING.window));
-            return Standing {
-                scope: scope.clone(),
-                limit,
-                reserved,
-                spent,
-                remaining: Some(Usd::ZERO),
-                stopped: false,
-            };
-        }
-        let limits = self.limits.get(scope);
-        let remaining = |limit: &Limit| limit.amount.minus(spent(limit.window)).minus(reserved).max(Usd::ZERO);
-        let limit = limits.and_then(|limits| limits.binding().min_by_key(remaining));
-        let stopped = match (limits, limit) {
-            (Some(limits), Some(limit)) => limits.is_stopped(limit.window, today),
-            (None, _) | (_, None) => false,
-        };
-        let remaining = limit.as_ref().map(|limit| if stopped { Usd::ZERO } else { remaining(limit) });
-        let spent = spent(limit.map_or(Window::Total, |limit| limit.window));
-        Standing { scope: scope.clone(), limit, reserved, spent, remaining, stopped }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::money::Usd;
 use crate::journal;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepKind, TaskRecord, Then};
 use crate::journal::state::{Step, StepStatus, TOOL_IN_DOUBT};
+use crate::store::Batch;
 
 /// Takes a task up only to end it: a call under way is booked in doubt, a subtask under way is left to be cancelled by the
 /// caller, and what was held is settled.
@@ -34,8 +35,10 @@ pub(crate) async fn abandon(
         costs.push((reservation, in_doubt));
     }
     records.push(TaskRecord::Ended(Ended { outcome: Outcome::failed(code, message), at }));
-    let booked = Budget::book(&payer, costs.iter().map(|(_, in_doubt)| *in_doubt).sum(), at);
     let budget = environment.budget.clone();
+    let book =
+        |batch: Batch, (reservation, in_doubt): &(Reservation, Usd)| batch.and(budget.book(reservation, *in_doubt, at));
+    let booked = costs.iter().fold(Batch::new(), book);
     let settle = move |position| {
         costs.iter().for_each(|(reservation, in_doubt)| budget.settle(reservation, *in_doubt, at, position));
         budget.close_task(id);

@@ -8,7 +8,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use super::ear::Ear;
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};

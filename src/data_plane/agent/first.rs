@@ -10,7 +10,6 @@ use super::pause::transient;
 use super::state;
 use super::turn::{Called, Ready, Turn};
 use crate::control_plane::admission::payer_of;
-use crate::control_plane::budget::Budget;
 use crate::data_plane::provider;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -73,7 +72,7 @@ impl Turn {
             at,
             arrived: None,
         });
-        let booked = Budget::book(&payer_of(&self.custody.task().order), Usd::ZERO, at);
+        let booked = self.environment.budget.book(&called.reservation, Usd::ZERO, at);
         let settle = self.settling(&called.reservation, Usd::ZERO, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())

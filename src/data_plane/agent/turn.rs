@@ -13,7 +13,7 @@ use super::prompt::SoFar;
 use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
-use crate::control_plane::budget::{self, Budget, Key, Payer, Reservation};
+use crate::control_plane::budget::{self, Key, Payer, Reservation};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
@@ -245,7 +245,7 @@ impl Turn {
             at,
             arrived: self.heard_before(&task),
         });
-        let booked = Budget::book(&payer, in_doubt, at);
+        let booked = self.environment.budget.book(&reservation, in_doubt, at);
         let settle = self.settling(&reservation, in_doubt, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
         Ok(())
@@ -356,7 +356,7 @@ impl Turn {
         let Called { step, began, reservation } = called;
         let (spent, provider_time) = (answer.spent(reservation.amount()), answer.provider_time());
         let record = answer.into_record(step, reservation.amount(), &self.custody.task().arrived, at);
-        let booked = Budget::book(order.payer(), spent, at);
+        let booked = self.environment.budget.book(&reservation, spent, at);
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];

@@ -27,8 +27,10 @@
 
 mod actor;
 mod adapter;
+mod anthropic;
 mod breaker;
 mod builtin;
+mod calling;
 mod claim;
 mod concurrency;
 mod echo;
@@ -40,13 +42,17 @@ mod handle;
 mod health;
 mod message;
 mod metrics;
+mod naming;
 mod openai;
+mod piecewise;
 mod policy;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use error::{Charge, Error, Next};
 pub use exchange::{Completion, Delta, Deltas, Message, Part, Request, Role, Stop, ToolCall};

@@ -30,7 +30,7 @@ fn ended() -> TaskRecord {
 async fn a_first_step_that_came_with_the_task_is_for_whoever_takes_it_up_first() {
     let desk = Desk::open();
     let id = TaskId::generate();
-    let TaskRecord::StepStarted(first) = started(0, "mock/a") else { unreachable!("it starts a step") };
+    let TaskRecord::StepStarted(first) = started(0) else { unreachable!("it starts a step") };
     let (order, first) = (order(id, "acme"), Some(first));
     let beginning = Beginning { order, reserved: Usd::ZERO, at: NOW, first, with: Batch::new() };
     desk.journal.submit_through(beginning, |open| open()).await.expect("submitted");

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ractor::{Actor, ActorRef};
 
+use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::actor::{Keeper, Start};
 use crate::control_plane::budget::message::Message;
 use crate::control_plane::budget::metrics::Metrics;
@@ -30,7 +31,8 @@ impl Recover for Records {
 pub(super) struct House {
     pub(super) budget: Budget,
     pub(super) store: Store,
-    events: Events,
+    pub(super) events: Events,
+    pub(super) audit: Audit,
     records: Arc<Records>,
     pub(super) start: Start,
     actor: Option<ActorRef<Message>>,
@@ -46,7 +48,8 @@ impl House {
         let (events, records) = (Events::new(), Arc::new(Records::default()));
         let limits: BTreeMap<Scope, Limit> =
             limits.iter().map(|(scope, amount)| (scope.clone(), total(*amount))).collect();
-        let (budget, _spec) = Budget::start(limits, store.clone(), events.clone(), records.clone());
+        let audit = Audit::start(store.clone(), events.clone()).0;
+        let (budget, _spec) = Budget::start(limits, store.clone(), events.clone(), audit.clone(), records.clone());
         let start = Start {
             declared: budget.declared(),
             metrics: Arc::new(Metrics::new()),
@@ -56,7 +59,7 @@ impl House {
             epoch: budget.epoch_cell(),
         };
         let (_committer, _directory) = (committer, directory);
-        let mut house = Self { budget, store, events, records, start, actor: None, _committer, _directory };
+        let mut house = Self { budget, store, events, audit, records, start, actor: None, _committer, _directory };
         house.run().await;
         house
     }
@@ -76,8 +79,8 @@ impl House {
     }
 
     /// What a step does when its effect is over.
-    async fn finish(&self, reservation: &Reservation, cost: i64) -> Position {
-        let position = self.store.commit(Budget::book(reservation.payer(), usd(cost), now())).await.expect("committed");
+    pub(super) async fn finish(&self, reservation: &Reservation, cost: i64) -> Position {
+        let position = self.store.commit(self.budget.book(reservation, usd(cost), now())).await.expect("committed");
         self.budget.settle(reservation, usd(cost), now(), position);
         position
     }
@@ -97,7 +100,7 @@ pub(super) fn usd(nanos: i64) -> Usd {
 }
 
 pub(super) fn total(amount: i64) -> Limit {
-    Limit { amount: usd(amount), window: Window::Total }
+    Limit::new(usd(amount), Window::Total)
 }
 
 pub(super) fn key(number: u8, step: u32) -> Key {
@@ -124,7 +127,7 @@ async fn money_is_reserved_settled_and_refused() {
     assert_eq!(house.standing(&Scope::Global).await, (0, 5));
     assert_eq!(house.budget.list(now()).await.expect("listed").len(), 1);
     let held = house.budget.reserve(key(2, 0), global(), usd(5), now()).await.expect("fits");
-    assert_eq!(house.budget.open().await.expect("listed").len(), 1);
+    assert_eq!(house.budget.open(None, 99).await.expect("listed").len(), 1);
     house.budget.release(&held);
     assert_eq!(house.standing(&Scope::Global).await, (0, 5));
 }
@@ -145,7 +148,7 @@ async fn a_ledger_that_dies_counts_every_cost_once() {
     let mut house = House::new(&[(Scope::Global, 100)]).await;
     let held = house.budget.reserve(key(1, 0), global(), usd(10), now()).await.expect("fits");
     let other = house.budget.reserve(key(2, 0), global(), usd(20), now()).await.expect("fits");
-    let position = house.store.commit(Budget::book(&global(), usd(8), now())).await.expect("committed");
+    let position = house.store.commit(house.budget.book(&held, usd(8), now())).await.expect("committed");
     // The records tell of the second step alone: the first has finished.
     house.records.0.lock().expect("not poisoned").reservations = vec![(other.key(), global(), usd(20), now())];
     house.kill().await;
@@ -246,7 +249,13 @@ async fn the_ledger_comes_back_under_its_supervisor() {
     let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
     let _committer = store.run_committer().expect("runs");
     let limits = BTreeMap::from([(Scope::Global, total(10))]);
-    let (budget, spec) = Budget::start(limits, store.clone(), Events::new(), Arc::new(Records::default()));
+    let (budget, spec) = Budget::start(
+        limits,
+        store.clone(),
+        Events::new(),
+        Audit::start(store.clone(), Events::new()).0,
+        Arc::new(Records::default()),
+    );
     let root = start_root(SupervisorSpec::new("root", Strategy::OneForOne).child(spec)).await.expect("starts");
     let held = budget.reserve(key(1, 0), global(), usd(9), now()).await.expect("fits");
     budget.address().current().expect("lives").kill();
@@ -278,7 +287,7 @@ async fn many_at_once_never_overspend() {
     let spent: i64 = running.join_all().await.into_iter().sum();
     assert!(spent <= 100, "{spent}");
     assert_eq!(house.standing(&Scope::Global).await, (0, spent));
-    assert!(house.budget.open().await.expect("listed").is_empty());
+    assert!(house.budget.open(None, 99).await.expect("listed").is_empty());
 }
 
 /// INVARIANT I20: what a step cost waits for a ledger that is away, and the end of its task may be there first.

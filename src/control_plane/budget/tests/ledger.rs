@@ -10,7 +10,7 @@ use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::store::Position;
 
-use crate::control_plane::budget::account::Cost;
+use crate::control_plane::budget::account::{Cost, Known};
 use crate::control_plane::budget::limits::Source;
 use crate::control_plane::budget::payer::{Key, Payer};
 use crate::control_plane::budget::refusal::{Subject, Why};
@@ -39,18 +39,24 @@ fn tenant(name: &str) -> Scope {
 }
 
 pub(super) fn cost(amount: i64, day: i64, position: u64) -> Cost {
-    Cost { amount: usd(amount), day: at(day).day(), position: Position(position) }
+    Cost { amount: usd(amount), held: usd(amount), day: at(day).day(), position: Position(position) }
+}
+
+/// What the counters say.
+pub(super) fn known(days: &[(i64, i64)]) -> Known {
+    let days = days.iter().map(|(day, amount)| (at(*day).day(), usd(*amount))).collect();
+    Known { days, ..Known::default() }
 }
 
 /// A ledger with these limits, whose counters were read as of position 0.
 pub(super) fn ledger(limits: &[(Scope, i64, Window)]) -> Ledger {
     let mut ledger = Ledger::default();
     for (scope, amount, window) in limits {
-        ledger.declare(scope, Source::Settings, Some(Limit { amount: usd(*amount), window: *window }));
+        ledger.declare(scope, Source::Settings, Some(Limit::new(usd(*amount), *window)));
     }
     for (scope, _, _) in limits {
         assert!(matches!(ledger.show(scope, Day::from_number(0)), Err(Denied::Unread(_))));
-        ledger.read(scope, Position(0), []);
+        ledger.read(scope, Position(0), known(&[]));
     }
     ledger
 }
@@ -159,7 +165,7 @@ fn closing_a_task_ends_what_it_holds() {
     }
     assert_eq!(ledger.reserve(key(2, 0), &Payer::new([Scope::Global], []), usd(1), at(1)), Ok(()));
     ledger.close_task(task(1));
-    assert_eq!(ledger.open().map(|(key, _)| *key).collect::<Vec<_>>(), [key(2, 0)]);
+    assert_eq!(ledger.open(None).map(|(key, _)| *key).collect::<Vec<_>>(), [key(2, 0)]);
     assert_eq!(spent(&mut ledger, &Scope::Global, 1), (1, 0));
 }
 
@@ -168,14 +174,14 @@ fn a_cost_above_its_reservation_is_booked_whole_and_stops_limited_scopes() {
     let mut ledger = ledger(&[(Scope::Global, 100, Window::Day)]);
     let payer = Payer::new([Scope::Global, tenant("free")], [(task(1), None)]);
     assert_eq!(ledger.reserve(key(1, 0), &payer, usd(5), at(1)), Ok(()));
-    let overrun = ledger.settle(key(1, 0), &payer, cost(7, 1, 1)).expect("an overrun");
+    let overrun = ledger.settle(key(1, 0), &payer, Cost { held: usd(5), ..cost(7, 1, 1) }).expect("an overrun");
     assert_eq!((overrun.held, overrun.cost, overrun.stopped), (usd(5), usd(7), vec![Scope::Global]));
     assert_eq!(spent(&mut ledger, &Scope::Global, 1), (0, 7));
     assert_eq!(refusal(ledger.reserve(key(1, 1), &payer, usd(1), at(1))).why, Why::Stopped);
     assert_eq!(ledger.show(&Scope::Global, at(1).day()).expect("read").remaining, Some(usd(0)));
     assert_eq!(ledger.reserve(key(1, 1), &payer, usd(1), at(2)), Ok(()), "the window ended");
     assert!(ledger.reserve(key(1, 2), &payer, usd(1), at(1)).is_err(), "a clock that goes back finds it stopped");
-    ledger.set(&Scope::Global, Limit { amount: usd(100), window: Window::Day }, Position(2));
+    ledger.set(&Scope::Global, Limit::new(usd(100), Window::Day), Position(2));
     assert_eq!(ledger.reserve(key(1, 2), &payer, usd(1), at(1)), Ok(()), "the limit was set again");
 }
 
@@ -193,10 +199,10 @@ fn a_cost_is_added_only_where_the_counters_lack_it() {
     let payer = Payer::new([tenant("a")], [(task(1), Some(usd(100)))]);
     for (position, expected) in [(9, 50), (10, 50), (11, 53)] {
         let mut ledger = Ledger::default();
-        ledger.declare(&tenant("a"), Source::Settings, Some(Limit { amount: usd(100), window: Window::Total }));
+        ledger.declare(&tenant("a"), Source::Settings, Some(Limit::new(usd(100), Window::Total)));
         ledger.recover(Position(8), vec![(key(1, 0), payer.clone(), usd(5), at(1))], vec![(task(1), usd(40))]);
         assert_eq!(ledger.reserve(key(1, 1), &payer, usd(1), at(1)), Err(Denied::Unread(vec![tenant("a")])));
-        ledger.read(&tenant("a"), Position(10), [(at(1).day(), usd(50))]);
+        ledger.read(&tenant("a"), Position(10), known(&[(1, 50)]));
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (5, 50), "position {position}");
         assert_eq!(ledger.settle(key(1, 0), &payer, cost(3, 1, position)), None);
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (0, expected), "position {position}");
@@ -209,14 +215,14 @@ fn a_cost_is_added_only_where_the_counters_lack_it() {
 fn what_is_settled_while_the_counters_are_read_is_neither_lost_nor_counted_twice() {
     for (as_of, counted, expected) in [(4, 0, 3), (5, 3, 3), (6, 3, 3)] {
         let mut ledger = ledger(&[]);
-        ledger.declare(&tenant("a"), Source::Template, Some(Limit { amount: usd(100), window: Window::Total }));
+        ledger.declare(&tenant("a"), Source::Template, Some(Limit::new(usd(100), Window::Total)));
         let payer = Payer::new([tenant("a")], []);
         ledger.recover(Position(0), vec![(key(1, 0), payer.clone(), usd(5), at(1))], Vec::new());
         assert!(matches!(ledger.reserve(key(1, 1), &payer, usd(1), at(1)), Err(Denied::Unread(_))));
         assert_eq!(ledger.settle(key(1, 0), &payer, cost(3, 1, 5)), None);
-        ledger.read(&tenant("a"), Position(as_of), [(at(1).day(), usd(counted))]);
+        ledger.read(&tenant("a"), Position(as_of), known(&[(1, counted)]));
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (0, expected), "read as of {as_of}");
-        ledger.read(&tenant("a"), Position(99), [(at(1).day(), usd(77))]);
+        ledger.read(&tenant("a"), Position(99), known(&[(1, 77)]));
         assert_eq!(spent(&mut ledger, &tenant("a"), 1), (0, expected), "a second reading changes nothing");
     }
 }
@@ -235,7 +241,7 @@ fn a_cost_of_which_nothing_is_held_counts_unless_the_counters_contain_it() {
 #[test]
 fn an_operators_limit_wins_and_declared_ones_bind_side_by_side() {
     let scope = tenant("a");
-    let limit = |amount, window| Limit { amount: usd(amount), window };
+    let limit = |amount, window| Limit::new(usd(amount), window);
     let mut ledger = ledger(&[(scope.clone(), 10, Window::Total)]);
     let payer = Payer::new([scope.clone()], []);
     ledger.declare(&scope, Source::Template, Some(limit(4, Window::Day)));
@@ -373,7 +379,7 @@ proptest! {
             for number in (1..5).filter(|number| !model.closed.contains(&task(*number))) {
                 prop_assert!(model.of_task(task(number)) <= 60 + i64::from(number), "task {number}");
             }
-            prop_assert_eq!(ledger.open().count(), model.open.len());
+            prop_assert_eq!(ledger.open(None).count(), model.open.len());
         }
         for key in model.open.keys() {
             ledger.release(*key);

@@ -19,7 +19,7 @@ fn payer(scope: &Scope) -> Payer {
 }
 
 impl House {
-    async fn refusal(&self, scope: &Scope, amount: i64) -> Option<Refusal> {
+    pub(super) async fn refusal(&self, scope: &Scope, amount: i64) -> Option<Refusal> {
         match self.budget.reserve(key(9, 9), payer(scope), usd(amount), now()).await {
             Ok(held) => {
                 self.budget.release(&held);

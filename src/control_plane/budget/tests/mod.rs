@@ -4,4 +4,5 @@ mod actor;
 mod ledger;
 mod limits;
 mod restarts;
+mod thresholds;
 mod unanswered;

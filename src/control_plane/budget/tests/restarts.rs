@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::ledger::{at, cost, key, ledger, payer_of, refusal, scopes, spent, usd};
+use super::ledger::{at, cost, key, known, ledger, payer_of, refusal, scopes, spent, usd};
 use crate::control_plane::budget::limits::Source;
 use crate::control_plane::budget::payer::{Key, Payer};
 use crate::control_plane::budget::state::{Denied, Ledger};
@@ -152,10 +152,10 @@ impl Books {
         self.ledger = Ledger::default();
         self.ledger.recover(Position(as_of), reservations, spent);
         for (scope, amount, window) in scopes() {
-            self.ledger.declare(&scope, Source::Settings, Some(Limit { amount: usd(amount), window }));
+            self.ledger.declare(&scope, Source::Settings, Some(Limit::new(usd(amount), window)));
             assert!(matches!(self.ledger.show(&scope, at(DAY).day()), Err(Denied::Unread(_))));
-            let days = [(at(DAY).day(), usd(self.paid_in(&scope)))];
-            self.ledger.read(&scope, Position(self.position), days);
+            let known = known(&[(DAY, self.paid_in(&scope))]);
+            self.ledger.read(&scope, Position(self.position), known);
         }
     }
 

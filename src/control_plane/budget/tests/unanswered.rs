@@ -7,6 +7,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::mpsc;
 
 use super::actor::{Records, global, key, now, usd};
+use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::message::Message;
 use crate::control_plane::budget::state::Denied;
 use crate::control_plane::budget::{Budget, Error, Reservation};
@@ -57,13 +58,15 @@ impl Actor for Deaf {
                 self.1.send("close")?;
                 done.map_or(Ok(()), |done| done.send(()))?;
             }
-            Message::Settle { done, .. } => {
+            Message::Settle { done, .. } | Message::Correct { done, .. } => {
                 self.1.send("settle")?;
                 done.map_or(Ok(()), |done| done.send(()))?;
             }
             Message::Read { .. }
             | Message::Place { .. }
             | Message::Set { .. }
+            | Message::Unplace { .. }
+            | Message::Unset { .. }
             | Message::Declared
             | Message::Show { .. }
             | Message::List { .. }
@@ -85,8 +88,13 @@ impl Stage {
     async fn empty(manner: Manner) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
-        let (budget, _spec) =
-            Budget::start(std::collections::BTreeMap::new(), store, Events::new(), Arc::new(Records::default()));
+        let (budget, _spec) = Budget::start(
+            std::collections::BTreeMap::new(),
+            store.clone(),
+            Events::new(),
+            Audit::start(store, Events::new()).0,
+            Arc::new(Records::default()),
+        );
         let (sender, sent) = mpsc::unbounded_channel();
         let (actor, _ended) = Actor::spawn(None, Deaf(manner, sender), ()).await.expect("starts");
         Self { budget, sent, actor, _directory: directory }

@@ -98,7 +98,7 @@ async fn a_step_for_which_nothing_is_held_and_no_room_is_left_was_not_called_and
     // As a ledger stands that read the records before the step was on record, and has given the room to others since.
     let budget = &office.environment.budget;
     budget.close_task(order.task);
-    let limit = Limit { amount: WORST, window: Window::Total };
+    let limit = Limit::new(WORST, Window::Total);
     budget.declare_now(Source::Settings, &[(Scope::Global, Some(limit))]).expect("declared");
     let other = Key { task: TaskId::generate(), step: 0 };
     let held = budget.reserve(other, payer_of(&order), WORST, Timestamp::now()).await.expect("there is room");

@@ -59,7 +59,9 @@ impl Office {
         let committer = store.run_committer().expect("runs");
         let events = Events::new();
         let journal = Journal::open(store.clone(), events.clone()).expect("opens");
-        let (budget, ledger) = Budget::start(BTreeMap::new(), store.clone(), events.clone(), Arc::new(journal.clone()));
+        let audit = Audit::start(store.clone(), events.clone()).0;
+        let (budget, ledger) =
+            Budget::start(BTreeMap::new(), store.clone(), events.clone(), audit.clone(), Arc::new(journal.clone()));
         let tree = start_root(SupervisorSpec::new("root", Strategy::OneForOne).child(ledger)).await.expect("a tree");
         let policies = Policies::fixed(Policy::shipped());
         let unsigned = settings::Templates {
@@ -75,7 +77,6 @@ impl Office {
         let nowhere = directory.path().join("templates");
         let (templates, _) = Templates::start(unsigned, nowhere, store.clone(), policies.clone(), events.clone());
         let prices = PriceList::new(&BTreeMap::new());
-        let audit = Audit::start(store, events.clone()).0;
         let (experiments, _) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
         let (admission, _) = Admission::start(Means {
             journal: journal.clone(),
@@ -142,7 +143,7 @@ impl Office {
 
     /// Asserts what each scope of an order has spent, and that nothing is held for anybody.
     pub(crate) async fn assert_spent(&self, order: &Order, spent: Usd) {
-        let held = self.environment.budget.open().await.expect("the ledger answers");
+        let held = self.environment.budget.open(None, usize::MAX).await.expect("the ledger answers");
         assert!(held.is_empty(), "{held:?}");
         let scopes = [Scope::Global, Scope::Tenant(order.tenant.clone()), Scope::Template(order.template.clone())];
         for scope in scopes {
@@ -156,7 +157,8 @@ impl Office {
     async fn assert_stored(&self, spent: Usd) {
         let journal = self.journal();
         let (events, recover) = (Events::new(), Arc::new(journal.clone()));
-        let (budget, ledger) = Budget::start(BTreeMap::new(), journal.store().clone(), events, recover);
+        let audit = Audit::start(journal.store().clone(), events.clone()).0;
+        let (budget, ledger) = Budget::start(BTreeMap::new(), journal.store().clone(), events, audit, recover);
         let tree = start_root(SupervisorSpec::new("root", Strategy::OneForOne).child(ledger)).await.expect("a tree");
         let standing = budget.show(&Scope::Global, Timestamp::now()).await.expect("the ledger answers");
         assert_eq!((standing.spent, standing.reserved), (spent, Usd::ZERO), "after a restart");

@@ -44,7 +44,7 @@ impl OpenAi {
         let began = Instant::now();
         let post = Post {
             key: self.key.current()?,
-            idempotency_key: request.idempotency_key.clone(),
+            idempotency_key: &request.idempotency_key,
             body: question::body(model.model(), request, self.limit_field),
             answer_bytes_max: ANSWER_BYTES_MAX,
         };

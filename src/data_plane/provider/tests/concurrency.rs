@@ -70,7 +70,10 @@ fn a_provider_that_becomes_slow_is_asked_less_until_that_is_usual() {
             limit.most()
         })
         .collect();
-    assert!(slow.first().is_some_and(|most| *most <= 40) && slow.is_sorted_by(|before, after| before > after), "{slow:?}");
+    assert!(
+        slow.first().is_some_and(|most| *most <= 40) && slow.is_sorted_by(|before, after| before > after),
+        "{slow:?}"
+    );
     for _ in 0..60 {
         now = round(&mut limit, now, millis(1_000));
     }
