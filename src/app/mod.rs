@@ -15,6 +15,7 @@
 mod error;
 mod notifier;
 mod readiness;
+mod reload;
 mod restarts;
 mod retention;
 #[cfg(test)]
@@ -28,11 +29,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
+pub use reload::needs_restart;
 use restarts::Restarts;
 use tokio::sync::watch;
 
 use crate::api::{self, Listener, Rooms};
-use crate::config::settings::{self, Settings};
+use crate::config::settings::Settings;
 use crate::control_plane::access::{Access, Rules};
 use crate::control_plane::admission::{Admission, Means, Routes, Unready};
 use crate::control_plane::audit::Audit;
@@ -72,6 +74,8 @@ pub struct Daemon {
     access: Access,
     admission: Admission,
     budget: Budget,
+    prices: PriceList,
+    routes: Routes,
     listener: Listener,
     hooks: Hooks,
     settings: Settings,
@@ -88,6 +92,8 @@ struct ControlPlane {
     templates: Templates,
     experiments: Experiments,
     budget: Budget,
+    prices: PriceList,
+    routes: Routes,
     admission: Admission,
     children: Vec<ChildSpec>,
 }
@@ -145,7 +151,7 @@ impl Daemon {
             journal: journal.clone(),
             admission: control.admission.clone(),
             budget: control.budget.clone(),
-            prices: PriceList::new(&settings.models),
+            prices: control.prices.clone(),
             dlp: dlp.clone(),
             providers,
             tools: Tools::new(&settings.tools),
@@ -183,25 +189,27 @@ impl Daemon {
         edge.push(ledger.spec());
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
+        for warning in settings.warnings() {
+            tracing::warn!(%warning, "the settings say less than they may mean to");
+        }
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
-        let ControlPlane { access, admission, budget, .. } = control;
+        let ControlPlane { access, admission, budget, prices, routes, .. } = control;
         let hooks = data.hooks;
-        Ok(Self { root, store, journal, access, admission, budget, listener, hooks, settings, owns_socket, rooms })
-    }
-
-    /// Puts in force what new settings say about access and limits; everything else needs a restart.
-    ///
-    /// # Errors
-    /// A part of the tree gave no answer.
-    pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
-        self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
-        let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
-        let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
-        let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
-        self.budget.declare_now(Source::Settings, &limits)?;
-        self.settings.access = settings.access;
-        self.settings.budgets = settings.budgets;
-        Ok(())
+        Ok(Self {
+            root,
+            store,
+            journal,
+            access,
+            admission,
+            budget,
+            prices,
+            routes,
+            listener,
+            hooks,
+            settings,
+            owns_socket,
+            rooms,
+        })
     }
 
     /// Waits until the tree has ended by itself, which it does only when restarts no longer help.
@@ -326,15 +334,16 @@ fn control_plane(
     declare_daily_limits(&templates, &budget);
     let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
     let factory = Arc::clone(&known.factory);
+    let (prices, routes) = (PriceList::new(&settings.models), Routes::new(&settings.routes));
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
         experiments: experiments.clone(),
         policies: policies.clone(),
         budget: budget.clone(),
-        prices: PriceList::new(&settings.models),
+        prices: prices.clone(),
         audit: audit.clone(),
-        routes: routes(settings),
+        routes: routes.clone(),
         readiness: Arc::new(move |model| is_ready(&providers, model)),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
         quarantined: Arc::new(move |agent| factory.get().is_some_and(|factory| factory.is_quarantined(agent))),
@@ -343,7 +352,7 @@ fn control_plane(
     });
     let children =
         vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, experiments_spec, admission_spec];
-    ControlPlane { audit, access, policies, templates, experiments, budget, admission, children }
+    ControlPlane { audit, access, policies, templates, experiments, budget, prices, routes, admission, children }
 }
 
 /// Whether a task may be admitted to call this model first. A provider that has asked for patience will be asked again soon.
@@ -404,10 +413,6 @@ fn rules(settings: &Settings) -> Rules {
     }
 }
 
-fn routes(settings: &Settings) -> Routes {
-    settings.routes.iter().map(|(name, models)| (name.clone(), models.as_slice().into())).collect()
-}
-
 /// A template's limit for a day becomes a limit of the budget room before a version is served.
 fn declare_daily_limits(templates: &Templates, budget: &Budget) {
     let budget = budget.clone();
@@ -445,36 +450,4 @@ fn alarm(events: Events) -> AlarmHook {
         };
         events.publish(event.with("actor", &alarm.child).with("supervisor", &alarm.supervisor));
     })
-}
-
-/// The settings that a running daemon does not take up until it is started anew, where they differ.
-#[must_use]
-pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
-    let static_part = |settings: &Settings| {
-        let Settings {
-            data_dir,
-            templates_dir,
-            socket,
-            max_workers,
-            agents,
-            api,
-            chaos,
-            store,
-            retention,
-            hooks,
-            templates,
-            policy,
-            providers,
-            tools,
-            models,
-            routes,
-            ..
-        } = settings;
-        // Rates are taken up with `[access]`.
-        let api = settings::Api { rate: None, ..api.clone() };
-        format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
-        )
-    };
-    static_part(old) != static_part(new)
 }

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use super::error::Mistake;
 use super::file;
 use super::reader::{Report, Section};
+use super::tree::Node;
 use super::validate::models;
 use super::value;
 use crate::domain::model::{Counting, Model, Origin, Tokenizer};
@@ -34,8 +35,7 @@ pub struct Shipped {
 pub(super) struct Vendor {
     pub(super) name: String,
     pub(super) hosts: Vec<String>,
-    /// Where the prices were read, and when.
-    pub(super) source: String,
+    /// The day of the newest statement that its entries rest on.
     pub(super) read: String,
     /// How its models count, unless they say otherwise.
     pub(super) counting: Counting,
@@ -74,9 +74,9 @@ fn vendor(name: String, mut table: Section, report: &mut Report) -> Vendor {
     let none =
         Counting { tokenizer: Tokenizer::Other, margin_percent: 0, image: Tokens::new(0), tool_prompt: Tokens::new(0) };
     let hosts = table.require(report, "hosts", models::words).map(|hosts| hosts.value).unwrap_or_default();
-    let mut text = |table: &mut Section, key| table.require(report, key, value::text).map(|it| it.value);
-    let source = text(&mut table, "source").unwrap_or_default();
-    let read = text(&mut table, "read").unwrap_or_default();
+    // Where the prices were read: for people, who must be able to look there.
+    let _source = table.require(report, "source", address);
+    let read = table.require(report, "read", value::text).map(|read| read.value).unwrap_or_default();
     let counting = models::counting(&mut table, report, none);
     let abilities = models::abilities(&mut table, report);
     let base = Model { counting, abilities, origin: Origin::Shipped, ..Model::BUILTIN };
@@ -95,7 +95,12 @@ fn vendor(name: String, mut table: Section, report: &mut Report) -> Vendor {
         }
     }
     table.finish(report);
-    Vendor { name, hosts, source, read, counting, models }
+    Vendor { name, hosts, read, counting, models }
+}
+
+fn address(node: &Node) -> Result<String, String> {
+    value::text(node)
+        .and_then(|text| if text.starts_with("https://") { Ok(text) } else { Err("expected https://…".to_owned()) })
 }
 
 /// The host of a URL, without its port.

@@ -131,23 +131,6 @@ impl Section {
         entries.into_iter().map(open).collect()
     }
 
-    /// The values under names that people choose, each read with `parse`.
-    pub(super) fn values<T>(
-        mut self,
-        report: &mut Report,
-        parse: impl Fn(&Node) -> Result<T, String>,
-    ) -> Vec<(String, Located<T>)> {
-        report.asked.insert(join(&self.pattern, "*"));
-        let mut read = Vec::new();
-        for (name, entry) in std::mem::take(&mut self.rest) {
-            match parse(&entry.node) {
-                Ok(value) => read.push((name, Located { place: entry.node.place, value })),
-                Err(text) => report.mistake(&entry.node.place, &self.path_of(&quoted(&name)), text),
-            }
-        }
-        read
-    }
-
     /// What stands under names that people choose, where a table is one way to say it among others.
     pub(super) fn tables_or_values(mut self, report: &mut Report) -> Vec<(String, TableOrValue)> {
         let pattern = join(&self.pattern, "*");

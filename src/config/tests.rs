@@ -1,3 +1,5 @@
+mod models;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -60,12 +62,29 @@ api_key_env = "MAIL_KEY"
 input_usd_per_mtok = "0.10"
 output_usd_per_mtok = "0.40"
 cached_input_usd_per_mtok = "0.01"
+cache_write_usd_per_mtok = "0.20"
+context_tokens = 32768
+max_output_tokens = 8192
+tokenizer = "other"
+tokenizer_margin_percent = 30
+image_tokens = 1200
+tool_prompt_tokens = 50
+capabilities = ["tools", "images"]
+[models."local/qwen".long_context]
+above_tokens = 16000
+input_usd_per_mtok = "0.20"
+output_usd_per_mtok = "0.80"
+cached_input_usd_per_mtok = "0.02"
+cache_write_usd_per_mtok = "0.40"
 [models."sock/llama"]
-input_usd_per_mtok = "0"
-output_usd_per_mtok = "0"
+free = true
 [routes]
 review = ["local/qwen", "builtin/extractive"]
 fallback = ["sock/llama"]
+[routes.cheap]
+models = ["sock/llama", "local/qwen"]
+max_usd_per_call = "0.02"
+hedge_after = "800ms"
 [budgets.global]
 limit_usd = "10.00"
 window = "day"
@@ -139,8 +158,7 @@ fn every_setting_of_the_contract_is_understood() {
     assert_eq!((tool("publish").idempotent, tool("publish").max_concurrency.get()), (true, 2));
     assert_eq!(tool("mail/send").url, ToolUrl::Unix("/run/mail.sock".into()));
     assert!(!tool("mail/send").idempotent, "unless it is declared so");
-    assert_eq!(settings.models[&"local/qwen".parse().expect("a model")].cached_input.to_string(), "0.01");
-    assert!(settings.models[&"sock/llama".parse().expect("a model")].is_free());
+    assert!(settings.models[&"sock/llama".parse().expect("a model")].price.is_free());
     let acme: Scope = "tenant:acme".parse().expect("a scope");
     assert_eq!(settings.budgets[&acme].window, Window::Month);
     assert_eq!(settings.access.users["alice"].role, Role::Operator);
@@ -200,7 +218,7 @@ fn nothing_said_means_the_documented_defaults() {
     assert_eq!(settings.api.tcp, None);
     assert_eq!(settings.api.anonymous_role, None);
     assert!(settings.budgets.is_empty() && settings.access.users.is_empty() && settings.access.groups.is_empty());
-    let routes: Vec<_> = settings.routes.iter().map(|(name, route)| format!("{name} {route:?}")).collect();
+    let routes: Vec<_> = settings.routes.iter().map(|(name, route)| format!("{name} {:?}", route.models)).collect();
     let expected = ["default", "fallback", "implementation", "review", "security_audit"];
     assert_eq!(routes, expected.map(|name| format!("{name} [builtin/extractive]")));
 }
@@ -226,7 +244,7 @@ fn what_is_said_of_agents_is_understood_and_has_its_bounds() {
 fn the_fallback_route_always_ends_in_the_last_resort() {
     let settings = Written::new(FULL).load(&[]).expect("settings");
     let fallback = &settings.routes[&"fallback".parse().expect("a route")];
-    assert_eq!(format!("{fallback:?}"), "[sock/llama, builtin/extractive]");
+    assert_eq!(format!("{:?}", fallback.models), "[sock/llama, builtin/extractive]");
 }
 
 #[test]
@@ -261,7 +279,7 @@ fn the_environment_outdoes_the_file_and_flags_outdo_both() {
     assert_eq!((settings.log.level.as_str(), settings.log.format), ("debug", LogFormat::Json));
     assert_eq!(settings.budgets[&Scope::Global].amount.to_string(), "2.50");
     assert_eq!(settings.budgets[&Scope::Global].window, Window::Day, "from the file");
-    assert_eq!(settings.routes[&"review".parse().expect("a route")].len(), 2);
+    assert_eq!(settings.routes[&"review".parse().expect("a route")].models.len(), 2);
 }
 
 #[test]
@@ -323,7 +341,6 @@ fn providers_models_and_routes_must_fit_together() {
             "factoryd.toml:15:9: models.\"d/m\": there is no [providers.d]",
             "factoryd.toml:18:9: models.\"builtin/extractive\": models of the kind builtin are free; they take no price",
             "factoryd.toml:22:5: routes.r: d/m: there is no [providers.d]",
-            "factoryd.toml:23:5: routes.s: c/m has no price: add [models.\"c/m\"], with \"0\" where it costs nothing",
             "factoryd.toml:24:5: routes.t: expected 1 to 16 models",
             "factoryd.toml:25:5: routes.u: not a model: expected provider/model",
         ],
@@ -396,9 +413,15 @@ fn the_summary_names_places_and_no_keys() {
     let written = Written::new(FULL);
     let settings = written.load(&[]).expect("settings");
     let text = settings.summary().to_string();
-    for line in ["budget      tenant:acme: 2.00 USD, month", "route       review: local/qwen, builtin/extractive"] {
+    for line in [
+        "budget      tenant:acme: 2.00 USD, month",
+        "route       review: local/qwen, builtin/extractive\n",
+        "route       cheap: sock/llama, local/qwen; at most 0.02 USD a call; hedged after 800ms\n",
+        "prices      2 of the settings, and the list of 20",
+    ] {
         assert!(text.contains(line), "{text}");
     }
+    assert!(!text.contains("WARNING"), "{text}");
 }
 
 #[test]

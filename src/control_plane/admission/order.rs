@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::settings::Route;
 use crate::control_plane::budget::Payer;
 use crate::control_plane::template::Template;
 use crate::domain::budget::Scope;
@@ -15,12 +16,12 @@ use crate::journal::order::Order;
 pub struct WorkOrder {
     order: Arc<Order>,
     template: Arc<Template>,
-    route: Arc<[ModelRef]>,
+    route: Arc<Route>,
     payer: Payer,
 }
 
 impl WorkOrder {
-    pub(super) fn new(order: Arc<Order>, template: Arc<Template>, route: Arc<[ModelRef]>) -> Self {
+    pub(super) fn new(order: Arc<Order>, template: Arc<Template>, route: Arc<Route>) -> Self {
         let payer = payer_of(&order);
         Self { order, template, route, payer }
     }
@@ -43,9 +44,15 @@ impl WorkOrder {
         &self.template
     }
 
-    /// The models to try, in order.
+    /// The models to try, in order: those of the template's route that suited the first step.
     #[must_use]
     pub fn route(&self) -> &[ModelRef] {
+        &self.route.models
+    }
+
+    /// The route with all that is said of it: what one call may cost, and when another model is asked as well.
+    #[must_use]
+    pub fn routing(&self) -> &Route {
         &self.route
     }
 

@@ -15,15 +15,17 @@ use super::filter::{check, filter};
 use super::live::Line;
 use super::memory::Memory;
 use super::prompt::{self, Draft, SoFar};
+use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
-use crate::control_plane::budget::price::worst_case;
+use crate::control_plane::admission::route::{self, Candidate, Needs, PassedOver};
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
-use crate::domain::money::{Price, Usd};
+use crate::domain::model::Model;
+use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
 use crate::domain::protection::Action;
@@ -40,10 +42,10 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Prepared {
     pub(super) request: Request,
     vault: Vault,
-    price: Price,
     /// The most that it can cost.
     pub(super) worst: Usd,
-    input_tokens: Option<Tokens>,
+    known: Model,
+    input_tokens: Tokens,
     /// Attempts at the model that have failed, this one included should it fail.
     attempts: u32,
 }
@@ -92,37 +94,38 @@ pub(super) enum Unprepared {
     /// The text may not leave, or cannot be checked.
     #[error(transparent)]
     Dlp(#[from] dlp::Error),
-    /// The settings give the model no price any more; it is not free for that.
-    #[error("model {0} has no price")]
-    Unpriced(ModelRef),
+    /// The model does not suit the call: the settings give it no price any more, or the task has grown beyond what it takes or
+    /// what its route lets a call cost.
+    #[error(transparent)]
+    Unsuitable(#[from] PassedOver),
 }
 
 impl Failure for Unprepared {
     fn code(&self) -> &'static str {
         match self {
             Self::Dlp(error) => error.code(),
-            Self::Unpriced(_) => "model_unpriced",
+            Self::Unsuitable(passed) => passed.code(),
         }
     }
 
     fn class(&self) -> Class {
         match self {
             Self::Dlp(error) => error.class(),
-            Self::Unpriced(_) => Class::Refused,
+            Self::Unsuitable(passed) => passed.class(),
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             Self::Dlp(error) => error.retry(),
-            Self::Unpriced(_) => Retry::Never,
+            Self::Unsuitable(passed) => passed.retry(),
         }
     }
 
     fn detail(&self) -> String {
         match self {
             Self::Dlp(error) => error.detail(),
-            Self::Unpriced(_) => self.to_string(),
+            Self::Unsuitable(passed) => passed.detail(),
         }
     }
 }
@@ -138,21 +141,39 @@ pub(super) async fn prepare(
     asked: Asked,
     model: &ModelRef,
 ) -> Result<Prepared, Unprepared> {
-    let written = if asked.so_far.arrived.is_empty() { 0 } else { tokens::text_tokens(&asked.so_far.arrived).count() };
+    let written = written_so_far(environment, model, &asked.so_far.arrived).count();
     let mut draft = Draft::of(order, memory, asked.so_far);
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let request = draft.filtered(protected.texts, order, written, format!("{}-{}", asked.task, asked.call));
-    let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
-    let (input_tokens, worst) = if price.is_free() {
-        (None, Usd::ZERO)
-    } else {
-        let input = tokens::input_tokens(prompt::counted(&request)).await;
-        (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
-    };
+    let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
     let attempts = asked.failed_attempts.saturating_add(1);
-    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens, attempts })
+    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, attempts })
+}
+
+/// Tokens of what there is of the answer, which the limit on it covers too.
+fn written_so_far(environment: &Environment, model: &ModelRef, arrived: &Text) -> Tokens {
+    let known = environment.prices.model(model);
+    known
+        .filter(|_| !arrived.is_empty())
+        .map_or(Tokens::default(), |known| tokens::answer_tokens(arrived, &known.counting))
+}
+
+/// What the call comes to with this model, if it suits.
+async fn suited(
+    environment: &Environment,
+    order: &WorkOrder,
+    request: &Request,
+    model: &ModelRef,
+) -> Result<Candidate, PassedOver> {
+    let known = |model: &ModelRef| environment.prices.model(model);
+    let route = Route { models: vec![model.clone()], ..order.routing().clone() };
+    let input = prompt::input(request);
+    let (bound, output_max) = (input.bound(), Tokens::new(request.max_output_tokens.into()));
+    let count = if route::must_count(&route, bound, output_max, known) { tokens::count(input).await } else { bound };
+    let needs = Needs { abilities: prompt::abilities(request), count, output_max };
+    route::candidate(model, route.max_usd_per_call, &needs, known)
 }
 
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does. Where there is a `line`, the answer is
@@ -183,11 +204,11 @@ pub(super) async fn perform(
     // What was held back of the words is told; the completion has them all.
     drop(ear.words());
     let usage = completion.usage.unwrap_or_else(|| Usage {
-        input_tokens: prepared.input_tokens.unwrap_or_default(),
-        output_tokens: if prepared.price.is_free() { Tokens::default() } else { written_tokens(&completion) },
+        input_tokens: if prepared.known.price.is_free() { Tokens::default() } else { prepared.input_tokens },
+        output_tokens: written_tokens(&completion, &prepared.known),
         ..Usage::default()
     });
-    let cost = prepared.price.of(&usage);
+    let cost = prepared.known.price.of(&usage);
     let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
     let (output, calls) = match checked {
         Ok(checked) => checked,
@@ -213,8 +234,8 @@ async fn broken_off(
     ear: Ear,
     error: &provider::Error,
 ) -> Answer {
-    let usage = ear.used(prepared.input_tokens, &prepared.price);
-    let cost = prepared.price.of(&usage);
+    let usage = ear.used(prepared.input_tokens, &prepared.known);
+    let cost = prepared.known.price.of(&usage);
     let in_pieces = can_be_told_in_pieces(order, prepared);
     let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
         Ok(text) => text,
@@ -252,9 +273,14 @@ async fn check_all(
     Ok((text, checked))
 }
 
-fn written_tokens(completion: &Completion) -> Tokens {
+/// Tokens of an answer whose provider does not say how many they are; of one that costs nothing they are not counted.
+fn written_tokens(completion: &Completion, known: &Model) -> Tokens {
+    if known.price.is_free() {
+        return Tokens::default();
+    }
     let calls = completion.calls.iter().map(|call| Text::from([&call.name, call.arguments.expose()].concat()));
-    calls.fold(tokens::text_tokens(&completion.text), |sum, call| sum.plus(tokens::text_tokens(&call)))
+    let count = |text: &Text| tokens::answer_tokens(text, &known.counting);
+    calls.fold(count(&completion.text), |sum, call| sum.plus(count(&call)))
 }
 
 impl Answer {

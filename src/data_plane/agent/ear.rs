@@ -6,7 +6,7 @@ use super::live::Line;
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{Restorer, Vault};
 use crate::data_plane::provider::Delta;
-use crate::domain::money::Price;
+use crate::domain::model::Model;
 use crate::domain::private::Text;
 use crate::domain::usage::{Tokens, Usage};
 
@@ -54,12 +54,12 @@ impl Ear {
     }
 
     /// What was used until the answer broke off: what the provider said, and for the output no less than what arrived.
-    pub(super) fn used(&self, counted_input: Option<Tokens>, price: &Price) -> Usage {
-        let said = self.usage.unwrap_or(Usage { input_tokens: counted_input.unwrap_or_default(), ..Usage::default() });
-        if price.is_free() {
-            return said;
+    pub(super) fn used(&self, counted_input: Tokens, known: &Model) -> Usage {
+        if known.price.is_free() {
+            return self.usage.unwrap_or_default();
         }
-        let arrived = tokens::text_tokens(&Text::from(self.text.as_str()));
+        let said = self.usage.unwrap_or(Usage { input_tokens: counted_input, ..Usage::default() });
+        let arrived = tokens::answer_tokens(&Text::from(self.text.as_str()), &known.counting);
         Usage { output_tokens: said.output_tokens.max(arrived), ..said }
     }
 }

@@ -2,9 +2,11 @@
 
 use super::memory::Memory;
 use crate::control_plane::admission::WorkOrder;
+use crate::control_plane::budget::tokens::Input;
 use crate::data_plane::provider::{Message, Part, Request, Role};
+use crate::domain::model::Abilities;
 use crate::domain::private::Text;
-use crate::journal::dialogue::{Dialogue, Sampling};
+use crate::journal::dialogue::{Dialogue, Format, Sampling, needs};
 
 /// What asks a model to go on with an answer that broke off. The answer so far stands before it as the model's own.
 const GO_ON: &str = "Your answer above was cut off. Continue it from exactly where it stops: repeat nothing, do not comment on \
@@ -71,8 +73,8 @@ impl Draft {
     }
 }
 
-/// Everything in a request that costs input tokens, pictures left out.
-pub(super) fn counted(request: &Request) -> Vec<Text> {
+/// What of a request costs input tokens.
+pub(super) fn input(request: &Request) -> Input {
     let written = |part: &Part| match part {
         Part::Text(text) => Some(text.clone()),
         Part::Call(call) => Some([&call.name, call.arguments.expose()].concat().into()),
@@ -85,10 +87,25 @@ pub(super) fn counted(request: &Request) -> Vec<Text> {
         .iter()
         .map(|tool| Text::from([&tool.name, tool.description.expose(), tool.parameters.expose()].concat()));
     let schema = match &request.format {
-        crate::journal::dialogue::Format::Schema { schema, .. } => Some(schema.clone()),
-        crate::journal::dialogue::Format::Text | crate::journal::dialogue::Format::Json => None,
+        Format::Schema { schema, .. } => Some(schema.clone()),
+        Format::Text | Format::Json => None,
     };
-    std::iter::once(request.system.clone()).chain(messages).chain(tools).chain(schema).collect()
+    let count = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
+    Input {
+        texts: std::iter::once(request.system.clone()).chain(messages).chain(tools).chain(schema).collect(),
+        messages: count(request.messages.len()).saturating_add(1),
+        tools: count(request.tools.len()),
+        images: count(images(request)),
+    }
+}
+
+/// What a model must be able to do for a request.
+pub(super) fn abilities(request: &Request) -> Abilities {
+    needs(!request.tools.is_empty(), images(request), &request.format)
+}
+
+fn images(request: &Request) -> usize {
+    request.messages.iter().map(Message::images).fold(0, usize::saturating_add)
 }
 
 fn joined(template: &Text, client: &Text) -> Text {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::submitted;
 use crate::config::settings;
-use crate::control_plane::admission::{Admission, Means, Unready, payer_of};
+use crate::control_plane::admission::{Admission, Means, Routes, Unready, payer_of};
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::price::PriceList;
 use crate::control_plane::budget::{Budget, Key, Standing};
@@ -86,7 +86,7 @@ impl Office {
             budget: budget.clone(),
             prices: prices.clone(),
             audit,
-            routes: BTreeMap::new(),
+            routes: Routes::default(),
             readiness: Arc::new(|_| Err(Unready { left: None })),
             free_agent: Arc::new(|_, _, _| None),
             quarantined: Arc::new(|_| false),

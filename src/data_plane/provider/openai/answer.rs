@@ -130,6 +130,7 @@ fn used(used: Used) -> Result<Option<Usage>, Error> {
         output_tokens: Tokens::new(apart.max(total.saturating_sub(input))),
         cached_input_tokens: Tokens::new(cached),
         reasoning_tokens: Tokens::new(reasoning),
+        ..Usage::default()
     }))
 }
 
@@ -165,6 +166,7 @@ mod tests {
             output_tokens: Tokens::new(output),
             cached_input_tokens: Tokens::new(cached),
             reasoning_tokens: Tokens::new(reasoning),
+            ..Usage::default()
         }
     }
 
