@@ -94,7 +94,7 @@ pub(super) fn told_of<'a>(
 ) -> (Vec<Delta>, Result<(), Error>) {
     let mut reader = Reader::new(pieces);
     let mut told = Vec::new();
-    let mut all = || -> Result<(), Error> {
+    let all = || -> Result<(), Error> {
         for piece in bytes {
             reader.push(piece);
             while let Some(deltas) = reader.next()? {

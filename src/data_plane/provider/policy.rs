@@ -53,6 +53,7 @@ pub(super) fn signal(error: &Error, patience: Patience) -> Signal {
         | Error::Overloaded
         | Error::BreakerOpen { .. }
         | Error::Paused { .. }
+        | Error::Unsupported { .. }
         | Error::Abandoned { .. } => Signal::Untold,
     }
 }
