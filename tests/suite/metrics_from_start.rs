@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 36] = [
+const NAMES: [(&str, &str); 37] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -19,6 +19,7 @@ const NAMES: [(&str, &str); 36] = [
     ("factory_provider_requests_total", "counter"),
     ("factory_provider_seconds", "histogram"),
     ("factory_provider_breaker_open", "gauge"),
+    ("factory_provider_concurrency_limit", "gauge"),
     ("factory_tool_requests_total", "counter"),
     ("factory_tool_seconds", "histogram"),
     ("factory_overhead_seconds", "histogram"),
