@@ -1,8 +1,9 @@
-//! The gate that every guarded route passes: who asks, and may they?
+//! The gate that every guarded route passes: who asks, not too often, and may they?
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -11,12 +12,15 @@ use axum::response::{IntoResponse, Response};
 use super::body;
 use super::error::{Answer, ApiError};
 use super::router::Shared;
-use crate::control_plane::access::{self, Peer, Permission, Principal};
+use crate::control_plane::access::{self, Peer, Permission, Principal, TooOften};
 use crate::control_plane::audit::Entry;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure};
 use crate::domain::name::Tenant;
 use crate::domain::private::Secret;
+
+/// Where Anthropic's clients put their key.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Where a connection comes from; the listener puts it into every request.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +58,7 @@ pub(super) async fn pass(
     next: Next,
 ) -> Response {
     let origin = request.extensions().get::<Origin>().copied();
-    let token = bearer(&request);
+    let token = token(&request);
     let principal = match identify(&rooms, origin, token).await {
         Ok(principal) => principal,
         Err(error) => {
@@ -62,6 +66,11 @@ pub(super) async fn pass(
             return error.into_response();
         }
     };
+    // Before anything else is asked, so that refusals, which are audited, are bounded as well.
+    if let Err(refusal) = rooms.access.admit(&principal) {
+        body::discard(request).await;
+        return slow_down(&rooms, &principal, permission, refusal).await.into_response();
+    }
     if let Err(refusal) = access::authorise(&principal, permission, None) {
         body::discard(request).await;
         return refuse(&rooms, &principal, permission, refusal).await.into_response();
@@ -82,13 +91,24 @@ async fn identify(rooms: &Shared, origin: Option<Origin>, token: Option<Secret>)
     }
 }
 
-fn bearer(request: &Request) -> Option<Secret> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
+/// The token of a request: a bearer token, or the key that Anthropic's clients send.
+fn token(request: &Request) -> Option<Secret> {
+    let text = |name: &HeaderName| request.headers().get(name)?.to_str().ok();
+    match text(&AUTHORIZATION) {
+        Some(value) => {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
+        }
+        None => text(&API_KEY).map(|key| Secret::new(key.trim())),
+    }
 }
 
-async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: access::Refusal) -> ApiError {
+/// The audit log has one such refusal of a principal in a minute; the metric counts them all.
+async fn slow_down(rooms: &Shared, principal: &Principal, permission: Permission, refusal: TooOften) -> ApiError {
+    if refusal.unheard { refuse(rooms, principal, permission, refusal).await } else { refusal.into() }
+}
+
+async fn refuse(rooms: &Shared, principal: &Principal, permission: Permission, refusal: impl Failure) -> ApiError {
     let entry =
         Entry::refused(Timestamp::now(), principal.into(), permission.as_str(), refusal.code(), &refusal.detail());
     if let Err(error) = rooms.audit.record(entry).await {

@@ -36,6 +36,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod v1;
 mod versions;
 
 pub use listener::{Listener, Sockets};

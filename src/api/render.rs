@@ -95,6 +95,7 @@ fn usage(usage: Usage) -> TaskUsage {
         output_tokens: usage.output_tokens.count(),
         cached_input_tokens: usage.cached_input_tokens.count(),
         reasoning_tokens: usage.reasoning_tokens.count(),
+        cache_write_tokens: usage.cache_write_tokens.count(),
     }
 }
 

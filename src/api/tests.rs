@@ -15,7 +15,7 @@ use super::body::{BodyLimit, JsonBody, PageQuery, Parameters, Segment};
 use super::error::tests::problem;
 use super::gate::Caller;
 use super::router;
-use crate::config::settings::Role;
+use crate::config::settings::{Rate, Role};
 use crate::control_plane::access::{Peer, Principal, Via};
 
 /// A caller, of one tenant or of all.
@@ -25,6 +25,7 @@ pub(super) fn caller(tenant: Option<&str>) -> Caller {
         user: None,
         role: Role::Submitter,
         tenant: tenant.map(|tenant| tenant.parse().expect("a tenant")),
+        rate: Rate::Default,
         via: Via::Peer(Peer { uid: 1000, gid: 1000, pid: None }),
     }))
 }

@@ -15,6 +15,7 @@
 mod error;
 mod notifier;
 mod readiness;
+mod reload;
 mod restarts;
 mod retention;
 #[cfg(test)]
@@ -28,28 +29,32 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use error::Error;
+pub use reload::needs_restart;
 use restarts::Restarts;
 use tokio::sync::watch;
 
 use crate::api::{self, Listener, Rooms};
-use crate::config::settings::{self, Settings};
+use crate::config::settings::Settings;
 use crate::control_plane::access::{Access, Rules};
-use crate::control_plane::admission::{Admission, Means, Routes};
+use crate::control_plane::admission::{Admission, Means, Routes, Unready};
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
-use crate::data_plane::provider::Providers;
+use crate::data_plane::provider::{self, Providers};
 use crate::data_plane::tool::Tools;
 use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::{Failure, Retry};
+use crate::domain::name::ModelRef;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::journal::state::Task;
@@ -70,6 +75,8 @@ pub struct Daemon {
     access: Access,
     admission: Admission,
     budget: Budget,
+    prices: PriceList,
+    routes: Routes,
     listener: Listener,
     hooks: Hooks,
     settings: Settings,
@@ -86,6 +93,8 @@ struct ControlPlane {
     templates: Templates,
     experiments: Experiments,
     budget: Budget,
+    prices: PriceList,
+    routes: Routes,
     admission: Admission,
     children: Vec<ChildSpec>,
 }
@@ -135,7 +144,7 @@ impl Daemon {
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
         let live = Live::default();
-        let (providers, provider_specs) = Providers::start(&settings.providers);
+        let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
@@ -143,11 +152,12 @@ impl Daemon {
             journal: journal.clone(),
             admission: control.admission.clone(),
             budget: control.budget.clone(),
-            prices: PriceList::new(&settings.models),
+            prices: control.prices.clone(),
             dlp: dlp.clone(),
             providers,
             tools: Tools::new(&settings.tools),
             live: live.clone(),
+            results: ResultCache::new(settings.cache.max_bytes),
             started_at,
         };
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -181,26 +191,28 @@ impl Daemon {
         edge.push(ledger.spec());
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
+        for warning in settings.warnings() {
+            tracing::warn!(%warning, "the settings say less than they may mean to");
+        }
         tell_doubts(&journal);
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
-        let ControlPlane { access, admission, budget, .. } = control;
+        let ControlPlane { access, admission, budget, prices, routes, .. } = control;
         let hooks = data.hooks;
-        Ok(Self { root, store, journal, access, admission, budget, listener, hooks, settings, owns_socket, rooms })
-    }
-
-    /// Puts in force what new settings say about access and limits; everything else needs a restart.
-    ///
-    /// # Errors
-    /// A part of the tree gave no answer.
-    pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
-        self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
-        let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
-        let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
-        let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
-        self.budget.declare_now(Source::Settings, &limits)?;
-        self.settings.access = settings.access;
-        self.settings.budgets = settings.budgets;
-        Ok(())
+        Ok(Self {
+            root,
+            store,
+            journal,
+            access,
+            admission,
+            budget,
+            prices,
+            routes,
+            listener,
+            hooks,
+            settings,
+            owns_socket,
+            rooms,
+        })
     }
 
     /// Waits until the tree has ended by itself, which it does only when restarts no longer help.
@@ -325,16 +337,17 @@ fn control_plane(
     declare_daily_limits(&templates, &budget);
     let (experiments, experiments_spec) = Experiments::start(templates.clone(), journal.clone(), audit.clone());
     let factory = Arc::clone(&known.factory);
+    let (prices, routes) = (PriceList::new(&settings.models), Routes::new(&settings.routes));
     let (admission, admission_spec) = Admission::start(Means {
         journal: journal.clone(),
         templates: templates.clone(),
         experiments: experiments.clone(),
         policies: policies.clone(),
         budget: budget.clone(),
-        prices: PriceList::new(&settings.models),
+        prices: prices.clone(),
         audit: audit.clone(),
-        routes: routes(settings),
-        readiness: Arc::new(move |model| providers.usable(model).is_ok()),
+        routes: routes.clone(),
+        readiness: Arc::new(move |model| is_ready(&providers, model)),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
         quarantined: Arc::new(move |agent| factory.get().is_some_and(|factory| factory.is_quarantined(agent))),
         open_tasks_max: settings.api.open_tasks_max,
@@ -342,7 +355,18 @@ fn control_plane(
     });
     let children =
         vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, experiments_spec, admission_spec];
-    ControlPlane { audit, access, policies, templates, experiments, budget, admission, children }
+    ControlPlane { audit, access, policies, templates, experiments, budget, prices, routes, admission, children }
+}
+
+/// Whether a task may be admitted to call this model first. A provider that has asked for patience will be asked again soon.
+fn is_ready(providers: &Providers, model: &ModelRef) -> Result<(), Unready> {
+    match providers.usable(model) {
+        Ok(()) | Err(provider::Error::Paused { .. }) => Ok(()),
+        Err(error) => match error.retry() {
+            Retry::After(left) => Err(Unready { left: Some(left) }),
+            Retry::Never => Err(Unready { left: None }),
+        },
+    }
 }
 
 fn data_plane(
@@ -389,10 +413,6 @@ fn rules(settings: &Settings) -> Rules {
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
     }
-}
-
-fn routes(settings: &Settings) -> Routes {
-    settings.routes.iter().map(|(name, models)| (name.clone(), models.as_slice().into())).collect()
 }
 
 /// A store of a release that kept no list of what is in doubt gets one, behind what the daemon was started for.
@@ -445,34 +465,4 @@ fn alarm(events: Events) -> AlarmHook {
         };
         events.publish(event.with("actor", &alarm.child).with("supervisor", &alarm.supervisor));
     })
-}
-
-/// The settings that a running daemon does not take up until it is started anew, where they differ.
-#[must_use]
-pub fn needs_restart(old: &Settings, new: &settings::Settings) -> bool {
-    let static_part = |settings: &Settings| {
-        let Settings {
-            data_dir,
-            templates_dir,
-            socket,
-            max_workers,
-            agents,
-            api,
-            chaos,
-            store,
-            retention,
-            hooks,
-            templates,
-            policy,
-            providers,
-            tools,
-            models,
-            routes,
-            ..
-        } = settings;
-        format!(
-            "{data_dir:?}{templates_dir:?}{socket:?}{max_workers}{agents:?}{api:?}{chaos:?}{store:?}{retention:?}{hooks:?}{templates:?}{policy:?}{providers:?}{tools:?}{models:?}{routes:?}"
-        )
-    };
-    static_part(old) != static_part(new)
 }

@@ -25,7 +25,7 @@ const WRONG: u8 = 2;
 #[command(
     version,
     about,
-    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, a second one at once; SIGHUP re-reads access and limits.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
+    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, a second one at once; SIGHUP re-reads access, limits, prices and routes.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
 )]
 struct Arguments {
     /// The settings file; /etc/agent-factory/factoryd.toml is used where it exists and none is named.
@@ -204,8 +204,10 @@ async fn reload(daemon: &mut Daemon, running: &Settings, sources: &Sources) {
         Ok(settings) => settings,
         Err(mistakes) => return tracing::error!(%mistakes, "the settings are wrong; the old ones stay in force"),
     };
-    if app::needs_restart(running, &settings) {
-        tracing::warn!("some changed settings need a restart; only access and limits are taken up now");
+    let changed = app::needs_restart(running, &settings);
+    if !changed.is_empty() {
+        let changed = changed.join(", ");
+        tracing::warn!(settings = %changed, "these settings have changed and are NOT in force: they need a restart");
     }
     match daemon.reload(settings).await {
         Ok(()) => tracing::info!("settings re-read"),

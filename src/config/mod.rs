@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod host;
 pub mod keys;
+pub mod prices;
 mod reader;
 pub mod settings;
 mod summary;

@@ -37,6 +37,16 @@ pub(super) struct Section {
     known: Vec<&'static str>,
 }
 
+/// See [`Section::tables_or_values`].
+pub(super) enum TableOrValue {
+    Table(Section),
+    /// Anything else, and its dotted path.
+    Value {
+        path: String,
+        node: Node,
+    },
+}
+
 impl Section {
     pub(super) fn root(table: Table) -> Self {
         Self { path: String::new(), pattern: String::new(), place: Place::Default, rest: table, known: Vec::new() }
@@ -45,6 +55,11 @@ impl Section {
     /// Where the table stands.
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whether a key is given.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.rest.contains_key(key)
     }
 
     /// The dotted path of a key of this table; of the table itself where the key is empty.
@@ -116,21 +131,22 @@ impl Section {
         entries.into_iter().map(open).collect()
     }
 
-    /// The values under names that people choose, each read with `parse`.
-    pub(super) fn values<T>(
-        mut self,
-        report: &mut Report,
-        parse: impl Fn(&Node) -> Result<T, String>,
-    ) -> Vec<(String, Located<T>)> {
-        report.asked.insert(join(&self.pattern, "*"));
-        let mut read = Vec::new();
-        for (name, entry) in std::mem::take(&mut self.rest) {
-            match parse(&entry.node) {
-                Ok(value) => read.push((name, Located { place: entry.node.place, value })),
-                Err(text) => report.mistake(&entry.node.place, &self.path_of(&quoted(&name)), text),
-            }
-        }
-        read
+    /// What stands under names that people choose, where a table is one way to say it among others.
+    pub(super) fn tables_or_values(mut self, report: &mut Report) -> Vec<(String, TableOrValue)> {
+        let pattern = join(&self.pattern, "*");
+        report.asked.insert(pattern.clone());
+        let entries = std::mem::take(&mut self.rest);
+        let open = |(name, entry): (String, super::tree::Entry)| {
+            let path = join(&self.path, &quoted(&name));
+            let found = match entry.node {
+                node @ Node { value: Value::Table(_), .. } => {
+                    TableOrValue::Table(Self::open(report, path, pattern.clone(), Some(node)))
+                }
+                node => TableOrValue::Value { path, node },
+            };
+            (name, found)
+        };
+        entries.into_iter().map(open).collect()
     }
 
     /// Ends the table: whatever nobody asked for is unknown.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
-use crate::domain::money::Price;
+use crate::domain::model::Model;
+use crate::domain::money::Usd;
 use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName};
 
 /// Everything that `factoryd` was told.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub api: Api,
     /// Faults on request.
     pub chaos: Chaos,
+    /// Answers that were given before.
+    pub cache: Cache,
     /// The store.
     pub store: Store,
     /// How long what has ended is kept.
@@ -43,10 +46,11 @@ pub struct Settings {
     pub providers: BTreeMap<ProviderName, Provider>,
     /// Tools that plans may call, by name.
     pub tools: BTreeMap<ToolName, Tool>,
-    /// Prices by model; the models of `builtin` are free.
-    pub models: BTreeMap<ModelRef, Price>,
-    /// Routes by name: models in order of preference. `fallback` is always there and ends in `builtin/extractive`.
-    pub routes: BTreeMap<RouteName, Vec<ModelRef>>,
+    /// What is known of models that cost something or might: what the settings say, and of providers at a vendor's own address
+    /// what the shipped list says. A model that is not here has no price; those of `builtin` need none.
+    pub models: BTreeMap<ModelRef, Model>,
+    /// Routes by name. `fallback` is always there and ends in `builtin/extractive`.
+    pub routes: BTreeMap<RouteName, Route>,
     /// Limits on spending.
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
@@ -96,6 +100,13 @@ pub struct Api {
 pub struct Chaos {
     /// Whether `POST /factory/chaos/kill` is served.
     pub enabled: bool,
+}
+
+/// Answers that were given before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// The most memory that they may take, in bytes; 0 keeps none.
+    pub max_bytes: u64,
 }
 
 /// The store.
@@ -185,6 +196,10 @@ pub struct Policy {
 pub enum ProviderKind {
     /// OpenAI Chat Completions, and whatever speaks it.
     OpenAi,
+    /// Anthropic Messages, and whatever speaks it.
+    Anthropic,
+    /// Gemini's `generateContent`, and whatever speaks it.
+    Gemini,
     /// Answers from the input itself; needs no network.
     Builtin,
 }
@@ -209,6 +224,17 @@ pub enum KeySource {
     File(PathBuf),
     /// An environment variable.
     Env(String),
+    /// A credential that systemd passes to the service: a file of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}
+
+/// How many of the calls that `max_concurrency` allows are made at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concurrency {
+    /// As many as the provider has borne so far, by its latency and its refusals.
+    Adaptive,
+    /// All.
+    Fixed,
 }
 
 /// One provider.
@@ -224,6 +250,27 @@ pub struct Provider {
     pub timeout: Duration,
     /// The most calls at once.
     pub max_concurrency: NonZeroUsize,
+    /// How many of them.
+    pub concurrency: Concurrency,
+}
+
+/// Which models a role may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Models in order of preference.
+    pub models: Vec<ModelRef>,
+    /// The most that one call may cost at worst; a model whose call may cost more is passed over.
+    pub max_usd_per_call: Option<Usd>,
+    /// How long a model may be silent before the next one is asked as well.
+    pub hedge_after: Option<Duration>,
+}
+
+impl Route {
+    /// A route that says nothing but its models.
+    #[must_use]
+    pub fn of(models: Vec<ModelRef>) -> Self {
+        Self { models, ..Self::default() }
+    }
 }
 
 /// One tool: an HTTP endpoint that the host's administrator vouches for.
@@ -272,6 +319,8 @@ pub struct Access {
     pub users: BTreeMap<String, Grant>,
     /// Grants by host group name or number.
     pub groups: BTreeMap<String, Grant>,
+    /// How often each principal may ask for whom nothing else is said; `[api]` has it.
+    pub rate: Option<RateLimit>,
 }
 
 /// A role, in one tenant or in all.
@@ -281,4 +330,49 @@ pub struct Grant {
     pub role: Role,
     /// The tenant; none means every tenant.
     pub tenant: Option<Tenant>,
+    /// How often its holder may ask.
+    pub rate: Rate,
+}
+
+/// How often a principal may ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rate {
+    /// As often as `[api]` says of every principal.
+    #[default]
+    Default,
+    /// So often.
+    Limited(RateLimit),
+    /// As often as it likes.
+    Unlimited,
+}
+
+/// A limit on requests over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RateLimit {
+    /// How many are served in a minute over time.
+    pub requests_per_minute: NonZeroU32,
+    /// How many are served at once after a while without any.
+    pub burst: NonZeroU32,
+}
+
+impl RateLimit {
+    /// The highest rate that may be set; more is no limit.
+    pub const PER_MINUTE_MAX: u32 = 60_000_000;
+    /// The largest burst that may be set.
+    pub const BURST_MAX: u32 = 60_000_000;
+
+    /// A limit; without a burst, a minute's requests may come at once.
+    ///
+    /// # Errors
+    /// What is out of bounds.
+    pub fn new(requests_per_minute: u32, burst: Option<u32>) -> Result<Self, String> {
+        let within = |name: &str, number: u32, max: u32| {
+            NonZeroU32::new(number)
+                .filter(|number| number.get() <= max)
+                .ok_or_else(|| format!("{name}: expected a whole number from 1 to {max}"))
+        };
+        let requests_per_minute = within("requests_per_minute", requests_per_minute, Self::PER_MINUTE_MAX)?;
+        let burst = burst.map(|burst| within("burst", burst, Self::BURST_MAX)).transpose()?;
+        Ok(Self { requests_per_minute, burst: burst.unwrap_or(requests_per_minute) })
+    }
 }

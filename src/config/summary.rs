@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::settings::{BaseUrl, KeySource, ProviderKind, Settings, ToolUrl};
+use super::prices;
+use super::settings::{BaseUrl, KeySource, ProviderKind, Route, Settings, ToolUrl};
+use crate::domain::model::Origin;
+use crate::domain::name::{ModelRef, RouteName};
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -16,6 +19,27 @@ impl Settings {
     #[must_use]
     pub fn summary(&self) -> Summary<'_> {
         Summary(self)
+    }
+
+    /// What is no mistake and still most likely not meant: routes with models that have no price, which are never called.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (name, route) in &self.routes {
+            let unpriced: Vec<_> = route.models.iter().filter(|model| !self.has_price(model)).collect();
+            let never = if unpriced.len() == route.models.len() { "; the route can never be used" } else { "" };
+            warnings.extend(unpriced.into_iter().map(|model| {
+                format!(
+                    "route {name}: {model} has no price and is passed over{never}: add [models.\"{model}\"] with its prices, or with free = true"
+                )
+            }));
+        }
+        warnings
+    }
+
+    fn has_price(&self, model: &ModelRef) -> bool {
+        let builtin = self.providers.get(model.provider()).is_some_and(|it| it.kind == ProviderKind::Builtin);
+        builtin || self.models.contains_key(model)
     }
 }
 
@@ -41,14 +65,22 @@ impl fmt::Display for Summary<'_> {
             };
             let kind = match provider.kind {
                 ProviderKind::OpenAi => "openai",
+                ProviderKind::Anthropic => "anthropic",
+                ProviderKind::Gemini => "gemini",
                 ProviderKind::Builtin => "builtin",
             };
             let key = match &provider.api_key {
                 KeySource::None => "",
                 KeySource::File(_) => ", key from a file",
                 KeySource::Env(_) => ", key from the environment",
+                KeySource::Credential(_) => ", key from systemd's credentials",
             };
-            writeln!(f, "provider    {name}: {kind}, {place}{key}")?;
+            let vendor = match &provider.base_url {
+                BaseUrl::Http(url) => prices::shipped().vendor_at(url),
+                BaseUrl::Unix(_) | BaseUrl::None => None,
+            };
+            let prices = vendor.map(|it| format!(", prices of {} read on {}", it.name, it.read)).unwrap_or_default();
+            writeln!(f, "provider    {name}: {kind}, {place}{key}{prices}")?;
         }
         for (name, tool) in &settings.tools {
             let place = match &tool.url {
@@ -57,9 +89,17 @@ impl fmt::Display for Summary<'_> {
             };
             writeln!(f, "tool        {name}: {place}{}", if tool.idempotent { ", idempotent" } else { "" })?;
         }
+        writeln!(
+            f,
+            "prices      {} of the settings, and the list of {}",
+            own_prices(settings),
+            prices::shipped().date
+        )?;
         for (name, route) in &settings.routes {
-            let models: Vec<_> = route.iter().map(ToString::to_string).collect();
-            writeln!(f, "route       {name}: {}", models.join(", "))?;
+            route_line(f, name, route)?;
+        }
+        for warning in settings.warnings() {
+            writeln!(f, "WARNING     {warning}")?;
         }
         for (scope, limit) in &settings.budgets {
             writeln!(f, "budget      {scope}: {} USD, {}", limit.amount, limit.window.as_str())?;
@@ -70,6 +110,22 @@ impl fmt::Display for Summary<'_> {
             count => write!(f, "access      root, the daemon's own user, and {count} grants"),
         }
     }
+}
+
+fn own_prices(settings: &Settings) -> usize {
+    settings.models.values().filter(|model| model.origin == Origin::Settings).count()
+}
+
+fn route_line(f: &mut fmt::Formatter<'_>, name: &RouteName, route: &Route) -> fmt::Result {
+    let models: Vec<_> = route.models.iter().map(ToString::to_string).collect();
+    write!(f, "route       {name}: {}", models.join(", "))?;
+    if let Some(ceiling) = route.max_usd_per_call {
+        write!(f, "; at most {ceiling} USD a call")?;
+    }
+    if let Some(pause) = route.hedge_after {
+        write!(f, "; hedged after {}", humantime::format_duration(pause))?;
+    }
+    writeln!(f)
 }
 
 fn signatures(settings: &Settings) -> &'static str {

@@ -1,9 +1,11 @@
+mod models;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use super::keys::KEYS;
-use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Role, Settings, ToolUrl};
+use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Rate, RateLimit, Role, Settings, ToolUrl};
 use super::*;
 use crate::domain::budget::{Scope, Window};
 
@@ -60,12 +62,29 @@ api_key_env = "MAIL_KEY"
 input_usd_per_mtok = "0.10"
 output_usd_per_mtok = "0.40"
 cached_input_usd_per_mtok = "0.01"
+cache_write_usd_per_mtok = "0.20"
+context_tokens = 32768
+max_output_tokens = 8192
+tokenizer = "other"
+tokenizer_margin_percent = 30
+image_tokens = 1200
+tool_prompt_tokens = 50
+capabilities = ["tools", "images"]
+[models."local/qwen".long_context]
+above_tokens = 16000
+input_usd_per_mtok = "0.20"
+output_usd_per_mtok = "0.80"
+cached_input_usd_per_mtok = "0.02"
+cache_write_usd_per_mtok = "0.40"
 [models."sock/llama"]
-input_usd_per_mtok = "0"
-output_usd_per_mtok = "0"
+free = true
 [routes]
 review = ["local/qwen", "builtin/extractive"]
 fallback = ["sock/llama"]
+[routes.cheap]
+models = ["sock/llama", "local/qwen"]
+max_usd_per_call = "0.02"
+hedge_after = "800ms"
 [budgets.global]
 limit_usd = "10.00"
 window = "day"
@@ -139,8 +158,7 @@ fn every_setting_of_the_contract_is_understood() {
     assert_eq!((tool("publish").idempotent, tool("publish").max_concurrency.get()), (true, 2));
     assert_eq!(tool("mail/send").url, ToolUrl::Unix("/run/mail.sock".into()));
     assert!(!tool("mail/send").idempotent, "unless it is declared so");
-    assert_eq!(settings.models[&"local/qwen".parse().expect("a model")].cached_input.to_string(), "0.01");
-    assert!(settings.models[&"sock/llama".parse().expect("a model")].is_free());
+    assert!(settings.models[&"sock/llama".parse().expect("a model")].price.is_free());
     let acme: Scope = "tenant:acme".parse().expect("a scope");
     assert_eq!(settings.budgets[&acme].window, Window::Month);
     assert_eq!(settings.access.users["alice"].role, Role::Operator);
@@ -200,7 +218,7 @@ fn nothing_said_means_the_documented_defaults() {
     assert_eq!(settings.api.tcp, None);
     assert_eq!(settings.api.anonymous_role, None);
     assert!(settings.budgets.is_empty() && settings.access.users.is_empty() && settings.access.groups.is_empty());
-    let routes: Vec<_> = settings.routes.iter().map(|(name, route)| format!("{name} {route:?}")).collect();
+    let routes: Vec<_> = settings.routes.iter().map(|(name, route)| format!("{name} {:?}", route.models)).collect();
     let expected = ["default", "fallback", "implementation", "review", "security_audit"];
     assert_eq!(routes, expected.map(|name| format!("{name} [builtin/extractive]")));
 }
@@ -226,7 +244,7 @@ fn what_is_said_of_agents_is_understood_and_has_its_bounds() {
 fn the_fallback_route_always_ends_in_the_last_resort() {
     let settings = Written::new(FULL).load(&[]).expect("settings");
     let fallback = &settings.routes[&"fallback".parse().expect("a route")];
-    assert_eq!(format!("{fallback:?}"), "[sock/llama, builtin/extractive]");
+    assert_eq!(format!("{:?}", fallback.models), "[sock/llama, builtin/extractive]");
 }
 
 #[test]
@@ -261,7 +279,7 @@ fn the_environment_outdoes_the_file_and_flags_outdo_both() {
     assert_eq!((settings.log.level.as_str(), settings.log.format), ("debug", LogFormat::Json));
     assert_eq!(settings.budgets[&Scope::Global].amount.to_string(), "2.50");
     assert_eq!(settings.budgets[&Scope::Global].window, Window::Day, "from the file");
-    assert_eq!(settings.routes[&"review".parse().expect("a route")].len(), 2);
+    assert_eq!(settings.routes[&"review".parse().expect("a route")].models.len(), 2);
 }
 
 #[test]
@@ -273,7 +291,7 @@ fn all_mistakes_are_told_together_with_their_places() {
             "factoryd.toml:1:1: data_dirr: unknown setting; did you mean \"data_dir\"?",
             "factoryd.toml:2:15: max_workers: expected a whole number from 1 to 1024",
             "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS",
-            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, chaos, store, retention, hooks, log, templates, policy, providers, tools, models, routes, budgets, access",
+            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, chaos, cache, store, retention, hooks, log, templates, policy, providers, tools, models, routes, budgets, access",
             "factoryd.toml:7:10: budgets.glob.window: missing",
             "factoryd.toml:7:10: budgets.glob: not a budget scope: global, tenant:T, user:U, template:N or agent:ID",
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",
@@ -304,7 +322,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn providers_models_and_routes_must_fit_together() {
     check(
         concat!(
-            "[providers.a]\nkind = \"gemini\"\nbase_url = \"http://h/v1\"\n",
+            "[providers.a]\nkind = \"mistral\"\nbase_url = \"http://h/v1\"\n",
             "[providers.b]\nkind = \"openai\"\napi_key = \"sk-secret\"\nbase_url = \"unix:relative\"\n",
             "[providers.c]\nkind = \"openai\"\nbase_url = \"http://u:p@h/v1\"\napi_key_file = \"x\"\napi_key_env = \"Y\"\n",
             "[providers.builtin]\nkind = \"openai\"\n",
@@ -314,8 +332,8 @@ fn providers_models_and_routes_must_fit_together() {
         ),
         &[],
         &[
-            "factoryd.toml:2:8: providers.a.kind: not in this version: expected openai or builtin",
-            "factoryd.toml:6:11: providers.b.api_key: a key may not stand here: use api_key_file or api_key_env",
+            "factoryd.toml:2:8: providers.a.kind: expected openai (whatever speaks Chat Completions), anthropic, gemini or builtin",
+            "factoryd.toml:6:11: providers.b.api_key: a key may not stand here: use api_key_file, api_key_env or api_key_credential",
             "factoryd.toml:7:12: providers.b.base_url: expected unix:// and an absolute path, such as \"unix:///run/llm.sock\"",
             "factoryd.toml:10:12: providers.c.base_url: a URL may not hold a password: use api_key_file or api_key_env",
             "factoryd.toml:12:15: providers.c.api_key_env: api_key_file is given as well; one of them",
@@ -323,7 +341,6 @@ fn providers_models_and_routes_must_fit_together() {
             "factoryd.toml:15:9: models.\"d/m\": there is no [providers.d]",
             "factoryd.toml:18:9: models.\"builtin/extractive\": models of the kind builtin are free; they take no price",
             "factoryd.toml:22:5: routes.r: d/m: there is no [providers.d]",
-            "factoryd.toml:23:5: routes.s: c/m has no price: add [models.\"c/m\"], with \"0\" where it costs nothing",
             "factoryd.toml:24:5: routes.t: expected 1 to 16 models",
             "factoryd.toml:25:5: routes.u: not a model: expected provider/model",
         ],
@@ -396,7 +413,34 @@ fn the_summary_names_places_and_no_keys() {
     let written = Written::new(FULL);
     let settings = written.load(&[]).expect("settings");
     let text = settings.summary().to_string();
-    for line in ["budget      tenant:acme: 2.00 USD, month", "route       review: local/qwen, builtin/extractive"] {
+    for line in [
+        "budget      tenant:acme: 2.00 USD, month",
+        "route       review: local/qwen, builtin/extractive\n",
+        "route       cheap: sock/llama, local/qwen; at most 0.02 USD a call; hedged after 800ms\n",
+        "prices      2 of the settings, and the list of 20",
+    ] {
         assert!(text.contains(line), "{text}");
     }
+    assert!(!text.contains("WARNING"), "{text}");
+}
+
+#[test]
+fn rates_have_a_number_a_burst_or_none() {
+    let text = "[api]\nrequests_per_minute = 600\nburst = 20\n[access.users.a]\nrole = \"viewer\"\nrequests_per_minute = \"none\"\n[access.users.b]\nrole = \"viewer\"\n[access.groups.c]\nrole = \"viewer\"\nrequests_per_minute = 30\n";
+    let settings = Written::new(text).load(&[]).expect("settings");
+    let limit = |per_minute, burst| RateLimit::new(per_minute, burst).expect("a limit");
+    assert_eq!(settings.access.rate, Some(limit(600, Some(20))));
+    assert_eq!(settings.access.users["a"].rate, Rate::Unlimited);
+    assert_eq!(settings.access.users["b"].rate, Rate::Default);
+    assert_eq!(settings.access.groups["c"].rate, Rate::Limited(limit(30, Some(30))));
+    check(
+        "[api]\nrequests_per_minute = 0\n[access.users.a]\nrole = \"viewer\"\nburst = 5\n[access.groups.c]\nrole = \"viewer\"\nrequests_per_minute = \"none\"\nburst = 5\n[access.groups.d]\nrole = \"viewer\"\nrequests_per_minute = 5\nburst = -1\n",
+        &[],
+        &[
+            "factoryd.toml:2:23: api.requests_per_minute: expected a whole number from 1 to 60000000, or \"none\"",
+            "factoryd.toml:5:9: access.users.a.burst: needs a number as requests_per_minute beside it",
+            "factoryd.toml:9:9: access.groups.c.burst: needs a number as requests_per_minute beside it",
+            "factoryd.toml:13:9: access.groups.d.burst: expected a whole number from 1 to 60000000",
+        ],
+    );
 }

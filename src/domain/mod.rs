@@ -8,6 +8,7 @@ pub mod clock;
 pub mod failure;
 pub mod hook;
 pub mod id;
+pub mod model;
 pub mod money;
 pub mod name;
 pub mod private;

@@ -55,6 +55,8 @@ pub struct Usage {
     pub cached_input_tokens: Tokens,
     /// Of the output, what was reasoning.
     pub reasoning_tokens: Tokens,
+    /// Of the input, what the provider put into its cache.
+    pub cache_write_tokens: Tokens,
 }
 
 impl Usage {
@@ -66,6 +68,7 @@ impl Usage {
             output_tokens: self.output_tokens.plus(other.output_tokens),
             cached_input_tokens: self.cached_input_tokens.plus(other.cached_input_tokens),
             reasoning_tokens: self.reasoning_tokens.plus(other.reasoning_tokens),
+            cache_write_tokens: self.cache_write_tokens.plus(other.cache_write_tokens),
         }
     }
 }

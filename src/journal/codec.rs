@@ -274,33 +274,85 @@ pub mod bytes {
     }
 }
 
-/// Tokens used, as an array of four counts.
+/// Tokens used, as an array of counts: four in records of the first version, five since; more are left aside, so that a record of
+/// a later version reads too.
 pub mod usage {
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use crate::domain::usage::{Tokens, Usage};
 
-    /// Writes input, output, cached input, reasoning.
+    /// The counts that every record has.
+    const COUNTS_MIN: u64 = 4;
+
+    /// Writes input, output, cached input, reasoning, written to the cache.
     ///
     /// # Errors
     /// The writer fails.
     pub fn encode<C, W: Write>(value: &Usage, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
-        let counts = [value.input_tokens, value.output_tokens, value.cached_input_tokens, value.reasoning_tokens]
-            .map(Tokens::count);
-        e.encode(counts)?.ok()
+        let counts = [
+            value.input_tokens,
+            value.output_tokens,
+            value.cached_input_tokens,
+            value.reasoning_tokens,
+            value.cache_write_tokens,
+        ];
+        e.encode(counts.map(Tokens::count))?.ok()
     }
 
-    /// Reads the four counts back.
+    /// Reads the counts back; one that the record does not have is zero.
     ///
     /// # Errors
-    /// There are not four.
+    /// There are fewer than four, or they are no counts.
     pub fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Usage, DecodeError> {
-        let [input, output, cached, reasoning] = d.decode::<[u64; 4]>()?.map(Tokens::new);
+        let length = d.array()?.ok_or_else(|| DecodeError::message("usage of unknown length"))?;
+        if length < COUNTS_MIN {
+            return Err(DecodeError::message("usage of fewer than four counts"));
+        }
+        let mut counts = [0_u64; 5];
+        for index in 0..length {
+            let count = d.u64()?;
+            if let Some(slot) = usize::try_from(index).ok().and_then(|index| counts.get_mut(index)) {
+                *slot = count;
+            }
+        }
+        let [input, output, cached, reasoning, written] = counts.map(Tokens::new);
         Ok(Usage {
             input_tokens: input,
             output_tokens: output,
             cached_input_tokens: cached,
             reasoning_tokens: reasoning,
+            cache_write_tokens: written,
         })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn read(counts: &[u64]) -> Result<Usage, DecodeError> {
+            let mut bytes = Vec::new();
+            Encoder::new(&mut bytes).encode(counts).expect("encoded");
+            decode(&mut Decoder::new(&bytes), &mut ())
+        }
+
+        #[test]
+        fn usage_of_every_version_reads() {
+            let tokens = Tokens::new;
+            let first = Usage {
+                input_tokens: tokens(9),
+                output_tokens: tokens(8),
+                cached_input_tokens: tokens(7),
+                reasoning_tokens: tokens(6),
+                cache_write_tokens: tokens(0),
+            };
+            assert_eq!(read(&[9, 8, 7, 6]).expect("the first version"), first);
+            let now = Usage { cache_write_tokens: tokens(5), ..first };
+            assert_eq!(read(&[9, 8, 7, 6, 5]).expect("this version"), now);
+            assert_eq!(read(&[9, 8, 7, 6, 5, 4]).expect("a later version"), now);
+            assert!(read(&[9, 8, 7]).is_err());
+            let mut written = Vec::new();
+            encode(&now, &mut Encoder::new(&mut written), &mut ()).expect("written");
+            assert_eq!(decode(&mut Decoder::new(&written), &mut ()).expect("read back"), now);
+        }
     }
 }
 

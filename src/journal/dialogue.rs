@@ -6,6 +6,7 @@
 use minicbor::{Decode, Encode};
 
 use super::codec;
+use crate::domain::model::{Abilities, Ability};
 use crate::domain::private::Text;
 
 /// Who speaks in a message. The system's text has a place of its own.
@@ -268,7 +269,7 @@ impl Part {
     }
 
     /// Its size in memory and on disk, about, in bytes.
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Image(Image { source: ImageSource::Inline { data, .. }, .. }) => data.len(),
@@ -290,6 +291,12 @@ impl Dialogue {
         let messages = self.messages.iter_mut().flat_map(|message| &mut message.parts);
         let tools = self.tools.iter_mut().flat_map(|tool| [&mut tool.description, &mut tool.parameters]);
         std::iter::once(&mut self.system).chain(messages.filter_map(Part::written_mut)).chain(tools).chain(schema)
+    }
+
+    /// What a model must be able to do for it.
+    #[must_use]
+    pub fn needs(&self) -> Abilities {
+        needs(!self.tools.is_empty(), self.images(), &self.format)
     }
 
     /// The same, to be counted.
@@ -325,4 +332,15 @@ impl Dialogue {
     pub fn images(&self) -> usize {
         self.messages.iter().map(Message::images).fold(0, usize::saturating_add)
     }
+}
+
+/// What a model must be able to do for a conversation with tools or without, with so many pictures, answered in this format.
+#[must_use]
+pub fn needs(has_tools: bool, images: usize, format: &Format) -> Abilities {
+    let wanted = [
+        (has_tools, Ability::Tools),
+        (images > 0, Ability::Images),
+        (matches!(format, Format::Schema { .. }), Ability::StructuredOutput),
+    ];
+    wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, ability)| ability).collect()
 }

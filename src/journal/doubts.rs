@@ -308,9 +308,9 @@ fn told(records: &[TaskRecord]) -> Option<(Task, Vec<Doubt>, Vec<(u32, Usd)>)> {
 }
 
 fn reconciled(records: &[TaskRecord], step: u32) -> Option<Usd> {
-    records.iter().find_map(|record| match record {
-        TaskRecord::Reconciled(Reconciled { step: settled, cost, .. }) if *settled == step => Some(*cost),
-        _other => None,
+    records.iter().find_map(|record| {
+        let TaskRecord::Reconciled(Reconciled { step: settled, cost, .. }) = record else { return None };
+        (*settled == step).then_some(*cost)
     })
 }
 

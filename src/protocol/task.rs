@@ -89,6 +89,9 @@ pub struct TaskUsage {
     /// Of the output, reasoning.
     #[serde(default)]
     pub reasoning_tokens: u64,
+    /// Of the input, tokens that the provider put into its cache.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
 }
 
 /// Why a task failed.

@@ -22,6 +22,8 @@ pub const PROVIDER_REQUESTS_TOTAL: &str = "factory_provider_requests_total";
 pub const PROVIDER_SECONDS: &str = "factory_provider_seconds";
 /// 1 where a provider's circuit breaker is open, by `provider`.
 pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
+/// The most calls at once that a provider gets, by `provider`.
+pub const PROVIDER_CONCURRENCY_LIMIT: &str = "factory_provider_concurrency_limit";
 /// Calls of tools, by `tool` and `outcome`.
 pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
 /// Time that a tool took for a call.
@@ -40,12 +42,16 @@ pub const COST_USD_TOTAL: &str = "factory_cost_usd_total";
 pub const BUDGET_REMAINING_USD: &str = "factory_budget_remaining_usd";
 /// Requests that a budget refused.
 pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
+/// Requests that a rate limit refused, by `via`: how who asked was recognised. The audit log says who it was.
+pub const RATE_LIMITED_TOTAL: &str = "factory_rate_limited_total";
 /// Open reservations.
 pub const BUDGET_RESERVATIONS: &str = "factory_budget_reservations";
 /// Since when the oldest of them is held.
 pub const BUDGET_OLDEST_RESERVATION_TIMESTAMP_SECONDS: &str = "factory_budget_oldest_reservation_timestamp_seconds";
 /// What is booked in doubt.
 pub const BUDGET_IN_DOUBT_USD: &str = "factory_budget_in_doubt_usd";
+/// Model calls of templates with `cache`, by `outcome`: spared (`hit`) or made (`miss`).
+pub const RESULT_CACHE_REQUESTS_TOTAL: &str = "factory_result_cache_requests_total";
 /// Findings of the DLP filter, by `type` and `action`.
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 /// Attempts to load a template, by `outcome`.
@@ -174,10 +180,14 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         open: &["provider"],
+        ..family(PROVIDER_BREAKER_OPEN, Kind::Gauge, "1 where a provider's circuit breaker keeps calls away, else 0.")
+    },
+    Family {
+        open: &["provider"],
         ..family(
-            PROVIDER_BREAKER_OPEN,
+            PROVIDER_CONCURRENCY_LIMIT,
             Kind::Gauge,
-            "1 where a provider's circuit breaker keeps calls away, else 0; this version has no breaker yet, so 0.",
+            "The most calls at once that a provider gets, by how it has answered so far.",
         )
     },
     Family {
@@ -216,6 +226,18 @@ pub const FAMILIES: &[Family] = &[
         "Seconds since 1970 at which the oldest open reservation was made; 0 where none is open.",
     ),
     family(BUDGET_IN_DOUBT_USD, Kind::Gauge, "Dollars booked as spent of which nobody knows whether they are billed."),
+    Family {
+        known: Some(("via", &["peer", "token", "anonymous"])),
+        ..family(RATE_LIMITED_TOTAL, Kind::Counter, "Requests of principals that asked more often than they may.")
+    },
+    Family {
+        known: Some(("outcome", &["hit", "miss"])),
+        ..family(
+            RESULT_CACHE_REQUESTS_TOTAL,
+            Kind::Counter,
+            "Model calls of templates with a cache that were spared, and that were made.",
+        )
+    },
     Family {
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")

@@ -26,7 +26,7 @@ async fn a_document_is_answered_priced_and_kept_from_the_provider_where_it_is_pe
     assert_eq!(task["cost_usd"], COST);
     assert_eq!(
         task["usage"],
-        json!({"input_tokens": 100, "output_tokens": 20, "cached_input_tokens": 0, "reasoning_tokens": 0})
+        json!({"input_tokens": 100, "output_tokens": 20, "cached_input_tokens": 0, "reasoning_tokens": 0, "cache_write_tokens": 0})
     );
 
     let asked = provider.asked();

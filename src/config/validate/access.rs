@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::reader::{Report, Section};
-use crate::config::settings::{Access, Grant, Role};
+use crate::config::settings::{Access, Grant, RateLimit, Role};
 use crate::config::value;
 
 /// The longest host user or group name, as `useradd` has it.
@@ -17,10 +17,11 @@ const ROLES: &[(&str, Role)] = &[
     ("auditor", Role::Auditor),
 ];
 
-pub(super) fn read(mut section: Section, report: &mut Report) -> Access {
+pub(super) fn read(mut section: Section, rate: Option<RateLimit>, report: &mut Report) -> Access {
     let access = Access {
         users: grants(section.section(report, "users"), report),
         groups: grants(section.section(report, "groups"), report),
+        rate,
     };
     section.finish(report);
     access
@@ -34,9 +35,10 @@ fn grants(section: Section, report: &mut Report) -> BTreeMap<String, Grant> {
         }
         let role = grant.require(report, "role", value::one_of(ROLES));
         let tenant = grant.read(report, "tenant", value::parsed).map(|located| located.value);
+        let rate = super::rate::read(&mut grant, report);
         grant.finish(report);
         if let Some(role) = role {
-            grants.insert(name, Grant { role: role.value, tenant });
+            grants.insert(name, Grant { role: role.value, tenant, rate });
         }
     }
     grants

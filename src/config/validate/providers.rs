@@ -1,4 +1,4 @@
-//! `[providers.NAME]`, `[models."PROVIDER/MODEL"]`, `[routes]`, and what they must say about each other.
+//! `[providers.NAME]`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -7,23 +7,13 @@ use std::time::Duration;
 
 use crate::config::environment::PREFIX;
 use crate::config::reader::{Located, Report, Section, path_from};
-use crate::config::settings::{BaseUrl, KeySource, Provider, ProviderKind};
+use crate::config::settings::{BaseUrl, Concurrency, KeySource, Provider, ProviderKind};
 use crate::config::tree::Node;
 use crate::config::value;
-use crate::domain::money::Price;
-use crate::domain::name::{ModelRef, ProviderName, RouteName};
+use crate::domain::name::ProviderName;
 
 /// The provider that is always there.
 const BUILTIN: &str = "builtin";
-
-/// The model that answers when nothing else does.
-const LAST_RESORT: &str = "builtin/extractive";
-
-/// Routes that are there without being set; each leads to [`LAST_RESORT`].
-const DEFAULT_ROUTES: [&str; 5] = ["default", "implementation", "review", "security_audit", FALLBACK];
-
-/// The route whose end is always [`LAST_RESORT`].
-const FALLBACK: &str = "fallback";
 
 /// How long a call may take when nothing is said.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -37,8 +27,8 @@ const CONCURRENCY_DEFAULT: NonZeroUsize = match NonZeroUsize::new(64) {
 /// The most calls at once that may be set.
 const CONCURRENCY_MAX: usize = 100_000;
 
-/// The most models on one route.
-const ROUTE_LENGTH_MAX: usize = 16;
+/// The longest name of a credential: that of a file.
+const CREDENTIAL_NAME_BYTES_MAX: usize = 255;
 
 pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<ProviderName, Provider> {
     let mut providers = BTreeMap::new();
@@ -59,6 +49,7 @@ pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<Provi
             api_key: KeySource::None,
             timeout: TIMEOUT_DEFAULT,
             max_concurrency: CONCURRENCY_DEFAULT,
+            concurrency: Concurrency::Fixed,
         });
     }
     providers
@@ -67,20 +58,24 @@ pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<Provi
 fn provider(name: &str, table: &mut Section, report: &mut Report) -> Provider {
     let kind = table.require(report, "kind", kind);
     let builtin = name == BUILTIN || kind.as_ref().is_some_and(|kind| kind.value == ProviderKind::Builtin);
-    if let Some(Located { place, value: ProviderKind::OpenAi }) = &kind
+    if let Some(Located { place, value }) = &kind
         && name == BUILTIN
+        && *value != ProviderKind::Builtin
     {
         report.mistake(place, &table.path_of("kind"), "the provider of this name is of kind \"builtin\"");
     }
     let base_url = if builtin { None } else { Some(table.require(report, "base_url", base_url)) };
     let base_url = base_url.flatten().map_or(BaseUrl::None, |located| located.value);
     let api_key = if builtin { KeySource::None } else { key_source(table, report) };
+    // What is computed here takes as long as its input is large, which says nothing about how much of it may be done at once.
+    let adaptive = table.read_or(report, "adaptive", !builtin, value::boolean);
     Provider {
         kind: kind.filter(|_| !builtin).map_or(ProviderKind::Builtin, |kind| kind.value),
         base_url,
         api_key,
         timeout: table.read_or(report, "timeout", TIMEOUT_DEFAULT, value::positive_duration),
         max_concurrency: table.read_or(report, "max_concurrency", CONCURRENCY_DEFAULT, value::count(CONCURRENCY_MAX)),
+        concurrency: if adaptive { Concurrency::Adaptive } else { Concurrency::Fixed },
     }
 }
 
@@ -88,8 +83,9 @@ fn kind(node: &Node) -> Result<ProviderKind, String> {
     match value::text(node)?.as_str() {
         "openai" => Ok(ProviderKind::OpenAi),
         "builtin" => Ok(ProviderKind::Builtin),
-        "anthropic" | "gemini" => Err("not in this version: expected openai or builtin".to_owned()),
-        _ => Err("expected openai (whatever speaks Chat Completions) or builtin".to_owned()),
+        "anthropic" => Ok(ProviderKind::Anthropic),
+        "gemini" => Ok(ProviderKind::Gemini),
+        _ => Err("expected openai (whatever speaks Chat Completions), anthropic, gemini or builtin".to_owned()),
     }
 }
 
@@ -121,25 +117,31 @@ pub(super) fn base_url(node: &Node) -> Result<BaseUrl, String> {
 pub(super) fn key_source(table: &mut Section, report: &mut Report) -> KeySource {
     let file = table.read(report, "api_key_file", path_from);
     let variable = table.read(report, "api_key_env", variable_name);
+    let credential = table.read(report, "api_key_credential", credential_name);
     // A key in a settings file ends in backups and bug reports, so writing one there is a mistake with its own words.
-    table.read::<()>(
-        report,
-        "api_key",
-        |_| Err("a key may not stand here: use api_key_file or api_key_env".to_owned()),
-    );
-    match (file, variable) {
-        (Some(_), Some(variable)) => {
-            report.mistake(
-                &variable.place,
-                &table.path_of("api_key_env"),
-                "api_key_file is given as well; one of them",
-            );
-            KeySource::None
-        }
-        (Some(file), None) => KeySource::File(file.value),
-        (None, Some(variable)) => KeySource::Env(variable.value),
-        (None, None) => KeySource::None,
+    table.read::<()>(report, "api_key", |_| {
+        Err("a key may not stand here: use api_key_file, api_key_env or api_key_credential".to_owned())
+    });
+    let given = [
+        file.map(|file| ("api_key_file", file.place, KeySource::File(file.value))),
+        variable.map(|variable| ("api_key_env", variable.place, KeySource::Env(variable.value))),
+        credential.map(|name| ("api_key_credential", name.place, KeySource::Credential(name.value))),
+    ];
+    let mut given = given.into_iter().flatten();
+    let Some((first, _, source)) = given.next() else { return KeySource::None };
+    for (another, place, _) in given {
+        report.mistake(&place, &table.path_of(another), format!("{first} is given as well; one of them"));
     }
+    source
+}
+
+fn credential_name(node: &Node) -> Result<String, String> {
+    let name = value::text(node)?;
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
+    if name.is_empty() || name.starts_with('.') || name.len() > CREDENTIAL_NAME_BYTES_MAX || !plain {
+        return Err("expected the name of a credential as LoadCredential= gives it, such as \"openai\"".to_owned());
+    }
+    Ok(name)
 }
 
 fn variable_name(node: &Node) -> Result<String, String> {
@@ -152,99 +154,4 @@ fn variable_name(node: &Node) -> Result<String, String> {
         return Err(format!("variables that begin with {PREFIX} are settings; the key needs another name"));
     }
     Ok(name)
-}
-
-pub(super) fn models(
-    section: Section,
-    providers: &BTreeMap<ProviderName, Provider>,
-    report: &mut Report,
-) -> BTreeMap<ModelRef, Price> {
-    let mut prices = BTreeMap::new();
-    for (name, mut table) in section.named(report) {
-        let input = table.require(report, "input_usd_per_mtok", value::usd);
-        let output = table.require(report, "output_usd_per_mtok", value::usd);
-        let cached = table.read(report, "cached_input_usd_per_mtok", value::usd);
-        let (place, path) = (table.place().clone(), table.path_of(""));
-        table.finish(report);
-        let model = match name.parse::<ModelRef>() {
-            Ok(model) => model,
-            Err(error) => {
-                report.mistake(&place, &path, error.to_string());
-                continue;
-            }
-        };
-        match providers.get(model.provider()) {
-            None => report.mistake(&place, &path, format!("there is no [providers.{}]", model.provider())),
-            Some(provider) if provider.kind == ProviderKind::Builtin => {
-                report.mistake(&place, &path, "models of the kind builtin are free; they take no price");
-            }
-            Some(_) => {
-                if let (Some(input), Some(output)) = (input, output) {
-                    // Without a price of its own, a cached token costs what any input token costs: never too little.
-                    let cached_input = cached.map_or(input.value, |cached| cached.value);
-                    prices.insert(model, Price { input: input.value, output: output.value, cached_input });
-                }
-            }
-        }
-    }
-    prices
-}
-
-pub(super) fn routes(
-    section: Section,
-    providers: &BTreeMap<ProviderName, Provider>,
-    prices: &BTreeMap<ModelRef, Price>,
-    report: &mut Report,
-) -> BTreeMap<RouteName, Vec<ModelRef>> {
-    let mut routes = BTreeMap::new();
-    let prefix = section.path_of("");
-    for (name, route) in section.values(report, value::list::<ModelRef>) {
-        let path = format!("{prefix}.{name}");
-        match name.parse::<RouteName>() {
-            Ok(name) => {
-                if check_route(&route, &path, providers, prices, report) {
-                    routes.insert(name, route.value);
-                }
-            }
-            Err(error) => report.mistake(&route.place, &path, error.to_string()),
-        }
-    }
-    let Ok(last_resort) = LAST_RESORT.parse::<ModelRef>() else { return routes };
-    for name in DEFAULT_ROUTES.iter().filter_map(|name| name.parse::<RouteName>().ok()) {
-        routes.entry(name).or_insert_with(|| vec![last_resort.clone()]);
-    }
-    if let Some(fallback) = FALLBACK.parse::<RouteName>().ok().and_then(|name| routes.get_mut(&name))
-        && fallback.last() != Some(&last_resort)
-    {
-        fallback.push(last_resort);
-    }
-    routes
-}
-
-/// Whether every model of a route can be called and has a price; if not, the report says why.
-fn check_route(
-    route: &Located<Vec<ModelRef>>,
-    path: &str,
-    providers: &BTreeMap<ProviderName, Provider>,
-    prices: &BTreeMap<ModelRef, Price>,
-    report: &mut Report,
-) -> bool {
-    let before = report.mistakes.len();
-    if route.value.is_empty() || route.value.len() > ROUTE_LENGTH_MAX {
-        report.mistake(&route.place, path, format!("expected 1 to {ROUTE_LENGTH_MAX} models"));
-    }
-    for model in &route.value {
-        match providers.get(model.provider()) {
-            None => {
-                let text = format!("{model}: there is no [providers.{}]", model.provider());
-                report.mistake(&route.place, path, text);
-            }
-            Some(provider) if provider.kind == ProviderKind::Builtin || prices.contains_key(model) => {}
-            Some(_) => {
-                let text = format!("{model} has no price: add [models.\"{model}\"], with \"0\" where it costs nothing");
-                report.mistake(&route.place, path, text);
-            }
-        }
-    }
-    report.mistakes.len() == before
 }

@@ -59,16 +59,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::settings::{Grant, Role};
+    use crate::config::settings::{Grant, Rate, Role};
 
     #[test]
     fn root_is_known_by_name_and_number_and_strangers_are_nobody() {
         assert_eq!(identity(0).expect("looked up").name.as_deref(), Some("root"));
         assert_eq!(identity(u32::MAX - 7).expect("looked up"), Identity::default());
-        let grant = Grant { role: Role::Viewer, tenant: None };
+        let grant = Grant { role: Role::Viewer, tenant: None, rate: Rate::Default };
         let users = ["root", "1234", "no such user"].map(|name| (name.to_owned(), grant.clone()));
         let groups = ["root", "4321", "no such group"].map(|name| (name.to_owned(), grant.clone()));
-        let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::from(groups) };
+        let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::from(groups), rate: None };
         let table = table(&access, 900);
         let mut uids: Vec<_> = table.users.iter().map(|(uid, granted)| (*uid, granted.name.as_deref())).collect();
         uids.sort_unstable();

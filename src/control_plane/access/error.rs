@@ -1,5 +1,8 @@
 //! Why a caller is not let in, or may not.
 
+use std::time::Duration;
+
+use crate::config::settings::RateLimit;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::supervision::CallError;
 
@@ -65,7 +68,7 @@ impl Failure for Error {
             | Self::TokenUnknown
             | Self::TokenExpired
             | Self::Refused(_) => Retry::Never,
-            Self::Directory(_) | Self::Busy | Self::Unavailable(_) => Retry::After(std::time::Duration::from_secs(1)),
+            Self::Directory(_) | Self::Busy | Self::Unavailable(_) => Retry::After(Duration::from_secs(1)),
         }
     }
 
@@ -78,6 +81,40 @@ impl Failure for Error {
             Self::Refused(refusal) => refusal.detail(),
             Self::Directory(_) | Self::Busy | Self::Unavailable(_) => "who asks cannot be found out now".to_owned(),
         }
+    }
+}
+
+/// A principal asks more often than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("admit a request: {} in a minute, {} of them at once, are what this principal may ask", limit.requests_per_minute, limit.burst)]
+pub struct TooOften {
+    /// What it may.
+    pub limit: RateLimit,
+    /// When the next request would be served.
+    pub wait: Duration,
+    /// Whether no such refusal of this principal was told in the last minute; only then is it for the audit log.
+    pub unheard: bool,
+}
+
+impl Failure for TooOften {
+    fn code(&self) -> &'static str {
+        "rate_limited"
+    }
+
+    fn class(&self) -> Class {
+        Class::Overload
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::After(self.wait)
+    }
+
+    fn detail(&self) -> String {
+        let RateLimit { requests_per_minute, burst } = self.limit;
+        let (seconds, millis) = (self.wait.as_secs(), self.wait.subsec_millis());
+        format!(
+            "at most {requests_per_minute} requests a minute, {burst} of them at once; the next is served in {seconds}.{millis:03} s"
+        )
     }
 }
 

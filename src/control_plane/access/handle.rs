@@ -1,18 +1,22 @@
 //! The only way in. Cheap to clone; judges by the published snapshot, and asks the actor only for users it does not know.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use metrics::counter;
 use tokio::time::Instant;
 
+use crate::config::settings::Rate;
 use crate::domain::clock::Timestamp;
 use crate::supervision::{Address, CallError, ChildSpec};
+use crate::telemetry::names;
 
 use super::actor::Gatekeeper;
-use super::error::Error;
+use super::error::{Error, TooOften};
 use super::message::Message;
 use super::principal::{Peer, Principal, Via};
+use super::rate::{Decision, Key};
 use super::snapshot::{Rules, Shared, Snapshot};
 use super::table::{Identity, Table, Verdict};
 use super::tokens::Presented;
@@ -37,6 +41,8 @@ impl Access {
         let table = Arc::new(Table { own_uid, ..Table::default() });
         let shared = Arc::new(Shared {
             own_uid,
+            since: Instant::now(),
+            limiter: Mutex::default(),
             rules: ArcSwap::from_pointee(rules),
             snapshot: ArcSwap::from_pointee(Snapshot { table, ..Snapshot::default() }),
         });
@@ -82,7 +88,34 @@ impl Access {
     /// The settings let no such request in.
     pub fn anonymous(&self) -> Result<Principal, Error> {
         let role = self.shared.snapshot.load().anonymous_role.ok_or(Error::TokenMissing)?;
-        Ok(Principal { name: "anonymous".into(), user: None, role, tenant: None, via: Via::Anonymous })
+        let (rate, via) = (Rate::Default, Via::Anonymous);
+        Ok(Principal { name: "anonymous".into(), user: None, role, tenant: None, rate, via })
+    }
+
+    /// Counts a request of a principal against its limit, if it has one.
+    ///
+    /// # Errors
+    /// It asks too often.
+    pub fn admit(&self, principal: &Principal) -> Result<(), TooOften> {
+        let limit = match principal.rate {
+            Rate::Limited(limit) => limit,
+            Rate::Unlimited => return Ok(()),
+            Rate::Default => match self.shared.rules.load().access.rate {
+                Some(limit) => limit,
+                None => return Ok(()),
+            },
+        };
+        let Some(key) = Key::of(&principal.via) else { return Ok(()) };
+        let now = u64::try_from(self.shared.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // A panic elsewhere leaves counts behind, and they are whole after each request.
+        let decision = self.shared.limiter.lock().unwrap_or_else(PoisonError::into_inner).ask(&key, limit, now);
+        match decision {
+            Decision::Served => Ok(()),
+            Decision::Refused { wait, unheard } => {
+                counter!(names::RATE_LIMITED_TOTAL, "via" => principal.via.as_str()).increment(1);
+                Err(TooOften { limit, wait: Duration::from_nanos(wait), unheard })
+            }
+        }
     }
 
     /// Puts new rules in force.

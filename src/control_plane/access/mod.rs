@@ -3,7 +3,8 @@
 //! ```text
 //! peer credentials ─┐
 //! bearer token ─────┼─> Principal ──> authorise(permission, tenant) ──> yes | Forbidden | there is no such thing
-//! nothing ──────────┘        └──────> resolve(tenant, user) ──────────> where and as whom a task runs
+//! nothing ──────────┘        ├──────> admit() ────────────────────────> yes | TooOften
+//!                            └──────> resolve(tenant, user) ──────────> where and as whom a task runs
 //! ```
 //!
 //! One actor owns the tables and publishes them as an immutable snapshot; requests read the snapshot. Only a peer whose groups
@@ -13,6 +14,7 @@
 //! - Without grants in the settings, root and the daemon's own user are admin and nobody else gets in; they are never looked up.
 //! - What belongs to another tenant does not exist: the refusal is [`policy::Refusal::OtherTenant`], which is told as not found.
 //! - A token is compared as a hash, in constant time, with every entry; the token itself is never stored or logged.
+//! - How often a principal may ask is bounded where the settings say so, whichever route it asks: `rate` has its invariants.
 //! - When in doubt, nobody gets in: a tokens file that others may write gives nobody a token.
 
 mod actor;
@@ -22,12 +24,13 @@ mod handle;
 mod message;
 pub mod policy;
 mod principal;
+mod rate;
 mod snapshot;
 mod table;
 mod tokens;
 mod watch;
 
-pub use error::Error;
+pub use error::{Error, TooOften};
 pub use handle::Access;
 pub use policy::{Permission, Refusal, authorise, resolve, role_word};
 pub use principal::{Peer, Principal, Via};

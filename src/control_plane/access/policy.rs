@@ -288,6 +288,7 @@ pub fn role_from_word(word: &str) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::Rate;
     use crate::control_plane::access::Via;
 
     const ROLES: [Role; 5] = [Role::Admin, Role::Operator, Role::Submitter, Role::Viewer, Role::Auditor];
@@ -326,7 +327,7 @@ mod tests {
 
     fn principal(role: Role, tenant: Option<Tenant>, user: Option<&str>) -> Principal {
         let user = user.map(|name| name.parse().expect("a user"));
-        Principal { name: "someone".into(), user, role, tenant, via: Via::Anonymous }
+        Principal { name: "someone".into(), user, role, tenant, rate: Rate::Default, via: Via::Anonymous }
     }
 
     #[test]

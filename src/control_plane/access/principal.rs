@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::settings::Role;
+use crate::config::settings::{Rate, Role};
 use crate::control_plane::audit::Who;
 use crate::domain::name::{Tenant, User};
 
@@ -32,6 +32,19 @@ pub enum Via {
     Internal,
 }
 
+impl Via {
+    /// A word for metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Peer(_) => "peer",
+            Self::Token(_) => "token",
+            Self::Anonymous => "anonymous",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Who asks, and as what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -43,6 +56,8 @@ pub struct Principal {
     pub role: Role,
     /// The only tenant that exists for it; none means every tenant.
     pub tenant: Option<Tenant>,
+    /// How often it may ask.
+    pub rate: Rate,
     /// How it was recognised.
     pub via: Via,
 }
@@ -51,7 +66,14 @@ impl Principal {
     /// The daemon itself, for what it does of its own accord.
     #[must_use]
     pub fn internal() -> Self {
-        Self { name: "factoryd".into(), user: None, role: Role::Admin, tenant: None, via: Via::Internal }
+        Self {
+            name: "factoryd".into(),
+            user: None,
+            role: Role::Admin,
+            tenant: None,
+            rate: Rate::Unlimited,
+            via: Via::Internal,
+        }
     }
 }
 

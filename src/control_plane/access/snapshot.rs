@@ -1,7 +1,7 @@
 //! What requests are judged by: immutable, published by the actor, read without asking it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::config::settings::{Access, Role};
 
+use super::rate::Limiter;
 use super::table::{Identity, Table};
 use super::tokens::Tokens;
 
@@ -73,4 +74,7 @@ pub(super) struct Shared {
     pub(super) own_uid: u32,
     pub(super) rules: ArcSwap<Rules>,
     pub(super) snapshot: ArcSwap<Snapshot>,
+    /// When the limiter's clock began.
+    pub(super) since: Instant,
+    pub(super) limiter: Mutex<Limiter>,
 }

@@ -1,9 +1,10 @@
 //! From peer credentials to a grant: the settings' table with its names resolved. Pure.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::settings::{Grant, Role};
+use crate::config::settings::{Grant, Rate, Role};
 
 use super::principal::{Peer, Principal, Via};
 
@@ -53,7 +54,7 @@ impl Table {
             (Some(UserGrant { name: Some(name), grant }), _) => is(peer, Some(name), grant),
             (Some(UserGrant { name: None, grant }), Some(identity)) => is(peer, identity.name.as_ref(), grant),
             (Some(UserGrant { name: None, grant }), None) if local => is(peer, None, grant),
-            (None, _) if local => is(peer, None, &Grant { role: Role::Admin, tenant: None }),
+            (None, _) if local => is(peer, None, &Grant { role: Role::Admin, tenant: None, rate: Rate::Default }),
             (None, _) if self.groups.is_empty() => Verdict::Nobody,
             (Some(_) | None, None) => Verdict::AskDirectory,
             (None, Some(identity)) => self
@@ -63,11 +64,11 @@ impl Table {
     }
 
     fn strongest(&self, gid: u32, groups: &[u32]) -> Option<&Grant> {
-        // The tenant breaks ties, so that the order in which groups are listed decides nothing.
+        // The tenant breaks ties, and then the higher rate, so that the order in which groups are listed decides nothing.
         std::iter::once(&gid)
             .chain(groups)
             .filter_map(|gid| self.groups.get(gid))
-            .min_by_key(|grant| (rank(grant.role), grant.tenant.clone()))
+            .min_by_key(|grant| (rank(grant.role), grant.tenant.clone(), Reverse(grant.rate)))
     }
 }
 
@@ -85,7 +86,8 @@ fn rank(role: Role) -> u8 {
 fn is(peer: Peer, name: Option<&Arc<str>>, grant: &Grant) -> Verdict {
     let user = name.and_then(|name| name.parse().ok());
     let name = name.cloned().unwrap_or_else(|| format!("uid:{}", peer.uid).into());
-    Verdict::Is(Principal { name, user, role: grant.role, tenant: grant.tenant.clone(), via: Via::Peer(peer) })
+    let (tenant, via) = (grant.tenant.clone(), Via::Peer(peer));
+    Verdict::Is(Principal { name, user, role: grant.role, tenant, rate: grant.rate, via })
 }
 
 #[cfg(test)]
@@ -99,7 +101,7 @@ mod tests {
     }
 
     fn grant(role: Role, tenant: Option<&str>) -> Grant {
-        Grant { role, tenant: tenant.map(|name| name.parse().expect("a tenant")) }
+        Grant { role, tenant: tenant.map(|name| name.parse().expect("a tenant")), rate: Rate::Default }
     }
 
     fn identity(name: &str, groups: &[u32]) -> Identity {

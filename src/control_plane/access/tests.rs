@@ -6,11 +6,12 @@ use std::time::Duration;
 use ractor::Actor;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::settings::{self, Grant, Role};
+use crate::config::settings::{self, Grant, Rate, RateLimit, Role};
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::{Class, Failure as _};
 
 use super::actor::Gatekeeper;
-use super::{Access, Error, Peer, Rules};
+use super::{Access, Error, Peer, Principal, Rules, Via};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -26,8 +27,10 @@ fn peer(uid: u32) -> Peer {
 }
 
 fn users(grants: &[(&str, Role)]) -> settings::Access {
-    let users = grants.iter().map(|(name, role)| ((*name).to_owned(), Grant { role: *role, tenant: None }));
-    settings::Access { users: users.collect(), groups: BTreeMap::new() }
+    let users = grants
+        .iter()
+        .map(|(name, role)| ((*name).to_owned(), Grant { role: *role, tenant: None, rate: Rate::Default }));
+    settings::Access { users: users.collect(), groups: BTreeMap::new(), rate: None }
 }
 
 #[tokio::test]
@@ -79,4 +82,47 @@ async fn until(condition: impl Fn() -> bool) {
         }
     };
     tokio::time::timeout(DEADLINE, wait).await.expect("the condition came true in time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_principal_is_limited_by_its_grant_or_else_by_the_default() {
+    let limit = |burst| RateLimit::new(60, Some(burst)).expect("a limit");
+    let grant = |rate| Grant { role: Role::Viewer, tenant: None, rate };
+    let grants = [("4000001", Rate::Default), ("4000002", Rate::Limited(limit(3))), ("4000003", Rate::Unlimited)];
+    let users = grants.map(|(name, rate)| (name.to_owned(), grant(rate)));
+    let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::new(), rate: Some(limit(2)) };
+    let rules = Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() };
+    let (access, _spec) = Access::start(rules.clone());
+    let mut principal = access.peer(peer(0)).await.expect("root");
+    let mut served = |access: &Access, uid, rate| {
+        principal.via = Via::Peer(peer(uid));
+        principal.rate = rate;
+        (0..10).take_while(|_| access.admit(&principal).is_ok()).count()
+    };
+    for (uid, rate, count) in
+        [(1, Rate::Default, 2), (2, Rate::Limited(limit(3)), 3), (3, Rate::Unlimited, 10), (1, Rate::Default, 0)]
+    {
+        assert_eq!(served(&access, uid, rate), count, "{uid}");
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(served(&access, 1, Rate::Default), 1);
+    let without = Access::start(Rules::default()).0;
+    assert_eq!(served(&without, 1, Rate::Default), 10);
+    assert!(Principal::internal().via == Via::Internal && without.admit(&Principal::internal()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_too_often_is_told_when_to_ask_again() {
+    let rate = Some(RateLimit::new(8, Some(1)).expect("a limit"));
+    let access = settings::Access { rate, ..settings::Access::default() };
+    let (access, _spec) = Access::start(Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() });
+    let anonymous = access.anonymous().expect("let in");
+    assert_eq!(access.admit(&anonymous), Ok(()));
+    tokio::time::advance(Duration::from_millis(499)).await;
+    let refused = access.admit(&anonymous).expect_err("too often");
+    assert_eq!((refused.wait, refused.unheard), (Duration::from_millis(7_001), true));
+    assert_eq!((refused.code(), refused.class()), ("rate_limited", Class::Overload));
+    assert_eq!(refused.detail(), "at most 8 requests a minute, 1 of them at once; the next is served in 7.001 s");
+    tokio::time::advance(refused.wait).await;
+    assert_eq!(access.admit(&anonymous), Ok(()));
 }

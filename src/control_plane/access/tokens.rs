@@ -7,6 +7,8 @@
 //! role = "submitter"
 //! tenant = "acme"                     # optional: every tenant without it
 //! expires = "2027-01-01T00:00:00Z"    # optional
+//! requests_per_minute = 60            # optional: api.requests_per_minute without it; "none": no limit
+//! burst = 10                          # optional: as many as in a minute without it
 //! ```
 
 use std::fs::File;
@@ -19,7 +21,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::settings::Role;
+use crate::config::settings::{Rate, RateLimit, Role};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Tenant;
 
@@ -51,6 +53,16 @@ struct TokenEntry {
     role: String,
     tenant: Option<String>,
     expires: Option<String>,
+    requests_per_minute: Option<PerMinute>,
+    burst: Option<u32>,
+}
+
+/// A number, or the word `none`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PerMinute {
+    Count(u32),
+    Word(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +72,7 @@ struct Token {
     role: Role,
     tenant: Option<Tenant>,
     expires: Option<Timestamp>,
+    rate: Rate,
 }
 
 /// The tokens of the file.
@@ -129,6 +142,11 @@ impl Tokens {
                 Ok(token) if tokens.iter().any(|known| known.sha256 == token.sha256) => {
                     mistakes.push(format!("token[{place}]: the same token twice"));
                 }
+                // They are one principal, which has one bucket.
+                Ok(token) if tokens.iter().any(|known| known.name == token.name && known.rate != token.rate) => {
+                    let said = "requests_per_minute: not that of another token with this name";
+                    mistakes.push(format!("token[{place}]: {said}"));
+                }
                 Ok(token) => tokens.push(token),
                 Err(mistake) => mistakes.push(format!("token[{place}]: {mistake}")),
             }
@@ -156,6 +174,7 @@ impl Tokens {
                 user: None,
                 role: entry.role,
                 tenant: entry.tenant.clone(),
+                rate: entry.rate,
                 via: Via::Token(entry.name.clone()),
             }),
         }
@@ -179,7 +198,18 @@ impl TokenEntry {
         if self.name.is_empty() || self.name.len() > 128 || self.name.chars().any(char::is_control) {
             return Err("name: expected 1 to 128 bytes without control characters".to_owned());
         }
-        Ok(Token { sha256, name: self.name.into(), role, tenant, expires })
+        let rate = rate(self.requests_per_minute, self.burst)?;
+        Ok(Token { sha256, name: self.name.into(), role, tenant, expires, rate })
+    }
+}
+
+fn rate(per_minute: Option<PerMinute>, burst: Option<u32>) -> Result<Rate, String> {
+    match (per_minute, burst) {
+        (None, None) => Ok(Rate::Default),
+        (Some(PerMinute::Word(word)), None) if word == "none" => Ok(Rate::Unlimited),
+        (Some(PerMinute::Count(count)), burst) => RateLimit::new(count, burst).map(Rate::Limited),
+        (None | Some(PerMinute::Word(_)), Some(_)) => Err("burst: needs requests_per_minute beside it".to_owned()),
+        (Some(PerMinute::Word(_)), None) => Err("requests_per_minute: expected a number, or \"none\"".to_owned()),
     }
 }
 
@@ -225,6 +255,42 @@ mod tests {
         assert_eq!(mistakes.len(), 4, "{mistakes:?}");
         assert!(Tokens::parse("[[token]]\ntoken = \"in the clear\"").is_err());
         assert_eq!(Tokens::parse("").expect("no tokens").len(), 0);
+    }
+
+    #[test]
+    fn a_token_may_have_a_rate_of_its_own() {
+        let rates =
+            ["", "requests_per_minute = 60", "requests_per_minute = 60\nburst = 5", "requests_per_minute = \"none\""];
+        let named =
+            |(place, rate): (usize, &&str)| entry(rate, &format!("name = \"t{place}\"\nrole = \"viewer\"\n{rate}"));
+        let texts: String = rates.iter().enumerate().map(named).collect();
+        let tokens = Tokens::parse(&texts).expect("parses");
+        let limited = |burst| RateLimit::new(60, Some(burst)).map(Rate::Limited);
+        let read: Vec<_> = tokens.0.iter().map(|token| Ok(token.rate)).collect();
+        assert_eq!(read, [Ok(Rate::Default), limited(60), limited(5), Ok(Rate::Unlimited)]);
+    }
+
+    #[test]
+    fn a_rate_that_makes_no_sense_is_a_mistake() {
+        for (rate, mistake) in [
+            ("requests_per_minute = 0", "requests_per_minute: expected a whole number from 1"),
+            ("requests_per_minute = 60000001", "requests_per_minute: expected a whole number from 1"),
+            ("requests_per_minute = 5\nburst = 0", "burst: expected a whole number from 1"),
+            ("requests_per_minute = \"many\"", "expected a number, or \"none\""),
+            ("requests_per_minute = \"none\"\nburst = 3", "burst: needs"),
+            ("burst = 3", "burst: needs"),
+            ("requests_per_minute = -1", "did not match"),
+            ("requests_per_minute = 1.5", "did not match"),
+        ] {
+            let refused = Tokens::parse(&entry("one", &format!("name = \"a\"\nrole = \"viewer\"\n{rate}")));
+            assert!(refused.as_ref().is_err_and(|reason| reason.to_string().contains(mistake)), "{rate}: {refused:?}");
+        }
+        let rotated = |old, new| {
+            let token = |token, rate| entry(token, &format!("name = \"ci\"\nrole = \"viewer\"\n{rate}"));
+            Tokens::parse(&(token("old", old) + &token("new", new)))
+        };
+        assert!(rotated("requests_per_minute = 5", "requests_per_minute = 5").is_ok());
+        assert!(rotated("requests_per_minute = 5", "").is_err(), "one principal has one bucket");
     }
 
     #[test]

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::placement::Placement;
 use super::repeat::{Claim, Keys};
 use super::room::{Entrance, Most, Place};
+use super::routing::Routes;
 use super::submission::{NewAgent, Submission, Target};
 use super::usage::DELEGATING;
 use super::{Refusal, WorkOrder, policy};
 use crate::control_plane::access::{self, Permission, Principal};
 use crate::control_plane::audit::{Audit, Entry, Who};
-use crate::control_plane::budget::price::{PriceList, worst_case};
-use crate::control_plane::budget::{Budget, Key, Reservation, tokens};
+use crate::control_plane::budget::price::PriceList;
+use crate::control_plane::budget::{Budget, Key, Reservation};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::experiment::{Experiments, Unit};
 use crate::control_plane::template::{Kind, Template, Templates};
@@ -21,25 +23,27 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
-use crate::domain::name::{ModelRef, RouteName, TemplateName, Tenant, User};
+use crate::domain::name::{ModelRef, TemplateName, Tenant, User};
 use crate::domain::private::Text;
-use crate::domain::usage::Tokens;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
-use crate::journal::dialogue::Dialogue;
 use crate::journal::order::{Ancestor, Order, Tool};
 use crate::store::Batch;
 
+/// That a model cannot be called now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unready {
+    /// For how long, where that is known.
+    pub left: Option<Duration>,
+}
+
 /// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
-pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
+pub type Readiness = Arc<dyn Fn(&ModelRef) -> Result<(), Unready> + Send + Sync>;
 /// Finds a registered agent of a template that waits for work and serves just this tenant and user, if one is in memory; the data
 /// plane knows.
 pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant, Option<&User>) -> Option<AgentId> + Send + Sync>;
 /// Whether a registered agent is in quarantine; the data plane knows.
 pub type Quarantined = Arc<dyn Fn(AgentId) -> bool + Send + Sync>;
-/// Routes by name, from the settings.
-pub type Routes = BTreeMap<RouteName, Arc<[ModelRef]>>;
-
 /// What admission decides with.
 pub struct Means {
     /// Tasks and agents.
@@ -289,11 +293,11 @@ impl Admission {
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
     ///
     /// # Errors
-    /// That version cannot be read.
+    /// That version cannot be read, or its route has no model any more that suits the task.
     pub async fn restore(&self, order: Arc<Order>) -> Result<WorkOrder, Refusal> {
         let template = self.means.templates.pinned(&order.template, &order.digest).await?;
-        let route = self.route(&template)?;
-        Ok(WorkOrder::new(order, template, route))
+        let routing = self.routing(&template, &order).await?;
+        Ok(WorkOrder::new(order, template, routing.route))
     }
 
     /// Decides on a new registered agent; returns its record and what must become durable with it.
@@ -429,11 +433,6 @@ impl Admission {
         self.entrance.enter(&self.means.journal, &placement.wants(input_bytes, most))
     }
 
-    fn route(&self, template: &Template) -> Result<Arc<[ModelRef]>, Refusal> {
-        let name = &template.model.route;
-        self.means.routes.get(name).cloned().ok_or_else(|| Refusal::UnknownRoute(name.clone()))
-    }
-
     /// Reserves the first step's worst case and seals the order. An orchestrator calls no model itself: its subtasks reserve.
     async fn order(
         &self,
@@ -441,42 +440,14 @@ impl Admission {
         template: Arc<Template>,
         now: Timestamp,
     ) -> Result<(WorkOrder, Option<ModelRef>, Reservation), Refusal> {
-        let route = self.route(&template)?;
-        let (first, worst) = match template.kind {
-            Kind::Orchestrator(_) => (None, Usd::ZERO),
-            Kind::Agent => {
-                let (model, worst) = self.first_step(&template, &route, &order).await?;
-                (Some(model), worst)
-            }
-        };
+        let routing = self.routing(&template, &order).await?;
+        let (first, worst) =
+            self.first_step(&template, &routing)?.map_or((None, Usd::ZERO), |(model, worst)| (Some(model), worst));
         let key = Key { task: order.task, step: 0 };
-        let order = WorkOrder::new(Arc::new(order), template, route);
+        let order = WorkOrder::new(Arc::new(order), template, routing.route);
         let reservation = self.means.budget.reserve(key, order.payer().clone(), worst, now).await?;
         Ok((order, first, reservation))
     }
-
-    async fn first_step(
-        &self,
-        template: &Template,
-        route: &[ModelRef],
-        order: &Order,
-    ) -> Result<(ModelRef, Usd), Refusal> {
-        let usable = route.iter().find(|model| (self.means.readiness)(model));
-        let model = usable.ok_or_else(|| Refusal::UnusableRoute(template.model.route.clone()))?;
-        let price = self.means.prices.price(model).ok_or_else(|| Refusal::Unpriced(model.to_string()))?;
-        if price.is_free() {
-            return Ok((model.clone(), Usd::ZERO));
-        }
-        let input = tokens::input_tokens(counted(template, order)).await;
-        let most = template.model.max_output_tokens.min(order.max_output_tokens().unwrap_or(u32::MAX));
-        Ok((model.clone(), worst_case(&price, input, Tokens::new(most.into()))))
-    }
-}
-
-/// Everything in a first step that costs input tokens, pictures left out.
-fn counted(template: &Template, order: &Order) -> Vec<Text> {
-    let said = order.dialogue.as_deref().map(Dialogue::written).unwrap_or_default();
-    [template.system_prompt.clone(), order.input.clone()].into_iter().chain(said).collect()
 }
 
 fn limit_of(template: &Template) -> Option<Usd> {

@@ -1,7 +1,9 @@
 //! The work order: proof that a task was admitted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::config::settings::Route;
 use crate::control_plane::budget::Payer;
 use crate::control_plane::template::Template;
 use crate::domain::budget::Scope;
@@ -15,12 +17,12 @@ use crate::journal::order::Order;
 pub struct WorkOrder {
     order: Arc<Order>,
     template: Arc<Template>,
-    route: Arc<[ModelRef]>,
+    route: Arc<Route>,
     payer: Payer,
 }
 
 impl WorkOrder {
-    pub(super) fn new(order: Arc<Order>, template: Arc<Template>, route: Arc<[ModelRef]>) -> Self {
+    pub(super) fn new(order: Arc<Order>, template: Arc<Template>, route: Arc<Route>) -> Self {
         let payer = payer_of(&order);
         Self { order, template, route, payer }
     }
@@ -43,10 +45,22 @@ impl WorkOrder {
         &self.template
     }
 
-    /// The models to try, in order.
+    /// The models to try, in order: those of the template's route that suited the first step.
     #[must_use]
     pub fn route(&self) -> &[ModelRef] {
+        &self.route.models
+    }
+
+    /// The route with all that is said of it: what one call may cost, and when another model is asked as well.
+    #[must_use]
+    pub fn routing(&self) -> &Route {
         &self.route
+    }
+
+    /// How long a model is listened to alone before the route's next one is asked as well; none where that is not wanted.
+    #[must_use]
+    pub fn hedge_after(&self) -> Option<Duration> {
+        self.route.hedge_after
     }
 
     /// Who pays.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::route::PassedOver;
 use crate::control_plane::{access, audit, budget, template};
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::{AgentId, TaskId};
@@ -48,11 +49,29 @@ pub enum Refusal {
     #[error("route {0} is not in the settings")]
     UnknownRoute(RouteName),
     /// No model of the route can be called.
-    #[error("route {0} has no usable provider")]
-    UnusableRoute(RouteName),
-    /// A model of the route has no price.
+    #[error("route {route} has no usable provider{}", told(.passed_over))]
+    UnusableRoute {
+        /// The route.
+        route: RouteName,
+        /// Its models that did not suit.
+        passed_over: Vec<PassedOver>,
+        /// When one of its others may be usable, where that is known.
+        left: Option<Duration>,
+    },
+    /// No model of the route has a price.
     #[error("model {0} has no price")]
     Unpriced(String),
+    /// The input is longer than any model of the route takes.
+    #[error("the input does not fit: {0}")]
+    ExceedsContext(PassedOver),
+    /// No model of the route suits the call.
+    #[error("route {route} has no model that suits{}", told(.passed_over))]
+    UnsuitableRoute {
+        /// The route.
+        route: RouteName,
+        /// Its models, and why each does not.
+        passed_over: Vec<PassedOver>,
+    },
     /// It is longer than it may be.
     #[error("{what} is longer than {limit} bytes")]
     TooLarge {
@@ -112,6 +131,12 @@ pub enum Refusal {
     Draining,
 }
 
+/// The models that were passed over, as the end of a sentence.
+fn told(passed_over: &[PassedOver]) -> String {
+    let reasons: Vec<_> = passed_over.iter().map(ToString::to_string).collect();
+    if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }
+}
+
 impl Failure for Refusal {
     fn code(&self) -> &'static str {
         match self {
@@ -126,8 +151,10 @@ impl Failure for Refusal {
             Self::UnknownCapability(_) => "capability_not_found",
             Self::NotAnAgent(_) => "template_not_an_agent",
             Self::UnknownRoute(_) => "route_unknown",
-            Self::UnusableRoute(_) => "route_unusable",
+            Self::UnusableRoute { .. } => "route_unusable",
+            Self::UnsuitableRoute { .. } => "route_unsuitable",
             Self::Unpriced(_) => "model_unpriced",
+            Self::ExceedsContext(passed) => passed.code(),
             Self::TooLarge { .. } => "input_too_large",
             Self::TooMany { .. } => "too_many",
             Self::TooLate => "deadline_passed",
@@ -150,12 +177,13 @@ impl Failure for Refusal {
             Self::Audit(error) => error.class(),
             Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
             Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
-            Self::UnknownRoute(_) | Self::UnusableRoute(_) | Self::Draining => Class::Unavailable,
-            Self::TooLarge { .. } => Class::TooLarge,
+            Self::UnknownRoute(_) | Self::UnusableRoute { .. } | Self::Draining => Class::Unavailable,
+            Self::TooLarge { .. } | Self::ExceedsContext(_) => Class::TooLarge,
             Self::Use { .. } => Class::Forbidden,
             Self::QuarantinedAgent(_)
             | Self::NotAnAgent(_)
             | Self::Unpriced(_)
+            | Self::UnsuitableRoute { .. }
             | Self::TooMany { .. }
             | Self::TooLate
             | Self::TooDeep(_) => Class::Refused,
@@ -171,14 +199,16 @@ impl Failure for Refusal {
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
             Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::UnusableRoute { left, .. } => left.map_or(Retry::Never, Retry::After),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
             | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
-            | Self::UnusableRoute(_)
+            | Self::UnsuitableRoute { .. }
             | Self::Unpriced(_)
+            | Self::ExceedsContext(_)
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooLate
@@ -202,8 +232,10 @@ impl Failure for Refusal {
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
-            | Self::UnusableRoute(_)
+            | Self::UnusableRoute { .. }
+            | Self::UnsuitableRoute { .. }
             | Self::Unpriced(_)
+            | Self::ExceedsContext(_)
             | Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooLate

@@ -8,24 +8,26 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::Rng;
-
-use super::ear::Ear;
+use super::cache::{Kept, Recall};
+use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};
 use super::filter::{check, filter};
 use super::live::Line;
 use super::memory::Memory;
 use super::prompt::{self, Draft, SoFar};
+use super::race::{Rival, race};
+use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
-use crate::control_plane::budget::price::worst_case;
+use crate::control_plane::admission::route::{self, Candidate, Needs, PassedOver};
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
-use crate::domain::money::{Price, Usd};
+use crate::domain::model::Model;
+use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
 use crate::domain::protection::Action;
@@ -35,8 +37,6 @@ use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
-/// The delay before the second attempt, where the provider names none; jitter adds up to as much again.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that a provider may make a task wait for its next attempt.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -44,18 +44,51 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Prepared {
     pub(super) request: Request,
     vault: Vault,
-    price: Price,
     /// The most that it can cost.
     pub(super) worst: Usd,
-    input_tokens: Option<Tokens>,
+    known: Model,
+    input_tokens: Tokens,
+    recall: Recall,
+    /// Attempts at the model that have failed, this one included should it fail.
+    attempts: u32,
+}
+
+/// A call of a model, and of another where that one lets wait.
+pub(super) struct Call {
+    pub(super) prepared: Prepared,
+    pub(super) model: ModelRef,
+    pub(super) rival: Option<Rival>,
+}
+
+impl Call {
+    /// The most that it can cost.
+    pub(super) fn worst(&self) -> Usd {
+        self.rival.iter().fold(self.prepared.worst, |sum, rival| sum.plus(rival.prepared.worst))
+    }
 }
 
 /// What a call is about, beside the order.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) so_far: SoFar,
     pub(super) task: TaskId,
     /// What names the call among the task's, the same for every repetition of it.
     pub(super) call: u32,
+    /// Attempts at the model that have failed so far.
+    pub(super) failed_attempts: u32,
+    /// Whether it is the one that is made beside another.
+    pub(super) is_rival: bool,
+}
+
+impl Asked {
+    /// The same asked of another model at the same time: a call of its own, also where both models are one provider's.
+    pub(super) fn to_rival(self) -> Self {
+        Self { is_rival: true, failed_attempts: 0, ..self }
+    }
+
+    fn idempotency_key(&self) -> String {
+        format!("{}-{}{}", self.task, self.call, if self.is_rival { "-rival" } else { "" })
+    }
 }
 
 /// What a call came to.
@@ -92,37 +125,38 @@ pub(super) enum Unprepared {
     /// The text may not leave, or cannot be checked.
     #[error(transparent)]
     Dlp(#[from] dlp::Error),
-    /// The settings give the model no price any more; it is not free for that.
-    #[error("model {0} has no price")]
-    Unpriced(ModelRef),
+    /// The model does not suit the call: the settings give it no price any more, or the task has grown beyond what it takes or
+    /// what its route lets a call cost.
+    #[error(transparent)]
+    Unsuitable(#[from] PassedOver),
 }
 
 impl Failure for Unprepared {
     fn code(&self) -> &'static str {
         match self {
             Self::Dlp(error) => error.code(),
-            Self::Unpriced(_) => "model_unpriced",
+            Self::Unsuitable(passed) => passed.code(),
         }
     }
 
     fn class(&self) -> Class {
         match self {
             Self::Dlp(error) => error.class(),
-            Self::Unpriced(_) => Class::Refused,
+            Self::Unsuitable(passed) => passed.class(),
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             Self::Dlp(error) => error.retry(),
-            Self::Unpriced(_) => Retry::Never,
+            Self::Unsuitable(passed) => passed.retry(),
         }
     }
 
     fn detail(&self) -> String {
         match self {
             Self::Dlp(error) => error.detail(),
-            Self::Unpriced(_) => self.to_string(),
+            Self::Unsuitable(passed) => passed.detail(),
         }
     }
 }
@@ -138,20 +172,42 @@ pub(super) async fn prepare(
     asked: Asked,
     model: &ModelRef,
 ) -> Result<Prepared, Unprepared> {
-    let written = if asked.so_far.arrived.is_empty() { 0 } else { tokens::text_tokens(&asked.so_far.arrived).count() };
+    let key = asked.idempotency_key();
+    let written = written_so_far(environment, model, &asked.so_far.arrived).count();
     let mut draft = Draft::of(order, memory, asked.so_far);
+    let recall = environment.results.recall(order, model, &draft);
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
-    let request = draft.filtered(protected.texts, order, written, format!("{}-{}", asked.task, asked.call));
-    let price = environment.prices.price(model).ok_or_else(|| Unprepared::Unpriced(model.clone()))?;
-    let (input_tokens, worst) = if price.is_free() {
-        (None, Usd::ZERO)
-    } else {
-        let input = tokens::input_tokens(prompt::counted(&request)).await;
-        (Some(input), worst_case(&price, input, Tokens::new(request.max_output_tokens.into())))
-    };
-    Ok(Prepared { request, vault: protected.vault, price, worst, input_tokens })
+    let request = draft.filtered(protected.texts, order, written, key);
+    let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
+    let worst = if matches!(recall, Recall::Hit(_)) { Usd::ZERO } else { worst };
+    let attempts = asked.failed_attempts.saturating_add(1);
+    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall, attempts })
+}
+
+/// Tokens of what there is of the answer, which the limit on it covers too.
+fn written_so_far(environment: &Environment, model: &ModelRef, arrived: &Text) -> Tokens {
+    let known = environment.prices.model(model);
+    known
+        .filter(|_| !arrived.is_empty())
+        .map_or(Tokens::default(), |known| tokens::answer_tokens(arrived, &known.counting))
+}
+
+/// What the call comes to with this model, if it suits.
+async fn suited(
+    environment: &Environment,
+    order: &WorkOrder,
+    request: &Request,
+    model: &ModelRef,
+) -> Result<Candidate, PassedOver> {
+    let known = |model: &ModelRef| environment.prices.model(model);
+    let route = Route { models: vec![model.clone()], ..order.routing().clone() };
+    let input = prompt::input(request);
+    let (bound, output_max) = (input.bound(), Tokens::new(request.max_output_tokens.into()));
+    let count = if route::must_count(&route, bound, output_max, known) { tokens::count(input).await } else { bound };
+    let needs = Needs { abilities: prompt::abilities(request), count, output_max };
+    route::candidate(model, route.max_usd_per_call, &needs, known)
 }
 
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does. Where there is a `line`, the answer is
@@ -159,38 +215,64 @@ pub(super) async fn prepare(
 pub(super) async fn perform(
     environment: &Environment,
     order: &WorkOrder,
-    prepared: Prepared,
-    model: &ModelRef,
+    call: Call,
     within: Duration,
     stop: impl Future<Output = ()> + Send,
     line: Option<Arc<Line>>,
 ) -> Answer {
+    call.prepared.recall.count();
+    let told = line.clone().filter(|_| can_be_told_in_pieces(order, &call.prepared));
+    if let Recall::Hit(kept) = &call.prepared.recall {
+        return Answer::known(kept, told.as_deref());
+    }
     let now = tokio::time::Instant::now();
     let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
-    let ear = Ear::new(line.filter(|_| can_be_told_in_pieces(order, &prepared)), &prepared.vault);
-    let asking = Asking { environment, prepared: &prepared, model, deadline, in_pieces };
-    let Heard { result, ear } = asking.answer(stop, ear).await;
+    let floor = Floor::new(told);
+    let asking =
+        Asking { environment, prepared: &call.prepared, model: &call.model, route: order.route(), deadline, in_pieces };
+    let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
+    let first = ear(Side::First, &call.prepared);
+    let Some(rival) = &call.rival else {
+        let answer = make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
+        let left_alone = answer.is_unheard() && environment.providers.usable(&call.model).is_err();
+        return if left_alone && asking.can_move_on() { answer.elsewhere() } else { answer };
+    };
+    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared))).await;
+    let (heard, other) = match raced.side {
+        Side::First => (&call.prepared, &rival.prepared),
+        Side::Rival => (&rival.prepared, &call.prepared),
+    };
+    let answer = make_fit(environment, order, heard, raced.heard).await;
+    let unheard = if raced.other == Charge::None { Usd::ZERO } else { other.worst };
+    let by = if raced.side == Side::Rival { Some(&rival.model) } else { None };
+    answer.beside(by, unheard)
+}
+
+/// What one model said, filtered, restored and priced.
+async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepared, heard: Heard) -> Answer {
+    let Heard { result, ear } = heard;
     let completion = match result {
         Ok(completion) => completion,
-        Err(error) if ear.heard_words() => return broken_off(environment, order, &prepared, ear, &error).await,
-        Err(error) => return Answer::of_error(&error),
+        Err(error) if ear.heard_words() => return broken_off(environment, order, prepared, ear, &error).await,
+        Err(error) => return Answer::of_error(&error, prepared.attempts),
     };
     // What was held back of the words is told; the completion has them all.
     drop(ear.words());
     let usage = completion.usage.unwrap_or_else(|| Usage {
-        input_tokens: prepared.input_tokens.unwrap_or_default(),
-        output_tokens: if prepared.price.is_free() { Tokens::default() } else { written_tokens(&completion) },
+        input_tokens: if prepared.known.price.is_free() { Tokens::default() } else { prepared.input_tokens },
+        output_tokens: written_tokens(&completion, &prepared.known),
         ..Usage::default()
     });
-    let cost = prepared.price.of(&usage);
+    let cost = prepared.known.price.of(&usage);
     let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
     let (output, calls) = match checked {
         Ok(checked) => checked,
         Err(error) => return Answer::unfit(&error, cost),
     };
-    let mut notes =
-        vec![("model".to_owned(), completion.model), ("stop".to_owned(), completion.stop.as_str().to_owned())];
+    let ended = completion.stop;
+    let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    environment.results.keep(&prepared.recall, ended, &output, &calls, &notes);
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
@@ -208,8 +290,8 @@ async fn broken_off(
     ear: Ear,
     error: &provider::Error,
 ) -> Answer {
-    let usage = ear.used(prepared.input_tokens, &prepared.price);
-    let cost = prepared.price.of(&usage);
+    let usage = ear.used(prepared.input_tokens, &prepared.known);
+    let cost = prepared.known.price.of(&usage);
     let in_pieces = can_be_told_in_pieces(order, prepared);
     let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
         Ok(text) => text,
@@ -217,12 +299,13 @@ async fn broken_off(
     };
     // Half a document of a format is paid for and thrown away.
     let text = if in_pieces { text } else { Text::default() };
-    let then = match Answer::then(error) {
+    let then = match Answer::then(error, prepared.attempts) {
         Then::GiveUp => Then::GiveUp,
-        Then::Retry { after_ms } | Then::Again { after_ms } | Then::Continue { after_ms } => {
-            Then::Continue { after_ms }
-        }
-        Then::Failover => Then::Continue { after_ms: pause(None) },
+        Then::Retry { after_ms }
+        | Then::Again { after_ms }
+        | Then::Elsewhere { after_ms }
+        | Then::Continue { after_ms } => Then::Continue { after_ms },
+        Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
     let bill = Bill::Known(cost);
     let arrived = Some(Arrived { text, usage });
@@ -246,27 +329,66 @@ async fn check_all(
     Ok((text, checked))
 }
 
-fn written_tokens(completion: &Completion) -> Tokens {
+/// Tokens of an answer whose provider does not say how many they are; of one that costs nothing they are not counted.
+fn written_tokens(completion: &Completion, known: &Model) -> Tokens {
+    if known.price.is_free() {
+        return Tokens::default();
+    }
     let calls = completion.calls.iter().map(|call| Text::from([&call.name, call.arguments.expose()].concat()));
-    calls.fold(tokens::text_tokens(&completion.text), |sum, call| sum.plus(tokens::text_tokens(&call)))
+    let count = |text: &Text| tokens::answer_tokens(text, &known.counting);
+    calls.fold(count(&completion.text), |sum, call| sum.plus(count(&call)))
 }
 
 impl Answer {
-    fn then(error: &provider::Error) -> Then {
+    /// One that was given before: nothing is called, used or paid. Who listens is told it at once.
+    fn known(kept: &Kept, line: Option<&Line>) -> Self {
+        if let Some(line) = line.filter(|line| line.beyond("").is_empty()) {
+            line.say(kept.output.expose());
+        }
+        let mut notes = kept.notes.clone();
+        notes.push(("cache".to_owned(), "hit".to_owned()));
+        let (output, calls) = (kept.output.clone(), kept.calls.clone());
+        let (usage, cost, elapsed) = (Usage::default(), Usd::ZERO, Duration::ZERO);
+        Self::Given { output, calls, usage, cost, notes, elapsed }
+    }
+
+    /// Whether it is a failure, and nothing of an answer was heard.
+    fn is_unheard(&self) -> bool {
+        matches!(self, Self::Failed { arrived: None, .. })
+    }
+
+    fn then(error: &provider::Error, attempts: u32) -> Then {
         match error.next() {
-            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
+            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after, attempts) },
             provider::Next::Again { after } => Then::Again { after_ms: millis(after) },
+            provider::Next::Elsewhere { after } => Then::Elsewhere { after_ms: millis(after) },
             provider::Next::Failover => Then::Failover,
             provider::Next::GiveUp => Then::GiveUp,
         }
     }
 
-    fn of_error(error: &provider::Error) -> Self {
+    /// The same failure, whose provider is left alone by now: another model is asked at once.
+    fn elsewhere(mut self) -> Self {
+        if let Self::Failed { then, .. } = &mut self
+            && let Then::Retry { after_ms } = *then
+        {
+            *then = Then::Elsewhere { after_ms };
+        }
+        self
+    }
+
+    fn of_error(error: &provider::Error, attempts: u32) -> Self {
         let bill = match error.charge() {
             Charge::None => Bill::Nothing,
             Charge::Unknown => Bill::Unknown,
         };
-        Self::Failed { code: error.code(), message: error.detail(), bill, then: Self::then(error), arrived: None }
+        Self::Failed {
+            code: error.code(),
+            message: error.detail(),
+            bill,
+            then: Self::then(error, attempts),
+            arrived: None,
+        }
     }
 
     /// The answer was paid for and may not be heard.
@@ -278,6 +400,29 @@ impl Answer {
     /// The call was not made.
     pub(super) fn refused(code: &'static str, message: String, then: Then) -> Self {
         Self::Failed { code, message, bill: Bill::Nothing, then, arrived: None }
+    }
+
+    /// The same, where another model was asked for it as well: `by` is who answered if it is not the step's own model, and
+    /// `unheard` the most that the one who was not listened to may bill.
+    fn beside(self, by: Option<&ModelRef>, unheard: Usd) -> Self {
+        match self {
+            Self::Given { output, calls, usage, cost, mut notes, elapsed } => {
+                notes.extend(by.map(|model| ("answered_by".to_owned(), model.to_string())));
+                if unheard > Usd::ZERO {
+                    notes.push(("unheard_cost_usd".to_owned(), unheard.to_string()));
+                }
+                Self::Given { output, calls, usage, cost: cost.plus(unheard), notes, elapsed }
+            }
+            Self::Failed { code, message, bill, then, arrived } => {
+                let bill = match bill {
+                    Bill::Unknown => Bill::Unknown,
+                    Bill::Nothing if unheard == Usd::ZERO => Bill::Nothing,
+                    Bill::Nothing => Bill::Known(unheard),
+                    Bill::Known(cost) => Bill::Known(cost.plus(unheard)),
+                };
+                Self::Failed { code, message, bill, then, arrived }
+            }
+        }
     }
 
     /// What is booked for it, where `reserved` was held.
@@ -320,13 +465,11 @@ impl Answer {
     }
 }
 
-/// Milliseconds until the next attempt: what the provider asks for, within reason, or a jittered pause of our own.
-fn pause(asked: Option<Duration>) -> u64 {
-    let pause = asked.map_or_else(
-        || RETRY_PAUSE.mul_f64(1.0 + rand::thread_rng().r#gen::<f64>()),
-        |asked| asked.min(RETRY_PAUSE_MAX),
-    );
-    millis(pause)
+/// Milliseconds until the attempt that follows so many failed ones: what the provider asks for, within reason, or a pause of our
+/// own.
+fn pause(asked: Option<Duration>, attempts: u32) -> u64 {
+    let pause = asked.unwrap_or_else(|| provider::backoff(attempts, RETRY_PAUSE_MAX, rand::random()));
+    millis(pause.min(RETRY_PAUSE_MAX))
 }
 
 /// A pause as records tell it.

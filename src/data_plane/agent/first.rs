@@ -1,10 +1,10 @@
 //! The first call of a task that was submitted with its first step started: one commit for the order and the start of the call.
 //!
-//! INVARIANT: the call is made by whoever takes the task up first, and by nobody else: all others find a step of which nobody
+//! INVARIANT I92: the call is made by whoever takes the task up first, and by nobody else: all others find a step of which nobody
 //! knows what became, and book it as spent.
 
 use super::Error;
-use super::call::{self, Answer};
+use super::call::{self, Answer, Call};
 use super::memory::Memory;
 use super::pause::transient;
 use super::state;
@@ -51,7 +51,8 @@ impl Turn {
             let _none_starts = self.conclude(&order, &memory, called, answer).await?;
             return Ok(());
         }
-        let mut next = Some(Ready { step, model, began, prepared, reservation: called.reservation });
+        let mut next =
+            Some(Ready { step, began, call: Call { prepared, model, rival: None }, reservation: called.reservation });
         while let Some(ready) = next {
             next = self.call(&order, &memory, ready).await?;
         }

@@ -3,7 +3,7 @@
 //! It lives in memory only and is provisional; the records tell the answer. Both sides hold a [`Line`]: it is there from whoever
 //! comes first to whoever goes last, so that a listener misses nothing and an agent that crashes finds what it had said.
 //!
-//! INVARIANT: what is said on a line only grows, and is where the task's output begins.
+//! INVARIANT I91: what is said on a line only grows, and is where the task's output begins.
 
 use std::sync::{Arc, Weak};
 

@@ -2,9 +2,11 @@
 
 use super::memory::Memory;
 use crate::control_plane::admission::WorkOrder;
+use crate::control_plane::budget::tokens::Input;
 use crate::data_plane::provider::{Message, Part, Request, Role};
+use crate::domain::model::Abilities;
 use crate::domain::private::Text;
-use crate::journal::dialogue::{Dialogue, Sampling};
+use crate::journal::dialogue::{Dialogue, Format, Sampling, needs};
 
 /// What asks a model to go on with an answer that broke off. The answer so far stands before it as the model's own.
 const GO_ON: &str = "Your answer above was cut off. Continue it from exactly where it stops: repeat nothing, do not comment on \
@@ -20,7 +22,10 @@ pub(super) struct SoFar {
 }
 
 /// A conversation whose texts have not been filtered yet.
-pub(super) struct Draft(Dialogue);
+pub(super) struct Draft {
+    said: Dialogue,
+    goes_on: bool,
+}
 
 impl Draft {
     /// The conversation that an order asks for.
@@ -37,25 +42,37 @@ impl Draft {
             messages.push(Message::said(Role::Assistant, answer));
             messages.push(Message::said(Role::User, order.template().refine.prompt.clone()));
         }
-        if !so_far.arrived.is_empty() {
+        let goes_on = !so_far.arrived.is_empty();
+        if goes_on {
             messages.push(Message::said(Role::Assistant, so_far.arrived));
             messages.push(Message::said(Role::User, GO_ON));
         }
-        Self(Dialogue { messages, ..said })
+        Self { said: Dialogue { messages, ..said }, goes_on }
+    }
+
+    /// Whether it goes on with an answer that broke off.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    /// Everything that is asked beside the template's own words, as bytes.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        #[expect(clippy::expect_used, reason = "writing to memory is infallible, and so is encoding these fields")]
+        minicbor::to_vec(&self.said).expect("encodes plain fields into memory")
     }
 
     /// Everything in it that must be filtered before it leaves.
     pub(super) fn texts(&mut self) -> Vec<Text> {
-        self.0.written_mut().filter(|text| !text.is_empty()).map(|text| text.clone()).collect()
+        self.said.written_mut().filter(|text| !text.is_empty()).map(|text| text.clone()).collect()
     }
 
     /// The request, with the filtered texts in the place of [`Self::texts`]. The template's own words are not filtered: they are
     /// signed. `written` tokens of the answer are there already.
     pub(super) fn filtered(mut self, texts: Vec<Text>, order: &WorkOrder, written: u32, key: String) -> Request {
-        for (place, text) in self.0.written_mut().filter(|text| !text.is_empty()).zip(texts) {
+        for (place, text) in self.said.written_mut().filter(|text| !text.is_empty()).zip(texts) {
             *place = text;
         }
-        let (template, said) = (order.template(), self.0);
+        let (template, said) = (order.template(), self.said);
         let most = template.model.max_output_tokens.min(said.max_output_tokens.unwrap_or(u32::MAX));
         let temperature = said.sampling.temperature.or(template.model.temperature);
         Request {
@@ -71,8 +88,8 @@ impl Draft {
     }
 }
 
-/// Everything in a request that costs input tokens, pictures left out.
-pub(super) fn counted(request: &Request) -> Vec<Text> {
+/// What of a request costs input tokens.
+pub(super) fn input(request: &Request) -> Input {
     let written = |part: &Part| match part {
         Part::Text(text) => Some(text.clone()),
         Part::Call(call) => Some([&call.name, call.arguments.expose()].concat().into()),
@@ -85,10 +102,25 @@ pub(super) fn counted(request: &Request) -> Vec<Text> {
         .iter()
         .map(|tool| Text::from([&tool.name, tool.description.expose(), tool.parameters.expose()].concat()));
     let schema = match &request.format {
-        crate::journal::dialogue::Format::Schema { schema, .. } => Some(schema.clone()),
-        crate::journal::dialogue::Format::Text | crate::journal::dialogue::Format::Json => None,
+        Format::Schema { schema, .. } => Some(schema.clone()),
+        Format::Text | Format::Json => None,
     };
-    std::iter::once(request.system.clone()).chain(messages).chain(tools).chain(schema).collect()
+    let count = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
+    Input {
+        texts: std::iter::once(request.system.clone()).chain(messages).chain(tools).chain(schema).collect(),
+        messages: count(request.messages.len()).saturating_add(1),
+        tools: count(request.tools.len()),
+        images: count(images(request)),
+    }
+}
+
+/// What a model must be able to do for a request.
+pub(super) fn abilities(request: &Request) -> Abilities {
+    needs(!request.tools.is_empty(), images(request), &request.format)
+}
+
+fn images(request: &Request) -> usize {
+    request.messages.iter().map(Message::images).fold(0, usize::saturating_add)
 }
 
 fn joined(template: &Text, client: &Text) -> Text {

@@ -129,12 +129,16 @@ fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then)
                 None => Next::End(Outcome::failed(&last.code, &last.message)),
             }
         }
+        Then::Elsewhere { after_ms } => match following(route, model) {
+            Some(next) => call(task, Some(next), last.at),
+            None => call(task, Some(model), last.at.after(Duration::from_millis(after_ms))),
+        },
         Then::GiveUp => Next::End(Outcome::failed(&last.code, &last.message)),
     }
 }
 
 /// The model of the route that comes after this one.
-fn following<'a>(route: &'a [ModelRef], model: &ModelRef) -> Option<&'a ModelRef> {
+pub(super) fn following<'a>(route: &'a [ModelRef], model: &ModelRef) -> Option<&'a ModelRef> {
     route.iter().skip_while(|candidate| *candidate != model).nth(1)
 }
 

@@ -12,6 +12,9 @@ pub(crate) enum Error {
     /// The connection ended before the answer did.
     #[error("{0}")]
     Cut(String),
+    /// Nothing more of the answer came for too long.
+    #[error("no more of the answer in time")]
+    Quiet,
     /// The answer is larger than the caller reads.
     #[error("a body over the limit")]
     TooLarge,

@@ -1,9 +1,10 @@
 //! HTTP to what the settings name, for rooms that call something outside: providers and tools.
 //!
 //! ```text
-//! provider ─┐
-//!           ├─> Endpoint::post ──> TCP, TLS or a Unix socket      Key: read anew at each use
-//! tool ─────┘
+//! provider ─┐   Endpoint::post ─> Answer ┐
+//!           ├─>                          ├─ TCP, TLS or a Unix socket      Key: read anew at each use
+//! tool ─────┘   Endpoint::open ─> Stream ┘
+//!                                  └─ bytes ─> Events: server-sent events
 //! ```
 //!
 //! Each room says in its own errors what a failure here means to it; this one only tells what was sent.
@@ -15,7 +16,11 @@ mod endpoint;
 mod error;
 mod key;
 mod patience;
+mod sse;
+mod stream;
 
-pub(crate) use endpoint::{Answer, Endpoint, Post};
+pub(crate) use endpoint::{Answer, Endpoint, Headers, KeyHeader, Opened, Post};
 pub(crate) use error::Error;
 pub(crate) use key::Key;
+pub(crate) use sse::{Events, Overlong};
+pub(crate) use stream::Stream;

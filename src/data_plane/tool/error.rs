@@ -79,6 +79,7 @@ impl From<http::Error> for Error {
             http::Error::MissingKey(what) => Self::MissingKey(what),
             http::Error::Unreachable(why) => Self::Unreachable(why),
             http::Error::Cut(why) => Self::Cut(why),
+            http::Error::Quiet => Self::TimedOut,
             http::Error::TooLarge => Self::Nonsense { what: "it is larger than an output may be" },
         }
     }

@@ -147,7 +147,7 @@ impl Link {
         let body = json!({"input": call.input.expose(), "task_id": call.task.to_string(), "step": call.step});
         let post = Post {
             key: self.key.current()?,
-            idempotency_key: call.idempotency_key.clone(),
+            idempotency_key: &call.idempotency_key,
             body: body.to_string().into_bytes(),
             answer_bytes_max: OUTPUT_BYTES_MAX,
         };

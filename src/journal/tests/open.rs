@@ -15,7 +15,7 @@ use crate::journal::events::Events;
 use crate::journal::order::{Ancestor, Order, Registered, Worker};
 use crate::journal::record::{self, CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::State;
-use crate::journal::{Error, Journal, reading};
+use crate::journal::{Beginning, Error, Journal, reading};
 use crate::store::{Batch, Keyspace, Record};
 
 /// How long something may take that must happen. What is measured is whether, not how fast.
@@ -23,6 +23,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn ended() -> TaskRecord {
     TaskRecord::Ended(Ended { outcome: Outcome::Cancelled, at: NOW })
+}
+
+/// INVARIANT I92.
+#[tokio::test]
+async fn a_first_step_that_came_with_the_task_is_for_whoever_takes_it_up_first() {
+    let desk = Desk::open();
+    let id = TaskId::generate();
+    let TaskRecord::StepStarted(first) = started(0) else { unreachable!("it starts a step") };
+    let (order, first) = (order(id, "acme"), Some(first));
+    let beginning = Beginning { order, reserved: Usd::ZERO, at: NOW, first, with: Batch::new() };
+    desk.journal.submit_through(beginning, |open| open()).await.expect("submitted");
+    let (one, two) = (desk.journal.take_up(id).expect("open"), desk.journal.take_up(id).expect("open"));
+    assert!(one.starts() && !two.starts());
+    assert_eq!((one.task().state, one.task().records), (State::Running, 2));
+    // What died with the daemon is known to nobody.
+    let read = desk.reopened();
+    let after = read.take_up(id).expect("open");
+    assert!(after.task().open_call().is_some() && !after.starts());
 }
 
 fn cancel() -> TaskRecord {

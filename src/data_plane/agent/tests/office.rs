@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::submitted;
 use crate::config::settings;
-use crate::control_plane::admission::{Admission, Means, payer_of};
+use crate::control_plane::admission::{Admission, Means, Routes, Unready, payer_of};
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::price::PriceList;
 use crate::control_plane::budget::{Budget, Key, Standing};
 use crate::control_plane::policy::{Policies, Policy};
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -86,19 +87,29 @@ impl Office {
             budget: budget.clone(),
             prices: prices.clone(),
             audit,
-            routes: BTreeMap::new(),
-            readiness: Arc::new(|_| false),
+            routes: Routes::default(),
+            readiness: Arc::new(|_| Err(Unready { left: None })),
             free_agent: Arc::new(|_, _, _| None),
             quarantined: Arc::new(|_| false),
             open_tasks_max: 10,
             agent_queue_max: 10,
         });
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
-        let providers = Providers::start(&BTreeMap::new()).0;
+        let providers = Providers::start(&BTreeMap::new(), &events).0;
         let started_at = Timestamp::now();
         let tools = Tools::new(&BTreeMap::new());
-        let rooms =
-            Rooms { journal, admission, budget, prices, dlp, providers, tools, live: Live::default(), started_at };
+        let rooms = Rooms {
+            journal,
+            admission,
+            budget,
+            prices,
+            dlp,
+            providers,
+            tools,
+            live: Live::default(),
+            results: ResultCache::new(1 << 20),
+            started_at,
+        };
         Self { environment: Environment::new(rooms), _tree: tree, _committer: committer, _directory: directory }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use crate::config::settings::{Agents, Role};
+use crate::config::settings::{Agents, Rate, Role};
 use crate::control_plane::access::{Principal, Via};
 use crate::data_plane::agent::tests::office::Office;
 use crate::data_plane::agent::tests::{finished, started};
@@ -32,7 +32,14 @@ fn beside() -> Batch {
 }
 
 fn ann() -> Principal {
-    Principal { name: "ann".into(), user: None, role: Role::Operator, tenant: None, via: Via::Anonymous }
+    Principal {
+        name: "ann".into(),
+        user: None,
+        role: Role::Operator,
+        tenant: None,
+        rate: Rate::Default,
+        via: Via::Anonymous,
+    }
 }
 
 fn needs_attention(step: Option<u32>) -> TaskRecord {
