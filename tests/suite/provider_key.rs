@@ -1,5 +1,6 @@
 //! A provider's key: named in the settings, read when used, and shown to nobody.
 
+use agent_factory::protocol::task::TaskState;
 use serde_json::json;
 
 use crate::harness::{Daemon, Provider, Reply, Workshop};
@@ -76,7 +77,7 @@ async fn a_key_that_stops_working_is_left_alone_until_another_is_in_its_place() 
     let (status, problem) = daemon.post("/factory/tasks", &json!({"template_name": "worker", "input": "x"})).await;
     assert_eq!((status, &problem["code"]), (503, &json!("route_unusable")), "{problem}");
     let helped = daemon.run("helped", "hello").await;
-    assert_eq!((helped.state.as_str(), helped.steps.len(), provider.count()), ("succeeded", 1, 1), "{helped:?}");
+    assert_eq!((helped.state, helped.steps.len(), provider.count()), (TaskState::Succeeded, 1, 1), "{helped:?}");
     assert!(daemon.metrics().await.contains("factory_provider_breaker_open{provider=\"mock\"} 1"));
 
     daemon.workshop.write("mock.key", SECRET);
