@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::{Daemon, Error, rules};
-use crate::config::settings::{Api, Settings};
+use crate::config::settings::Settings;
 use crate::control_plane::budget::Source;
 use crate::domain::model::Model;
 use crate::domain::name::{ModelRef, ProviderName};
@@ -51,30 +51,27 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 #[must_use]
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
-    type Part = fn(&Settings) -> String;
-    let parts: [(&'static str, Part); 15] = [
-        ("data_dir", |it| shown(&it.data_dir)),
-        ("templates_dir", |it| shown(&it.templates_dir)),
-        ("socket", |it| shown(&it.socket)),
-        ("max_workers", |it| shown(&it.max_workers)),
-        ("agents", |it| shown(&it.agents)),
-        // Rates are taken up with `[access]`.
-        ("api", |it| shown(&Api { rate: None, ..it.api.clone() })),
-        ("chaos", |it| shown(&it.chaos)),
-        ("store", |it| shown(&it.store)),
-        ("retention", |it| shown(&it.retention)),
-        ("hooks", |it| shown(&it.hooks)),
-        ("log", |it| shown(&it.log)),
-        ("templates", |it| shown(&it.templates)),
-        ("policy", |it| shown(&it.policy)),
-        ("providers", |it| shown(&it.providers)),
-        ("tools", |it| shown(&it.tools)),
+    type Part = fn(&Settings) -> &dyn Debug;
+    let parts: [(&'static str, Part); 16] = [
+        ("data_dir", |it| &it.data_dir),
+        ("templates_dir", |it| &it.templates_dir),
+        ("socket", |it| &it.socket),
+        ("max_workers", |it| &it.max_workers),
+        ("agents", |it| &it.agents),
+        ("api", |it| &it.api),
+        ("cache", |it| &it.cache),
+        ("chaos", |it| &it.chaos),
+        ("store", |it| &it.store),
+        ("retention", |it| &it.retention),
+        ("hooks", |it| &it.hooks),
+        ("log", |it| &it.log),
+        ("templates", |it| &it.templates),
+        ("policy", |it| &it.policy),
+        ("providers", |it| &it.providers),
+        ("tools", |it| &it.tools),
     ];
-    parts.into_iter().filter(|(_, part)| part(running) != part(new)).map(|(name, _)| name).collect()
-}
-
-fn shown(part: &impl Debug) -> String {
-    format!("{part:?}")
+    let differs = |part: Part| format!("{:?}", part(running)) != format!("{:?}", part(new));
+    parts.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]
@@ -105,7 +102,7 @@ mod tests {
         let before = settings(&base);
         assert_eq!(needs_restart(&before, &settings(&base)), <[&str; 0]>::default());
         let taken_up = format!(
-            "{base}[models.\"local/a\"]\nfree = true\n[routes]\nreview = [\"local/a\"]\n[api]\nrequests_per_minute = 5\n[budgets.global]\nlimit_usd = \"1\"\nwindow = \"day\"\n[access.users.root]\nrole = \"viewer\"\n"
+            "{base}[models.\"local/a\"]\nfree = true\n[routes]\nreview = [\"local/a\"]\n[budgets.global]\nlimit_usd = \"1\"\nwindow = \"day\"\n[access.users.root]\nrole = \"viewer\"\n[api]\nrequests_per_minute = 60\n"
         );
         assert_eq!(needs_restart(&before, &settings(&taken_up)), <[&str; 0]>::default());
         let moved = format!("[log]\nlevel = \"debug\"\n{}", provider("local", "http://127.0.0.1:2"));

@@ -42,6 +42,7 @@ mod pool_limits;
 mod power_loss;
 mod prometheus_text;
 mod provider_failures;
+mod provider_faults;
 mod provider_key;
 mod provider_wire;
 mod quickstart;
