@@ -49,6 +49,7 @@ mod quickstart;
 mod rate_limits;
 mod resources;
 mod restart_rules;
+mod routes;
 mod signers;
 mod stopping;
 mod systemd_notice;
