@@ -76,12 +76,8 @@ fn makes(source: &Source, name: &str) -> bool {
 
 /// Whether a file names what ends with these words.
 fn names(source: &Source, words: &[&str]) -> bool {
-    let named = paths::of(&source.tokens, &source.module);
-    !source.is_test
-        && named.iter().any(|named| {
-            named.segments.iter().rev().zip(words.iter().rev()).filter(|(one, other)| one == other).count()
-                == words.len()
-        })
+    let ends = |named: &paths::Named| named.segments.iter().map(String::as_str).collect::<Vec<_>>().ends_with(words);
+    !source.is_test && paths::of(&source.tokens, &source.module).iter().any(ends)
 }
 
 /// Whether a file names the function that has a call made.
