@@ -12,7 +12,7 @@ use crate::data_plane::provider::calling::{self, CALLS_MAX};
 use crate::data_plane::provider::error::Error;
 use crate::data_plane::provider::exchange::{Completion, Delta, Stop, ToolCall};
 use crate::data_plane::provider::naming;
-use crate::data_plane::provider::piecewise::Pieces;
+use crate::data_plane::provider::piecewise::{Pieces, failed_at_work};
 use crate::data_plane::provider::tally::count;
 use crate::domain::usage::{Tokens, Usage};
 
@@ -159,7 +159,7 @@ impl Assembly {
 
     fn piece(&mut self, body: Body) -> Result<Vec<Delta>, Error> {
         if let Some(failure) = body.error.filter(|failure| !failure.is_null()) {
-            return Err(fault::told(&failure));
+            return Err(failed_at_work(fault::told(&failure), self.usage.is_some(), !self.text.is_empty()));
         }
         self.answered = body.model_version.or(self.answered.take());
         self.is_blocked |= body.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
@@ -256,5 +256,7 @@ fn used(used: &Used) -> Result<Option<Usage>, Error> {
         output_tokens: Tokens::new(output.max(total.saturating_sub(input))),
         cached_input_tokens: Tokens::new(said(&used.cached_content_token_count)?.min(input)),
         reasoning_tokens: Tokens::new(thoughts),
+        // What is put into a cache is not told, and not billed as such.
+        cache_write_tokens: Tokens::default(),
     }))
 }

@@ -65,6 +65,7 @@ fn usage(input: u64, output: u64, cached: u64, reasoning: u64) -> Option<Usage> 
         output_tokens: Tokens::new(output),
         cached_input_tokens: Tokens::new(cached),
         reasoning_tokens: Tokens::new(reasoning),
+        ..Usage::default()
     })
 }
 
