@@ -3,6 +3,7 @@
 mod actor;
 mod exchange;
 mod server;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
