@@ -26,8 +26,7 @@ async fn asked(provider: Provider, hears: bool) -> (Result<Completion, Error>, V
     let (pieces, mut heard) = mpsc::channel(64);
     let providers = providers(provider).await;
     let pieces = hears.then_some(pieces);
-    let result =
-        providers.complete(&model(), request("Hello?"), LONG, std::future::pending(), pieces.as_ref()).await;
+    let result = providers.complete(&model(), request("Hello?"), LONG, std::future::pending(), pieces.as_ref()).await;
     drop((pieces, providers));
     let mut told = Vec::new();
     while let Ok(delta) = heard.try_recv() {
@@ -119,10 +118,18 @@ async fn a_whole_answer_in_the_place_of_a_stream_is_told_too() {
 async fn faults_of_the_vendors_have_their_errors() {
     let limited = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"4s"}]}}"#;
     let table = [
-        (ProviderKind::Anthropic, Act::Answer(400, "", fixture!("anthropic/too_long.error.json")), "provider_context_too_large"),
+        (
+            ProviderKind::Anthropic,
+            Act::Answer(400, "", fixture!("anthropic/too_long.error.json")),
+            "provider_context_too_large",
+        ),
         (ProviderKind::Anthropic, Act::Answer(529, "", "{}".to_owned()), "provider_failed"),
         (ProviderKind::Anthropic, Act::Answer(200, SSE, fixture!("anthropic/overloaded.sse")), "provider_failed"),
-        (ProviderKind::Anthropic, Act::Answer(200, SSE, "event: ping\ndata: {\"type\":\"ping\"}\n\n".to_owned()), "provider_cut"),
+        (
+            ProviderKind::Anthropic,
+            Act::Answer(200, SSE, "event: ping\ndata: {\"type\":\"ping\"}\n\n".to_owned()),
+            "provider_cut",
+        ),
         (ProviderKind::Gemini, Act::Answer(429, "", limited.to_owned()), "provider_rate_limited"),
         (ProviderKind::Gemini, Act::Answer(200, SSE, fixture!("gemini/unavailable.sse")), "provider_failed"),
         (ProviderKind::Gemini, Act::Answer(200, "", fixture!("gemini/blocked.answer.json")), "provider_refused"),
@@ -138,10 +145,9 @@ async fn faults_of_the_vendors_have_their_errors() {
 #[tokio::test]
 async fn a_stream_that_is_cut_may_have_cost_something() {
     let half = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9000\r\n\r\n";
-    for (kind, events) in [
-        (ProviderKind::Anthropic, fixture!("anthropic/text.sse")),
-        (ProviderKind::Gemini, fixture!("gemini/text.sse")),
-    ] {
+    for (kind, events) in
+        [(ProviderKind::Anthropic, fixture!("anthropic/text.sse")), (ProviderKind::Gemini, fixture!("gemini/text.sse"))]
+    {
         let cut = &events[..events.find("🌍").expect("words") - 2];
         let (_, result, told) = seen_of(kind, Act::Raw([half, cut].concat()), true).await;
         let error = result.expect_err("cut");
