@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
+use super::cache::{Kept, Recall};
 use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};
@@ -51,6 +52,7 @@ pub(super) struct Prepared {
     pub(super) worst: Usd,
     known: Model,
     input_tokens: Tokens,
+    recall: Recall,
 }
 
 /// A call of a model, and of another where that one lets wait.
@@ -173,12 +175,14 @@ pub(super) async fn prepare(
     let key = asked.idempotency_key();
     let written = written_so_far(environment, model, &asked.so_far.arrived).count();
     let mut draft = Draft::of(order, memory, asked.so_far);
+    let recall = environment.results.recall(order, model, &draft);
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let request = draft.filtered(protected.texts, order, written, key);
     let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
-    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input })
+    let worst = if matches!(recall, Recall::Hit(_)) { Usd::ZERO } else { worst };
+    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall })
 }
 
 /// Tokens of what there is of the answer, which the limit on it covers too.
@@ -215,9 +219,14 @@ pub(super) async fn perform(
     stop: impl Future<Output = ()> + Send,
     line: Option<Arc<Line>>,
 ) -> Answer {
+    call.prepared.recall.count();
+    let told = line.clone().filter(|_| can_be_told_in_pieces(order, &call.prepared));
+    if let Recall::Hit(kept) = &call.prepared.recall {
+        return Answer::known(kept, told.as_deref());
+    }
     let now = tokio::time::Instant::now();
     let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
-    let floor = Floor::new(line.filter(|_| can_be_told_in_pieces(order, &call.prepared)));
+    let floor = Floor::new(told);
     let asking = Asking { environment, prepared: &call.prepared, model: &call.model, deadline, in_pieces };
     let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
     let first = ear(Side::First, &call.prepared);
@@ -256,9 +265,10 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
         Ok(checked) => checked,
         Err(error) => return Answer::unfit(&error, cost),
     };
-    let mut notes =
-        vec![("model".to_owned(), completion.model), ("stop".to_owned(), completion.stop.as_str().to_owned())];
+    let ended = completion.stop;
+    let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    environment.results.keep(&prepared.recall, ended, &output, &calls, &notes);
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
@@ -325,6 +335,18 @@ fn written_tokens(completion: &Completion, known: &Model) -> Tokens {
 }
 
 impl Answer {
+    /// One that was given before: nothing is called, used or paid. Who listens is told it at once.
+    fn known(kept: &Kept, line: Option<&Line>) -> Self {
+        if let Some(line) = line.filter(|line| line.beyond("").is_empty()) {
+            line.say(kept.output.expose());
+        }
+        let mut notes = kept.notes.clone();
+        notes.push(("cache".to_owned(), "hit".to_owned()));
+        let (output, calls) = (kept.output.clone(), kept.calls.clone());
+        let (usage, cost, elapsed) = (Usage::default(), Usd::ZERO, Duration::ZERO);
+        Self::Given { output, calls, usage, cost, notes, elapsed }
+    }
+
     fn then(error: &provider::Error) -> Then {
         match error.next() {
             provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },

@@ -14,6 +14,7 @@
 
 pub(crate) mod abandon;
 mod actor;
+pub mod cache;
 mod call;
 mod ear;
 mod environment;

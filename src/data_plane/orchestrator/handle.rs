@@ -60,11 +60,25 @@ impl Orchestrator {
     /// # Errors
     /// Why it is not admitted, or the journal failed: there is no such task, and nothing is held for it.
     pub async fn accept(&self, principal: Arc<Principal>, submission: Submission) -> Result<TaskId, Error> {
+        self.accept_as(principal, submission, |task| task).await
+    }
+
+    /// As [`Self::accept`], for a caller who is given what `made` makes of the task. Where the caller has gone by then, it is
+    /// dropped at once: what must happen if nobody stays to hear belongs into its `Drop`.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub async fn accept_as<T: Send + 'static>(
+        &self,
+        principal: Arc<Principal>,
+        submission: Submission,
+        made: impl FnOnce(TaskId) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let orchestrator = self.clone();
         let accepted = tokio::spawn(async move {
             match orchestrator.environment().admission.admit(&principal, submission, Timestamp::now()).await? {
-                Admitted::New(ticket) => orchestrator.submit(*ticket).await,
-                Admitted::Repeated(task) => Ok(task),
+                Admitted::New(ticket) => orchestrator.submit(*ticket).await.map(made),
+                Admitted::Repeated(task) => Ok(made(task)),
             }
         });
         accepted.await.map_err(|_| Error::Interrupted)?
