@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Providers::complete --> actor providers/<name>: a free slot? --> a task: claim, then adapter --> answers its caller itself
-//!        |                     no: the line (bounded)                 openai/      HTTP over TCP or a Unix socket
-//!        '-- small work for builtin is done at once                   extractive/  from the input itself
+//!        |                     no: the line (bounded)                 openai/ anthropic/ gemini/  over TCP or a Unix socket
+//!        '-- small work for builtin is done at once                   extractive/ echo            from the input itself
 //! ```
 //!
 //! Invariants:

@@ -4,6 +4,7 @@ mod actor;
 mod exchange;
 mod server;
 mod streams;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
