@@ -75,7 +75,7 @@ fn sharpened(status: u16, retry_after: Option<Duration>, told: &Told) -> Error {
         // A day's share does not come back while a task waits.
         429 if is_spent_for_the_day(told) => Error::Rejected { status },
         // A wrong key is answered as a wrong argument is; it is told as what it is.
-        400 if reason("API_KEY_INVALID") || message.contains("api key not valid") => Error::Rejected { status: 401 },
+        400 if reason("API_KEY_INVALID") || message.contains("api key not valid") => policy::by_status(401, None),
         400 if message.contains("exceeds the maximum number of tokens") => Error::ContextTooLarge,
         400 if message.contains("request payload size exceeds the limit") => Error::ContextTooLarge,
         _ => plain,
@@ -131,9 +131,9 @@ mod tests {
                 ),
                 Error::ContextTooLarge,
             ),
-            (body(400, "INVALID_ARGUMENT", "API key not valid.", &key), Error::Rejected { status: 401 }),
+            (body(400, "INVALID_ARGUMENT", "API key not valid.", &key), policy::by_status(401, None)),
             (body(400, "FAILED_PRECONDITION", "billing", &none), Error::Rejected { status: 400 }),
-            (body(403, "PERMISSION_DENIED", "", &none), Error::Rejected { status: 403 }),
+            (body(403, "PERMISSION_DENIED", "", &none), policy::by_status(403, None)),
             (
                 body(503, "UNAVAILABLE", "The model is overloaded.", &none),
                 Error::Failed { status: 503, retry_after: None },
@@ -156,7 +156,7 @@ mod tests {
         for (status, expected) in [
             ("UNAVAILABLE", Error::Failed { status: 503, retry_after: None }),
             ("RESOURCE_EXHAUSTED", Error::RateLimited { retry_after: None }),
-            ("UNAUTHENTICATED", Error::Rejected { status: 401 }),
+            ("UNAUTHENTICATED", policy::by_status(401, None)),
             ("OF_TOMORROW", Error::Failed { status: 500, retry_after: None }),
         ] {
             assert_eq!(told(&json!({"status": status})), expected, "{status}");
