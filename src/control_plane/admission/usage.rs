@@ -40,7 +40,8 @@ impl Admission {
         if !self.means.policies.current().judges_use() {
             return true;
         }
-        let (Ok((tenant, user)), Ok(template)) = (resolve(principal, None, None), self.means.templates.get(name)) else {
+        let (Ok((tenant, user)), Ok(template)) = (resolve(principal, None, None), self.means.templates.get(name))
+        else {
             return false;
         };
         self.may_use(&template, principal, &tenant, user.as_ref()).await.is_ok()

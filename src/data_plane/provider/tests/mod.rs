@@ -3,6 +3,7 @@
 mod actor;
 mod exchange;
 mod server;
+mod streams;
 mod vendors;
 
 use std::collections::BTreeMap;
