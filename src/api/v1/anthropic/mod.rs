@@ -15,8 +15,8 @@ use super::running::Wanted;
 use super::{door, reading};
 use crate::api::error::{Answer, ApiError};
 use crate::api::router::Shared;
-use crate::control_plane::budget::tokens;
-use crate::domain::failure::Class;
+use crate::control_plane::budget::tokens::{self, Input};
+use crate::domain::model::{Counting, Tokenizer};
 use crate::domain::private::Text;
 use crate::domain::usage::Tokens;
 use crate::protocol::problem::Problem;
@@ -25,6 +25,10 @@ use crate::protocol::problem::Problem;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// Where clients ask for what is not generally available.
 const BETA: &str = "anthropic-beta";
+
+/// How tokens are counted for whoever asks how many there are: as nearly as can be told without knowing the model, not at worst.
+const COUNTING: Counting =
+    Counting { tokenizer: Tokenizer::O200k, margin_percent: 0, image: Tokens::new(1_600), tool_prompt: Tokens::new(0) };
 
 /// Answers a conversation as Anthropic's API does. `model` is a template's name.
 #[utoipa::path(post, path = "/v1/messages", tag = "models", request_body = serde_json::Value,
@@ -51,11 +55,7 @@ pub(in crate::api) async fn count(State(rooms): State<Shared>, request: Request)
     let wanted = wanted(&asked.body, dialogue::Purpose::Count)?;
     let name = wanted.model.parse().map_err(|_| ApiError::not_found("template"))?;
     let template = rooms.templates.get(&name)?;
-    let texts = texts(&template.system_prompt, wanted);
-    let counting = tokio::task::spawn_blocking(move || {
-        texts.iter().fold(Tokens::default(), |sum, text| sum.plus(tokens::text_tokens(text)))
-    });
-    let counted = counting.await.map_err(|_| ApiError::new(Class::Internal, "internal", "tokens were not counted"))?;
+    let counted = tokens::count(read_by_model(&template.system_prompt, wanted)).await.tokens(&COUNTING);
     let body = format!(r#"{{"input_tokens":{counted}}}"#);
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
@@ -75,11 +75,13 @@ fn wanted(body: &[u8], purpose: dialogue::Purpose) -> Answer<Wanted> {
 }
 
 /// Everything that the model would read.
-fn texts(system: &Text, wanted: Wanted) -> Vec<Text> {
+fn read_by_model(system: &Text, wanted: Wanted) -> Input {
+    let dialogue = wanted.dialogue.unwrap_or_default();
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let (messages, tools, images) = (dialogue.messages.len(), dialogue.tools.len(), dialogue.images());
     let mut texts = vec![system.clone(), wanted.input];
-    if let Some(mut dialogue) = wanted.dialogue {
-        texts.extend(dialogue.tools.iter().map(|tool| Text::from(tool.name.as_str())));
-        texts.extend(dialogue.written_mut().map(|text| text.clone()));
-    }
-    texts
+    texts.extend(dialogue.tools.iter().map(|tool| Text::from(tool.name.as_str())));
+    texts.extend(dialogue.written());
+    texts.retain(|text| !text.is_empty());
+    Input { texts, messages: count(messages.saturating_add(1)), tools: count(tools), images: count(images) }
 }
