@@ -7,6 +7,10 @@ mod dialogue;
 mod events;
 mod question;
 
+pub(super) use dialogue::Purpose;
+#[cfg(test)]
+pub(super) use question::UNMEANT;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -38,7 +42,7 @@ const COUNTING: Counting =
 pub(in crate::api) async fn messages(State(rooms): State<Shared>, request: Request) -> Answer<Response> {
     check_headers(request.headers())?;
     let asked = door::read(&rooms, request).await?;
-    let wanted = wanted(&asked.body, dialogue::Purpose::Answer)?;
+    let wanted = wanted(&asked.body, Purpose::Answer)?;
     let model = wanted.model.clone();
     let words = wanted.streamed.then(|| events::Events::new(&model));
     let running = door::begin(&rooms, asked.caller, wanted, asked.key).await?;
@@ -52,7 +56,7 @@ pub(in crate::api) async fn messages(State(rooms): State<Shared>, request: Reque
 pub(in crate::api) async fn count(State(rooms): State<Shared>, request: Request) -> Answer<Response> {
     check_headers(request.headers())?;
     let asked = door::read(&rooms, request).await?;
-    let wanted = wanted(&asked.body, dialogue::Purpose::Count)?;
+    let wanted = wanted(&asked.body, Purpose::Count)?;
     let name = wanted.model.parse().map_err(|_| ApiError::not_found("template"))?;
     let template = rooms.templates.get(&name)?;
     let counted = tokens::count(read_by_model(&template.system_prompt, wanted)).await.tokens(&COUNTING);
@@ -68,7 +72,7 @@ fn check_headers(headers: &HeaderMap) -> Answer<()> {
 }
 
 /// What a body asks for.
-fn wanted(body: &[u8], purpose: dialogue::Purpose) -> Answer<Wanted> {
+pub(super) fn wanted(body: &[u8], purpose: Purpose) -> Answer<Wanted> {
     let (asked, others) = reading::read::<question::Question<'_>>(body)?;
     reading::judge(&others, question::UNMEANT)?;
     dialogue::wanted(&asked, purpose)

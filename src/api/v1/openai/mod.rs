@@ -7,10 +7,14 @@ mod chunks;
 mod dialogue;
 mod question;
 
+#[cfg(test)]
+pub(super) use question::UNMEANT;
+
 use axum::extract::{Request, State};
 use axum::http::HeaderName;
 use axum::response::Response;
 
+use super::running::Wanted;
 use super::{door, reading};
 use crate::api::error::Answer;
 use crate::api::router::Shared;
@@ -34,7 +38,7 @@ pub(in crate::api) async fn chat(State(rooms): State<Shared>, request: Request) 
 }
 
 /// What a body asks for, and whether a stream of it ends with the usage.
-fn wanted(body: &[u8]) -> Answer<(super::running::Wanted, bool)> {
+pub(super) fn wanted(body: &[u8]) -> Answer<(Wanted, bool)> {
     let (asked, others) = reading::read::<question::Question<'_>>(body)?;
     reading::judge(&others, question::UNMEANT)?;
     Ok((dialogue::wanted(&asked)?, dialogue::wants_usage(&asked)))
