@@ -29,6 +29,7 @@ mod render;
 mod rooms;
 mod router;
 mod socket;
+mod spending;
 mod status;
 mod tasks;
 mod templates;

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, status, tasks,
-    templates, tree, v1, versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, spending, status,
+    tasks, templates, tree, v1, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -54,6 +54,10 @@ use crate::protocol::problem::Problem;
         budgets::show,
         budgets::set,
         budgets::unset,
+        spending::history,
+        spending::reservations,
+        spending::doubts,
+        spending::reconcile,
         dlp::scan,
         audit::list,
         backup::take,

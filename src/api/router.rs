@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
     agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, experiments, gate, openapi, policy,
-    status, tasks, templates, tree, v1, versions,
+    spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -69,6 +69,11 @@ pub(super) fn table() -> Vec<Route> {
         delete("/factory/templates/{name}/experiment", experiments::end).needs(P::ManageTemplates),
         get("/factory/policy", policy::show).needs(P::ReadPolicy),
         get("/factory/budgets", budgets::list).needs(P::ReadBudgets),
+        // Before the scopes in the table and in the router: none is called so.
+        get("/factory/budgets/reservations", spending::reservations).needs(P::ReadBudgets),
+        get("/factory/budgets/doubts", spending::doubts).needs(P::ReadBudgets),
+        post("/factory/budgets/reconcile", spending::reconcile).needs(P::SetBudgets),
+        get("/factory/budgets/{scope}/history", spending::history).needs(P::ReadBudgets),
         get("/factory/budgets/{scope}", budgets::show).needs(P::ReadBudgets),
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
         delete("/factory/budgets/{scope}", budgets::unset).needs(P::SetBudgets),

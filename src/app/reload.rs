@@ -52,13 +52,14 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 15] = [
+    let parts: [(&'static str, Part); 16] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
         ("max_workers", |it| &it.max_workers),
         ("agents", |it| &it.agents),
         ("api", |it| &it.api),
+        ("cache", |it| &it.cache),
         ("chaos", |it| &it.chaos),
         ("store", |it| &it.store),
         ("retention", |it| &it.retention),
@@ -101,7 +102,7 @@ mod tests {
         let before = settings(&base);
         assert_eq!(needs_restart(&before, &settings(&base)), <[&str; 0]>::default());
         let taken_up = format!(
-            "{base}[models.\"local/a\"]\nfree = true\n[routes]\nreview = [\"local/a\"]\n[budgets.global]\nlimit_usd = \"1\"\nwindow = \"day\"\n[access.users.root]\nrole = \"viewer\"\n"
+            "{base}[models.\"local/a\"]\nfree = true\n[routes]\nreview = [\"local/a\"]\n[budgets.global]\nlimit_usd = \"1\"\nwindow = \"day\"\n[access.users.root]\nrole = \"viewer\"\n[api]\nrequests_per_minute = 60\n"
         );
         assert_eq!(needs_restart(&before, &settings(&taken_up)), <[&str; 0]>::default());
         let moved = format!("[log]\nlevel = \"debug\"\n{}", provider("local", "http://127.0.0.1:2"));

@@ -26,6 +26,7 @@ pub const KEYS: &[&str] = &[
     "budgets.*.alert_at",
     "budgets.*.limit_usd",
     "budgets.*.window",
+    "cache.max_bytes",
     "chaos.enabled",
     "data_dir",
     "hooks.attempts",

@@ -28,6 +28,8 @@ pub struct Settings {
     pub api: Api,
     /// Faults on request.
     pub chaos: Chaos,
+    /// Answers that were given before.
+    pub cache: Cache,
     /// The store.
     pub store: Store,
     /// How long what has ended is kept.
@@ -83,8 +85,6 @@ pub struct Api {
     pub tokens_file: Option<PathBuf>,
     /// What a request without a token may be on the TCP listener.
     pub anonymous_role: Option<Role>,
-    /// How often each principal may ask for whom nothing else is said.
-    pub rate: Option<RateLimit>,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
     /// The most connections at once.
@@ -100,6 +100,13 @@ pub struct Api {
 pub struct Chaos {
     /// Whether `POST /factory/chaos/kill` is served.
     pub enabled: bool,
+}
+
+/// Answers that were given before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// The most memory that they may take, in bytes; 0 keeps none.
+    pub max_bytes: u64,
 }
 
 /// The store.
@@ -189,6 +196,10 @@ pub struct Policy {
 pub enum ProviderKind {
     /// OpenAI Chat Completions, and whatever speaks it.
     OpenAi,
+    /// Anthropic Messages, and whatever speaks it.
+    Anthropic,
+    /// Gemini's `generateContent`, and whatever speaks it.
+    Gemini,
     /// Answers from the input itself; needs no network.
     Builtin,
 }
@@ -295,6 +306,8 @@ pub struct Access {
     pub users: BTreeMap<String, Grant>,
     /// Grants by host group name or number.
     pub groups: BTreeMap<String, Grant>,
+    /// How often each principal may ask for whom nothing else is said; `[api]` has it.
+    pub rate: Option<RateLimit>,
 }
 
 /// A role, in one tenant or in all.

@@ -291,7 +291,7 @@ fn all_mistakes_are_told_together_with_their_places() {
             "factoryd.toml:1:1: data_dirr: unknown setting; did you mean \"data_dir\"?",
             "factoryd.toml:2:15: max_workers: expected a whole number from 1 to 1024",
             "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS",
-            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, chaos, store, retention, hooks, log, templates, policy, providers, tools, models, routes, budgets, access",
+            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, chaos, cache, store, retention, hooks, log, templates, policy, providers, tools, models, routes, budgets, access",
             "factoryd.toml:7:10: budgets.glob.window: missing",
             "factoryd.toml:7:10: budgets.glob: not a budget scope: global, tenant:T, user:U, template:N or agent:ID",
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",
@@ -322,7 +322,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn providers_models_and_routes_must_fit_together() {
     check(
         concat!(
-            "[providers.a]\nkind = \"gemini\"\nbase_url = \"http://h/v1\"\n",
+            "[providers.a]\nkind = \"mistral\"\nbase_url = \"http://h/v1\"\n",
             "[providers.b]\nkind = \"openai\"\napi_key = \"sk-secret\"\nbase_url = \"unix:relative\"\n",
             "[providers.c]\nkind = \"openai\"\nbase_url = \"http://u:p@h/v1\"\napi_key_file = \"x\"\napi_key_env = \"Y\"\n",
             "[providers.builtin]\nkind = \"openai\"\n",
@@ -332,7 +332,7 @@ fn providers_models_and_routes_must_fit_together() {
         ),
         &[],
         &[
-            "factoryd.toml:2:8: providers.a.kind: not in this version: expected openai or builtin",
+            "factoryd.toml:2:8: providers.a.kind: expected openai (whatever speaks Chat Completions), anthropic, gemini or builtin",
             "factoryd.toml:6:11: providers.b.api_key: a key may not stand here: use api_key_file or api_key_env",
             "factoryd.toml:7:12: providers.b.base_url: expected unix:// and an absolute path, such as \"unix:///run/llm.sock\"",
             "factoryd.toml:10:12: providers.c.base_url: a URL may not hold a password: use api_key_file or api_key_env",
@@ -429,7 +429,7 @@ fn rates_have_a_number_a_burst_or_none() {
     let text = "[api]\nrequests_per_minute = 600\nburst = 20\n[access.users.a]\nrole = \"viewer\"\nrequests_per_minute = \"none\"\n[access.users.b]\nrole = \"viewer\"\n[access.groups.c]\nrole = \"viewer\"\nrequests_per_minute = 30\n";
     let settings = Written::new(text).load(&[]).expect("settings");
     let limit = |per_minute, burst| RateLimit::new(per_minute, burst).expect("a limit");
-    assert_eq!(settings.api.rate, Some(limit(600, Some(20))));
+    assert_eq!(settings.access.rate, Some(limit(600, Some(20))));
     assert_eq!(settings.access.users["a"].rate, Rate::Unlimited);
     assert_eq!(settings.access.users["b"].rate, Rate::Default);
     assert_eq!(settings.access.groups["c"].rate, Rate::Limited(limit(30, Some(30))));

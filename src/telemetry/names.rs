@@ -48,6 +48,8 @@ pub const BUDGET_RESERVATIONS: &str = "factory_budget_reservations";
 pub const BUDGET_OLDEST_RESERVATION_TIMESTAMP_SECONDS: &str = "factory_budget_oldest_reservation_timestamp_seconds";
 /// What is booked in doubt.
 pub const BUDGET_IN_DOUBT_USD: &str = "factory_budget_in_doubt_usd";
+/// Model calls of templates with `cache`, by `outcome`: spared (`hit`) or made (`miss`).
+pub const RESULT_CACHE_REQUESTS_TOTAL: &str = "factory_result_cache_requests_total";
 /// Findings of the DLP filter, by `type` and `action`.
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
 /// Attempts to load a template, by `outcome`.
@@ -221,6 +223,14 @@ pub const FAMILIES: &[Family] = &[
     Family {
         known: Some(("via", &["peer", "token", "anonymous"])),
         ..family(RATE_LIMITED_TOTAL, Kind::Counter, "Requests of principals that asked more often than they may.")
+    },
+    Family {
+        known: Some(("outcome", &["hit", "miss"])),
+        ..family(
+            RESULT_CACHE_REQUESTS_TOTAL,
+            Kind::Counter,
+            "Model calls of templates with a cache that were spared, and that were made.",
+        )
     },
     Family {
         open: &["type", "action"],

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 35] = [
+const NAMES: [(&str, &str); 36] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -27,6 +27,7 @@ const NAMES: [(&str, &str); 35] = [
     ("factory_budget_remaining_usd", "gauge"),
     ("factory_budget_refusals_total", "counter"),
     ("factory_rate_limited_total", "counter"),
+    ("factory_result_cache_requests_total", "counter"),
     ("factory_dlp_findings_total", "counter"),
     ("factory_template_loads_total", "counter"),
     ("factory_policy_loads_total", "counter"),

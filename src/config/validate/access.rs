@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::reader::{Report, Section};
-use crate::config::settings::{Access, Grant, Role};
+use crate::config::settings::{Access, Grant, RateLimit, Role};
 use crate::config::value;
 
 /// The longest host user or group name, as `useradd` has it.
@@ -17,10 +17,11 @@ const ROLES: &[(&str, Role)] = &[
     ("auditor", Role::Auditor),
 ];
 
-pub(super) fn read(mut section: Section, report: &mut Report) -> Access {
+pub(super) fn read(mut section: Section, rate: Option<RateLimit>, report: &mut Report) -> Access {
     let access = Access {
         users: grants(section.section(report, "users"), report),
         groups: grants(section.section(report, "groups"), report),
+        rate,
     };
     section.finish(report);
     access

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::reader::{Report, Section, path_from};
-use crate::config::settings::{Api, Rate, Role};
+use crate::config::settings::{Api, Rate, RateLimit, Role};
 use crate::config::tree::Node;
 use crate::config::value;
 
@@ -35,7 +35,8 @@ const OPEN_TASKS_MAX: usize = 10_000_000;
 const ANONYMOUS_ROLES: &[(&str, Option<Role>)] =
     &[("none", None), ("viewer", Some(Role::Viewer)), ("submitter", Some(Role::Submitter))];
 
-pub(super) fn read(mut section: Section, report: &mut Report) -> Api {
+/// The room's settings, and how often each principal may ask.
+pub(super) fn read(mut section: Section, report: &mut Report) -> (Api, Option<RateLimit>) {
     let count = |default: usize, max: usize| {
         move |section: &mut Section, report: &mut Report, key: &'static str| {
             section.read(report, key, value::count(max)).map_or(default, |located| located.value.get())
@@ -45,17 +46,17 @@ pub(super) fn read(mut section: Section, report: &mut Report) -> Api {
         tcp: section.read(report, "tcp", loopback).map(|located| located.value),
         tokens_file: section.read(report, "tokens_file", path_from).map(|located| located.value),
         anonymous_role: section.read_or(report, "anonymous_role", None, value::one_of(ANONYMOUS_ROLES)),
-        rate: match rate::read(&mut section, report) {
-            Rate::Limited(limit) => Some(limit),
-            Rate::Default | Rate::Unlimited => None,
-        },
         body_bytes_max: count(BODY_BYTES_DEFAULT, BODY_BYTES_MAX)(&mut section, report, "body_bytes_max"),
         connections_max: count(CONNECTIONS_DEFAULT, CONNECTIONS_MAX)(&mut section, report, "connections_max"),
         drain_grace: section.read_or(report, "drain_grace", DRAIN_GRACE_DEFAULT, value::duration),
         open_tasks_max: count(OPEN_TASKS_DEFAULT, OPEN_TASKS_MAX)(&mut section, report, "open_tasks_max"),
     };
+    let rate = match rate::read(&mut section, report) {
+        Rate::Limited(limit) => Some(limit),
+        Rate::Default | Rate::Unlimited => None,
+    };
     section.finish(report);
-    api
+    (api, rate)
 }
 
 /// An address of this host alone: the listener speaks without TLS.

@@ -20,12 +20,18 @@ use std::path::PathBuf;
 
 use super::host::Host;
 use super::reader::{Report, Section, path_from};
-use super::settings::{Settings, Store};
+use super::settings::{Cache, Settings, Store};
 use super::tree::Table;
 use super::value;
 
 /// The most threads that may be asked for.
 const MAX_WORKERS_MAX: usize = 1024;
+
+/// What answers that were given before may take in memory when nothing is said, in bytes. It fills with use.
+const RESULT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// The most that may be set, in bytes.
+const RESULT_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 
 /// What sled may keep in memory when nothing is said, in bytes. It fills with use; an idle daemon has none of it.
 const CACHE_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
@@ -38,8 +44,9 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let agents = agents::read(root.section(report, "agents"), report);
-    let api = api::read(root.section(report, "api"), report);
+    let (api, rate) = api::read(root.section(report, "api"), report);
     let chaos = chaos::read(root.section(report, "chaos"), report);
+    let cache = cache(root.section(report, "cache"), report);
     let store = store(root.section(report, "store"), report);
     let retention = retention::read(root.section(report, "retention"), report);
     let hooks = hooks::read(root.section(report, "hooks"), report);
@@ -51,7 +58,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let models = models::read(root.section(report, "models"), &providers, report);
     let routes = routes::read(root.section(report, "routes"), &providers, report);
     let budgets = budgets::read(root.section(report, "budgets"), report);
-    let access = access::read(root.section(report, "access"), report);
+    let access = access::read(root.section(report, "access"), rate, report);
     root.finish(report);
     Settings {
         data_dir,
@@ -61,6 +68,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         agents,
         api,
         chaos,
+        cache,
         store,
         retention,
         hooks,
@@ -94,6 +102,12 @@ fn socket(root: &mut Section, host: &Host, report: &mut Report) -> PathBuf {
         report.mistake(&root.place().clone(), "socket", text);
     }
     socket.unwrap_or_default()
+}
+
+fn cache(mut section: Section, report: &mut Report) -> Cache {
+    let max_bytes = section.read_or(report, "max_bytes", RESULT_BYTES_DEFAULT, value::whole(0..=RESULT_BYTES_MAX));
+    section.finish(report);
+    Cache { max_bytes }
 }
 
 fn store(mut section: Section, report: &mut Report) -> Store {

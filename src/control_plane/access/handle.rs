@@ -100,7 +100,7 @@ impl Access {
         let limit = match principal.rate {
             Rate::Limited(limit) => limit,
             Rate::Unlimited => return Ok(()),
-            Rate::Default => match self.shared.rules.load().rate {
+            Rate::Default => match self.shared.rules.load().access.rate {
                 Some(limit) => limit,
                 None => return Ok(()),
             },

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use crate::config::settings::{Access, RateLimit, Role};
+use crate::config::settings::{Access, Role};
 
 use super::rate::Limiter;
 use super::table::{Identity, Table};
@@ -27,8 +27,6 @@ pub struct Rules {
     pub tokens_file: Option<std::path::PathBuf>,
     /// What a request without a token may be on the TCP listener.
     pub anonymous_role: Option<Role>,
-    /// How often each principal may ask for whom nothing else is said.
-    pub rate: Option<RateLimit>,
 }
 
 /// A user of the host, and when that was looked up.

@@ -30,7 +30,7 @@ fn users(grants: &[(&str, Role)]) -> settings::Access {
     let users = grants
         .iter()
         .map(|(name, role)| ((*name).to_owned(), Grant { role: *role, tenant: None, rate: Rate::Default }));
-    settings::Access { users: users.collect(), groups: BTreeMap::new() }
+    settings::Access { users: users.collect(), groups: BTreeMap::new(), rate: None }
 }
 
 #[tokio::test]
@@ -90,8 +90,8 @@ async fn each_principal_is_limited_by_its_grant_or_else_by_the_default() {
     let grant = |rate| Grant { role: Role::Viewer, tenant: None, rate };
     let grants = [("4000001", Rate::Default), ("4000002", Rate::Limited(limit(3))), ("4000003", Rate::Unlimited)];
     let users = grants.map(|(name, rate)| (name.to_owned(), grant(rate)));
-    let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::new() };
-    let rules = Rules { access, anonymous_role: Some(Role::Viewer), rate: Some(limit(2)), ..Rules::default() };
+    let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::new(), rate: Some(limit(2)) };
+    let rules = Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() };
     let (access, _spec) = Access::start(rules.clone());
     let mut principal = access.peer(peer(0)).await.expect("root");
     let mut served = |access: &Access, uid, rate| {
@@ -106,7 +106,7 @@ async fn each_principal_is_limited_by_its_grant_or_else_by_the_default() {
     }
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(served(&access, 1, Rate::Default), 1);
-    let without = Access::start(Rules { rate: None, ..rules }).0;
+    let without = Access::start(Rules::default()).0;
     assert_eq!(served(&without, 1, Rate::Default), 10);
     assert!(Principal::internal().via == Via::Internal && without.admit(&Principal::internal()).is_ok());
 }
@@ -114,7 +114,8 @@ async fn each_principal_is_limited_by_its_grant_or_else_by_the_default() {
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_too_often_is_told_when_to_ask_again() {
     let rate = Some(RateLimit::new(8, Some(1)).expect("a limit"));
-    let (access, _spec) = Access::start(Rules { anonymous_role: Some(Role::Viewer), rate, ..Rules::default() });
+    let access = settings::Access { rate, ..settings::Access::default() };
+    let (access, _spec) = Access::start(Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() });
     let anonymous = access.anonymous().expect("let in");
     assert_eq!(access.admit(&anonymous), Ok(()));
     tokio::time::advance(Duration::from_millis(499)).await;

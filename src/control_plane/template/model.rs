@@ -23,6 +23,11 @@ pub const HISTORY_TURNS_DEFAULT: u32 = 20;
 /// The route of a template that names none.
 pub const ROUTE_DEFAULT: &str = "default";
 
+/// The shortest time that an answer may be kept for.
+pub(super) const CACHE_TTL_MIN: Duration = Duration::from_secs(1);
+/// The longest.
+pub(super) const CACHE_TTL_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// What the model is asked for in each pass over its answer, unless the template says otherwise.
 pub(super) const REFINE_PROMPT: &str = "Go over your answer once more: correct what is wrong, add what is missing, leave out what \
      does not belong. Reply with the whole improved answer and nothing else.";
@@ -68,6 +73,8 @@ pub struct Template {
     pub protection: Protection,
     /// How its agents are supervised.
     pub supervision: Supervision,
+    /// For how long an answer is kept for whoever asks the same; none: not at all.
+    pub cache: Option<Duration>,
     /// How often an answer is gone over before it is the task's.
     pub refine: Refine,
     /// Turns of history that the model is given.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cache::ResultCache;
 use super::live::Live;
 use crate::control_plane::admission::Admission;
 use crate::control_plane::budget::Budget;
@@ -34,6 +35,8 @@ pub struct Rooms {
     pub tools: Tools,
     /// Answers while they are written.
     pub live: Live,
+    /// Answers that were given before.
+    pub results: ResultCache,
     /// When the daemon started: a step that started before was cut off by its predecessor's end, not by an agent's.
     pub started_at: Timestamp,
 }

@@ -14,6 +14,7 @@
 
 pub(crate) mod abandon;
 mod actor;
+pub mod cache;
 mod call;
 mod ear;
 mod environment;
@@ -29,6 +30,7 @@ pub(crate) mod metrics;
 pub(crate) mod pause;
 mod prompt;
 mod pulse;
+mod race;
 pub mod state;
 mod turn;
 

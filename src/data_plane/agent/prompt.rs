@@ -22,7 +22,10 @@ pub(super) struct SoFar {
 }
 
 /// A conversation whose texts have not been filtered yet.
-pub(super) struct Draft(Dialogue);
+pub(super) struct Draft {
+    said: Dialogue,
+    goes_on: bool,
+}
 
 impl Draft {
     /// The conversation that an order asks for.
@@ -39,25 +42,37 @@ impl Draft {
             messages.push(Message::said(Role::Assistant, answer));
             messages.push(Message::said(Role::User, order.template().refine.prompt.clone()));
         }
-        if !so_far.arrived.is_empty() {
+        let goes_on = !so_far.arrived.is_empty();
+        if goes_on {
             messages.push(Message::said(Role::Assistant, so_far.arrived));
             messages.push(Message::said(Role::User, GO_ON));
         }
-        Self(Dialogue { messages, ..said })
+        Self { said: Dialogue { messages, ..said }, goes_on }
+    }
+
+    /// Whether it goes on with an answer that broke off.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    /// Everything that is asked beside the template's own words, as bytes.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        #[expect(clippy::expect_used, reason = "writing to memory is infallible, and so is encoding these fields")]
+        minicbor::to_vec(&self.said).expect("encodes plain fields into memory")
     }
 
     /// Everything in it that must be filtered before it leaves.
     pub(super) fn texts(&mut self) -> Vec<Text> {
-        self.0.written_mut().filter(|text| !text.is_empty()).map(|text| text.clone()).collect()
+        self.said.written_mut().filter(|text| !text.is_empty()).map(|text| text.clone()).collect()
     }
 
     /// The request, with the filtered texts in the place of [`Self::texts`]. The template's own words are not filtered: they are
     /// signed. `written` tokens of the answer are there already.
     pub(super) fn filtered(mut self, texts: Vec<Text>, order: &WorkOrder, written: u32, key: String) -> Request {
-        for (place, text) in self.0.written_mut().filter(|text| !text.is_empty()).zip(texts) {
+        for (place, text) in self.said.written_mut().filter(|text| !text.is_empty()).zip(texts) {
             *place = text;
         }
-        let (template, said) = (order.template(), self.0);
+        let (template, said) = (order.template(), self.said);
         let most = template.model.max_output_tokens.min(said.max_output_tokens.unwrap_or(u32::MAX));
         let temperature = said.sampling.temperature.or(template.model.temperature);
         Request {

@@ -118,7 +118,9 @@ impl Orchestrator {
     /// The start of a task's first step, where an agent of its own will make the call as soon as the task is durable.
     fn first_step(&self, ticket: &Ticket, reserved: Usd, at: Timestamp) -> Option<StepStarted> {
         let model = ticket.first.clone()?;
-        let begins_at_once = ticket.order.order().worker == Worker::Own && self.0.factory.has_room();
+        // Where two models may be asked, more is held than admission did.
+        let is_plain = ticket.order.order().worker == Worker::Own && ticket.order.hedge_after().is_none();
+        let begins_at_once = is_plain && self.0.factory.has_room();
         begins_at_once.then_some(StepStarted { step: 0, kind: StepKind::Model { model }, reserved, at })
     }
 

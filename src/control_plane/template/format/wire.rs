@@ -42,6 +42,7 @@ struct Wire {
     dlp: Dlp,
     #[serde(default)]
     supervision: SupervisionWire,
+    cache: Option<CacheWire>,
     #[serde(default)]
     refine: Refine,
     #[serde(default)]
@@ -92,6 +93,12 @@ struct SupervisionWire {
 struct BackoffWire {
     initial: Option<String>,
     max: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheWire {
+    ttl: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -185,6 +192,7 @@ pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) 
     };
     let protection = reader.protection(&wire.dlp);
     let supervision = reader.supervision(&wire.supervision);
+    let cache = wire.cache.as_ref().and_then(|cache| reader.ttl(&cache.ttl));
     let pool = reader.pool(&wire.pool);
     let hooks = hooks::read(&wire.hooks, &wire.tools).unwrap_or_else(|mistakes| {
         reader.mistakes.extend(mistakes);
@@ -214,6 +222,7 @@ pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) 
                 budget,
                 protection,
                 supervision,
+                cache,
                 refine: model::Refine {
                     passes: wire.refine.passes.unwrap_or_default(),
                     prompt: Text::from(wire.refine.prompt.as_deref().unwrap_or(model::REFINE_PROMPT)),
@@ -321,6 +330,15 @@ impl Reader {
             ),
             Restart::Permanent | Restart::Transient | Restart::Temporary => {}
         }
+    }
+
+    fn ttl(&mut self, text: &str) -> Option<Duration> {
+        let ttl = self.duration("/cache/ttl", Some(text), model::CACHE_TTL_MAX);
+        if (model::CACHE_TTL_MIN..=model::CACHE_TTL_MAX).contains(&ttl) {
+            return Some(ttl);
+        }
+        self.refuse("/cache/ttl", "must be from 1s to 30d");
+        None
     }
 
     fn pool(&mut self, written: &PoolWire) -> Pool {

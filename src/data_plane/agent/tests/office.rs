@@ -14,6 +14,7 @@ use crate::control_plane::budget::{Budget, Key, Standing};
 use crate::control_plane::policy::{Policies, Policy};
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
+use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -97,8 +98,18 @@ impl Office {
         let providers = Providers::start(&BTreeMap::new()).0;
         let started_at = Timestamp::now();
         let tools = Tools::new(&BTreeMap::new());
-        let rooms =
-            Rooms { journal, admission, budget, prices, dlp, providers, tools, live: Live::default(), started_at };
+        let rooms = Rooms {
+            journal,
+            admission,
+            budget,
+            prices,
+            dlp,
+            providers,
+            tools,
+            live: Live::default(),
+            results: ResultCache::new(1 << 20),
+            started_at,
+        };
         Self { environment: Environment::new(rooms), _tree: tree, _committer: committer, _directory: directory }
     }
 
