@@ -23,7 +23,6 @@ use crate::control_plane::budget::tokens::{self, Input};
 use crate::domain::model::{Counting, Tokenizer};
 use crate::domain::private::Text;
 use crate::domain::usage::Tokens;
-use crate::protocol::problem::Problem;
 
 /// What Anthropic's clients tell as the request's identifier.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -38,7 +37,7 @@ const COUNTING: Counting =
 #[utoipa::path(post, path = "/v1/messages", tag = "models", request_body = serde_json::Value,
     params(("Idempotency-Key" = Option<String>, Header, description = "makes the request safe to repeat for 24 hours")),
     responses((status = 200, content_type = "application/json", body = serde_json::Value),
-        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+        (status = "4XX", body = serde_json::Value), (status = "5XX", body = serde_json::Value)))]
 pub(in crate::api) async fn messages(State(rooms): State<Shared>, request: Request) -> Answer<Response> {
     check_headers(request.headers())?;
     let asked = door::read(&rooms, request).await?;
@@ -52,7 +51,7 @@ pub(in crate::api) async fn messages(State(rooms): State<Shared>, request: Reque
 /// Counts the tokens of a conversation as Anthropic's API does. Nothing is asked of a model, and nothing is spent.
 #[utoipa::path(post, path = "/v1/messages/count_tokens", tag = "models", request_body = serde_json::Value,
     responses((status = 200, content_type = "application/json", body = serde_json::Value),
-        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+        (status = "4XX", body = serde_json::Value), (status = "5XX", body = serde_json::Value)))]
 pub(in crate::api) async fn count(State(rooms): State<Shared>, request: Request) -> Answer<Response> {
     check_headers(request.headers())?;
     let asked = door::read(&rooms, request).await?;

@@ -18,7 +18,6 @@ use super::running::Wanted;
 use super::{door, reading};
 use crate::api::error::Answer;
 use crate::api::router::Shared;
-use crate::protocol::problem::Problem;
 
 /// What OpenAI's clients tell as the request's identifier.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,7 +26,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body = serde_json::Value,
     params(("Idempotency-Key" = Option<String>, Header, description = "makes the request safe to repeat for 24 hours")),
     responses((status = 200, content_type = "application/json", body = serde_json::Value),
-        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+        (status = "4XX", body = serde_json::Value), (status = "5XX", body = serde_json::Value)))]
 pub(in crate::api) async fn chat(State(rooms): State<Shared>, request: Request) -> Answer<Response> {
     let asked = door::read(&rooms, request).await?;
     let (wanted, with_usage) = wanted(&asked.body)?;
