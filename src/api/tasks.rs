@@ -52,10 +52,11 @@ pub(super) async fn submit(
     JsonBody(wanted): JsonBody<SubmitTask>,
 ) -> Answer<Response> {
     let wait = query.wait()?;
-    let submission = submission(wanted, idempotency_key(&headers)?)?;
+    let streamed = accepts_events(&headers);
+    let submission = Submission { streamed, ..submission(wanted, idempotency_key(&headers)?)? };
     let following = rooms.journal.events().subscribe();
     let task = rooms.orchestrator.accept(Arc::clone(&caller.0), submission).await?;
-    if accepts_events(&headers) {
+    if streamed {
         return events::stream_task(&rooms, task, following).await;
     }
     drop(following);

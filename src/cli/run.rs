@@ -20,6 +20,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
 use crate::protocol::task::{SubmitTask, Task, TaskState, WaitingFor};
 
+/// The kind of the event that brings more of an answer that is being written.
+const DELTA: &str = "delta";
+
 const EXAMPLES: &str = "\
 Examples:
   factoryctl run documentaliste --file README.md
@@ -50,7 +53,7 @@ pub(super) struct Run {
     #[arg(long, conflicts_with_all = ["stream", "timeout"])]
     detach: bool,
 
-    /// Shows what happens while it happens.
+    /// Prints the answer as it is written, and shows what happens while it happens.
     #[arg(long)]
     stream: bool,
 
@@ -99,12 +102,13 @@ impl Run {
             return Ok(Exit::Done);
         }
         let patience = Patience::new(self.timeout);
+        let mut printed = Printed::default();
         let task = if self.stream {
-            stream(session, &work, &key, patience).await?
+            stream(session, &work, &key, patience, &mut printed).await?
         } else {
             wait(session, &work, &key, patience).await?
         };
-        report(session, &task)
+        report(session, &task, &printed)
     }
 
     fn work(&self) -> Result<SubmitTask, Error> {
@@ -137,13 +141,48 @@ pub(super) async fn wait(session: &Session, work: &SubmitTask, key: &str, patien
     waiting::until_settled(&session.client, task, patience, &progress).await
 }
 
-/// Submits and shows every event; the task's end is asked for at the end, also where the stream was cut.
-async fn stream(session: &Session, work: &SubmitTask, key: &str, patience: Patience) -> Result<Task, Error> {
+/// What of the answer was printed while it came.
+#[derive(Debug, Default)]
+struct Printed(String);
+
+impl Printed {
+    /// Prints more of the answer.
+    fn more(&mut self, session: &Session, text: &str) -> Result<(), Error> {
+        self.0.push_str(text);
+        session.output.raw(text.as_bytes())
+    }
+
+    /// Whether the cursor stands in the midst of a line.
+    fn is_in_a_line(&self) -> bool {
+        !self.0.is_empty() && !self.0.ends_with('\n')
+    }
+
+    /// What of the answer was not printed. All of it on lines of its own, where it is another than what came of it: then a task
+    /// that was retried began anew.
+    fn rest(&self, answer: &str) -> String {
+        match answer.strip_prefix(self.0.as_str()) {
+            // An empty rest still ends the line.
+            Some("") if self.is_in_a_line() => "\n".to_owned(),
+            Some(rest) => rest.to_owned(),
+            None if self.is_in_a_line() => ["\n", answer].concat(),
+            None => answer.to_owned(),
+        }
+    }
+}
+
+/// Submits and shows every event, and the answer as it is written; the task's end is asked for at the end, also where the stream
+/// was cut.
+async fn stream(
+    session: &Session,
+    work: &SubmitTask,
+    key: &str,
+    patience: Patience,
+    printed: &mut Printed,
+) -> Result<Task, Error> {
     let mut listening = session.client.submit_streaming(work, Some(key)).await?;
     let mut task_id = None;
-    let shown = patience.with(show_events(session, &mut listening, &mut task_id), |waited| Error::StillRunning {
-        task_id: String::new(),
-        waited,
+    let shown = patience.with(show_events(session, &mut listening, &mut task_id, printed), |waited| {
+        Error::StillRunning { task_id: String::new(), waited }
     });
     let result = shown.await;
     let Some(id) = task_id else {
@@ -165,6 +204,7 @@ async fn show_events(
     session: &Session,
     listening: &mut EventStream,
     task_id: &mut Option<String>,
+    printed: &mut Printed,
 ) -> Result<(), Error> {
     while let Some(event) = listening.next().await? {
         if task_id.is_none() {
@@ -172,15 +212,21 @@ async fn show_events(
         }
         match session.output.form() {
             Form::Json => session.output.show(&event, |_| String::new())?,
-            Form::Human => session.output.remark(|paint| events::line(&event, paint)),
+            Form::Human => match event.details.get("text").and_then(Value::as_str).filter(|_| event.kind == DELTA) {
+                Some(text) => printed.more(session, text)?,
+                None => {
+                    let gap = if printed.is_in_a_line() { "\n" } else { "" };
+                    session.output.remark(|paint| format!("{gap}{}", events::line(&event, paint)));
+                }
+            },
         }
     }
     Ok(())
 }
 
 /// Prints the answer on standard output, and on standard error how it went.
-fn report(session: &Session, task: &Task) -> Result<Exit, Error> {
-    session.output.show(task, |_| answer(task))?;
+fn report(session: &Session, task: &Task, printed: &Printed) -> Result<Exit, Error> {
+    session.output.show(task, |_| printed.rest(&answer(task)))?;
     remark_summary(session, task);
     Ok(if task.state == TaskState::Succeeded { Exit::Done } else { Exit::Failed })
 }
@@ -269,6 +315,21 @@ mod tests {
 
     fn work(line: &[&str]) -> Result<SubmitTask, Error> {
         Line::try_parse_from(std::iter::once("run").chain(line.iter().copied())).expect("arguments").run.work()
+    }
+
+    #[test]
+    fn of_an_answer_that_was_heard_the_rest_is_printed() {
+        for (heard, answer, rest) in [
+            ("", "all of it", "all of it"),
+            ("all ", "all of it", "of it"),
+            ("all of it", "all of it", "\n"),
+            ("a line\n", "a line\n", ""),
+            ("something ", "else", "\nelse"),
+            ("something\n", "else", "else"),
+            ("", "", ""),
+        ] {
+            assert_eq!(Printed(heard.to_owned()).rest(answer), rest, "{heard:?} {answer:?}");
+        }
     }
 
     fn task(change: impl FnOnce(&mut serde_json::Value)) -> Task {
