@@ -48,6 +48,7 @@ mod quickstart;
 mod rate_limits;
 mod resources;
 mod restart_rules;
+mod result_cache;
 mod signers;
 mod stopping;
 mod systemd_notice;
