@@ -79,7 +79,8 @@ pub(super) async fn discard(request: Request) {
     let _read = read(request, DISCARDED_BYTES_MAX).await.is_ok();
 }
 
-async fn read(request: Request, limit: usize) -> Answer<bytes::Bytes> {
+/// Reads a body within its limit.
+pub(super) async fn read(request: Request, limit: usize) -> Answer<bytes::Bytes> {
     let too_large =
         || ApiError::new(Class::TooLarge, "body_too_large", format!("the body is longer than {limit} bytes"));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

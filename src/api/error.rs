@@ -1,5 +1,6 @@
 //! Failures as problems (RFC 9457). The only place that maps a class to a status.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::Json;
@@ -17,10 +18,23 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 pub(super) struct ApiError {
     class: Class,
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
-    retry: Retry,
+    /// After how long it may be tried again, where that may help.
+    pause: Option<Duration>,
     reasons: Vec<String>,
+    parameter: Option<String>,
+}
+
+/// What an answer tells of a failure, for an edge that tells it in another form; it travels with the answer.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// What the failure is to the caller.
+    pub(super) class: Class,
+    /// Everything that is told.
+    pub(super) problem: Problem,
+    /// The parameter of the request that it is about, where it is about one.
+    pub(super) parameter: Option<String>,
 }
 
 /// What a handler returns.
@@ -28,8 +42,21 @@ pub(super) type Answer<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(super) fn new(class: Class, code: &'static str, detail: impl Into<String>) -> Self {
-        let (status, retry) = (status(class), Retry::Never);
-        Self { class, status, code, detail: detail.into(), retry, reasons: Vec::new() }
+        let (status, pause) = (status(class), pause(Retry::Never, class));
+        let code = Cow::Borrowed(code);
+        Self { class, status, code, detail: detail.into(), pause, reasons: Vec::new(), parameter: None }
+    }
+
+    /// The work that was asked for was done and came to nothing, under a code of its own. Asking again does all of it anew, and
+    /// pays for it again: nobody is invited to.
+    pub(super) fn ended(class: Class, code: String, detail: String) -> Self {
+        let (status, code) = (status(class), Cow::Owned(code));
+        Self { class, status, code, detail, pause: None, reasons: Vec::new(), parameter: None }
+    }
+
+    /// The same about one parameter of the request.
+    pub(super) fn about(self, parameter: impl Into<String>) -> Self {
+        Self { parameter: Some(parameter.into()), ..self }
     }
 
     /// The same with a status of its own, where HTTP has one that says more than the class.
@@ -45,6 +72,19 @@ impl ApiError {
     /// There is no such thing, or it is another tenant's.
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
+    }
+
+    /// What is told of it.
+    pub(super) fn told(self) -> Told {
+        let problem = Problem {
+            kind: format!("errors#{}", self.code),
+            title: self.title().to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.into_owned(),
+            reasons: self.reasons,
+        };
+        Told { class: self.class, problem, parameter: self.parameter }
     }
 
     fn title(&self) -> &'static str {
@@ -82,6 +122,14 @@ fn status(class: Class) -> StatusCode {
     }
 }
 
+fn pause(retry: Retry, class: Class) -> Option<Duration> {
+    match (retry, class) {
+        (Retry::After(pause), _) => Some(pause),
+        (Retry::Never, Class::Overload | Class::Unavailable) => Some(RETRY_AFTER_DEFAULT),
+        (Retry::Never, _) => None,
+    }
+}
+
 impl<F: Failure> From<F> for ApiError {
     fn from(failure: F) -> Self {
         if failure.class() == Class::Internal {
@@ -91,10 +139,11 @@ impl<F: Failure> From<F> for ApiError {
         Self {
             class: failure.class(),
             status: status(failure.class()),
-            code: failure.code(),
+            code: Cow::Borrowed(failure.code()),
             detail: failure.detail(),
-            retry: failure.retry(),
+            pause: pause(failure.retry(), failure.class()),
             reasons: Vec::new(),
+            parameter: None,
         }
     }
 }
@@ -104,23 +153,12 @@ pub(super) const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status;
-        let problem = Problem {
-            kind: format!("errors#{}", self.code),
-            title: self.title().to_owned(),
-            status: status.as_u16(),
-            detail: self.detail,
-            code: self.code.to_owned(),
-            reasons: self.reasons,
-        };
-        let mut response = (status, Json(problem)).into_response();
+        let (status, pause) = (self.status, self.pause);
+        let told = self.told();
+        let mut response = (status, Json(&told.problem)).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        let pause = match (self.retry, self.class) {
-            (Retry::After(pause), _) => Some(pause),
-            (Retry::Never, Class::Overload | Class::Unavailable) => Some(RETRY_AFTER_DEFAULT),
-            (Retry::Never, _) => None,
-        };
         if let Some(pause) = pause {
             headers.insert(header::RETRY_AFTER, seconds(pause));
         }
@@ -159,7 +197,7 @@ pub(super) mod tests {
     #[test]
     fn what_passes_says_when_to_try_again() {
         let retry = |retry, class| {
-            let error = ApiError { retry, ..ApiError::new(class, "code", "detail") };
+            let error = ApiError { pause: pause(retry, class), ..ApiError::new(class, "code", "detail") };
             let response = error.into_response();
             response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().expect("ASCII").to_owned())
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -17,6 +18,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure};
 use crate::domain::name::Tenant;
 use crate::domain::private::Secret;
+
+/// Where Anthropic's clients put their key.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Where a connection comes from; the listener puts it into every request.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +58,7 @@ pub(super) async fn pass(
     next: Next,
 ) -> Response {
     let origin = request.extensions().get::<Origin>().copied();
-    let token = bearer(&request);
+    let token = token(&request);
     let principal = match identify(&rooms, origin, token).await {
         Ok(principal) => principal,
         Err(error) => {
@@ -87,10 +91,16 @@ async fn identify(rooms: &Shared, origin: Option<Origin>, token: Option<Secret>)
     }
 }
 
-fn bearer(request: &Request) -> Option<Secret> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
+/// The token of a request: a bearer token, or the key that Anthropic's clients send.
+fn token(request: &Request) -> Option<Secret> {
+    let text = |name: &HeaderName| request.headers().get(name)?.to_str().ok();
+    match text(&AUTHORIZATION) {
+        Some(value) => {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim()))
+        }
+        None => text(&API_KEY).map(|key| Secret::new(key.trim())),
+    }
 }
 
 /// The audit log has one such refusal of a principal in a minute; the metric counts them all.

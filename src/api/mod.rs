@@ -29,12 +29,14 @@ mod render;
 mod rooms;
 mod router;
 mod socket;
+mod spending;
 mod status;
 mod tasks;
 mod templates;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod v1;
 mod versions;
 
 pub use listener::{Listener, Sockets};

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, status, tasks,
-    templates, tree, versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, spending, status,
+    tasks, templates, tree, v1, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -54,6 +54,10 @@ use crate::protocol::problem::Problem;
         budgets::show,
         budgets::set,
         budgets::unset,
+        spending::history,
+        spending::reservations,
+        spending::doubts,
+        spending::reconcile,
         dlp::scan,
         audit::list,
         backup::take,
@@ -68,6 +72,11 @@ use crate::protocol::problem::Problem;
         show,
         compat::create_agent,
         compat::execute_task,
+        v1::openai::chat,
+        v1::anthropic::messages,
+        v1::anthropic::count,
+        v1::models::list,
+        v1::models::show,
     ),
     modifiers(&Problems)
 )]

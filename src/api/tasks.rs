@@ -70,7 +70,8 @@ pub(super) async fn answer(rooms: &Shared, task: TaskId, wait: Duration) -> Answ
     Ok((status, Json(render::task(&task))).into_response())
 }
 
-fn is_settled(task: &Known) -> bool {
+/// Whether the task has ended or waits for a person.
+pub(super) fn is_settled(task: &Known) -> bool {
     task.state.has_ended() || task.state.waits_for_person()
 }
 
@@ -227,7 +228,7 @@ pub(super) fn input(value: Value) -> Answer<Text> {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Answer<Option<String>> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Answer<Option<String>> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().map_err(|_| ApiError::malformed("Idempotency-Key is not visible ASCII"))?;
     if key.is_empty() { Err(ApiError::malformed("Idempotency-Key is empty")) } else { Ok(Some(key.to_owned())) }

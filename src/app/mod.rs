@@ -184,7 +184,7 @@ impl Daemon {
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
-        let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory), notifier];
+        let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
@@ -192,6 +192,7 @@ impl Daemon {
         for warning in settings.warnings() {
             tracing::warn!(%warning, "the settings say less than they may mean to");
         }
+        tell_doubts(&journal);
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;
         let hooks = data.hooks;
@@ -399,6 +400,19 @@ fn rules(settings: &Settings) -> Rules {
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
     }
+}
+
+/// A store of a release that kept no list of what is in doubt gets one, behind what the daemon was started for.
+fn tell_doubts(journal: &Journal) {
+    let journal = journal.clone();
+    let _building = tokio::spawn(async move {
+        match journal.rebuild_doubts().await {
+            Ok(0) => {}
+            Ok(found) => tracing::info!(found, "amounts in doubt were listed from the records of tasks"),
+            Err(error) => tracing::warn!(%error, "amounts in doubt are not listed in full; the next start tries again"),
+        }
+        journal.show_doubts().await;
+    });
 }
 
 /// A template's limit for a day becomes a limit of the budget room before a version is served.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::data_plane::factory::Factory;
+use crate::journal::Journal;
 use crate::supervision::{Address, ChildSpec};
 use crate::telemetry::metrics::Metrics;
 
@@ -19,21 +20,21 @@ enum Message {
 struct Upkeep;
 
 /// The spec of the actor.
-pub(super) fn spec(metrics: Metrics, factory: Factory) -> ChildSpec {
+pub(super) fn spec(metrics: Metrics, factory: Factory, journal: Journal) -> ChildSpec {
     let address: Address<Message> = Address::new("metrics");
-    ChildSpec::worker(&address, move || (Upkeep, (metrics.clone(), factory.clone())))
+    ChildSpec::worker(&address, move || (Upkeep, (metrics.clone(), factory.clone(), journal.clone())))
 }
 
 impl Actor for Upkeep {
     type Msg = Message;
-    type State = (Metrics, Factory);
-    type Arguments = (Metrics, Factory);
+    type State = (Metrics, Factory, Journal);
+    type Arguments = (Metrics, Factory, Journal);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Message>,
-        arguments: (Metrics, Factory),
-    ) -> Result<(Metrics, Factory), ActorProcessingErr> {
+        arguments: (Metrics, Factory, Journal),
+    ) -> Result<(Metrics, Factory, Journal), ActorProcessingErr> {
         myself.send_interval(PERIOD, || Message::Round);
         Ok(arguments)
     }
@@ -42,11 +43,12 @@ impl Actor for Upkeep {
         &self,
         _myself: ActorRef<Message>,
         message: Message,
-        (metrics, factory): &mut (Metrics, Factory),
+        (metrics, factory, journal): &mut (Metrics, Factory, Journal),
     ) -> Result<(), ActorProcessingErr> {
         let Message::Round = message;
         metrics.upkeep();
         factory.count();
+        journal.show_doubts().await;
         Ok(())
     }
 }

@@ -4,10 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::exit::{Error, Exit};
 use super::output::{Paint, Tone};
-use super::run;
 use super::session::Session;
 use super::table::{Table, plain};
-use super::words;
+use super::{run, spending, words};
 use crate::domain::budget::{Scope, Threshold, Window};
 use crate::domain::money::Usd;
 use crate::protocol::budget::{Budget, SetBudget};
@@ -37,6 +36,20 @@ pub(super) enum Budgets {
         #[arg(value_parser = scope)]
         scope: Scope,
     },
+    /// Shows what a scope spent, day by day or month by month.
+    #[command(after_help = "Example:\n  factoryctl budgets history global --from 2026-11-01 --to 2026-11-30 --by month")]
+    History(spending::History),
+    /// Lists what is held for steps under way, and since when.
+    #[command(after_help = "Example:\n  factoryctl budgets reservations")]
+    Reservations,
+    /// Lists what is booked although nobody knows whether the provider bills it, and since when.
+    #[command(after_help = "Example:\n  factoryctl budgets doubts")]
+    Doubts,
+    /// Settles what is in doubt with what the provider bills. The same bill again changes nothing.
+    #[command(
+        after_help = "Examples:\n  factoryctl budgets reconcile task-018f 3 --cost 0.0021\n  factoryctl budgets reconcile --file bill.csv"
+    )]
+    Reconcile(spending::Reconciling),
 }
 
 /// The arguments of `set`.
@@ -56,11 +69,11 @@ pub(super) struct Set {
     alert_at: Vec<Threshold>,
 }
 
-fn scope(text: &str) -> Result<Scope, String> {
+pub(super) fn scope(text: &str) -> Result<Scope, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
-fn window(text: &str) -> Result<Window, String> {
+pub(super) fn window(text: &str) -> Result<Window, String> {
     Window::from_word(text).ok_or_else(|| "day, month or total".into())
 }
 
@@ -90,6 +103,10 @@ impl Budgets {
                 let budget = client.unset_budget(&scope.to_string()).await?;
                 output.show(&budget, |paint| list(std::slice::from_ref(&budget), paint))?;
             }
+            Self::History(wanted) => return spending::history(session, wanted).await,
+            Self::Reservations => return spending::reservations(session).await,
+            Self::Doubts => return spending::doubts(session).await,
+            Self::Reconcile(wanted) => return spending::reconcile(session, wanted).await,
         }
         Ok(Exit::Done)
     }

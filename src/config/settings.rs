@@ -196,6 +196,10 @@ pub struct Policy {
 pub enum ProviderKind {
     /// OpenAI Chat Completions, and whatever speaks it.
     OpenAi,
+    /// Anthropic Messages, and whatever speaks it.
+    Anthropic,
+    /// Gemini's `generateContent`, and whatever speaks it.
+    Gemini,
     /// Answers from the input itself; needs no network.
     Builtin,
 }

@@ -65,6 +65,8 @@ impl fmt::Display for Summary<'_> {
             };
             let kind = match provider.kind {
                 ProviderKind::OpenAi => "openai",
+                ProviderKind::Anthropic => "anthropic",
+                ProviderKind::Gemini => "gemini",
                 ProviderKind::Builtin => "builtin",
             };
             let key = match &provider.api_key {

@@ -322,7 +322,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn providers_models_and_routes_must_fit_together() {
     check(
         concat!(
-            "[providers.a]\nkind = \"gemini\"\nbase_url = \"http://h/v1\"\n",
+            "[providers.a]\nkind = \"mistral\"\nbase_url = \"http://h/v1\"\n",
             "[providers.b]\nkind = \"openai\"\napi_key = \"sk-secret\"\nbase_url = \"unix:relative\"\n",
             "[providers.c]\nkind = \"openai\"\nbase_url = \"http://u:p@h/v1\"\napi_key_file = \"x\"\napi_key_env = \"Y\"\n",
             "[providers.builtin]\nkind = \"openai\"\n",
@@ -332,7 +332,7 @@ fn providers_models_and_routes_must_fit_together() {
         ),
         &[],
         &[
-            "factoryd.toml:2:8: providers.a.kind: not in this version: expected openai or builtin",
+            "factoryd.toml:2:8: providers.a.kind: expected openai (whatever speaks Chat Completions), anthropic, gemini or builtin",
             "factoryd.toml:6:11: providers.b.api_key: a key may not stand here: use api_key_file or api_key_env",
             "factoryd.toml:7:12: providers.b.base_url: expected unix:// and an absolute path, such as \"unix:///run/llm.sock\"",
             "factoryd.toml:10:12: providers.c.base_url: a URL may not hold a password: use api_key_file or api_key_env",

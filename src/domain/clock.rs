@@ -104,15 +104,56 @@ impl Day {
         self.0
     }
 
+    /// The day after so many days; before it where they are negative.
+    #[must_use]
+    pub const fn later(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+
     /// The first day of this day's month.
     #[must_use]
     pub fn first_of_month(self) -> Self {
-        let epoch = jiff::civil::date(1970, 1, 1);
-        let of_month = jiff::Span::new()
-            .try_days(self.0)
-            .and_then(|span| epoch.checked_add(span))
-            .map_or(1, jiff::civil::Date::day);
+        let of_month = self.date().map_or(1, jiff::civil::Date::day);
         Self(self.0.saturating_sub(i32::from(of_month).saturating_sub(1)))
+    }
+
+    /// The last day of this day's month.
+    #[must_use]
+    pub fn last_of_month(self) -> Self {
+        let days = self.date().map_or(1, jiff::civil::Date::days_in_month);
+        self.first_of_month().later(i32::from(days).saturating_sub(1))
+    }
+
+    fn date(self) -> Option<jiff::civil::Date> {
+        let epoch = jiff::civil::date(1970, 1, 1);
+        jiff::Span::new().try_days(self.0).and_then(|span| epoch.checked_add(span)).ok()
+    }
+}
+
+/// A text that is not a day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a day such as \"2026-11-20\"")]
+pub struct InvalidDay;
+
+impl fmt::Display for Day {
+    /// Writes the date.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.date() {
+            Some(date) => write!(f, "{date}"),
+            None => write!(f, "day {}", self.0),
+        }
+    }
+}
+
+impl FromStr for Day {
+    type Err = InvalidDay;
+
+    /// Reads a date: `2026-11-20`.
+    fn from_str(text: &str) -> Result<Self, InvalidDay> {
+        let shape = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let date: jiff::civil::Date = text.parse().ok().filter(|_| shape).ok_or(InvalidDay)?;
+        let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).map_err(|_| InvalidDay)?.get_days();
+        Ok(Self(days))
     }
 }
 
@@ -165,5 +206,32 @@ mod tests {
         let day = |text: &str| text.parse::<Timestamp>().expect("a time").day();
         assert_eq!(day("2026-11-20T00:00:00Z").first_of_month(), day("2026-11-01T23:59:59Z"));
         assert_eq!(day("2028-02-29T00:00:00Z").first_of_month(), day("2028-02-01T00:00:00Z"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_read_back_as_dates_and_know_their_month() {
+        for (text, first, last) in [
+            ("1970-01-01", "1970-01-01", "1970-01-31"),
+            ("2024-02-29", "2024-02-01", "2024-02-29"),
+            ("2026-02-10", "2026-02-01", "2026-02-28"),
+            ("2026-12-31", "2026-12-01", "2026-12-31"),
+        ] {
+            let day: Day = text.parse().expect("a day");
+            assert_eq!(day.to_string(), text);
+            assert_eq!(
+                (day.first_of_month().to_string(), day.last_of_month().to_string()),
+                (first.into(), last.into())
+            );
+            let noon: Timestamp = format!("{text}T12:00:00Z").parse().expect("a time");
+            assert_eq!(noon.day(), day);
+        }
+        for text in ["", "2026-02-29", "2026-13-01", "2026-1-1", "20261101", "2026-11-01T00:00:00Z", "today"] {
+            assert_eq!(text.parse::<Day>(), Err(InvalidDay), "{text:?}");
+        }
     }
 }

@@ -269,7 +269,7 @@ impl Part {
     }
 
     /// Its size in memory and on disk, about, in bytes.
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Image(Image { source: ImageSource::Inline { data, .. }, .. }) => data.len(),

@@ -5,6 +5,7 @@ use crate::domain::id::{AgentId, TaskId};
 use crate::store;
 
 use super::Refusal;
+use super::doubts::Unreconciled;
 
 /// A failure or refusal of the journal.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,6 +74,9 @@ pub enum Error {
     /// The task's state does not allow what somebody asks of it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A bill settles nothing.
+    #[error(transparent)]
+    Unreconciled(#[from] Unreconciled),
 }
 
 impl Failure for Error {
@@ -93,6 +97,7 @@ impl Failure for Error {
             Self::NoAgent(_) => "agent_not_found",
             Self::AgentStopped(_) => "agent_stopped",
             Self::Refused(refusal) => refusal.code(),
+            Self::Unreconciled(refusal) => refusal.code(),
         }
     }
 
@@ -109,6 +114,7 @@ impl Failure for Error {
             Self::Full(_) | Self::FeedbackFull(_) => Class::Refused,
             Self::NoAgent(_) => Class::NotFound,
             Self::Refused(refusal) => refusal.class(),
+            Self::Unreconciled(refusal) => refusal.class(),
         }
     }
 
@@ -116,6 +122,7 @@ impl Failure for Error {
         match self {
             Self::Store(error) => error.retry(),
             Self::Refused(refusal) => refusal.retry(),
+            Self::Unreconciled(refusal) => refusal.retry(),
             Self::Undecodable { .. }
             | Self::Hole { .. }
             | Self::Newer { .. }
@@ -155,6 +162,7 @@ impl Failure for Error {
             Self::NoAgent(agent) => format!("there is no agent {agent}"),
             Self::AgentStopped(agent) => format!("{agent} was stopped before"),
             Self::Refused(refusal) => refusal.detail(),
+            Self::Unreconciled(refusal) => refusal.detail(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::reading::{put, put_snapshot};
 use super::record::TaskRecord;
 use super::snapshot::Snapshot;
 use super::state::Task;
-use super::{Error, agents, outbox, stats, tally};
+use super::{Error, agents, doubts, outbox, stats, tally};
 use crate::store::{Batch, Keyspace};
 
 /// Records that are to follow a task's.
@@ -42,7 +42,7 @@ pub(super) fn after(current: &Task, what: Following, extra: Batch) -> Result<(Ta
         let sequence = after.records;
         batch = batch.and(put(id, sequence, record));
         after.evolve(record);
-        batch = batch.and(outbox::of(&after, sequence, record));
+        batch = batch.and(outbox::of(&after, sequence, record)).and(doubts::of(&after, record));
     }
     // A task that is full can still conclude and end.
     let starts = records.iter().any(|record| matches!(record, TaskRecord::StepStarted(_)));

@@ -17,6 +17,7 @@ mod beginning;
 pub mod codec;
 mod confirming;
 pub mod dialogue;
+pub mod doubts;
 mod error;
 pub mod events;
 mod following;

@@ -34,6 +34,7 @@ pub(super) fn kind_and_time(record: &TaskRecord) -> (&'static str, Timestamp) {
         TaskRecord::Signalled(signalled) => ("task_signalled", signalled.at),
         TaskRecord::AttentionNeeded(needed) => ("attention_needed", needed.at),
         TaskRecord::RetryRequested(request) => ("retry_requested", request.at),
+        TaskRecord::Reconciled(reconciled) => ("cost_reconciled", reconciled.at),
     }
 }
 
@@ -75,6 +76,12 @@ fn details(record: &TaskRecord) -> Vec<(&'static str, String)> {
             step.into_iter().chain([("code", needed.code.clone()), ("message", needed.message.clone())]).collect()
         }
         TaskRecord::RetryRequested(request) => vec![("by", request.by.clone())],
+        TaskRecord::Reconciled(reconciled) => vec![
+            ("step", reconciled.step.to_string()),
+            ("was_usd", reconciled.was.to_string()),
+            ("cost_usd", reconciled.cost.to_string()),
+            ("by", reconciled.by.clone()),
+        ],
     }
 }
 

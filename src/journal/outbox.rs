@@ -356,7 +356,8 @@ fn moment(record: &TaskRecord) -> Option<Hook> {
         | TaskRecord::Decided(_)
         | TaskRecord::Signalled(_)
         | TaskRecord::AttentionNeeded(_)
-        | TaskRecord::RetryRequested(_) => None,
+        | TaskRecord::RetryRequested(_)
+        | TaskRecord::Reconciled(_) => None,
     }
 }
 

@@ -57,6 +57,9 @@ pub enum TaskRecord {
     /// A person wants it to go on, from where it needs attention or from where it failed.
     #[n(11)]
     RetryRequested(#[n(0)] RetryRequested),
+    /// The provider's bill says what a step has cost that was booked in doubt, or a subtask of which that is so.
+    #[n(12)]
+    Reconciled(#[n(0)] Reconciled),
 }
 
 /// See [`TaskRecord::Submitted`].
@@ -466,6 +469,26 @@ pub struct AttentionNeeded {
     pub message: String,
     /// When.
     #[cbor(n(3), with = "codec::time")]
+    pub at: Timestamp,
+}
+
+/// See [`TaskRecord::Reconciled`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Reconciled {
+    /// The step.
+    #[n(0)]
+    pub step: u32,
+    /// What was booked for it.
+    #[cbor(n(1), with = "codec::usd")]
+    pub was: Usd,
+    /// What it cost.
+    #[cbor(n(2), with = "codec::usd")]
+    pub cost: Usd,
+    /// Who says so.
+    #[n(3)]
+    pub by: String,
+    /// When.
+    #[cbor(n(4), with = "codec::time")]
     pub at: Timestamp,
 }
 

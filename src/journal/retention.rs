@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::handle::Journal;
 use super::reading;
 use super::state::{State, Task};
-use super::{Error, agents};
+use super::{Error, agents, doubts};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::store::{self, Batch, Direction, Keyspace, Store};
@@ -196,6 +196,9 @@ impl Journal {
             }
             let batch = keys.into_iter().fold(Batch::new(), |batch, key| batch.delete(Keyspace::Task, key));
             let batch = batch.delete(Keyspace::Snapshot, id.as_bytes().as_slice());
+            // With the first batch nothing is left of it there.
+            let doubts = self.store().read(move |store| Ok(doubts::forget(store, id))).await??;
+            let batch = batch.and(doubts);
             let batch = match agent.filter(|_| first) {
                 Some(agent) => batch.delete(Keyspace::Turn, agents::turn_key(agent, id)),
                 None => batch,
@@ -215,7 +218,7 @@ fn children(task: &Task) -> Vec<TaskId> {
 }
 
 /// The first task beyond another, by identifier.
-fn next_task(store: &Store, after: Option<TaskId>) -> Result<Option<TaskId>, Error> {
+pub(super) fn next_task(store: &Store, after: Option<TaskId>) -> Result<Option<TaskId>, Error> {
     let behind = after.map(|id| reading::key(id, u64::MAX));
     let found = store.keys(Keyspace::Task, &[], behind.as_deref(), Direction::Ascending, 1)?;
     let id = found.first().and_then(|key| key.get(..16)).and_then(|bytes| bytes.try_into().ok());

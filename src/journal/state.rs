@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::order::{Order, Worker};
 use super::record::{
-    AttentionNeeded, Decided, Outcome, Signalled, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
-    TaskRecord, Then,
+    AttentionNeeded, Decided, Outcome, Reconciled, Signalled, StepFailed, StepFinished, StepKind, StepStarted,
+    Submitted, TaskRecord, Then,
 };
 pub use super::step::{AGENT_ENDED, Attention, Fault, IN_DOUBT, Step, StepStatus, TOOL_IN_DOUBT, Totals};
 use crate::domain::clock::Timestamp;
@@ -187,6 +187,7 @@ impl Task {
                 goes_on && self.attention.is_none() && needed.step.is_none_or(|step| self.open_step(step).is_some())
             }
             TaskRecord::RetryRequested(_) => self.attention.is_some() || self.state == State::Failed,
+            TaskRecord::Reconciled(_) => self.state.has_ended(),
         }
     }
 
@@ -214,6 +215,7 @@ impl Task {
             TaskRecord::Signalled(signalled) => self.signals.push(Arc::new(signalled.clone())),
             TaskRecord::AttentionNeeded(needed) => self.attend(needed),
             TaskRecord::RetryRequested(_) => self.retry(),
+            TaskRecord::Reconciled(reconciled) => self.reconcile(reconciled),
             TaskRecord::Ended(ended) => {
                 self.finished_at = Some(ended.at);
                 self.attention = None;
@@ -262,6 +264,7 @@ impl Task {
             reserved: started.reserved,
             started_at: started.at,
             status: StepStatus::Started,
+            billed: None,
         });
     }
 
@@ -340,6 +343,14 @@ impl Task {
         }
         self.retried_from = self.totals.started;
         self.totals = Totals { in_doubt: 0, agent_ended: 0, attempts: 0, ..self.totals };
+    }
+
+    fn reconcile(&mut self, reconciled: &Reconciled) {
+        let Reconciled { step: number, was, cost, .. } = reconciled;
+        self.totals.cost = self.totals.cost.minus(*was).plus(*cost);
+        if let Some(step) = self.steps.iter_mut().rev().find(|step| step.number == *number) {
+            step.billed = Some(*cost);
+        }
     }
 
     fn end(&mut self, outcome: &Outcome) {

@@ -29,6 +29,8 @@ pub struct Step {
     pub started_at: Timestamp,
     /// What became of it.
     pub status: StepStatus,
+    /// What a bill says that it cost, where that was not known.
+    pub billed: Option<Usd>,
 }
 
 /// What became of a step.
@@ -46,6 +48,9 @@ impl Step {
     /// What the step cost, doubtful amounts included.
     #[must_use]
     pub fn cost(&self) -> Usd {
+        if let Some(billed) = self.billed {
+            return billed;
+        }
         match &self.status {
             StepStatus::Started => Usd::ZERO,
             StepStatus::Finished(finished) => finished.cost,

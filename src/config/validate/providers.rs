@@ -54,8 +54,9 @@ pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<Provi
 fn provider(name: &str, table: &mut Section, report: &mut Report) -> Provider {
     let kind = table.require(report, "kind", kind);
     let builtin = name == BUILTIN || kind.as_ref().is_some_and(|kind| kind.value == ProviderKind::Builtin);
-    if let Some(Located { place, value: ProviderKind::OpenAi }) = &kind
+    if let Some(Located { place, value }) = &kind
         && name == BUILTIN
+        && *value != ProviderKind::Builtin
     {
         report.mistake(place, &table.path_of("kind"), "the provider of this name is of kind \"builtin\"");
     }
@@ -75,8 +76,9 @@ fn kind(node: &Node) -> Result<ProviderKind, String> {
     match value::text(node)?.as_str() {
         "openai" => Ok(ProviderKind::OpenAi),
         "builtin" => Ok(ProviderKind::Builtin),
-        "anthropic" | "gemini" => Err("not in this version: expected openai or builtin".to_owned()),
-        _ => Err("expected openai (whatever speaks Chat Completions) or builtin".to_owned()),
+        "anthropic" => Ok(ProviderKind::Anthropic),
+        "gemini" => Ok(ProviderKind::Gemini),
+        _ => Err("expected openai (whatever speaks Chat Completions), anthropic, gemini or builtin".to_owned()),
     }
 }
 

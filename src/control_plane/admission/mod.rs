@@ -17,6 +17,7 @@ mod order;
 mod placement;
 pub mod policy;
 mod readmission;
+mod reconciling;
 mod recover;
 mod refusal;
 mod repeat;

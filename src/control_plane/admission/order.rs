@@ -1,6 +1,7 @@
 //! The work order: proof that a task was admitted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::settings::Route;
 use crate::control_plane::budget::Payer;
@@ -54,6 +55,12 @@ impl WorkOrder {
     #[must_use]
     pub fn routing(&self) -> &Route {
         &self.route
+    }
+
+    /// How long a model is listened to alone before the route's next one is asked as well; none where that is not wanted.
+    #[must_use]
+    pub fn hedge_after(&self) -> Option<Duration> {
+        self.route.hedge_after
     }
 
     /// Who pays.

@@ -35,6 +35,17 @@ impl Admission {
         self.ask_policy(template, asker).await
     }
 
+    /// Whether the operators' rules let a principal use a template, where it asks for itself and names no tenant.
+    pub async fn may_use_by_name(&self, principal: &Principal, name: &TemplateName) -> bool {
+        if !self.means.policies.current().judges_use() {
+            return true;
+        }
+        let (Ok((tenant, user)), Ok(template)) = (resolve(principal, None, None), self.means.templates.get(name)) else {
+            return false;
+        };
+        self.may_use(&template, principal, &tenant, user.as_ref()).await.is_ok()
+    }
+
     /// The same for a task that delegates. A refusal is on record when this returns.
     pub(super) async fn task_may_use(
         &self,

@@ -155,9 +155,9 @@ impl State {
                 finish(done);
             }
             Message::ReopenTask { task, spent, reply } => answer(reply, self.ledger.reopen_task(task, spent)),
-            Message::Correct { scopes, difference, done } => {
-                self.ledger.correct(&scopes, difference);
-                self.now_at(&scopes);
+            Message::Correct { payer, difference, done } => {
+                self.ledger.correct(payer.scopes(), difference);
+                self.now_at(payer.scopes());
                 finish(done);
             }
             Message::Read { scope, as_of, known } => {

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::control_plane::audit::{Audit, Entry, Who};
 use crate::domain::budget::{Limit, Scope};
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Day, Timestamp};
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal::events::Events;
@@ -181,6 +181,29 @@ impl Budget {
         }
         let cost = Cost { amount: cost, held: amount, day: at.day(), position };
         self.news.tell(move |done| Message::Settle { key, payer: payer.clone(), cost, done });
+    }
+
+    /// The counter increments of what a bill says of an amount that was booked in doubt at `since`: the difference, which may be
+    /// negative. Commit them with the record that says so.
+    #[must_use]
+    pub fn correction(payer: &Payer, difference: Usd, since: Timestamp) -> Batch {
+        durable::book(payer.scopes(), difference, since.day())
+    }
+
+    /// Tells the ledger of a [`Self::correction`] that became durable at `position`.
+    pub fn correct(&self, payer: &Payer, difference: Usd, since: Timestamp, position: Position) {
+        // A bill above what was booked stops nothing: whoever reconciles has seen it.
+        let difference = Cost { amount: difference, held: difference, day: since.day(), position };
+        let payer = payer.clone();
+        self.news.tell(move |done| Message::Correct { payer: payer.clone(), difference, done });
+    }
+
+    /// What a scope spent, by UTC day, of the days on which it spent anything.
+    ///
+    /// # Errors
+    /// The store failed, or a counter is damaged.
+    pub async fn spent_by_day(&self, scope: &Scope) -> Result<Vec<(Day, Usd)>, Error> {
+        Ok(durable::known(&self.store, scope).await?.1.days)
     }
 
     /// Ends a reservation that cost nothing.

@@ -1,7 +1,5 @@
 //! The ledger's mailbox. Every variant is sent by the room's own handle, on behalf of whom its comment names.
 
-use std::sync::Arc;
-
 use ractor::RpcReplyPort;
 
 use crate::domain::budget::{Limit, Scope};
@@ -29,7 +27,7 @@ pub(super) enum Message {
     /// The orchestrator, before a task that had ended is open again: what it has spent.
     ReopenTask { task: TaskId, spent: Usd, reply: RpcReplyPort<Result<(), Denied>> },
     /// The handle, when a bill has settled an amount that was in doubt: the difference, which is durable.
-    Correct { scopes: Arc<[Scope]>, difference: Cost, done: Done },
+    Correct { payer: Payer, difference: Cost, done: Done },
     /// The handle, when it has read what an answer said is missing.
     Read { scope: Scope, as_of: Position, known: Known },
     /// Operators, before a limit is committed: whether there is room for it.

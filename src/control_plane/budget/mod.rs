@@ -28,6 +28,7 @@ mod declared;
 mod durable;
 mod error;
 mod handle;
+pub mod history;
 mod limits;
 mod marks;
 mod message;

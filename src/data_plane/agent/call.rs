@@ -11,13 +11,14 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::cache::{Kept, Recall};
-use super::ear::Ear;
+use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};
 use super::filter::{check, filter};
 use super::live::Line;
 use super::memory::Memory;
 use super::prompt::{self, Draft, SoFar};
+use super::race::{Rival, race};
 use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::admission::route::{self, Candidate, Needs, PassedOver};
@@ -54,12 +55,40 @@ pub(super) struct Prepared {
     recall: Recall,
 }
 
+/// A call of a model, and of another where that one lets wait.
+pub(super) struct Call {
+    pub(super) prepared: Prepared,
+    pub(super) model: ModelRef,
+    pub(super) rival: Option<Rival>,
+}
+
+impl Call {
+    /// The most that it can cost.
+    pub(super) fn worst(&self) -> Usd {
+        self.rival.iter().fold(self.prepared.worst, |sum, rival| sum.plus(rival.prepared.worst))
+    }
+}
+
 /// What a call is about, beside the order.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) so_far: SoFar,
     pub(super) task: TaskId,
     /// What names the call among the task's, the same for every repetition of it.
     pub(super) call: u32,
+    /// Whether it is the one that is made beside another.
+    pub(super) is_rival: bool,
+}
+
+impl Asked {
+    /// The same asked of another model at the same time: a call of its own, also where both models are one provider's.
+    pub(super) fn to_rival(self) -> Self {
+        Self { is_rival: true, ..self }
+    }
+
+    fn idempotency_key(&self) -> String {
+        format!("{}-{}{}", self.task, self.call, if self.is_rival { "-rival" } else { "" })
+    }
 }
 
 /// What a call came to.
@@ -143,13 +172,14 @@ pub(super) async fn prepare(
     asked: Asked,
     model: &ModelRef,
 ) -> Result<Prepared, Unprepared> {
+    let key = asked.idempotency_key();
     let written = written_so_far(environment, model, &asked.so_far.arrived).count();
     let mut draft = Draft::of(order, memory, asked.so_far);
     let recall = environment.results.recall(order, model, &draft);
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
-    let request = draft.filtered(protected.texts, order, written, format!("{}-{}", asked.task, asked.call));
+    let request = draft.filtered(protected.texts, order, written, key);
     let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
     let worst = if matches!(recall, Recall::Hit(_)) { Usd::ZERO } else { worst };
     Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall })
@@ -184,25 +214,42 @@ async fn suited(
 pub(super) async fn perform(
     environment: &Environment,
     order: &WorkOrder,
-    prepared: Prepared,
-    model: &ModelRef,
+    call: Call,
     within: Duration,
     stop: impl Future<Output = ()> + Send,
     line: Option<Arc<Line>>,
 ) -> Answer {
-    prepared.recall.count();
-    let line_for_pieces = line.clone().filter(|_| can_be_told_in_pieces(order, &prepared));
-    if let Recall::Hit(kept) = &prepared.recall {
-        return Answer::known(kept, line_for_pieces.as_deref());
+    call.prepared.recall.count();
+    let told = line.clone().filter(|_| can_be_told_in_pieces(order, &call.prepared));
+    if let Recall::Hit(kept) = &call.prepared.recall {
+        return Answer::known(kept, told.as_deref());
     }
     let now = tokio::time::Instant::now();
     let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
-    let ear = Ear::new(line_for_pieces, &prepared.vault);
-    let asking = Asking { environment, prepared: &prepared, model, deadline, in_pieces };
-    let Heard { result, ear } = asking.answer(stop, ear).await;
+    let floor = Floor::new(told);
+    let asking = Asking { environment, prepared: &call.prepared, model: &call.model, deadline, in_pieces };
+    let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
+    let first = ear(Side::First, &call.prepared);
+    let Some(rival) = &call.rival else {
+        return make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
+    };
+    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared))).await;
+    let (heard, other) = match raced.side {
+        Side::First => (&call.prepared, &rival.prepared),
+        Side::Rival => (&rival.prepared, &call.prepared),
+    };
+    let answer = make_fit(environment, order, heard, raced.heard).await;
+    let unheard = if raced.other == Charge::None { Usd::ZERO } else { other.worst };
+    let by = if raced.side == Side::Rival { Some(&rival.model) } else { None };
+    answer.beside(by, unheard)
+}
+
+/// What one model said, filtered, restored and priced.
+async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepared, heard: Heard) -> Answer {
+    let Heard { result, ear } = heard;
     let completion = match result {
         Ok(completion) => completion,
-        Err(error) if ear.heard_words() => return broken_off(environment, order, &prepared, ear, &error).await,
+        Err(error) if ear.heard_words() => return broken_off(environment, order, prepared, ear, &error).await,
         Err(error) => return Answer::of_error(&error),
     };
     // What was held back of the words is told; the completion has them all.
@@ -326,6 +373,29 @@ impl Answer {
     /// The call was not made.
     pub(super) fn refused(code: &'static str, message: String, then: Then) -> Self {
         Self::Failed { code, message, bill: Bill::Nothing, then, arrived: None }
+    }
+
+    /// The same, where another model was asked for it as well: `by` is who answered if it is not the step's own model, and
+    /// `unheard` the most that the one who was not listened to may bill.
+    fn beside(self, by: Option<&ModelRef>, unheard: Usd) -> Self {
+        match self {
+            Self::Given { output, calls, usage, cost, mut notes, elapsed } => {
+                notes.extend(by.map(|model| ("answered_by".to_owned(), model.to_string())));
+                if unheard > Usd::ZERO {
+                    notes.push(("unheard_cost_usd".to_owned(), unheard.to_string()));
+                }
+                Self::Given { output, calls, usage, cost: cost.plus(unheard), notes, elapsed }
+            }
+            Self::Failed { code, message, bill, then, arrived } => {
+                let bill = match bill {
+                    Bill::Unknown => Bill::Unknown,
+                    Bill::Nothing if unheard == Usd::ZERO => Bill::Nothing,
+                    Bill::Nothing => Bill::Known(unheard),
+                    Bill::Known(cost) => Bill::Known(cost.plus(unheard)),
+                };
+                Self::Failed { code, message, bill, then, arrived }
+            }
+        }
     }
 
     /// What is booked for it, where `reserved` was held.

@@ -22,6 +22,7 @@ pub(super) struct Heard {
 }
 
 /// How a model is asked.
+#[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     pub(super) environment: &'a Environment,
     pub(super) prepared: &'a Prepared,

@@ -4,7 +4,7 @@
 //! knows what became, and book it as spent.
 
 use super::Error;
-use super::call::{self, Answer};
+use super::call::{self, Answer, Call};
 use super::memory::Memory;
 use super::metrics;
 use super::pause::transient;
@@ -52,7 +52,8 @@ impl Turn {
             let _none_starts = self.conclude(&order, &memory, called, answer).await?;
             return Ok(());
         }
-        let mut next = Some(Ready { step, model, began, prepared, reservation: called.reservation });
+        let mut next =
+            Some(Ready { step, began, call: Call { prepared, model, rival: None }, reservation: called.reservation });
         while let Some(ready) = next {
             next = self.call(&order, &memory, ready).await?;
         }

@@ -30,6 +30,7 @@ pub(crate) mod metrics;
 pub(crate) mod pause;
 mod prompt;
 mod pulse;
+mod race;
 pub mod state;
 mod turn;
 

@@ -134,7 +134,7 @@ fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then)
 }
 
 /// The model of the route that comes after this one.
-fn following<'a>(route: &'a [ModelRef], model: &ModelRef) -> Option<&'a ModelRef> {
+pub(super) fn following<'a>(route: &'a [ModelRef], model: &ModelRef) -> Option<&'a ModelRef> {
     route.iter().skip_while(|candidate| *candidate != model).nth(1)
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
-use super::call::{self, Answer, Asked, Prepared};
+use super::call::{self, Answer, Asked, Call};
 use super::environment::Environment;
 use super::live::Line;
 use super::memory::Memory;
 use super::pause::transient;
 use super::prompt::SoFar;
+use super::race::Rival;
 use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
@@ -50,9 +51,8 @@ struct Planned {
 /// A call that can be made as soon as its step is durable as started.
 pub(super) struct Ready {
     pub(super) step: u32,
-    pub(super) model: ModelRef,
     pub(super) began: tokio::time::Instant,
-    pub(super) prepared: Prepared,
+    pub(super) call: Call,
     pub(super) reservation: Reservation,
 }
 
@@ -60,7 +60,7 @@ impl Ready {
     fn started(&self) -> TaskRecord {
         TaskRecord::StepStarted(StepStarted {
             step: self.step,
-            kind: StepKind::Model { model: self.model.clone() },
+            kind: StepKind::Model { model: self.call.model.clone() },
             reserved: self.reservation.amount(),
             at: Timestamp::now(),
         })
@@ -291,15 +291,33 @@ impl Turn {
         let Planned { step, model } = planned;
         let call = task.call_of(&model);
         let asked = self.asked(task, call);
-        let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.map_err(boxed)?;
-        let reservation = self.reserve(order, step, prepared.worst).await.map_err(boxed)?;
-        Ok(Ready { step, model, began, prepared, reservation })
+        let prepared = call::prepare(&self.environment, order, memory, asked.clone(), &model).await.map_err(boxed)?;
+        let rival = self.rival(order, memory, task, (asked, &model)).await;
+        let call = Call { prepared, model, rival };
+        let reservation = self.reserve(order, step, call.worst()).await.map_err(boxed)?;
+        Ok(Ready { step, began, call, reservation })
+    }
+
+    /// The route's next model, where the settings want it asked as well when this one lets wait.
+    async fn rival(
+        &self,
+        order: &WorkOrder,
+        memory: &Memory,
+        task: &Task,
+        (asked, first): (Asked, &ModelRef),
+    ) -> Option<Rival> {
+        let after = order.hedge_after()?;
+        let route = self.route(order, task);
+        let model = state::following(&route, first)?.clone();
+        // One that cannot be asked is no reason not to ask the first.
+        let prepared = call::prepare(&self.environment, order, memory, asked.to_rival(), &model).await.ok()?;
+        Some(Rival { prepared, model, after })
     }
 
     /// What a call is about, which is named by this number among the task's.
     pub(super) fn asked(&self, task: &Task, call: u32) -> Asked {
         let so_far = SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() };
-        Asked { so_far, task: self.custody.id(), call }
+        Asked { so_far, task: self.custody.id(), call, is_rival: false }
     }
 
     /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
@@ -309,14 +327,14 @@ impl Turn {
         memory: &Memory,
         ready: Ready,
     ) -> Result<Option<Ready>, Error> {
-        let Ready { step, model, began, prepared, reservation } = ready;
+        let Ready { step, began, call, reservation } = ready;
         let confirmed = self.environment.budget.confirm(&reservation, Timestamp::now()).await;
         let (reservation, answer) = match confirmed {
             Ok(reservation) => {
                 let within = time_left(order);
                 let line = self.line.clone().filter(|_| is_last(order, &self.custody.task()));
                 let stop = self.custody.cancelled();
-                let answer = call::perform(&self.environment, order, prepared, &model, within, stop, line).await;
+                let answer = call::perform(&self.environment, order, call, within, stop, line).await;
                 (reservation, answer)
             }
             Err(refusal) => {

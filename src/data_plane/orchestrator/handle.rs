@@ -60,11 +60,25 @@ impl Orchestrator {
     /// # Errors
     /// Why it is not admitted, or the journal failed: there is no such task, and nothing is held for it.
     pub async fn accept(&self, principal: Arc<Principal>, submission: Submission) -> Result<TaskId, Error> {
+        self.accept_as(principal, submission, |task| task).await
+    }
+
+    /// As [`Self::accept`], for a caller who is given what `made` makes of the task. Where the caller has gone by then, it is
+    /// dropped at once: what must happen if nobody stays to hear belongs into its `Drop`.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub async fn accept_as<T: Send + 'static>(
+        &self,
+        principal: Arc<Principal>,
+        submission: Submission,
+        made: impl FnOnce(TaskId) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let orchestrator = self.clone();
         let accepted = tokio::spawn(async move {
             match orchestrator.environment().admission.admit(&principal, submission, Timestamp::now()).await? {
-                Admitted::New(ticket) => orchestrator.submit(*ticket).await,
-                Admitted::Repeated(task) => Ok(task),
+                Admitted::New(ticket) => orchestrator.submit(*ticket).await.map(made),
+                Admitted::Repeated(task) => Ok(made(task)),
             }
         });
         accepted.await.map_err(|_| Error::Interrupted)?
@@ -104,7 +118,9 @@ impl Orchestrator {
     /// The start of a task's first step, where an agent of its own will make the call as soon as the task is durable.
     fn first_step(&self, ticket: &Ticket, reserved: Usd, at: Timestamp) -> Option<StepStarted> {
         let model = ticket.first.clone()?;
-        let begins_at_once = ticket.order.order().worker == Worker::Own && self.0.factory.has_room();
+        // Where two models may be asked, more is held than admission did.
+        let is_plain = ticket.order.order().worker == Worker::Own && ticket.order.hedge_after().is_none();
+        let begins_at_once = is_plain && self.0.factory.has_room();
         begins_at_once.then_some(StepStarted { step: 0, kind: StepKind::Model { model }, reserved, at })
     }
 

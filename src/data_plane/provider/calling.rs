@@ -14,7 +14,7 @@ pub(super) const ARGUMENTS_BYTES_MAX: usize = 1024 * 1024;
 /// The longest name of a tool or of a call that an answer may give, in bytes.
 pub(super) const CALL_NAME_BYTES_MAX: usize = 64 * 1024;
 /// How many characters of the digest stand for a name that a format does not take.
-const DIGEST_CHARS: usize = 24;
+pub(super) const DIGEST_CHARS: usize = 24;
 
 const NOT_AN_OBJECT: &str = "arguments of a call that are no JSON object";
 

@@ -39,6 +39,12 @@ pub enum Error {
     /// There is no way to the provider.
     #[error("connect to the provider: {0}")]
     Unreachable(String),
+    /// The provider's wire format, or its model, has no word for something in the request.
+    #[error("ask the provider for {what}: it cannot be asked for that")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
     /// The call was sent and not answered in time.
     #[error("wait for the provider's answer: none in time")]
     TimedOut,
@@ -127,6 +133,7 @@ impl Error {
             | Self::RateLimited { .. }
             | Self::ContextTooLarge
             | Self::Refused
+            | Self::Unsupported { .. }
             | Self::Rejected { .. }
             | Self::Failed { status: 501 | 503 | 529, .. } => Charge::None,
             Self::Abandoned { begun: true }
@@ -152,6 +159,7 @@ impl Error {
             | Self::Quarantined
             | Self::TimedOut
             | Self::ContextTooLarge
+            | Self::Unsupported { .. }
             | Self::Rejected { .. }
             | Self::Nonsense { .. } => Next::Failover,
             Self::Refused | Self::Abandoned { .. } => Next::GiveUp,
@@ -187,6 +195,7 @@ impl Failure for Error {
             Self::RateLimited { .. } => "provider_rate_limited",
             Self::ContextTooLarge => "provider_context_too_large",
             Self::Refused => "provider_refused",
+            Self::Unsupported { .. } => "provider_unsupported",
             Self::Rejected { .. } => "provider_rejected",
             Self::Failed { .. } => "provider_failed",
             Self::Nonsense { .. } => "provider_nonsense",
@@ -202,7 +211,7 @@ impl Failure for Error {
             | Self::Quarantined => Class::Unavailable,
             Self::Overloaded => Class::Overload,
             Self::ContextTooLarge => Class::TooLarge,
-            Self::Refused | Self::Abandoned { .. } => Class::Refused,
+            Self::Refused | Self::Unsupported { .. } | Self::Abandoned { .. } => Class::Refused,
             Self::Unreachable(_)
             | Self::TimedOut
             | Self::Cut(_)
@@ -229,6 +238,7 @@ impl Failure for Error {
             | Self::Cut(_)
             | Self::ContextTooLarge
             | Self::Refused
+            | Self::Unsupported { .. }
             | Self::Rejected { .. }
             | Self::Nonsense { .. } => Retry::Never,
         }
@@ -249,6 +259,7 @@ impl Failure for Error {
             Self::RateLimited { .. } => "the provider limits the rate of calls".to_owned(),
             Self::ContextTooLarge => "the input is larger than the model's context".to_owned(),
             Self::Refused => "the provider's content rules refuse the prompt".to_owned(),
+            Self::Unsupported { what } => format!("the provider cannot be asked for {what}"),
             Self::Rejected { status } => format!("the provider rejected the request with status {status}"),
             Self::Failed { status, .. } => format!("the provider failed with status {status}"),
             Self::Nonsense { what } => format!("the provider's answer makes no sense: {what}"),
@@ -271,6 +282,7 @@ mod tests {
             (Error::RateLimited { retry_after: pause }, Charge::None, Next::Retry { after: pause }),
             (Error::Rejected { status: 401 }, Charge::None, Next::Failover),
             (Error::Refused, Charge::None, Next::GiveUp),
+            (Error::Unsupported { what: "a seed" }, Charge::None, Next::Failover),
             (Error::Failed { status: 500, retry_after: None }, Charge::Unknown, Next::Retry { after: None }),
             (Error::Failed { status: 503, retry_after: pause }, Charge::None, Next::Retry { after: pause }),
             (Error::Nonsense { what: "no choices" }, Charge::Unknown, Next::Failover),

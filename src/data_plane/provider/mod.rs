@@ -26,6 +26,7 @@ mod echo;
 mod error;
 mod exchange;
 mod extractive;
+mod gemini;
 mod handle;
 mod message;
 mod metrics;

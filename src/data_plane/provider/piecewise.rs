@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: how the bytes are cut changes neither what is told nor what it ends with.
 
-use super::error::Error;
+use super::error::{Charge, Error};
 use super::exchange::{Delta, Deltas};
 use crate::data_plane::http::{Events, Overlong, Stream};
 
@@ -19,6 +19,17 @@ pub(super) trait Pieces: Send {
 
     /// Whether the answer is whole and nothing that counts comes any more.
     fn is_over(&self) -> bool;
+}
+
+/// A failure that is told in the middle of a stream. A model that has read the prompt has worked, so that such a failure may cost
+/// something even where it would be free as an answer; where words have come, they tell what, and else it is in doubt.
+pub(super) fn failed_at_work(failure: Error, has_worked: bool, has_words: bool) -> Error {
+    match failure.charge() {
+        Charge::None if has_worked && !has_words => {
+            Error::Cut("the provider failed while the model was at work".to_owned())
+        }
+        Charge::None | Charge::Unknown => failure,
+    }
 }
 
 /// Hears a stream to its end. Whether the answer is whole then, its format knows.
@@ -94,7 +105,7 @@ pub(super) fn told_of<'a>(
 ) -> (Vec<Delta>, Result<(), Error>) {
     let mut reader = Reader::new(pieces);
     let mut told = Vec::new();
-    let mut all = || -> Result<(), Error> {
+    let all = || -> Result<(), Error> {
         for piece in bytes {
             reader.push(piece);
             while let Some(deltas) = reader.next()? {

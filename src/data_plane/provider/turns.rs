@@ -62,10 +62,12 @@ mod tests {
             message(Role::User, vec![text("four")]),
             message(Role::User, vec![result("c"), result("d")]),
         ];
+        let [one, two, three, four] = ["one", "two", "three", "four"].map(text);
+        let [c, d] = ["c", "d"].map(result);
         let expected = [
-            Turn { role: Role::User, parts: vec![&text("one"), &text("two")] },
-            Turn { role: Role::Assistant, parts: vec![&text("three"), &call] },
-            Turn { role: Role::User, parts: vec![&result("c"), &result("d"), &text("four")] },
+            Turn { role: Role::User, parts: vec![&one, &two] },
+            Turn { role: Role::Assistant, parts: vec![&three, &call] },
+            Turn { role: Role::User, parts: vec![&c, &d, &four] },
         ];
         assert_eq!(of(&said), expected);
     }

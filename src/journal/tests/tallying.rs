@@ -123,7 +123,8 @@ fn expected(records: &[TaskRecord]) -> Tally {
             | TaskRecord::Decided(_)
             | TaskRecord::Signalled(_)
             | TaskRecord::AttentionNeeded(_)
-            | TaskRecord::RetryRequested(_) => {}
+            | TaskRecord::RetryRequested(_)
+            | TaskRecord::Reconciled(_) => {}
         }
     }
     tally

@@ -59,7 +59,10 @@ fn has(source: &Source, found: impl Fn(&str, &str, &str) -> bool) -> bool {
 
 /// Whether a method or function of one of these names is called, or taken by its name: `x.name(…)`, `X::name`.
 fn calls(source: &Source, names: &[String]) -> bool {
-    has(source, |before, word, _| matches!(before, "." | ":") && names.iter().any(|name| name == word))
+    has(source, |before, word, after| {
+        let is_called = before == ":" || before == "." && matches!(after, "(" | ":");
+        is_called && names.iter().any(|name| name == word)
+    })
 }
 
 /// Whether a value of this type is written out.
@@ -67,6 +70,13 @@ fn makes(source: &Source, name: &str) -> bool {
     has(source, |before, word, after| {
         word == name && after == "{" && !matches!(before, "struct" | "impl" | "enum" | "for")
     })
+}
+
+/// Whether a file names the function that has a call made.
+fn performs(source: &Source) -> bool {
+    let named = paths::of(&source.tokens, &source.module);
+    let is_it = |named: &paths::Named| named.segments.ends_with(&["call".to_owned(), "perform".to_owned()]);
+    !source.is_test && named.iter().any(is_it)
 }
 
 /// The methods of `Providers` that take what is asked of a model: those that make a call.
@@ -171,6 +181,7 @@ fn a_call_of_a_model_elsewhere_is_noticed_however_it_is_written() {
     for text in [
         "/// Calls `p.complete(…)`.\nfn f() {}",
         "fn complete() {} struct S { complete: bool }",
+        "fn f(s: S) { s.complete.push(1); if s.complete { g() } }",
         "#[cfg(test)] mod tests { fn f() { p.complete(x); } }",
     ] {
         assert!(!calls(&Source::parse("api/tasks.rs", text), &methods), "{text}");
@@ -189,6 +200,10 @@ fn a_way_around_filter_and_budget_is_noticed() {
         &Source::parse("data_plane/agent/exchange.rs", "struct Asking { a: u8 } impl Asking { }"),
         "Asking"
     ));
+    for text in ["fn f() { call::perform(x); }", "use super::call::{self, perform};", "use super::call::perform as p;"]
+    {
+        assert!(performs(&Source::parse("data_plane/agent/actor.rs", text)), "{text}");
+    }
     for text in [
         "use crate::data_plane::http::Endpoint;",
         "use crate::data_plane::{http::Post, agent::X};",

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::bill::{self, ByDay};
 use super::market::Call;
 use crate::app::Daemon;
 use crate::data_plane::factory::Census;
-use crate::domain::budget::Scope;
-use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::journal::Journal;
@@ -65,15 +64,15 @@ pub(super) async fn at_the_end(daemon: &Daemon, acknowledged: &[BTreeSet<TaskId>
         let lost = of_one_key.iter().filter(|id| !tasks.contains_key(id));
         broken.extend(lost.map(|id| format!("{id} was acknowledged and is lost")));
     }
-    let mut spent = BTreeMap::new();
+    let mut spent = ByDay::new();
     for task in tasks.values() {
         broken.extend(retold(journal, task).await);
         let records = journal.records(task.order.task).await.expect("read");
         broken.extend(ended_once(task, &records));
-        broken.extend(booked(task, &records, &mut spent));
+        broken.extend(bill::booked(task, &records, &mut spent));
     }
     broken.extend(billed(&tasks, calls, journal).await);
-    let unpaid = money(daemon, &spent).await;
+    let unpaid = bill::settled(daemon, &tasks, calls, &spent).await;
     if !unpaid.is_empty() {
         broken.extend(unpaid);
         broken.extend(tasks.values().flat_map(costs));
@@ -101,28 +100,6 @@ fn ended_once(task: &Task, records: &[TaskRecord]) -> Option<String> {
     let retried = count(|record| matches!(record, TaskRecord::RetryRequested(_)));
     let is_right = task.state.has_ended() && (1..=1 + retried).contains(&ended);
     (!is_right).then(|| format!("{} ended {ended} times and is {:?}", task.order.task, task.state))
-}
-
-/// Adds what a task's own calls cost to the sum of each scope; a subtask's cost is its own.
-fn booked(task: &Task, records: &[TaskRecord], spent: &mut BTreeMap<Scope, Usd>) -> Option<String> {
-    let mut cost = Usd::ZERO;
-    for record in records {
-        if let TaskRecord::StepFinished(finished) = record {
-            cost = cost.plus(finished.cost);
-        }
-        if let TaskRecord::StepFailed(failed) = record {
-            cost = cost.plus(failed.cost).plus(failed.in_doubt);
-        }
-    }
-    if !task.is_plan() {
-        for scope in [Scope::Global, Scope::Template(task.order.template.clone())] {
-            let sum = spent.entry(scope).or_default();
-            *sum = sum.plus(cost);
-        }
-    }
-    let over = task.order.budget.is_some_and(|limit| cost > limit);
-    let differs = cost != task.cost();
-    (differs || over).then(|| format!("{} cost {cost} by its records and {} in all", task.order.task, task.cost()))
 }
 
 /// Each step that cost something, for whoever looks into a failure.
@@ -199,28 +176,6 @@ fn all_steps(records: &[TaskRecord]) -> Vec<Step> {
         }
     }
     steps
-}
-
-/// Records, counters and ledger agree, and nothing is held.
-async fn money(daemon: &Daemon, spent: &BTreeMap<Scope, Usd>) -> Vec<String> {
-    let mut broken = Vec::new();
-    for (scope, spent) in spent {
-        let (_, counters) = daemon.store.counters(format!("budget/{scope}/").as_bytes()).await.expect("read");
-        let counted = Usd::from_nanos(counters.iter().map(|(_, nanos)| nanos).sum());
-        let standing = daemon.budget.show(scope, Timestamp::now()).await.expect("the ledger answers");
-        if (counted, standing.spent, standing.reserved) != (*spent, *spent, Usd::ZERO) {
-            broken.push(format!("{scope}: records {spent}, counters {counted}, ledger {standing:?}"));
-        }
-        let limit = standing.limit.map(|limit| limit.amount);
-        if limit.is_some_and(|limit| *spent > limit) {
-            broken.push(format!("{scope}: {spent} were spent of {limit:?}"));
-        }
-    }
-    let held = daemon.budget.open(None, usize::MAX).await.expect("the ledger answers");
-    if !held.is_empty() {
-        broken.push(format!("money is held for nobody: {held:?}"));
-    }
-    broken
 }
 
 /// Nobody works, nothing is open, the tree is whole, and the audit log too.

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 
 use super::schedule::{Schedule, Temper};
 use crate::data_plane::provider::scripted::Script;
-use crate::data_plane::provider::{Completion, Delta, Error, Request, Stop};
+use crate::data_plane::provider::{Charge, Completion, Delta, Error, Request, Stop};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -27,6 +27,10 @@ const INPUT_TOKENS: u32 = 3;
 const DELAY_MILLIS_MAX: u64 = 5_000;
 /// Every answer: a list, so that plans can map over it.
 const ANSWER: &str = r#"["pears","plums"]"#;
+
+/// A piece of an answer that is told while it is written: a token, or more.
+const PIECE: &str = " pear";
+const BETWEEN_PIECES: Duration = Duration::from_millis(7);
 
 /// The provider.
 pub(super) struct Market {
@@ -57,6 +61,8 @@ pub(super) struct Call {
 /// What becomes of one call.
 struct Fate {
     after: Option<Duration>,
+    /// Pieces that are told before that, where somebody listens.
+    pieces: u32,
     outcome: Result<Completion, Error>,
 }
 
@@ -87,17 +93,22 @@ impl Market {
     pub(super) fn script(self: &Arc<Self>) -> Script {
         let market = Arc::clone(self);
         Arc::new(move |_, request, heard| {
-            let Fate { after, outcome } = market.book().take(&request);
+            let (fate, place) = market.book().take(&request, heard.is_some());
+            let market = Arc::clone(&market);
             async move {
-                match after {
+                for _ in 0..heard.as_ref().map_or(0, |_| fate.pieces) {
+                    tokio::time::sleep(BETWEEN_PIECES).await;
+                    let Some(heard) = &heard else { break };
+                    if heard.send(Delta::Text(Text::from(PIECE))).await.is_ok() {
+                        market.book().wrote_a_piece(place);
+                    }
+                }
+                match fate.after {
                     Some(after) if after.is_zero() => {}
                     Some(after) => tokio::time::sleep(after).await,
                     None => std::future::pending().await,
                 }
-                if let (Ok(completion), Some(heard)) = (&outcome, heard) {
-                    let _gone = heard.send(Delta::Text(completion.text.clone())).await.is_err();
-                }
-                outcome
+                fate.outcome
             }
             .boxed()
         })
@@ -105,7 +116,8 @@ impl Market {
 }
 
 impl Book {
-    fn take(&mut self, request: &Request) -> Fate {
+    /// Decides about a call, and gives its place on the bill.
+    fn take(&mut self, request: &Request, in_pieces: bool) -> (Fate, Option<usize>) {
         let key = &request.idempotency_key;
         let (task, name) = key.rsplit_once('-').expect("a task and a number");
         let (task, name) = (task.parse().expect("a task"), name.parse().expect("a number"));
@@ -115,14 +127,40 @@ impl Book {
         let open = now.filter(|now| now.totals.call == name).and_then(|now| now.open_call().map(|step| step.number));
         let Some(step) = open else {
             self.broken.push(format!("{key} was called at {} while its step was not open", Timestamp::now()));
-            return self.fate().0;
+            return (self.fate(OUTPUT_TOKENS_MAX).0, None);
         };
-        let (fate, billed) = self.fate();
+        let (fate, billed) = self.fate(request.max_output_tokens.min(OUTPUT_TOKENS_MAX));
+        let (fate, billed) = if in_pieces { self.piecewise(fate, billed) } else { (fate, billed) };
         self.calls.push(Call { task, step, name, at: Timestamp::now(), billed });
-        fate
+        (fate, Some(self.calls.len() - 1))
     }
 
-    fn fate(&mut self) -> (Fate, Usd) {
+    /// The same in pieces, which are billed as they come; one that fails after the model began may have told some. What was used
+    /// is not always said.
+    fn piecewise(&mut self, fate: Fate, billed: Usd) -> (Fate, Usd) {
+        let read = Usd::from_nanos(i64::from(INPUT_TOKENS) * INPUT_NANOS);
+        let Fate { after, pieces, outcome } = fate;
+        match outcome {
+            Ok(completion) => {
+                let text = Text::from(PIECE.repeat(usize::try_from(pieces).expect("few")));
+                let usage = completion.usage.filter(|_| self.chance.gen_bool(0.7));
+                (Fate { after, pieces, outcome: Ok(Completion { text, usage, ..completion }) }, read)
+            }
+            Err(error) if error.charge() == Charge::Unknown => {
+                let pieces = self.chance.gen_range(0..=pieces);
+                (Fate { after, pieces, outcome: Err(error) }, read)
+            }
+            Err(error) => (Fate { after, pieces: 0, outcome: Err(error) }, billed),
+        }
+    }
+
+    fn wrote_a_piece(&mut self, place: Option<usize>) {
+        if let Some(call) = place.and_then(|place| self.calls.get_mut(place)) {
+            call.billed = call.billed.plus(Usd::from_nanos(OUTPUT_NANOS));
+        }
+    }
+
+    fn fate(&mut self, tokens_max: u32) -> (Fate, Usd) {
         let chance = &mut self.chance;
         let good = match self.temper {
             Temper::Good => 0.95,
@@ -131,10 +169,10 @@ impl Book {
         };
         let delay = if chance.gen_bool(0.3) { 0 } else { chance.gen_range(1..DELAY_MILLIS_MAX) };
         let after = Some(Duration::from_millis(delay));
-        let tokens = chance.gen_range(1..=OUTPUT_TOKENS_MAX);
+        let tokens = chance.gen_range(1..=tokens_max.max(1));
         let price = Usd::from_nanos(i64::from(INPUT_TOKENS) * INPUT_NANOS + i64::from(tokens) * OUTPUT_NANOS);
         if chance.gen_bool(good) {
-            return (Fate { after, outcome: Ok(answer(tokens)) }, price);
+            return (Fate { after, pieces: tokens, outcome: Ok(answer(tokens)) }, price);
         }
         let retry_after = chance.gen_bool(0.5).then(|| Duration::from_millis(chance.gen_range(0..8_000)));
         let billed = if chance.gen_bool(0.5) { price } else { Usd::ZERO };
@@ -150,7 +188,7 @@ impl Book {
             // It never answers, and the settings' time-out ends the call.
             _ => (None, Error::TimedOut, billed),
         };
-        (Fate { after, outcome: Err(error) }, billed)
+        (Fate { after, pieces: tokens, outcome: Err(error) }, billed)
     }
 }
 

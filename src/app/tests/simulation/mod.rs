@@ -1,5 +1,5 @@
 //! Simulations: the real daemon, all its actors and its real store, in one thread under paused time, with crashes, time-outs,
-//! cancellations and repeated requests drawn from a seed.
+//! cancellations, repeated requests and jumps of the clock to other days drawn from a seed.
 //!
 //! ```text
 //! seed ─> Schedule ─> World: start ─ events ─ crash ─ start on the same directory ─ … ─ run out ─> invariants
@@ -11,6 +11,7 @@
 //!
 //! `FACTORY_SIMULATION_SEED` names the first seed, `FACTORY_SIMULATION_SEEDS` how many; one, where only the first is named.
 
+mod bill;
 mod invariants;
 mod market;
 mod schedule;

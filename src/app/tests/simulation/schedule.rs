@@ -31,6 +31,8 @@ pub(super) enum Purse {
     Endless,
     Ample,
     Tight,
+    /// Little in all by the day, less for one template by the day, and for another by the month.
+    Daily,
 }
 
 /// One event, and how long after the one before.
@@ -72,6 +74,8 @@ pub(super) enum Event {
     Crash,
     /// The daemon is stopped in good order and starts again.
     Stop,
+    /// The host's clock jumps ahead, as that of a host does that was suspended; mostly to another day.
+    Jump(Duration),
 }
 
 /// What is asked for.
@@ -94,7 +98,8 @@ impl Schedule {
     pub(super) fn of(seed: u64) -> Self {
         let mut chance = StdRng::seed_from_u64(seed);
         let temper = [Temper::Good, Temper::Moody, Temper::Moody, Temper::Bad][chance.gen_range(0..4)];
-        let purse = [Purse::Endless, Purse::Ample, Purse::Ample, Purse::Tight][chance.gen_range(0..4)];
+        let purses = [Purse::Endless, Purse::Ample, Purse::Tight, Purse::Daily, Purse::Daily];
+        let purse = purses[chance.gen_range(0..purses.len())];
         let count = chance.gen_range(10..=MOMENTS_MAX);
         let moments = (0..count).map(|_| Moment { pause: pause(&mut chance), event: event(&mut chance) }).collect();
         Self { seed, temper, purse, moments }
@@ -126,9 +131,16 @@ fn event(chance: &mut StdRng) -> Event {
         64..=65 => Event::Trouble(chance.r#gen()),
         66..=69 => Event::Retry(chance.r#gen()),
         70..=88 => Event::Kill(chance.r#gen()),
-        89..=96 => Event::Crash,
-        _ => Event::Stop,
+        89..=94 => Event::Crash,
+        95..=96 => Event::Stop,
+        _ => Event::Jump(jump(chance)),
     }
+}
+
+/// Hours, or a week and more.
+fn jump(chance: &mut StdRng) -> Duration {
+    let hours = if chance.gen_bool(0.8) { chance.gen_range(4..30) } else { chance.gen_range(168..264) };
+    Duration::from_secs(hours * 3_600)
 }
 
 fn work(chance: &mut StdRng) -> Work {

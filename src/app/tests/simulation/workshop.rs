@@ -7,11 +7,20 @@ use super::schedule::Purse;
 
 /// Writes settings and templates.
 pub(super) fn furnish(home: &Path, purse: Purse) {
-    let limit = |usd| format!("[budgets.global]\nlimit_usd = \"{usd}\"\nwindow = \"total\"\n");
+    let limit_of = |scope: &str, usd: &str, window: &str| {
+        format!("[budgets.\"{scope}\"]\nlimit_usd = \"{usd}\"\nwindow = \"{window}\"\n")
+    };
+    let limit = |usd| limit_of("global", usd, "total");
     let budgets = match purse {
         Purse::Endless => String::new(),
         Purse::Ample => limit("1.00"),
         Purse::Tight => limit("0.004"),
+        Purse::Daily => [
+            limit_of("global", "0.003", "day"),
+            limit_of("template:worker", "0.0015", "day"),
+            limit_of("template:refiner", "0.004", "month"),
+        ]
+        .concat(),
     };
     let settings = format!(
         r#"data_dir = "data"

@@ -1,6 +1,7 @@
 //! The daemon of a simulation through all its lives on one directory.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::data_plane::orchestrator::Decision;
 use crate::data_plane::provider::scripted;
 use crate::domain::clock::{Timestamp, simulated};
 use crate::domain::id::{AgentId, TaskId};
+use crate::domain::money::Usd;
 use crate::domain::private::Text;
 use crate::journal::record::{AttentionNeeded, Signalled, TaskRecord, Verdict};
 use crate::journal::state::{State, Task};
@@ -36,6 +38,10 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 /// How long a start may take, in the host's time.
 const STARTED_WITHIN: Duration = Duration::from_secs(20);
 
+/// Every so many submissions bring a limit of their own, which two calls may reach.
+const OWN_LIMIT_EVERY: usize = 6;
+const OWN_LIMIT: Usd = Usd::from_nanos(700_000);
+
 /// A submission under an idempotency key of its own, and the tasks that it was acknowledged as: one, if all is well.
 struct Asked {
     submission: Submission,
@@ -53,6 +59,8 @@ pub(super) struct World {
     remembered: Vec<Arc<Task>>,
     broken: Vec<String>,
     now: Timestamp,
+    /// By how many seconds the host's clock has jumped in this life.
+    jumped: Arc<AtomicU64>,
     lives: u32,
     /// What the tasks came to, for people.
     came_to: String,
@@ -81,6 +89,7 @@ impl World {
             remembered: Vec::new(),
             broken: Vec::new(),
             now,
+            jumped: Arc::default(),
             lives: 0,
             came_to: String::new(),
             told: Vec::new(),
@@ -113,8 +122,10 @@ impl World {
     }
 
     async fn live(&mut self, moments: &mut VecDeque<Moment>, disk: &Disk) -> End {
-        let (origin, base) = (tokio::time::Instant::now(), self.now);
-        let _clock = simulated::go_by(move || base.after(origin.elapsed()));
+        let (origin, base, jumped) = (tokio::time::Instant::now(), self.now, Arc::clone(&self.jumped));
+        jumped.store(0, Ordering::Relaxed);
+        let ahead = move || origin.elapsed() + Duration::from_secs(jumped.load(Ordering::Relaxed));
+        let _clock = simulated::go_by(move || base.after(ahead()));
         let daemon = self.start().await;
         disk.set(&daemon.store);
         self.market.watch(&daemon.journal);
@@ -296,6 +307,10 @@ impl World {
                     tokio::spawn(async move { root.kill(&path).await.is_ok() });
                 }
             }
+            Event::Jump(by) => {
+                self.jumped.fetch_add(by.as_secs(), Ordering::Relaxed);
+                self.tell("the clock jumped");
+            }
             Event::Crash | Event::Stop => {}
         }
     }
@@ -360,14 +375,14 @@ impl World {
         Submission {
             target,
             input: Text::from(format!("Rain fell on hill number {number}.")),
-            budget: None,
+            budget: (number % OWN_LIMIT_EVERY == 1).then_some(OWN_LIMIT),
             deadline: deadline.map(|left| Timestamp::now().after(left)),
             tenant: None,
             user: None,
             metadata: BTreeMap::new(),
             idempotency_key: Some(format!("submission-{number}")),
             dialogue: None,
-            streamed: false,
+            streamed: number % 3 == 0,
         }
     }
 }

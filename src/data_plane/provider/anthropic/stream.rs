@@ -17,7 +17,7 @@ use super::used::Used;
 use crate::data_plane::provider::calling::{self, ARGUMENTS_BYTES_MAX, CALLS_MAX};
 use crate::data_plane::provider::error::Error;
 use crate::data_plane::provider::exchange::{Completion, Delta, ToolCall};
-use crate::data_plane::provider::piecewise::Pieces;
+use crate::data_plane::provider::piecewise::{Pieces, failed_at_work};
 
 /// What servers of other formats say last.
 const DONE: &str = "[DONE]";
@@ -69,6 +69,8 @@ pub(super) struct Assembly {
     open: BTreeMap<u64, Open>,
     /// How a call failed that could not be read; that counts unless the answer turns out to have been cut short in it.
     broken: Option<Error>,
+    /// Whether the model has read the prompt.
+    has_begun: bool,
     is_over: bool,
 }
 
@@ -82,6 +84,7 @@ impl Pieces for Assembly {
             "message_start" => {
                 let message = event.message.ok_or(NO_SENSE)?;
                 self.read.model = message.model;
+                self.has_begun = true;
                 self.used(message.usage.as_ref())
             }
             "content_block_start" => self.begin(event.index, event.content_block.ok_or(NO_SENSE)?),
@@ -96,7 +99,10 @@ impl Pieces for Assembly {
                 self.is_over = true;
                 Ok(Vec::new())
             }
-            "error" => Err(fault::told(&event.error.ok_or(NO_SENSE)?)),
+            "error" => {
+                let failure = fault::told(&event.error.ok_or(NO_SENSE)?);
+                Err(failed_at_work(failure, self.has_begun, !self.read.text.is_empty()))
+            }
             _ => Ok(Vec::new()),
         }
     }

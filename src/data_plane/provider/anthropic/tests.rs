@@ -65,6 +65,7 @@ fn usage(input: u64, output: u64, cached: u64, reasoning: u64) -> Option<Usage> 
         output_tokens: Tokens::new(output),
         cached_input_tokens: Tokens::new(cached),
         reasoning_tokens: Tokens::new(reasoning),
+        ..Usage::default()
     })
 }
 
@@ -224,7 +225,8 @@ fn what_the_format_has_no_word_for_is_refused_by_name() {
 fn whole_answers_are_read() {
     let plain = read(fixture!("plain.answer.json"), "claude-sonnet-4-5").expect("an answer");
     assert_eq!((plain.text.expose(), plain.model.as_str()), ("Aare.", "claude-sonnet-4-5-20250929"));
-    assert_eq!((plain.stop, plain.usage, plain.notes), (Stop::End, usage(2312, 5, 2000, 0), Vec::new()));
+    let cached = usage(2312, 5, 2000, 0).map(|usage| Usage { cache_write_tokens: Tokens::new(300), ..usage });
+    assert_eq!((plain.stop, plain.usage, plain.notes), (Stop::End, cached, Vec::new()));
     let thinking = read(fixture!("thinking.answer.json"), "claude-opus-5").expect("an answer");
     assert_eq!((thinking.text.expose(), thinking.stop), ("391", Stop::Sequence));
     assert_eq!(thinking.usage, usage(40, 90, 0, 84));
@@ -325,6 +327,15 @@ fn a_stream_that_fails_says_how() {
     let (told, failed) = streamed(fixture!("overloaded.sse"));
     assert_eq!(told.last(), Some(&Delta::Text("Once upon".into())));
     assert_eq!(failed, Err(Error::Failed { status: 529, retry_after: None }));
+    // Without words nobody knows what the model's work has cost.
+    let (before, after) = fixture!("overloaded.sse").split_once("event: content_block_start").expect("two parts");
+    let error = &after[after.find("event: error").expect("an error")..];
+    let at_work = streamed(&[before, error].concat()).1.expect_err("a failure");
+    assert_eq!(
+        (&at_work, at_work.charge()),
+        (&Error::Cut("the provider failed while the model was at work".to_owned()), Charge::Unknown)
+    );
+    assert_eq!(streamed(error).1, Err(Error::Failed { status: 529, retry_after: None }));
     let whole = fixture!("text.sse");
     let cut = whole.split("event: message_stop").next().expect("a part");
     assert!(matches!(streamed(cut).1, Err(Error::Cut(_))));

@@ -57,6 +57,7 @@ impl Counts {
             output_tokens: Tokens::new(output),
             cached_input_tokens: Tokens::new(self.read),
             reasoning_tokens: Tokens::new(self.thinking.min(output)),
+            cache_write_tokens: Tokens::new(self.written),
         })
     }
 }

@@ -1,23 +1,32 @@
-//! The body of a Chat Completions answer.
+//! A Chat Completions answer, whole or a piece of a stream: both say the same things, one as a `message`, the other as `delta`s.
+//!
+//! Read with tolerance, since servers differ. Not part of the answer: reasoning (`reasoning_content`, `reasoning`, parts of kind
+//! `thinking`), further choices, and what servers add for themselves (`timings`, `prompt_filter_results`, `cost`).
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::calls::{Calls, Piece};
 use super::fault;
+use super::used::Used;
 use crate::data_plane::provider::error::Error;
 use crate::data_plane::provider::exchange::{Completion, Stop};
-use crate::domain::name::NAME_BYTES_MAX;
-use crate::domain::usage::{Tokens, Usage};
+use crate::data_plane::provider::naming;
+use crate::domain::usage::Usage;
 
-/// The most tokens that one call can be said to have used; more is nonsense.
-const TOKENS_MAX: u64 = 1 << 40;
-
+/// A whole answer, or an event of a stream.
 #[derive(Deserialize)]
-struct Body {
+pub(super) struct Body<'a> {
     #[serde(default)]
-    choices: Vec<Choice>,
+    id: Option<String>,
+    #[serde(default)]
+    object: Option<String>,
+    #[serde(default, borrow)]
+    choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
     model: Option<String>,
     #[serde(default)]
@@ -27,48 +36,70 @@ struct Body {
 }
 
 #[derive(Deserialize)]
-struct Choice {
-    message: Said,
+struct Choice<'a> {
+    #[serde(default)]
+    index: u64,
+    #[serde(default, borrow)]
+    message: Option<Said<'a>>,
+    #[serde(default, borrow)]
+    delta: Option<Said<'a>>,
     #[serde(default)]
     finish_reason: Option<String>,
+    /// What vLLM stopped at: a text, the number of a token, or nothing.
+    #[serde(default)]
+    stop_reason: Option<Value>,
+    /// Some gateways say it here.
+    #[serde(default)]
+    usage: Option<Used>,
 }
 
-#[derive(Deserialize)]
-struct Said {
+#[derive(Deserialize, Default)]
+struct Said<'a> {
     #[serde(default)]
-    content: Option<Content>,
+    content: Option<Words>,
     #[serde(default)]
     refusal: Option<String>,
+    #[serde(default, borrow)]
+    tool_calls: Option<Vec<Piece<'a>>>,
+    /// Reasoning, of which only counts that there is some.
+    #[serde(default)]
+    reasoning_content: Option<Value>,
+    #[serde(default)]
+    reasoning: Option<Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Whole(String),
-    Parts(Vec<Part>),
-}
+/// Content: one text, or the texts among its parts.
+struct Words(String);
 
 #[derive(Deserialize)]
 struct Part {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     text: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Used {
-    prompt_tokens: Option<Value>,
-    completion_tokens: Option<Value>,
-    total_tokens: Option<Value>,
-    prompt_tokens_details: Option<Details>,
-    completion_tokens_details: Option<Details>,
+/// What was read of an answer, in whichever form it came.
+#[derive(Default)]
+pub(super) struct Read {
+    id: String,
+    text: String,
+    refused: bool,
+    /// Whether the model has written anything, reasoning and calls of tools included.
+    has_worked: bool,
+    calls: Calls,
+    usage: Option<Usage>,
+    has_choices: bool,
+    stop: Option<Stop>,
+    model: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Details {
-    cached_tokens: Option<Value>,
-    reasoning_tokens: Option<Value>,
+/// What an event was good for.
+pub(super) struct News {
+    /// Where in [`Read::text`] the new words begin.
+    pub(super) from: usize,
+    /// The usage, where it is said anew.
+    pub(super) usage: Option<Usage>,
 }
 
 /// Reads a successful answer.
@@ -76,74 +107,160 @@ struct Details {
 /// # Errors
 /// [`Error::Nonsense`]; or what the body says, where a gateway puts a failure under a successful status.
 pub(super) fn read(body: &[u8], asked: &str, elapsed: Duration) -> Result<Completion, Error> {
-    let parsed: Body = serde_json::from_slice(body).map_err(|_| Error::Nonsense { what: "not a JSON completion" })?;
-    if let Some(failure) = parsed.error.filter(|failure| !failure.is_null()) {
-        return Err(failure_within(&failure, body));
-    }
-    let choice = parsed.choices.into_iter().next().ok_or(Error::Nonsense { what: "no choices" })?;
-    let usage = parsed.usage.map_or(Ok(None), used)?;
-    let refused = choice.message.refusal.filter(|words| !words.is_empty());
-    let stop = match choice.finish_reason.as_deref() {
-        _ if refused.is_some() => Stop::Other,
-        Some("stop" | "eos") => Stop::End,
-        Some("length" | "max_tokens") => Stop::Length,
-        Some(_) | None => Stop::Other,
-    };
-    let notes = refused.iter().map(|_| ("refusal", "the model declined".to_owned())).collect();
-    let said = choice.message.content.map(whole).filter(|text| !text.is_empty());
-    let text = said.or(refused).unwrap_or_default();
-    let plain = |name: &String| !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
-    let model = parsed.model.filter(plain).unwrap_or_else(|| asked.to_owned());
-    Ok(Completion { text: text.into(), calls: Vec::new(), usage, stop, model, notes, elapsed })
+    let parsed: Body<'_> =
+        serde_json::from_slice(body).map_err(|_| Error::Nonsense { what: "not a JSON completion" })?;
+    let mut read = Read::default();
+    read.take(parsed, body)?;
+    read.into_completion(asked, elapsed)
 }
 
-/// Some gateways answer 200 and put the status of the failure into its code.
-fn failure_within(failure: &Value, body: &[u8]) -> Error {
-    let code = failure.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    match code.filter(|code| (400..600).contains(code)) {
-        Some(status) => fault::of(status, None, body),
-        None => Error::Nonsense { what: "an error under a successful status" },
-    }
-}
-
-fn whole(content: Content) -> String {
-    match content {
-        Content::Whole(text) => text,
-        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
-    }
-}
-
-/// What was used; nothing where the provider does not say both input and output.
-///
-/// Some providers count reasoning outside `completion_tokens`; then the total, or reasoning larger than the output, tells.
-/// The larger reading is taken, since it is what will be billed.
-fn used(used: Used) -> Result<Option<Usage>, Error> {
-    let (Some(input), Some(output)) = (count(used.prompt_tokens)?, count(used.completion_tokens)?) else {
-        return Ok(None);
-    };
-    let cached = count(used.prompt_tokens_details.unwrap_or_default().cached_tokens)?.unwrap_or(0).min(input);
-    let reasoning = count(used.completion_tokens_details.unwrap_or_default().reasoning_tokens)?.unwrap_or(0);
-    let total = count(used.total_tokens)?.unwrap_or(0);
-    let apart = if reasoning > output { output.saturating_add(reasoning) } else { output };
-    Ok(Some(Usage {
-        input_tokens: Tokens::new(input),
-        output_tokens: Tokens::new(apart.max(total.saturating_sub(input))),
-        cached_input_tokens: Tokens::new(cached),
-        reasoning_tokens: Tokens::new(reasoning),
-        ..Usage::default()
-    }))
-}
-
-/// A token count; whole numbers that are written with a fraction are numbers too.
-fn count(value: Option<Value>) -> Result<Option<u64>, Error> {
-    let absurd = Error::Nonsense { what: "an absurd usage" };
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => {
-            let whole = number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok());
-            whole.filter(|count| *count <= TOKENS_MAX).map(Some).ok_or(absurd)
+impl Read {
+    /// Takes in an answer or an event; `bytes` are what it was read from.
+    ///
+    /// # Errors
+    /// What it says of a failure; [`Error::Nonsense`].
+    pub(super) fn take(&mut self, body: Body<'_>, bytes: &[u8]) -> Result<News, Error> {
+        if let Some(failure) = body.error {
+            return Err(self.in_doubt(fault::told(&failure)));
         }
-        Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => Err(absurd),
+        if body.object.as_deref() == Some("error") {
+            let failure = serde_json::from_slice(bytes).unwrap_or_default();
+            return Err(self.in_doubt(fault::told(&failure)));
+        }
+        let from = self.text.len();
+        if let Some(id) = body.id.filter(|_| self.id.is_empty()) {
+            self.id = id;
+        }
+        self.model = body.model.filter(|name| !name.is_empty()).or(self.model.take());
+        let mut used = body.usage;
+        // One answer was asked for.
+        if let Some(choice) = body.choices.unwrap_or_default().into_iter().find(|choice| choice.index == 0) {
+            self.has_choices |= choice.message.is_some() || choice.delta.is_some();
+            if let Some(message) = choice.message {
+                self.said(message, Calls::whole)?;
+            }
+            if let Some(delta) = choice.delta {
+                self.said(delta, Calls::piece)?;
+            }
+            let reason = choice.finish_reason.filter(|reason| !reason.is_empty());
+            if let Some(reason) = reason {
+                self.stop = Some(stop(&reason, choice.stop_reason.as_ref())?);
+            }
+            used = used.or(choice.usage);
+        }
+        let usage = used.as_ref().map_or(Ok(None), Used::usage)?;
+        let usage = usage.filter(|usage| self.usage != Some(*usage));
+        self.usage = usage.or(self.usage);
+        Ok(News { from, usage })
+    }
+
+    fn said<'a>(&mut self, said: Said<'a>, take: fn(&mut Calls, Piece<'a>) -> Result<(), Error>) -> Result<(), Error> {
+        self.text.push_str(said.content.as_ref().map_or("", |words| &words.0));
+        if let Some(refusal) = said.refusal.filter(|words| !words.is_empty()) {
+            self.text.push_str(&refusal);
+            self.refused = true;
+        }
+        for piece in said.tool_calls.unwrap_or_default() {
+            take(&mut self.calls, piece)?;
+        }
+        let is_reasoning =
+            |value: &Option<Value>| value.as_ref().and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        self.has_worked |= is_reasoning(&said.reasoning_content) || is_reasoning(&said.reasoning);
+        self.has_worked |= !self.text.is_empty() || !self.calls.is_empty();
+        Ok(())
+    }
+
+    /// A failure of a model that has begun to work. Where no words came that could be billed, what it has cost is in doubt, even
+    /// where the failure as such would be free.
+    fn in_doubt(&self, failure: Error) -> Error {
+        use crate::data_plane::provider::error::Charge;
+        if self.has_worked && self.text.is_empty() && failure.charge() == Charge::None {
+            return Error::Cut("the provider failed while the model was at work".to_owned());
+        }
+        failure
+    }
+
+    /// The words so far.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the model said that it is done.
+    pub(super) fn has_ended(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    /// The answer, at its end.
+    ///
+    /// # Errors
+    /// [`Error::Nonsense`]: there is none.
+    pub(super) fn into_completion(self, asked: &str, elapsed: Duration) -> Result<Completion, Error> {
+        if !self.has_choices {
+            return Err(Error::Nonsense { what: "no choices" });
+        }
+        let calls = self.calls.finish(&self.id, self.stop == Some(Stop::Length))?;
+        let stop = match (self.stop.unwrap_or(Stop::Other), calls.is_empty()) {
+            (_, _) if self.refused => Stop::Filtered,
+            // Some servers say of calls what they say of words.
+            (Stop::End | Stop::Other, false) => Stop::Calls,
+            (Stop::Calls, true) => Stop::Other,
+            (stop, _) => stop,
+        };
+        let (model, other) = naming::answered(asked, self.model);
+        let refusal = self.refused.then(|| ("refusal", "the model declined".to_owned()));
+        let notes = refusal.into_iter().chain(other).collect();
+        Ok(Completion { text: self.text.into(), calls, usage: self.usage, stop, model, notes, elapsed })
+    }
+}
+
+/// Why the model stopped, in the words of whichever server.
+///
+/// # Errors
+/// The answer was not finished: the provider ran out of something, gave up or failed.
+fn stop(reason: &str, at: Option<&Value>) -> Result<Stop, Error> {
+    match reason.to_ascii_lowercase().as_str() {
+        "stop" if at.is_some_and(Value::is_string) => Ok(Stop::Sequence),
+        "stop" | "eos" | "end_turn" => Ok(Stop::End),
+        "length" | "max_tokens" | "model_length" => Ok(Stop::Length),
+        "tool_calls" | "function_call" => Ok(Stop::Calls),
+        "content_filter" => Ok(Stop::Filtered),
+        "error" => Err(Error::Failed { status: 502, retry_after: None }),
+        "insufficient_system_resource" | "abort" => Err(Error::Cut("the provider gave the answer up".to_owned())),
+        _ => Ok(Stop::Other),
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or parts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Words, E> {
+                Ok(Words(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Words, E> {
+                Ok(Words(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Words, A::Error> {
+                let mut words = String::new();
+                while let Some(part) = parts.next_element::<Part>()? {
+                    if matches!(part.kind.as_deref(), None | Some("text" | "output_text")) {
+                        words.push_str(&part.text.unwrap_or_default());
+                    }
+                }
+                Ok(Words(words))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -155,37 +272,17 @@ mod tests {
         super::read(body.as_bytes(), "asked", Duration::ZERO)
     }
 
-    fn with_usage(usage: &str) -> Result<Option<Usage>, Error> {
-        let body = format!(r#"{{"choices":[{{"message":{{"content":"x"}}}}],"usage":{usage}}}"#);
-        read(&body).map(|completion| completion.usage)
-    }
-
-    fn usage(input: u64, output: u64, cached: u64, reasoning: u64) -> Usage {
-        Usage {
-            input_tokens: Tokens::new(input),
-            output_tokens: Tokens::new(output),
-            cached_input_tokens: Tokens::new(cached),
-            reasoning_tokens: Tokens::new(reasoning),
-            ..Usage::default()
-        }
-    }
-
-    #[test]
-    fn a_plain_answer_is_read() {
-        let body = r#"{"id":"1","model":"qwen-7b","choices":[{"index":0,"finish_reason":"stop",
-            "message":{"role":"assistant","content":"Bonjour"}}],"usage":{"prompt_tokens":9,"completion_tokens":2,
-            "total_tokens":11,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":null}}"#;
-        let completion = read(body).expect("an answer");
-        assert_eq!((completion.text.expose(), completion.model.as_str()), ("Bonjour", "qwen-7b"));
-        assert_eq!((completion.stop, completion.usage), (Stop::End, Some(usage(9, 2, 4, 0))));
-    }
-
     #[test]
     fn content_comes_whole_in_parts_or_not_at_all() {
         let table = [
             (r#"{"content":[{"type":"text","text":"a"},{"type":"image"},{"type":"text","text":"b"}]}"#, "ab"),
+            (
+                r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"b"}]}"#,
+                "b",
+            ),
             (r#"{"content":null}"#, ""),
             (r#"{}"#, ""),
+            (r#"{"content":"a","reasoning_content":"because","reasoning":"because"}"#, "a"),
             (r#"{"content":null,"refusal":"I will not."}"#, "I will not."),
         ];
         for (message, text) in table {
@@ -195,24 +292,28 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_believed_unless_absurd() {
+    fn reasons_to_stop_are_told_apart() {
         let table = [
-            ("null", Ok(None)),
-            (r#"{"prompt_tokens":3}"#, Ok(None)),
-            (r#"{"prompt_tokens":3.0,"completion_tokens":4}"#, Ok(Some(usage(3, 4, 0, 0)))),
+            (r#""finish_reason":"stop""#, Ok(Stop::End)),
+            (r#""finish_reason":"stop","stop_reason":null"#, Ok(Stop::End)),
+            (r#""finish_reason":"stop","stop_reason":128009"#, Ok(Stop::End)),
+            (r#""finish_reason":"stop","stop_reason":"END""#, Ok(Stop::Sequence)),
+            (r#""finish_reason":"length""#, Ok(Stop::Length)),
+            (r#""finish_reason":"model_length""#, Ok(Stop::Length)),
+            (r#""finish_reason":"content_filter""#, Ok(Stop::Filtered)),
+            (r#""finish_reason":"tool_calls""#, Ok(Stop::Other)),
+            (r#""finish_reason":"moonrise""#, Ok(Stop::Other)),
+            (r#""finish_reason":"""#, Ok(Stop::Other)),
+            (r#""finish_reason":null"#, Ok(Stop::Other)),
+            (r#""finish_reason":"error""#, Err(Error::Failed { status: 502, retry_after: None })),
             (
-                r#"{"prompt_tokens":3,"completion_tokens":4,"completion_tokens_details":{"reasoning_tokens":9}}"#,
-                Ok(Some(usage(3, 13, 0, 9))),
+                r#""finish_reason":"insufficient_system_resource""#,
+                Err(Error::Cut("the provider gave the answer up".to_owned())),
             ),
-            (r#"{"prompt_tokens":3,"completion_tokens":4,"total_tokens":10}"#, Ok(Some(usage(3, 7, 0, 0)))),
-            (r#"{"prompt_tokens":-1,"completion_tokens":4}"#, Err(())),
-            (r#"{"prompt_tokens":1,"completion_tokens":1.5}"#, Err(())),
-            (r#"{"prompt_tokens":1,"completion_tokens":1e30}"#, Err(())),
-            (r#"{"prompt_tokens":1,"completion_tokens":1099511627777}"#, Err(())),
-            (r#"{"prompt_tokens":"many","completion_tokens":1}"#, Err(())),
         ];
-        for (text, expected) in table {
-            assert_eq!(with_usage(text).map_err(|_| ()), expected, "{text}");
+        for (ending, expected) in table {
+            let body = format!(r#"{{"choices":[{{"index":0,"message":{{"content":"x"}},{ending}}}]}}"#);
+            assert_eq!(read(&body).map(|completion| completion.stop), expected, "{ending}");
         }
     }
 
@@ -223,5 +324,7 @@ mod tests {
         }
         let disguised = r#"{"error":{"code":429,"message":"slow down"}}"#;
         assert_eq!(read(disguised), Err(Error::RateLimited { retry_after: None }));
+        let bare = r#"{"object":"error","message":"This model's maximum context length is 4096 tokens.","code":400}"#;
+        assert_eq!(read(bare), Err(Error::ContextTooLarge));
     }
 }
