@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::{JsonBody, PageQuery, Parameters, Segment, WaitQuery, id, parse, parse_some};
@@ -25,7 +26,7 @@ use crate::journal::state::Task as Known;
 use crate::protocol::event::Event;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
-use crate::protocol::task::{Feedback, SubmitTask, Task};
+use crate::protocol::task::{Feedback, SubmitTask, Task, TaskState};
 
 /// The longest comment on a task, in bytes.
 const COMMENT_BYTES_MAX: usize = 4_096;
@@ -84,15 +85,33 @@ async fn wait_for(rooms: &Shared, task: TaskId, wait: Duration) -> Answer<Option
     }
 }
 
+/// `?limit=&after=&state=`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How many items, 1 to 1,000; 100 where it is not given.
+    limit: Option<usize>,
+    /// What the previous page gave as `next`.
+    after: Option<String>,
+    /// Tasks in this state alone.
+    state: Option<TaskState>,
+}
+
 /// Lists tasks, the newest first, without their outputs.
-#[utoipa::path(get, path = "/factory/tasks", tag = "tasks", params(PageQuery),
+#[utoipa::path(get, path = "/factory/tasks", tag = "tasks", params(ListQuery),
     responses((status = 200, body = Page<Task>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(
     State(rooms): State<Shared>,
     caller: Caller,
-    Parameters(page): Parameters<PageQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Json<Page<Task>>> {
-    let owned = move |task: &Known| caller.owns(&task.order.tenant).then(|| render::listed(task));
+    let ListQuery { limit, after, state } = query;
+    let page = PageQuery { limit, after };
+    let owned = move |task: &Known| {
+        let listed = caller.owns(&task.order.tenant).then(|| render::listed(task))?;
+        state.is_none_or(|wanted| wanted == listed.state).then_some(listed)
+    };
     let found = rooms.journal.list(page.after()?, page.limit()?, owned).await?;
     Ok(Json(Page { items: found.items, next: found.next.map(|next| next.to_string()) }))
 }

@@ -29,6 +29,8 @@ Examples:
   factoryctl run documentaliste 'What does this sentence say?'
   git diff | factoryctl run code_reviewer -
   factoryctl run coordinateur --file report.md --stream --budget 0.50
+  factoryctl run --capability review 'Is this clause fair?' --deadline 10m
+  factoryctl run --agent agent-0193… 'And what did I ask before?'
   factoryctl run analyst --file sales.csv --detach --idempotency-key sales-2026-11
 
 The answer goes to standard output, everything else to standard error.
@@ -38,12 +40,24 @@ A task goes on when nobody waits for it any more.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
-    /// The template of the agent, or the orchestrator.
-    template: String,
+    /// The template of the agent, or the orchestrator; left out with --agent and --capability.
+    template: Option<String>,
 
     /// What to work on; `-` reads standard input.
     #[arg(conflicts_with = "file")]
     text: Option<String>,
+
+    /// Gives it to this registered agent.
+    #[arg(long, value_name = "ID", conflicts_with = "capability")]
+    agent: Option<String>,
+
+    /// Gives it to any worker with this capability.
+    #[arg(long, value_name = "WORD")]
+    capability: Option<String>,
+
+    /// When the task fails if it has not ended: a time such as 2026-11-20T18:00:00Z, or from now on, such as 10m.
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    deadline: Option<Timestamp>,
 
     /// A file to work on.
     #[arg(long, short, value_name = "F")]
@@ -83,6 +97,13 @@ pub(super) fn usd(text: &str) -> Result<Usd, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
+/// Reads an instant, or a time from now on.
+fn deadline(text: &str) -> Result<Timestamp, String> {
+    let instant = text.parse::<Timestamp>().ok();
+    let from_now = || humantime::parse_duration(text).ok().map(|left| Timestamp::now().after(left));
+    instant.or_else(from_now).ok_or_else(|| "a time such as 2026-11-20T18:00:00Z, or 10m from now on".to_owned())
+}
+
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -111,8 +132,23 @@ impl Run {
         report(session, &task, &printed)
     }
 
+    /// The template and the text. Where the worker is named otherwise, the only word is the text.
+    fn words(&self) -> Result<(Option<&str>, Option<&str>), Error> {
+        let usage = |text: &str| Err(Error::Usage(text.into()));
+        let named = self.agent.is_some() || self.capability.is_some();
+        match (named, self.template.as_deref(), self.text.as_deref()) {
+            (false, None, _) => usage("name a template, or a worker with --agent ID or --capability WORD"),
+            (false, template, text) => Ok((template, text)),
+            (true, Some(_), Some(_)) => usage("with --agent or --capability there is no template: give the text alone"),
+            (true, Some(_), None) if self.file.is_some() => usage("give a text or --file FILE, not both"),
+            (true, text, None) => Ok((None, text)),
+            (true, None, Some(_)) => usage("give the text alone"),
+        }
+    }
+
     fn work(&self) -> Result<SubmitTask, Error> {
-        let text = match (&self.file, self.text.as_deref()) {
+        let (template, text) = self.words()?;
+        let text = match (&self.file, text) {
             (Some(path), _) => input::read(path)?,
             (None, Some("-")) => input::read(Path::new("-"))?,
             (None, Some(text)) => text.to_owned(),
@@ -123,7 +159,10 @@ impl Run {
             return Err(Error::Usage(nothing.into()));
         }
         Ok(SubmitTask {
-            template_name: Some(self.template.clone()),
+            template_name: template.map(str::to_owned),
+            agent_id: self.agent.clone(),
+            capability: self.capability.clone(),
+            deadline: self.deadline.map(|deadline| deadline.to_string()),
             input: Value::String(text),
             budget_usd: self.budget.map(|usd| usd.to_string()),
             tenant: self.tenant.clone(),
@@ -348,6 +387,27 @@ mod tests {
         let work = work(&["x", "hello", "--budget", "0.5", "--tenant", "acme"]).expect("work");
         assert_eq!((work.template_name.as_deref(), &work.input), (Some("x"), &json!("hello")));
         assert_eq!((work.budget_usd.as_deref(), work.tenant.as_deref()), (Some("0.50"), Some("acme")));
+    }
+
+    #[test]
+    fn a_worker_is_named_by_template_agent_or_capability() {
+        let by_agent = work(&["--agent", "agent-1", "hello"]).expect("work");
+        assert_eq!((by_agent.template_name, by_agent.agent_id.as_deref()), (None, Some("agent-1")));
+        assert_eq!(by_agent.input, json!("hello"));
+        let by_capability =
+            work(&["hello", "--capability", "review", "--deadline", "2026-11-20T18:00:00Z"]).expect("work");
+        assert_eq!((by_capability.template_name, by_capability.capability.as_deref()), (None, Some("review")));
+        assert_eq!(by_capability.deadline.as_deref(), Some("2026-11-20T18:00:00.000000Z"));
+        for line in [&[][..], &["x", "hello", "--agent", "a"], &["hello", "--capability", "c", "--file", "/dev/null"]] {
+            assert!(matches!(work(line), Err(Error::Usage(_))), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn deadlines_are_instants_or_times_from_now_on() {
+        let now = Timestamp::now();
+        assert!(deadline("10m").expect("a deadline").since(now) >= Duration::from_secs(600));
+        assert!(deadline("soon").is_err());
     }
 
     #[test]

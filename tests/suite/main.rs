@@ -52,6 +52,7 @@ mod quickstart;
 mod rate_limits;
 mod resources;
 mod restart_rules;
+mod result_cache;
 mod routes;
 mod signers;
 mod stopping;
