@@ -169,8 +169,8 @@ pub(super) const ROWS: &[Row] = &[
         fails("provider_failed", 3, Books::InDoubt),
     ),
     row("400", |_| Reply::Status(400, None), fails("provider_rejected", 1, Books::Nothing)),
-    row("401, the key is wrong", |_| Reply::Status(401, None), fails("provider_rejected", 1, Books::Nothing)),
-    row("403, the key may not", |_| Reply::Status(403, None), fails("provider_rejected", 1, Books::Nothing)),
+    row("401, the key is wrong", |_| Reply::Status(401, None), fails("provider_key_rejected", 1, Books::Nothing)),
+    row("403, the key may not", |_| Reply::Status(403, None), fails("provider_key_rejected", 1, Books::Nothing)),
     row("404, there is no such model", |_| Reply::Status(404, None), fails("provider_rejected", 1, Books::Nothing)),
     row("413", |_| Reply::Status(413, None), fails("provider_context_too_large", 1, Books::Nothing)),
     row(
