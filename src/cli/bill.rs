@@ -83,12 +83,7 @@ mod tests {
         let csv = "cost, task,step,idempotency_key\n0.10,task-a,3,\n\n0.2,,,task-b-0\n";
         let json = r#"[{"task": "task-a", "step": 3, "cost": "0.10"}, {"idempotency_key": "task-b-0", "cost": "0.2"}]"#;
         let expected = [
-            Reconcile {
-                task_id: Some("task-a".into()),
-                step: Some(3),
-                idempotency_key: None,
-                cost_usd: "0.10".into(),
-            },
+            Reconcile { task_id: Some("task-a".into()), step: Some(3), idempotency_key: None, cost_usd: "0.10".into() },
             Reconcile { task_id: None, step: None, idempotency_key: Some("task-b-0".into()), cost_usd: "0.20".into() },
         ];
         assert_eq!(read(csv).expect("a bill"), expected);

@@ -37,7 +37,9 @@ pub(super) enum Budgets {
         scope: Scope,
     },
     /// Shows what a scope spent, day by day or month by month.
-    #[command(after_help = "Example:\n  factoryctl budgets history global --from 2026-11-01 --to 2026-11-30 --by month")]
+    #[command(
+        after_help = "Example:\n  factoryctl budgets history global --from 2026-11-01 --to 2026-11-30 --by month"
+    )]
     History(spending::History),
     /// Lists what is held for steps under way, and since when.
     #[command(after_help = "Example:\n  factoryctl budgets reservations")]

@@ -146,7 +146,9 @@ fn message(index: usize, said: &Said<'_>) -> Answer<Message> {
         Content::Nothing => return Err(wrong(at(".content"), "is missing")),
         Content::Text(text) => vec![Part::Text(text.into())],
         Content::Parts(blocks) => {
-            let one = |(index, block): (usize, &Block<'_>)| part(role, block, &|rest| at(&format!(".content[{index}]{rest}")));
+            let one = |(index, block): (usize, &Block<'_>)| {
+                part(role, block, &|rest| at(&format!(".content[{index}]{rest}")))
+            };
             blocks.iter().enumerate().map(one).collect::<Answer<Vec<_>>>()?
         }
     };
@@ -191,7 +193,9 @@ fn image(source: Option<&Source<'_>>, at: &impl Fn(&str) -> String) -> Answer<Pa
     let source = source.ok_or_else(|| wrong(at(".source"), "is missing"))?;
     let found = match (&*source.kind, &source.media_type, &source.data, &source.url) {
         ("base64", Some(media_type), Some(data), None) => checks::inline_image(media_type, data),
-        ("url", None, None, Some(url)) => checks::image_source(url).filter(|source| matches!(source, ImageSource::Link(_))),
+        ("url", None, None, Some(url)) => {
+            checks::image_source(url).filter(|source| matches!(source, ImageSource::Link(_)))
+        }
         ("file", _, _, _) => return Err(unsupported(&at(".source.type"), "is file, which is not supported here")),
         (_, _, _, _) => None,
     };

@@ -81,9 +81,7 @@ impl Words for Events {
         }
         let (reason, sequence) = (answer::stop_reason(outcome.stop), json(&answer::stop_sequence(outcome)));
         let usage = json(&answer::used(outcome.task.usage()));
-        let delta = format!(
-            r#","delta":{{"stop_reason":"{reason}","stop_sequence":{sequence}}},"usage":{usage}"#
-        );
+        let delta = format!(r#","delta":{{"stop_reason":"{reason}","stop_sequence":{sequence}}},"usage":{usage}"#);
         Self::event("message_delta", &delta, out);
         Self::event("message_stop", "", out);
     }

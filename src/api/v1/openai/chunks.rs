@@ -46,7 +46,8 @@ impl Chunks {
     fn chunk(&self, delta: &Delta<'_>, finish_reason: Option<&str>, out: &mut String) {
         let (delta, reason) = (json(delta), json(&finish_reason));
         let usage = if self.with_usage { r#","usage":null"# } else { "" };
-        let choice = [r#"[{"index":0,"delta":"#, &delta, r#","logprobs":null,"finish_reason":"#, &reason, "}]"].concat();
+        let choice =
+            [r#"[{"index":0,"delta":"#, &delta, r#","logprobs":null,"finish_reason":"#, &reason, "}]"].concat();
         self.line(&choice, usage, out);
     }
 
