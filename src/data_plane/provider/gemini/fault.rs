@@ -41,11 +41,11 @@ pub(super) fn of(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Err
     sharpened(status, retry_after, &read(body.get("error").unwrap_or(&Value::Null)))
 }
 
-/// The failure that is told under a successful status, in the middle of a stream too.
-pub(super) fn told(failure: &Value) -> Error {
+/// The failure that is told under a successful status; none where it is of no kind that the format knows.
+pub(super) fn told(failure: &Value) -> Option<Error> {
     let told = read(failure);
-    let status = told.code.filter(|code| (400..600).contains(code)).unwrap_or_else(|| status_of(&told.status));
-    sharpened(status, None, &told)
+    let status = told.code.filter(|code| (400..600).contains(code)).or_else(|| status_of(&told.status))?;
+    Some(sharpened(status, None, &told))
 }
 
 fn read(failure: &Value) -> Told {
@@ -53,8 +53,8 @@ fn read(failure: &Value) -> Told {
 }
 
 /// The HTTP status that goes with a status of `google.rpc.Code`.
-fn status_of(status: &str) -> u16 {
-    match status {
+fn status_of(status: &str) -> Option<u16> {
+    let status = match status {
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
         "UNAUTHENTICATED" => 401,
         "PERMISSION_DENIED" => 403,
@@ -62,8 +62,10 @@ fn status_of(status: &str) -> u16 {
         "RESOURCE_EXHAUSTED" => 429,
         "UNAVAILABLE" => 503,
         "DEADLINE_EXCEEDED" => 504,
-        _ => 500,
-    }
+        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "ABORTED" => 500,
+        _ => return None,
+    };
+    Some(status)
 }
 
 fn sharpened(status: u16, retry_after: Option<Duration>, told: &Told) -> Error {
@@ -144,7 +146,7 @@ mod tests {
             let status = u16::try_from(body["error"]["code"].as_u64().expect("a code")).expect("a status");
             assert_eq!(of(status, None, body.to_string().as_bytes()), expected, "{body}");
             assert_eq!(of(status, None, json!([body]).to_string().as_bytes()), expected, "{body}");
-            assert_eq!(told(&body["error"]), expected, "{body}");
+            assert_eq!(told(&body["error"]), Some(expected), "{body}");
         }
         assert_eq!(of(502, None, b"<html>"), Error::Failed { status: 502, retry_after: None });
         let header = Some(Duration::from_secs(7));
@@ -157,11 +159,12 @@ mod tests {
             ("UNAVAILABLE", Error::Failed { status: 503, retry_after: None }),
             ("RESOURCE_EXHAUSTED", Error::RateLimited { retry_after: None }),
             ("UNAUTHENTICATED", policy::by_status(401, None)),
-            ("OF_TOMORROW", Error::Failed { status: 500, retry_after: None }),
         ] {
-            assert_eq!(told(&json!({"status": status})), expected, "{status}");
+            assert_eq!(told(&json!({"status": status})), Some(expected), "{status}");
         }
-        assert_eq!(told(&json!("oops")), Error::Failed { status: 500, retry_after: None });
+        for odd in [json!("oops"), json!({"status": "OF_TOMORROW"}), json!({"code": null, "type": "server_error"})] {
+            assert_eq!(told(&odd), None, "{odd}");
+        }
     }
 
     #[test]
