@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::journal::tests::Desk;
 
-    const OF_THE_DAEMON: [&str; 11] = [
+    const OF_THE_DAEMON: [&str; 14] = [
         "budget_exceeded",
         "budget_threshold_reached",
         "actor_restarted",
@@ -193,6 +193,9 @@ mod tests {
         "actor_released",
         "agent_quarantined",
         "audit_broken",
+        "provider_breaker_opened",
+        "provider_breaker_closed",
+        "provider_key_rejected",
         "experiment_started",
         "experiment_ended",
         "experiment_variant_halted",

@@ -22,6 +22,8 @@ pub const PROVIDER_REQUESTS_TOTAL: &str = "factory_provider_requests_total";
 pub const PROVIDER_SECONDS: &str = "factory_provider_seconds";
 /// 1 where a provider's circuit breaker is open, by `provider`.
 pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
+/// The most calls at once that a provider gets, by `provider`.
+pub const PROVIDER_CONCURRENCY_LIMIT: &str = "factory_provider_concurrency_limit";
 /// Calls of tools, by `tool` and `outcome`.
 pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
 /// Time that a tool took for a call.
@@ -178,10 +180,14 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         open: &["provider"],
+        ..family(PROVIDER_BREAKER_OPEN, Kind::Gauge, "1 where a provider's circuit breaker keeps calls away, else 0.")
+    },
+    Family {
+        open: &["provider"],
         ..family(
-            PROVIDER_BREAKER_OPEN,
+            PROVIDER_CONCURRENCY_LIMIT,
             Kind::Gauge,
-            "1 where a provider's circuit breaker keeps calls away, else 0; this version has no breaker yet, so 0.",
+            "The most calls at once that a provider gets, by how it has answered so far.",
         )
     },
     Family {

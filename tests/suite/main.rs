@@ -43,6 +43,7 @@ mod power_loss;
 mod prometheus_text;
 mod provider_failures;
 mod provider_faults;
+mod provider_health;
 mod provider_key;
 mod provider_wire;
 mod quickstart;

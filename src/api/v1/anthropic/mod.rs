@@ -15,10 +15,8 @@ use super::running::Wanted;
 use super::{door, reading};
 use crate::api::error::{Answer, ApiError};
 use crate::api::router::Shared;
-use crate::control_plane::budget::tokens;
-use crate::domain::failure::Class;
+use crate::control_plane::budget::tokens::{self, Input};
 use crate::domain::private::Text;
-use crate::domain::usage::Tokens;
 use crate::protocol::problem::Problem;
 
 /// What Anthropic's clients tell as the request's identifier.
@@ -52,10 +50,7 @@ pub(in crate::api) async fn count(State(rooms): State<Shared>, request: Request)
     let name = wanted.model.parse().map_err(|_| ApiError::not_found("template"))?;
     let template = rooms.templates.get(&name)?;
     let texts = texts(&template.system_prompt, wanted);
-    let counting = tokio::task::spawn_blocking(move || {
-        texts.iter().fold(Tokens::default(), |sum, text| sum.plus(tokens::text_tokens(text)))
-    });
-    let counted = counting.await.map_err(|_| ApiError::new(Class::Internal, "internal", "tokens were not counted"))?;
+    let counted = tokens::count(Input::of_messages(texts)).await.at_least();
     let body = format!(r#"{{"input_tokens":{counted}}}"#);
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }

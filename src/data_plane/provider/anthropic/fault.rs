@@ -114,7 +114,7 @@ mod tests {
             ),
             (invalid("messages: at least one message is required"), Error::Rejected { status: 400 }),
             (invalid("tools.0.name: temperature"), Error::Rejected { status: 400 }),
-            ((401, body("authentication_error", "invalid x-api-key")), policy::by_status(401, None)),
+            ((401, body("authentication_error", "invalid x-api-key")), Error::KeyRejected { status: 401 }),
             ((402, body("billing_error", "no credit")), Error::Rejected { status: 402 }),
             ((404, body("not_found_error", "model: claude-0")), Error::Rejected { status: 404 }),
             ((429, body("rate_limit_error", "slow down")), Error::RateLimited { retry_after: pause }),
@@ -135,8 +135,8 @@ mod tests {
             ("rate_limit_error", Error::RateLimited { retry_after: None }),
             ("timeout_error", Error::Failed { status: 504, retry_after: None }),
             ("api_error", Error::Failed { status: 500, retry_after: None }),
-            ("authentication_error", policy::by_status(401, None)),
-            ("permission_error", policy::by_status(403, None)),
+            ("authentication_error", Error::KeyRejected { status: 401 }),
+            ("permission_error", Error::KeyRejected { status: 403 }),
         ];
         let of_kind = |kind: &str| told(&Told { kind: kind.to_owned(), message: String::new() });
         for (kind, expected) in table {
