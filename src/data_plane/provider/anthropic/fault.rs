@@ -135,8 +135,8 @@ mod tests {
             ("rate_limit_error", Error::RateLimited { retry_after: None }),
             ("timeout_error", Error::Failed { status: 504, retry_after: None }),
             ("api_error", Error::Failed { status: 500, retry_after: None }),
-            ("authentication_error", Error::KeyRejected { status: 401 }),
-            ("permission_error", Error::KeyRejected { status: 403 }),
+            ("authentication_error", policy::by_status(401, None)),
+            ("permission_error", policy::by_status(403, None)),
         ];
         let of_kind = |kind: &str| told(&Told { kind: kind.to_owned(), message: String::new() });
         for (kind, expected) in table {
