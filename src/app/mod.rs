@@ -36,7 +36,7 @@ use tokio::sync::watch;
 use crate::api::{self, Listener, Rooms};
 use crate::config::settings::Settings;
 use crate::control_plane::access::{Access, Rules};
-use crate::control_plane::admission::{Admission, Means, Routes};
+use crate::control_plane::admission::{Admission, Means, Routes, Unready};
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
@@ -49,10 +49,12 @@ use crate::data_plane::dlp::{Dlp, PseudonymKey};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
-use crate::data_plane::provider::Providers;
+use crate::data_plane::provider::{self, Providers};
 use crate::data_plane::tool::Tools;
 use crate::domain::budget::{Limit, Scope, Window};
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::{Failure, Retry};
+use crate::domain::name::ModelRef;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::journal::state::Task;
@@ -142,7 +144,7 @@ impl Daemon {
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
         let live = Live::default();
-        let (providers, provider_specs) = Providers::start(&settings.providers);
+        let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
@@ -345,7 +347,7 @@ fn control_plane(
         prices: prices.clone(),
         audit: audit.clone(),
         routes: routes.clone(),
-        readiness: Arc::new(move |model| providers.usable(model).is_ok()),
+        readiness: Arc::new(move |model| is_ready(&providers, model)),
         free_agent: Arc::new(move |template, tenant, user| known.factory.get()?.free_agent(template, tenant, user)),
         quarantined: Arc::new(move |agent| factory.get().is_some_and(|factory| factory.is_quarantined(agent))),
         open_tasks_max: settings.api.open_tasks_max,
@@ -354,6 +356,17 @@ fn control_plane(
     let children =
         vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, experiments_spec, admission_spec];
     ControlPlane { audit, access, policies, templates, experiments, budget, prices, routes, admission, children }
+}
+
+/// Whether a task may be admitted to call this model first. A provider that has asked for patience will be asked again soon.
+fn is_ready(providers: &Providers, model: &ModelRef) -> Result<(), Unready> {
+    match providers.usable(model) {
+        Ok(()) | Err(provider::Error::Paused { .. }) => Ok(()),
+        Err(error) => match error.retry() {
+            Retry::After(left) => Err(Unready { left: Some(left) }),
+            Retry::Never => Err(Unready { left: None }),
+        },
+    }
 }
 
 fn data_plane(

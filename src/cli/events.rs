@@ -73,8 +73,14 @@ pub(super) fn line(event: &Event, paint: Paint) -> String {
 
 fn tone(kind: &str) -> Tone {
     match kind {
-        "step_failed" | "template_refused" | "budget_exceeded" | "actor_quarantined" | "agent_quarantined"
-        | "actor_stuck" => Tone::Bad,
+        "step_failed"
+        | "template_refused"
+        | "budget_exceeded"
+        | "actor_quarantined"
+        | "agent_quarantined"
+        | "actor_stuck"
+        | "provider_breaker_opened"
+        | "provider_key_rejected" => Tone::Bad,
         "actor_restarted"
         | "cancel_requested"
         | "step_skipped"

@@ -224,6 +224,17 @@ pub enum KeySource {
     File(PathBuf),
     /// An environment variable.
     Env(String),
+    /// A credential that systemd passes to the service: a file of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}
+
+/// How many of the calls that `max_concurrency` allows are made at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concurrency {
+    /// As many as the provider has borne so far, by its latency and its refusals.
+    Adaptive,
+    /// All.
+    Fixed,
 }
 
 /// One provider.
@@ -239,6 +250,8 @@ pub struct Provider {
     pub timeout: Duration,
     /// The most calls at once.
     pub max_concurrency: NonZeroUsize,
+    /// How many of them.
+    pub concurrency: Concurrency,
 }
 
 /// Which models a role may use.

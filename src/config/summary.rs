@@ -73,6 +73,7 @@ impl fmt::Display for Summary<'_> {
                 KeySource::None => "",
                 KeySource::File(_) => ", key from a file",
                 KeySource::Env(_) => ", key from the environment",
+                KeySource::Credential(_) => ", key from systemd's credentials",
             };
             let vendor = match &provider.base_url {
                 BaseUrl::Http(url) => prices::shipped().vendor_at(url),

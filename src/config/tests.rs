@@ -333,7 +333,7 @@ fn providers_models_and_routes_must_fit_together() {
         &[],
         &[
             "factoryd.toml:2:8: providers.a.kind: expected openai (whatever speaks Chat Completions), anthropic, gemini or builtin",
-            "factoryd.toml:6:11: providers.b.api_key: a key may not stand here: use api_key_file or api_key_env",
+            "factoryd.toml:6:11: providers.b.api_key: a key may not stand here: use api_key_file, api_key_env or api_key_credential",
             "factoryd.toml:7:12: providers.b.base_url: expected unix:// and an absolute path, such as \"unix:///run/llm.sock\"",
             "factoryd.toml:10:12: providers.c.base_url: a URL may not hold a password: use api_key_file or api_key_env",
             "factoryd.toml:12:15: providers.c.api_key_env: api_key_file is given as well; one of them",

@@ -207,11 +207,6 @@ mod tests {
         assert_eq!(day("2026-11-20T00:00:00Z").first_of_month(), day("2026-11-01T23:59:59Z"));
         assert_eq!(day("2028-02-29T00:00:00Z").first_of_month(), day("2028-02-01T00:00:00Z"));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn days_read_back_as_dates_and_know_their_month() {

@@ -322,43 +322,37 @@ mod tests {
     }
 
     proptest! {
-            #[test]
-            fn no_usage_within_the_counted_tokens_costs_more_than_the_worst_case(
-                price in price(),
-                (counted, output_max) in (0_u64..800_000, 0_u64..200_000),
-                (input, output) in (0_u64..800_000, 0_u64..200_000),
-                (cached, written, reasoning) in (any::<u64>(), 0_u64..1_000_000, any::<u64>()),
-            ) {
-                let used = Usage {
-                    reasoning_tokens: Tokens::new(reasoning),
-                    ..usage(input.min(counted), cached % (input + 2), written, output.min(output_max))
-                };
-                prop_assert!(price.of(&used) <= price.worst(Tokens::new(counted), Tokens::new(output_max)));
-            }
-
-            #[test]
-            fn a_larger_bound_is_never_cheaper(
-                price in price(),
-                (input, more) in (0_u64..800_000, 0_u64..800_000),
-                (output, longer) in (0_u64..200_000, 0_u64..200_000),
-            ) {
-                let smaller = price.worst(Tokens::new(input), Tokens::new(output));
-                prop_assert!(smaller <= price.worst(Tokens::new(input + more), Tokens::new(output + longer)));
-            }
-
-            #[test]
-            fn a_cost_is_the_exact_sum_rounded_up(rates in rates(), (input, output) in (0_u64..1_000_000, 0_u64..1_000_000)) {
-                let exact = u128::from(input) * u128::from(rates.input.0.unsigned_abs())
-                    + u128::from(output) * u128::from(rates.output.0.unsigned_abs());
-                let cost = u128::from(Price::of_rates(rates).of(&usage(input, 0, 0, output)).0.unsigned_abs());
-    <<<<<<< HEAD
-                let rounded = exact.div_ceil(1_000_000).min(i64::MAX as u128);
-                prop_assert_eq!(cost, rounded);
-    =======
-                let beyond = exact.div_ceil(1_000_000) > i64::MAX as u128;
-                let is_rounded_up = cost * 1_000_000 >= exact && (cost * 1_000_000) - exact < 1_000_000;
-                prop_assert_eq!(true, if beyond { cost == i64::MAX as u128 } else { is_rounded_up });
-    >>>>>>> main
-            }
+        #[test]
+        fn no_usage_within_the_counted_tokens_costs_more_than_the_worst_case(
+            price in price(),
+            (counted, output_max) in (0_u64..800_000, 0_u64..200_000),
+            (input, output) in (0_u64..800_000, 0_u64..200_000),
+            (cached, written, reasoning) in (any::<u64>(), 0_u64..1_000_000, any::<u64>()),
+        ) {
+            let used = Usage {
+                reasoning_tokens: Tokens::new(reasoning),
+                ..usage(input.min(counted), cached % (input + 2), written, output.min(output_max))
+            };
+            prop_assert!(price.of(&used) <= price.worst(Tokens::new(counted), Tokens::new(output_max)));
         }
+
+        #[test]
+        fn a_larger_bound_is_never_cheaper(
+            price in price(),
+            (input, more) in (0_u64..800_000, 0_u64..800_000),
+            (output, longer) in (0_u64..200_000, 0_u64..200_000),
+        ) {
+            let smaller = price.worst(Tokens::new(input), Tokens::new(output));
+            prop_assert!(smaller <= price.worst(Tokens::new(input + more), Tokens::new(output + longer)));
+        }
+
+        #[test]
+        fn a_cost_is_the_exact_sum_rounded_up(rates in rates(), (input, output) in (0_u64..1_000_000, 0_u64..1_000_000)) {
+            let exact = u128::from(input) * u128::from(rates.input.0.unsigned_abs())
+                + u128::from(output) * u128::from(rates.output.0.unsigned_abs());
+            let cost = u128::from(Price::of_rates(rates).of(&usage(input, 0, 0, output)).0.unsigned_abs());
+            let rounded = exact.div_ceil(1_000_000).min(i64::MAX as u128);
+            prop_assert_eq!(cost, rounded);
+        }
+    }
 }

@@ -169,7 +169,7 @@ pub enum Unreconciled {
 impl Failure for Unreconciled {
     fn code(&self) -> &'static str {
         match self {
-            Self::NoTask(_) => "task_not_found",
+            Self::NoTask(_) => "not_found",
             Self::NoStep { .. } => "step_not_found",
             Self::NotInDoubt { .. } => "step_not_in_doubt",
             Self::Already { .. } => "already_reconciled",

@@ -312,6 +312,14 @@ pub enum Then {
         #[n(0)]
         after_ms: u64,
     },
+    /// The provider takes no calls for a while: the next model of the route, or the same, no sooner than so many milliseconds
+    /// after the failure, where there is none. It does not count as an attempt.
+    #[n(5)]
+    Elsewhere {
+        /// The delay.
+        #[n(0)]
+        after_ms: u64,
+    },
 }
 
 /// See [`TaskRecord::StepSkipped`].

@@ -302,7 +302,7 @@ impl Task {
             self.arrived = [self.arrived.expose(), arrived.text.expose()].concat().into();
         }
         match failed.then {
-            Then::Again { .. } => {}
+            Then::Again { .. } | Then::Elsewhere { .. } => {}
             Then::Retry { .. } | Then::Failover | Then::GiveUp | Then::Continue { .. } => {
                 self.totals.attempts = self.totals.attempts.saturating_add(1);
             }
@@ -417,7 +417,8 @@ impl Task {
         let repeats = match self.steps.last().map(|step| &step.status) {
             Some(StepStatus::Failed(failed)) => {
                 // A call that goes on from where an answer broke off asks something else.
-                let is_repeated = matches!(failed.then, Then::Again { .. }) || failed.in_doubt > Usd::ZERO;
+                let is_repeated =
+                    matches!(failed.then, Then::Again { .. } | Then::Elsewhere { .. }) || failed.in_doubt > Usd::ZERO;
                 is_repeated && failed.arrived.is_none()
             }
             Some(StepStatus::Started | StepStatus::Finished(_)) | None => false,

@@ -22,6 +22,8 @@ pub const PROVIDER_REQUESTS_TOTAL: &str = "factory_provider_requests_total";
 pub const PROVIDER_SECONDS: &str = "factory_provider_seconds";
 /// 1 where a provider's circuit breaker is open, by `provider`.
 pub const PROVIDER_BREAKER_OPEN: &str = "factory_provider_breaker_open";
+/// The most calls at once that a provider gets, by `provider`.
+pub const PROVIDER_CONCURRENCY_LIMIT: &str = "factory_provider_concurrency_limit";
 /// Calls of tools, by `tool` and `outcome`.
 pub const TOOL_REQUESTS_TOTAL: &str = "factory_tool_requests_total";
 /// Time that a tool took for a call.
@@ -32,7 +34,7 @@ pub const HOOKS_TOTAL: &str = "factory_hooks_total";
 pub const HOOK_OUTBOX_ENTRIES: &str = "factory_hook_outbox_entries";
 /// A step's time less its provider's.
 pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
-/// Tokens, by `direction` (`input`, `output`) and `model`.
+/// Tokens, by `direction` and `model`: `input`, of which some are `cached`, and `output`, of which some are `reasoning`.
 pub const TOKENS_TOTAL: &str = "factory_tokens_total";
 /// Dollars spent, by `template` and `model`. Counted by [`super::metrics::count_cost`] only.
 pub const COST_USD_TOTAL: &str = "factory_cost_usd_total";
@@ -178,10 +180,14 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         open: &["provider"],
+        ..family(PROVIDER_BREAKER_OPEN, Kind::Gauge, "1 where a provider's circuit breaker keeps calls away, else 0.")
+    },
+    Family {
+        open: &["provider"],
         ..family(
-            PROVIDER_BREAKER_OPEN,
+            PROVIDER_CONCURRENCY_LIMIT,
             Kind::Gauge,
-            "1 where a provider's circuit breaker keeps calls away, else 0; this version has no breaker yet, so 0.",
+            "The most calls at once that a provider gets, by how it has answered so far.",
         )
     },
     Family {
@@ -203,11 +209,22 @@ pub const FAMILIES: &[Family] = &[
     },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {
-        known: Some(("direction", &["input", "output"])),
+        known: Some(("direction", &["input", "output", "cached", "reasoning"])),
         open: &["model"],
-        ..family(TOKENS_TOTAL, Kind::Counter, "Tokens sent to models and received from them.")
+        ..family(
+            TOKENS_TOTAL,
+            Kind::Counter,
+            "Tokens that models read (input, of which cached) and wrote (output, of which reasoning).",
+        )
     },
-    Family { open: &["template", "model"], ..family(COST_USD_TOTAL, Kind::Counter, "Dollars spent on model calls.") },
+    Family {
+        open: &["template", "model"],
+        ..family(
+            COST_USD_TOTAL,
+            Kind::Counter,
+            "Dollars spent on model calls, those that failed or are in doubt included.",
+        )
+    },
     Family {
         open: &["scope"],
         ..family(BUDGET_REMAINING_USD, Kind::Gauge, "Dollars left in a scope's present window.")

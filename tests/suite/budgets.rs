@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agent_factory::domain::money::Usd;
-use agent_factory::protocol::budget::{Budget, SetBudget};
+use agent_factory::protocol::budget::{Budget, Reconcile, SetBudget};
 use agent_factory::protocol::task::{SubmitTask, TaskState};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -204,4 +204,94 @@ async fn limits_that_make_no_sense_are_not_set() {
         assert_eq!((got, &problem["code"]), (status, &json!(code)), "{scope} {body}: {problem}");
     }
     assert_eq!(daemon.holdings().await, before);
+}
+
+#[tokio::test]
+async fn a_bill_settles_what_kill_9_left_in_doubt_and_everything_follows() {
+    let (mut daemon, _provider, gate, worst) = held().await;
+    let task = daemon.client.tasks(None, None).await.expect("tasks").items.remove(0);
+    let holds = daemon.client.reservations(None, None).await.expect("reservations").items;
+    assert_eq!(
+        holds.iter().map(|held| (held.task_id.as_str(), usd(&held.amount_usd))).collect::<Vec<_>>(),
+        [(task.task_id.as_str(), worst)]
+    );
+    daemon.kill9();
+    daemon.start_again().await;
+    gate.open();
+    let task = daemon.finished(&task.task_id).await;
+    daemon.settled("global").await;
+    assert!(daemon.client.reservations(None, None).await.expect("reservations").items.is_empty());
+    let doubts = daemon.client.doubts(None, None).await.expect("doubts").items;
+    let [doubt] = doubts.as_slice() else { panic!("one doubt: {doubts:?}") };
+    assert_eq!((doubt.task_id.as_str(), doubt.step, usd(&doubt.amount_usd)), (task.task_id.as_str(), 0, worst));
+    assert_eq!(doubt.idempotency_key, format!("{}-0", task.task_id));
+
+    let ctl = daemon.ctl(&["budgets", "reconcile", &task.task_id, "0", "--cost", COST, "--json"]).await;
+    assert_eq!((ctl.code, &ctl.json()["outcome"]), (Some(0), &json!("reconciled")), "{}", ctl.err);
+    let twice = times(usd(COST), 2);
+    let after = daemon.client.task(&task.task_id, Duration::ZERO).await.expect("the task");
+    assert_eq!((usd(&after.cost_usd), usd(&after.steps[0].cost_usd)), (twice, usd(COST)));
+    for scope in ["global", "tenant:default", "template:worker"] {
+        assert_eq!(usd(&daemon.settled(scope).await.spent_usd), twice, "{scope}");
+    }
+    let history = daemon.ctl(&["budgets", "history", "global", "--by", "total", "--json"]).await.json();
+    assert_eq!(usd(history["items"][0]["spent_usd"].as_str().expect("an amount")), twice, "{history}");
+    assert!(daemon.client.doubts(None, None).await.expect("doubts").items.is_empty());
+
+    daemon.kill9();
+    daemon.start_again().await;
+    let bill = |step, cost: &str| Reconcile {
+        task_id: Some(task.task_id.clone()),
+        step: Some(step),
+        idempotency_key: None,
+        cost_usd: cost.to_owned(),
+    };
+    let again = daemon.client.reconcile(&bill(0, COST)).await.expect("the same bill");
+    assert_eq!(again.outcome, "unchanged");
+    for (step, cost, expected) in [
+        (0, "0.5", (409, "already_reconciled")),
+        (1, COST, (409, "step_not_in_doubt")),
+        (7, COST, (404, "step_not_found")),
+    ] {
+        let refused = daemon.client.reconcile(&bill(step, cost)).await;
+        assert_eq!(code(refused), (expected.0, expected.1.to_owned()), "step {step}");
+    }
+    assert_eq!(usd(&daemon.settled("global").await.spent_usd), twice, "counted once");
+    let audited = daemon.ctl(&["tasks", "events", &task.task_id, "--json"]).await;
+    assert!(audited.out.contains("cost_reconciled"), "{}", audited.out);
+}
+
+#[tokio::test]
+async fn a_limit_that_is_unset_leaves_the_one_of_the_settings() {
+    let declared = "[budgets.global]\nlimit_usd = \"3.00\"\nwindow = \"total\"\nalert_at = [\"80%\", \"50%\"]\n";
+    let mut daemon = Daemon::start(Workshop::new(declared)).await;
+    assert_eq!(global(&daemon).await.alert_at, ["50%", "80%"]);
+    let missing = daemon.ctl(&["budgets", "unset", "global", "--json"]).await;
+    assert_eq!((missing.code, &missing.json()["code"]), (Some(1), &json!("budget_not_set")));
+    let set = daemon.ctl(&["budgets", "set", "global", "1", "--window", "total", "--alert-at", "10%", "--json"]).await;
+    assert_eq!((set.code, &set.json()["alert_at"]), (Some(0), &json!(["10%"])), "{}", set.err);
+    let unset = daemon.ctl(&["budgets", "unset", "global", "--json"]).await;
+    assert_eq!((unset.code, &unset.json()["limit_usd"]), (Some(0), &json!("3.00")), "{}", unset.err);
+    daemon.kill9();
+    daemon.start_again().await;
+    assert_eq!(global(&daemon).await.limit_usd.as_deref(), Some("3.00"));
+}
+
+#[tokio::test]
+async fn histories_that_make_no_sense_are_refused() {
+    let daemon = Daemon::start(Workshop::new("")).await;
+    for (query, status, code) in [
+        ("from=2026-11-02&to=2026-11-01", 400, "history_range_empty"),
+        ("by=year", 400, "budget_window_unknown"),
+        ("from=yesterday", 400, "malformed_request"),
+        ("limit=0", 400, "malformed_request"),
+        ("since=2026-11-01", 400, "malformed_request"),
+    ] {
+        let (got, problem) = daemon.get(&format!("/factory/budgets/global/history?{query}")).await;
+        assert_eq!((got, &problem["code"]), (status, &json!(code)), "{query}: {problem}");
+    }
+    let (_, page) = daemon.get("/factory/budgets/global/history?from=2026-10-30&to=2026-11-02&limit=3").await;
+    assert_eq!((page["items"].as_array().map(Vec::len), &page["next"]), (Some(3), &json!("2026-11-02")));
+    let (_, page) = daemon.get("/factory/budgets/global/history?from=2026-10-30&to=2026-11-02&after=2026-11-02").await;
+    assert_eq!(page["items"], json!([{"from": "2026-11-02", "to": "2026-11-02", "spent_usd": "0.00"}]));
 }

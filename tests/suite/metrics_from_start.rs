@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 36] = [
+const NAMES: [(&str, &str); 40] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -19,6 +19,7 @@ const NAMES: [(&str, &str); 36] = [
     ("factory_provider_requests_total", "counter"),
     ("factory_provider_seconds", "histogram"),
     ("factory_provider_breaker_open", "gauge"),
+    ("factory_provider_concurrency_limit", "gauge"),
     ("factory_tool_requests_total", "counter"),
     ("factory_tool_seconds", "histogram"),
     ("factory_overhead_seconds", "histogram"),
@@ -28,6 +29,9 @@ const NAMES: [(&str, &str); 36] = [
     ("factory_budget_refusals_total", "counter"),
     ("factory_rate_limited_total", "counter"),
     ("factory_result_cache_requests_total", "counter"),
+    ("factory_budget_reservations", "gauge"),
+    ("factory_budget_oldest_reservation_timestamp_seconds", "gauge"),
+    ("factory_budget_in_doubt_usd", "gauge"),
     ("factory_dlp_findings_total", "counter"),
     ("factory_template_loads_total", "counter"),
     ("factory_policy_loads_total", "counter"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::environment::PREFIX;
 use crate::config::reader::{Located, Report, Section, path_from};
-use crate::config::settings::{BaseUrl, KeySource, Provider, ProviderKind};
+use crate::config::settings::{BaseUrl, Concurrency, KeySource, Provider, ProviderKind};
 use crate::config::tree::Node;
 use crate::config::value;
 use crate::domain::name::ProviderName;
@@ -26,6 +26,9 @@ const CONCURRENCY_DEFAULT: NonZeroUsize = match NonZeroUsize::new(64) {
 
 /// The most calls at once that may be set.
 const CONCURRENCY_MAX: usize = 100_000;
+
+/// The longest name of a credential: that of a file.
+const CREDENTIAL_NAME_BYTES_MAX: usize = 255;
 
 pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<ProviderName, Provider> {
     let mut providers = BTreeMap::new();
@@ -46,6 +49,7 @@ pub(super) fn providers(section: Section, report: &mut Report) -> BTreeMap<Provi
             api_key: KeySource::None,
             timeout: TIMEOUT_DEFAULT,
             max_concurrency: CONCURRENCY_DEFAULT,
+            concurrency: Concurrency::Fixed,
         });
     }
     providers
@@ -63,12 +67,15 @@ fn provider(name: &str, table: &mut Section, report: &mut Report) -> Provider {
     let base_url = if builtin { None } else { Some(table.require(report, "base_url", base_url)) };
     let base_url = base_url.flatten().map_or(BaseUrl::None, |located| located.value);
     let api_key = if builtin { KeySource::None } else { key_source(table, report) };
+    // What is computed here takes as long as its input is large, which says nothing about how much of it may be done at once.
+    let adaptive = table.read_or(report, "adaptive", !builtin, value::boolean);
     Provider {
         kind: kind.filter(|_| !builtin).map_or(ProviderKind::Builtin, |kind| kind.value),
         base_url,
         api_key,
         timeout: table.read_or(report, "timeout", TIMEOUT_DEFAULT, value::positive_duration),
         max_concurrency: table.read_or(report, "max_concurrency", CONCURRENCY_DEFAULT, value::count(CONCURRENCY_MAX)),
+        concurrency: if adaptive { Concurrency::Adaptive } else { Concurrency::Fixed },
     }
 }
 
@@ -110,25 +117,31 @@ pub(super) fn base_url(node: &Node) -> Result<BaseUrl, String> {
 pub(super) fn key_source(table: &mut Section, report: &mut Report) -> KeySource {
     let file = table.read(report, "api_key_file", path_from);
     let variable = table.read(report, "api_key_env", variable_name);
+    let credential = table.read(report, "api_key_credential", credential_name);
     // A key in a settings file ends in backups and bug reports, so writing one there is a mistake with its own words.
-    table.read::<()>(
-        report,
-        "api_key",
-        |_| Err("a key may not stand here: use api_key_file or api_key_env".to_owned()),
-    );
-    match (file, variable) {
-        (Some(_), Some(variable)) => {
-            report.mistake(
-                &variable.place,
-                &table.path_of("api_key_env"),
-                "api_key_file is given as well; one of them",
-            );
-            KeySource::None
-        }
-        (Some(file), None) => KeySource::File(file.value),
-        (None, Some(variable)) => KeySource::Env(variable.value),
-        (None, None) => KeySource::None,
+    table.read::<()>(report, "api_key", |_| {
+        Err("a key may not stand here: use api_key_file, api_key_env or api_key_credential".to_owned())
+    });
+    let given = [
+        file.map(|file| ("api_key_file", file.place, KeySource::File(file.value))),
+        variable.map(|variable| ("api_key_env", variable.place, KeySource::Env(variable.value))),
+        credential.map(|name| ("api_key_credential", name.place, KeySource::Credential(name.value))),
+    ];
+    let mut given = given.into_iter().flatten();
+    let Some((first, _, source)) = given.next() else { return KeySource::None };
+    for (another, place, _) in given {
+        report.mistake(&place, &table.path_of(another), format!("{first} is given as well; one of them"));
     }
+    source
+}
+
+fn credential_name(node: &Node) -> Result<String, String> {
+    let name = value::text(node)?;
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
+    if name.is_empty() || name.starts_with('.') || name.len() > CREDENTIAL_NAME_BYTES_MAX || !plain {
+        return Err("expected the name of a credential as LoadCredential= gives it, such as \"openai\"".to_owned());
+    }
+    Ok(name)
 }
 
 fn variable_name(node: &Node) -> Result<String, String> {

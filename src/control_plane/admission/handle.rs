@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::placement::Placement;
 use super::repeat::{Claim, Keys};
@@ -29,8 +30,15 @@ use crate::journal::agents::AgentRecord;
 use crate::journal::order::{Ancestor, Order, Tool};
 use crate::store::Batch;
 
+/// That a model cannot be called now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unready {
+    /// For how long, where that is known.
+    pub left: Option<Duration>,
+}
+
 /// Says whether a model can be called now; the data plane knows, and the composition root brings the answer here.
-pub type Readiness = Arc<dyn Fn(&ModelRef) -> bool + Send + Sync>;
+pub type Readiness = Arc<dyn Fn(&ModelRef) -> Result<(), Unready> + Send + Sync>;
 /// Finds a registered agent of a template that waits for work and serves just this tenant and user, if one is in memory; the data
 /// plane knows.
 pub type FreeAgent = Arc<dyn Fn(&TemplateName, &Tenant, Option<&User>) -> Option<AgentId> + Send + Sync>;

@@ -27,7 +27,7 @@ mod routing;
 pub mod submission;
 mod usage;
 
-pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, Ticket};
+pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, Ticket, Unready};
 pub use order::{WorkOrder, payer_of};
 pub use readmission::Readmitted;
 pub use refusal::Refusal;

@@ -55,6 +55,8 @@ pub enum Refusal {
         route: RouteName,
         /// Its models that did not suit.
         passed_over: Vec<PassedOver>,
+        /// When one of its others may be usable, where that is known.
+        left: Option<Duration>,
     },
     /// No model of the route has a price.
     #[error("model {0} has no price")]
@@ -197,13 +199,13 @@ impl Failure for Refusal {
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
             Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::UnusableRoute { left, .. } => left.map_or(Retry::Never, Retry::After),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
             | Self::QuarantinedAgent(_)
             | Self::UnknownCapability(_)
             | Self::NotAnAgent(_)
             | Self::UnknownRoute(_)
-            | Self::UnusableRoute { .. }
             | Self::UnsuitableRoute { .. }
             | Self::Unpriced(_)
             | Self::ExceedsContext(_)

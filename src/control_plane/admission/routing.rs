@@ -91,10 +91,18 @@ impl Admission {
         if matches!(template.kind, Kind::Orchestrator(_)) {
             return Ok(None);
         }
-        let usable = routing.candidates.kept.iter().find(|kept| (self.means.readiness)(&kept.model));
+        let mut left = None;
+        let usable = routing.candidates.kept.iter().find(|kept| match (self.means.readiness)(&kept.model) {
+            Ok(()) => true,
+            Err(unready) => {
+                left = left.into_iter().chain(unready.left).min();
+                false
+            }
+        });
         usable.map(|kept| Some((kept.model.clone(), kept.worst))).ok_or_else(|| Refusal::UnusableRoute {
             route: template.model.route.clone(),
             passed_over: routing.candidates.passed_over.clone(),
+            left,
         })
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::handle::Admission;
-use crate::control_plane::access::{Principal, role_word};
+use crate::control_plane::access::{Principal, resolve, role_word};
 use crate::control_plane::audit::{Entry, Who};
 use crate::control_plane::policy::{Asker, Denial};
 use crate::control_plane::template::{self, Template};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure as _;
 use crate::domain::id::TaskId;
-use crate::domain::name::{Tenant, User};
+use crate::domain::name::{TemplateName, Tenant, User};
 use crate::journal::order::Order;
 
 /// The role under which a task delegates, whoever submitted it.

@@ -8,8 +8,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::Rng;
-
 use super::cache::{Kept, Recall};
 use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
@@ -39,8 +37,6 @@ use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
-/// The delay before the second attempt, where the provider names none; jitter adds up to as much again.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that a provider may make a task wait for its next attempt.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -53,6 +49,8 @@ pub(super) struct Prepared {
     known: Model,
     input_tokens: Tokens,
     recall: Recall,
+    /// Attempts at the model that have failed, this one included should it fail.
+    attempts: u32,
 }
 
 /// A call of a model, and of another where that one lets wait.
@@ -76,6 +74,8 @@ pub(super) struct Asked {
     pub(super) task: TaskId,
     /// What names the call among the task's, the same for every repetition of it.
     pub(super) call: u32,
+    /// Attempts at the model that have failed so far.
+    pub(super) failed_attempts: u32,
     /// Whether it is the one that is made beside another.
     pub(super) is_rival: bool,
 }
@@ -83,7 +83,7 @@ pub(super) struct Asked {
 impl Asked {
     /// The same asked of another model at the same time: a call of its own, also where both models are one provider's.
     pub(super) fn to_rival(self) -> Self {
-        Self { is_rival: true, ..self }
+        Self { is_rival: true, failed_attempts: 0, ..self }
     }
 
     fn idempotency_key(&self) -> String {
@@ -182,7 +182,8 @@ pub(super) async fn prepare(
     let request = draft.filtered(protected.texts, order, written, key);
     let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
     let worst = if matches!(recall, Recall::Hit(_)) { Usd::ZERO } else { worst };
-    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall })
+    let attempts = asked.failed_attempts.saturating_add(1);
+    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall, attempts })
 }
 
 /// Tokens of what there is of the answer, which the limit on it covers too.
@@ -227,11 +228,14 @@ pub(super) async fn perform(
     let now = tokio::time::Instant::now();
     let (in_pieces, deadline) = (line.is_some(), now.checked_add(within).unwrap_or(now));
     let floor = Floor::new(told);
-    let asking = Asking { environment, prepared: &call.prepared, model: &call.model, deadline, in_pieces };
+    let asking =
+        Asking { environment, prepared: &call.prepared, model: &call.model, route: order.route(), deadline, in_pieces };
     let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
     let first = ear(Side::First, &call.prepared);
     let Some(rival) = &call.rival else {
-        return make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
+        let answer = make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
+        let left_alone = answer.is_unheard() && environment.providers.usable(&call.model).is_err();
+        return if left_alone && asking.can_move_on() { answer.elsewhere() } else { answer };
     };
     let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared))).await;
     let (heard, other) = match raced.side {
@@ -250,7 +254,7 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     let completion = match result {
         Ok(completion) => completion,
         Err(error) if ear.heard_words() => return broken_off(environment, order, prepared, ear, &error).await,
-        Err(error) => return Answer::of_error(&error),
+        Err(error) => return Answer::of_error(&error, prepared.attempts),
     };
     // What was held back of the words is told; the completion has them all.
     drop(ear.words());
@@ -295,12 +299,13 @@ async fn broken_off(
     };
     // Half a document of a format is paid for and thrown away.
     let text = if in_pieces { text } else { Text::default() };
-    let then = match Answer::then(error) {
+    let then = match Answer::then(error, prepared.attempts) {
         Then::GiveUp => Then::GiveUp,
-        Then::Retry { after_ms } | Then::Again { after_ms } | Then::Continue { after_ms } => {
-            Then::Continue { after_ms }
-        }
-        Then::Failover => Then::Continue { after_ms: pause(None) },
+        Then::Retry { after_ms }
+        | Then::Again { after_ms }
+        | Then::Elsewhere { after_ms }
+        | Then::Continue { after_ms } => Then::Continue { after_ms },
+        Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
     let bill = Bill::Known(cost);
     let arrived = Some(Arrived { text, usage });
@@ -347,21 +352,43 @@ impl Answer {
         Self::Given { output, calls, usage, cost, notes, elapsed }
     }
 
-    fn then(error: &provider::Error) -> Then {
+    /// Whether it is a failure, and nothing of an answer was heard.
+    fn is_unheard(&self) -> bool {
+        matches!(self, Self::Failed { arrived: None, .. })
+    }
+
+    fn then(error: &provider::Error, attempts: u32) -> Then {
         match error.next() {
-            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after) },
+            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after, attempts) },
             provider::Next::Again { after } => Then::Again { after_ms: millis(after) },
+            provider::Next::Elsewhere { after } => Then::Elsewhere { after_ms: millis(after) },
             provider::Next::Failover => Then::Failover,
             provider::Next::GiveUp => Then::GiveUp,
         }
     }
 
-    fn of_error(error: &provider::Error) -> Self {
+    /// The same failure, whose provider is left alone by now: another model is asked at once.
+    fn elsewhere(mut self) -> Self {
+        if let Self::Failed { then, .. } = &mut self
+            && let Then::Retry { after_ms } = *then
+        {
+            *then = Then::Elsewhere { after_ms };
+        }
+        self
+    }
+
+    fn of_error(error: &provider::Error, attempts: u32) -> Self {
         let bill = match error.charge() {
             Charge::None => Bill::Nothing,
             Charge::Unknown => Bill::Unknown,
         };
-        Self::Failed { code: error.code(), message: error.detail(), bill, then: Self::then(error), arrived: None }
+        Self::Failed {
+            code: error.code(),
+            message: error.detail(),
+            bill,
+            then: Self::then(error, attempts),
+            arrived: None,
+        }
     }
 
     /// The answer was paid for and may not be heard.
@@ -438,13 +465,11 @@ impl Answer {
     }
 }
 
-/// Milliseconds until the next attempt: what the provider asks for, within reason, or a jittered pause of our own.
-fn pause(asked: Option<Duration>) -> u64 {
-    let pause = asked.map_or_else(
-        || RETRY_PAUSE.mul_f64(1.0 + rand::thread_rng().r#gen::<f64>()),
-        |asked| asked.min(RETRY_PAUSE_MAX),
-    );
-    millis(pause)
+/// Milliseconds until the attempt that follows so many failed ones: what the provider asks for, within reason, or a pause of our
+/// own.
+fn pause(asked: Option<Duration>, attempts: u32) -> u64 {
+    let pause = asked.unwrap_or_else(|| provider::backoff(attempts, RETRY_PAUSE_MAX, rand::random()));
+    millis(pause.min(RETRY_PAUSE_MAX))
 }
 
 /// A pause as records tell it.

@@ -27,6 +27,8 @@ pub(super) struct Asking<'a> {
     pub(super) environment: &'a Environment,
     pub(super) prepared: &'a Prepared,
     pub(super) model: &'a ModelRef,
+    /// The models that may answer, in order of preference.
+    pub(super) route: &'a [ModelRef],
     /// When nobody waits any longer.
     pub(super) deadline: Instant,
     /// Whether the answer is asked for piece by piece.
@@ -35,7 +37,7 @@ pub(super) struct Asking<'a> {
 
 impl Asking<'_> {
     /// One answer of the model, waited for until there is room for the call; no longer than `stop` lasts.
-    pub(super) async fn answer(self, stop: impl Future<Output = ()> + Send, mut ear: Ear) -> Heard {
+    pub(super) async fn answer(&self, stop: impl Future<Output = ()> + Send, mut ear: Ear) -> Heard {
         tokio::pin!(stop);
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
@@ -48,7 +50,7 @@ impl Asking<'_> {
                 providers.complete(self.model, request, left, stop.as_mut(), None).await
             };
             // Nothing was sent: the step goes on, and the records need not know how often it asked for room.
-            let Some(pause) = result.as_ref().err().and_then(|error| again_after(error, left)) else {
+            let Some(pause) = result.as_ref().err().and_then(|error| self.again_after(error, left)) else {
                 return Heard { result, ear };
             };
             tokio::select! {
@@ -57,13 +59,21 @@ impl Asking<'_> {
             }
         }
     }
-}
 
-/// How long to wait before a call that was not sent is tried again, where there is time left for that.
-fn again_after(error: &provider::Error, left: Duration) -> Option<Duration> {
-    match (error.next(), error.charge()) {
-        (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
-        (_, _) => None,
+    /// Whether a later model of the route could be called now.
+    pub(super) fn can_move_on(&self) -> bool {
+        let mut later = self.route.iter().skip_while(|candidate| *candidate != self.model).skip(1);
+        later.any(|candidate| self.environment.providers.usable(candidate).is_ok())
+    }
+
+    /// How long to wait before a call that was not sent is tried again, where there is time left for that and nobody else can
+    /// answer meanwhile.
+    fn again_after(&self, error: &provider::Error, left: Duration) -> Option<Duration> {
+        match (error.next(), error.charge()) {
+            (provider::Next::Again { after }, Charge::None) if after < left => Some(after),
+            (provider::Next::Elsewhere { after }, Charge::None) if after < left && !self.can_move_on() => Some(after),
+            (_, _) => None,
+        }
     }
 }
 

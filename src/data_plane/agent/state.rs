@@ -129,6 +129,10 @@ fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then)
                 None => Next::End(Outcome::failed(&last.code, &last.message)),
             }
         }
+        Then::Elsewhere { after_ms } => match following(route, model) {
+            Some(next) => call(task, Some(next), last.at),
+            None => call(task, Some(model), last.at.after(Duration::from_millis(after_ms))),
+        },
         Then::GiveUp => Next::End(Outcome::failed(&last.code, &last.message)),
     }
 }

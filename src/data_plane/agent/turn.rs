@@ -248,6 +248,7 @@ impl Turn {
         let booked = self.environment.budget.book(&reservation, in_doubt, at);
         let settle = self.settling(&reservation, in_doubt, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
+        metrics::step(&self.custody.task(), step, Duration::ZERO, None);
         Ok(())
     }
 
@@ -288,8 +289,8 @@ impl Turn {
     ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
         let began = tokio::time::Instant::now();
         let Planned { step, model } = planned;
-        let call = task.call_of(&model);
-        let asked = self.asked(task, call);
+        let failed_attempts = if task.last_model() == Some(&model) { task.totals.attempts } else { 0 };
+        let asked = Asked { failed_attempts, ..self.asked(task, task.call_of(&model)) };
         let prepared = call::prepare(&self.environment, order, memory, asked.clone(), &model).await.map_err(boxed)?;
         let rival = self.rival(order, memory, task, (asked, &model)).await;
         let call = Call { prepared, model, rival };
@@ -316,7 +317,7 @@ impl Turn {
     /// What a call is about, which is named by this number among the task's.
     pub(super) fn asked(&self, task: &Task, call: u32) -> Asked {
         let so_far = SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() };
-        Asked { so_far, task: self.custody.id(), call, is_rival: false }
+        Asked { so_far, task: self.custody.id(), call, failed_attempts: 0, is_rival: false }
     }
 
     /// The call of a step that is durable as started; and the next one, if that has become durable with its result.

@@ -1,10 +1,11 @@
 //! A key, read anew at each use, so that a key that is put in place or changed needs no restart.
 
+use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 
@@ -15,6 +16,9 @@ use crate::domain::private::Secret;
 /// The longest key, in bytes.
 const KEY_BYTES_MAX: usize = 8 * 1024;
 
+/// The variable in which systemd names the directory with a service's credentials (systemd.exec(5)).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
 /// Where a key comes from, and the last one read from a file.
 pub(crate) struct Key {
     source: KeySource,
@@ -22,9 +26,19 @@ pub(crate) struct Key {
 }
 
 struct Cached {
-    modified: Option<SystemTime>,
-    len: u64,
+    file: Stamp,
     secret: Secret,
+    version: u64,
+}
+
+/// What changes with a file, also where one is put in the place of another that is as old and as long.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Key {
@@ -39,44 +53,80 @@ impl Key {
     pub(crate) fn current(&self) -> Result<Option<Secret>, Error> {
         match &self.source {
             KeySource::None => Ok(None),
-            KeySource::File(path) => self.in_file(path).map(Some),
             KeySource::Env(name) => in_variable(name).map(Some),
+            KeySource::File(_) | KeySource::Credential(_) => self.read().map(|read| Some(read.secret.clone())),
         }
     }
 
-    /// A file that is as old and as long as when it was last read is not read again.
-    fn in_file(&self, path: &Path) -> Result<Secret, Error> {
+    /// A number that is another one as soon as the key's file is another one; the same for as long as it cannot be read.
+    pub(crate) fn version(&self) -> u64 {
+        match &self.source {
+            // The environment of a process does not change.
+            KeySource::None | KeySource::Env(_) => 0,
+            KeySource::File(_) | KeySource::Credential(_) => match self.read() {
+                Ok(read) => read.version,
+                Err(_) => self.cached.load().as_ref().map_or(0, |cached| cached.version),
+            },
+        }
+    }
+
+    fn read(&self) -> Result<Arc<Cached>, Error> {
+        match &self.source {
+            KeySource::File(path) => self.in_file(path, &format!("the file {}", path.display())),
+            KeySource::Credential(name) => {
+                let what = format!("the credential {name}");
+                let none = || Error::MissingKey(format!("{what} cannot be read: systemd has passed no credentials"));
+                let directory = variable(CREDENTIALS_DIRECTORY).map(PathBuf::from).ok_or_else(none)?;
+                self.in_file(&directory.join(name), &what)
+            }
+            KeySource::None | KeySource::Env(_) => Err(Error::MissingKey("it is in no file".to_owned())),
+        }
+    }
+
+    /// A file that is the same as when it was last read is not read again.
+    fn in_file(&self, path: &Path, what: &str) -> Result<Arc<Cached>, Error> {
         let unreadable = |fault: std::io::Error| {
             let why = if fault.kind() == ErrorKind::NotFound { "does not exist" } else { "cannot be read" };
-            Error::MissingKey(format!("the file {} {why}", path.display()))
+            Error::MissingKey(format!("{what} {why}"))
         };
-        let about = std::fs::metadata(path).map_err(unreadable)?;
-        let cached = self.cached.load();
-        if let Some(cached) = cached.as_ref().filter(|cached| cached.fits(&about)) {
-            return Ok(cached.secret.clone());
+        let stamp = Stamp::of(&std::fs::metadata(path).map_err(unreadable)?);
+        let cached = self.cached.load_full();
+        if let Some(cached) = cached.as_ref().filter(|cached| cached.file == stamp) {
+            return Ok(cached.clone());
         }
         let limit = u64::try_from(KEY_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let secret = checked(line).map_err(|why| Error::MissingKey(format!("the file {} {why}", path.display())))?;
-        let fresh = Cached { modified: about.modified().ok(), len: about.len(), secret: secret.clone() };
-        self.cached.store(Some(Arc::new(fresh)));
-        Ok(secret)
+        let secret = checked(line).map_err(|why| Error::MissingKey(format!("{what} {why}")))?;
+        let version = cached.map_or(0, |cached| cached.version).saturating_add(1);
+        let fresh = Arc::new(Cached { file: stamp, secret, version });
+        self.cached.store(Some(fresh.clone()));
+        Ok(fresh)
     }
 }
 
-impl Cached {
-    fn fits(&self, about: &Metadata) -> bool {
-        self.modified.is_some() && self.modified == about.modified().ok() && self.len == about.len()
+impl Stamp {
+    fn of(about: &Metadata) -> Self {
+        Self {
+            device: about.dev(),
+            inode: about.ino(),
+            len: about.len(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+        }
     }
+}
+
+fn in_variable(name: &str) -> Result<Secret, Error> {
+    let missing = || Error::MissingKey(format!("the variable {name} is not set"));
+    let value = variable(name).ok_or_else(missing)?;
+    checked(value.as_encoded_bytes()).map_err(|why| Error::MissingKey(format!("the variable {name} {why}")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one reader of keys, at each use; settings hold only the name")]
-fn in_variable(name: &str) -> Result<Secret, Error> {
-    let missing = || Error::MissingKey(format!("the variable {name} is not set"));
-    let value = std::env::var_os(name).ok_or_else(missing)?;
-    checked(value.as_encoded_bytes()).map_err(|why| Error::MissingKey(format!("the variable {name} {why}")))
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// A key must fit into a header.
@@ -114,6 +164,32 @@ mod tests {
         assert_eq!(text(&key), Ok("sk-three".to_owned()));
         std::fs::remove_file(&path).expect("removed");
         assert!(key.current().is_err());
+    }
+
+    #[test]
+    fn another_file_in_the_place_of_the_key_is_another_version_however_much_alike() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, other) = (dir.path().join("key"), dir.path().join("other"));
+        let key = Key::new(KeySource::File(path.clone()));
+        assert_eq!(key.version(), 0, "there is none yet");
+        std::fs::write(&path, "sk-one").expect("written");
+        let first = key.version();
+        assert_eq!((first, key.version()), (1, 1));
+        std::fs::write(&other, "sk-two").expect("written");
+        let as_old = std::fs::metadata(&path).expect("there").modified().expect("a time");
+        File::options().write(true).open(&other).expect("open").set_modified(as_old).expect("set");
+        std::fs::rename(&other, &path).expect("renamed");
+        assert_eq!((key.version(), text(&key)), (2, Ok("sk-two".to_owned())));
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(key.version(), 2, "nothing is not another key");
+        assert_eq!(Key::new(KeySource::None).version(), 0);
+    }
+
+    #[test]
+    fn a_credential_without_a_directory_of_them_is_named() {
+        let key = Key::new(KeySource::Credential("openai".to_owned()));
+        // The tests' own environment has no credentials; a service's would have.
+        assert!(matches!(key.current(), Err(Error::MissingKey(what)) if what.contains("the credential openai")));
     }
 
     /// INVARIANT P4.

@@ -22,5 +22,5 @@ mod stream;
 pub(crate) use endpoint::{Answer, Endpoint, Headers, KeyHeader, Opened, Post};
 pub(crate) use error::Error;
 pub(crate) use key::Key;
-pub(crate) use sse::{Event, Events, Overlong};
+pub(crate) use sse::{Events, Overlong};
 pub(crate) use stream::Stream;

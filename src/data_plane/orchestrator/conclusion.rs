@@ -86,7 +86,7 @@ impl End {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {
-            Self::Finished { .. } | Self::Failed { then: Then::Again { .. }, .. } => false,
+            Self::Finished { .. } | Self::Failed { then: Then::Again { .. } | Then::Elsewhere { .. }, .. } => false,
             Self::Failed {
                 then: Then::Retry { .. } | Then::Failover | Then::GiveUp | Then::Continue { .. }, ..
             } => true,

@@ -30,6 +30,18 @@ pub enum Error {
     /// As many calls as the settings allow are running, and too many wait, or this one waited too long.
     #[error("wait for a free slot at the provider: none in time")]
     Overloaded,
+    /// The provider's circuit breaker is open: its latest calls failed.
+    #[error("call the provider: its latest calls failed, and it is left alone")]
+    BreakerOpen {
+        /// How long to wait before a call may be tried.
+        left: Duration,
+    },
+    /// The provider has asked all callers for patience.
+    #[error("call the provider: it has asked for patience")]
+    Paused {
+        /// For how long from now.
+        left: Duration,
+    },
     /// The caller gave up before there was an answer.
     #[error("call the provider: the caller gave up")]
     Abandoned {
@@ -63,7 +75,13 @@ pub enum Error {
     /// The provider's content rules refuse the prompt.
     #[error("call the provider: its content rules refuse the prompt")]
     Refused,
-    /// The provider does not take the request (3xx, 4xx): a wrong key, an unknown model or parameter, a spent account.
+    /// The provider does not accept the key (401, 403), or did not when it was last used.
+    #[error("call the provider: it rejects the key ({status})")]
+    KeyRejected {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The provider does not take the request (3xx, 4xx): an unknown model or parameter, a spent account.
     #[error("call the provider: it answered {status}")]
     Rejected {
         /// The HTTP status.
@@ -111,6 +129,11 @@ pub enum Next {
         /// How long.
         after: Duration,
     },
+    /// Another provider can answer at once; where there is none, the same one may after so long. The call is not held against it.
+    Elsewhere {
+        /// How long.
+        after: Duration,
+    },
 }
 
 impl Error {
@@ -128,6 +151,9 @@ impl Error {
             | Self::NotRunning
             | Self::Quarantined
             | Self::Overloaded
+            | Self::BreakerOpen { .. }
+            | Self::Paused { .. }
+            | Self::KeyRejected { .. }
             | Self::Abandoned { begun: false }
             | Self::Unreachable(_)
             | Self::RateLimited { .. }
@@ -145,13 +171,15 @@ impl Error {
     }
 
     /// What to do next. A rejection fails over, since another model may know the parameter, hold a valid key or have a larger
-    /// context; a prompt that content rules refuse is not carried from provider to provider until one takes it; and what this
-    /// host's own limits hold up waits, rather than be answered by another model than the operator chose.
+    /// context; a prompt that content rules refuse is not carried from provider to provider until one takes it; what this
+    /// host's own limits hold up waits, rather than be answered by another model than the operator chose; and what the provider's
+    /// own trouble holds up moves on where it can, and waits where it cannot.
     #[must_use]
     pub fn next(&self) -> Next {
         match self {
             Self::Unreachable(_) | Self::Cut(_) => Next::Retry { after: None },
             Self::Overloaded | Self::NotRunning => Next::Again { after: OVERLOAD_PAUSE },
+            Self::BreakerOpen { left } | Self::Paused { left } => Next::Elsewhere { after: *left },
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => Next::Retry { after: *retry_after },
             Self::UnknownProvider(_)
             | Self::UnknownModel(_)
@@ -159,6 +187,7 @@ impl Error {
             | Self::Quarantined
             | Self::TimedOut
             | Self::ContextTooLarge
+            | Self::KeyRejected { .. }
             | Self::Unsupported { .. }
             | Self::Rejected { .. }
             | Self::Nonsense { .. } => Next::Failover,
@@ -188,6 +217,8 @@ impl Failure for Error {
             Self::NotRunning => "provider_not_running",
             Self::Quarantined => "provider_quarantined",
             Self::Overloaded => "provider_overloaded",
+            Self::BreakerOpen { .. } => "provider_breaker_open",
+            Self::Paused { .. } => "provider_paused",
             Self::Abandoned { .. } => "provider_call_abandoned",
             Self::Unreachable(_) => "provider_unreachable",
             Self::TimedOut => "provider_timed_out",
@@ -195,6 +226,7 @@ impl Failure for Error {
             Self::RateLimited { .. } => "provider_rate_limited",
             Self::ContextTooLarge => "provider_context_too_large",
             Self::Refused => "provider_refused",
+            Self::KeyRejected { .. } => "provider_key_rejected",
             Self::Unsupported { .. } => "provider_unsupported",
             Self::Rejected { .. } => "provider_rejected",
             Self::Failed { .. } => "provider_failed",
@@ -208,7 +240,9 @@ impl Failure for Error {
             | Self::UnknownModel(_)
             | Self::MissingKey(_)
             | Self::NotRunning
-            | Self::Quarantined => Class::Unavailable,
+            | Self::Quarantined
+            | Self::BreakerOpen { .. }
+            | Self::Paused { .. } => Class::Unavailable,
             Self::Overloaded => Class::Overload,
             Self::ContextTooLarge => Class::TooLarge,
             Self::Refused | Self::Unsupported { .. } | Self::Abandoned { .. } => Class::Refused,
@@ -216,6 +250,7 @@ impl Failure for Error {
             | Self::TimedOut
             | Self::Cut(_)
             | Self::RateLimited { .. }
+            | Self::KeyRejected { .. }
             | Self::Rejected { .. }
             | Self::Failed { .. }
             | Self::Nonsense { .. } => Class::Upstream,
@@ -225,6 +260,7 @@ impl Failure for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::Overloaded | Self::NotRunning => Retry::After(OVERLOAD_PAUSE),
+            Self::BreakerOpen { left } | Self::Paused { left } => Retry::After(*left),
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => {
                 retry_after.map_or(Retry::Never, Retry::After)
             }
@@ -238,6 +274,7 @@ impl Failure for Error {
             | Self::Cut(_)
             | Self::ContextTooLarge
             | Self::Refused
+            | Self::KeyRejected { .. }
             | Self::Unsupported { .. }
             | Self::Rejected { .. }
             | Self::Nonsense { .. } => Retry::Never,
@@ -252,6 +289,10 @@ impl Failure for Error {
             Self::NotRunning => "the provider is being restarted".to_owned(),
             Self::Quarantined => "the provider failed too often and waits for its release from quarantine".to_owned(),
             Self::Overloaded => "too many calls to the provider are running".to_owned(),
+            Self::BreakerOpen { .. } => {
+                "the provider's latest calls failed, and it is left alone for a while".to_owned()
+            }
+            Self::Paused { .. } => "the provider has asked for patience".to_owned(),
             Self::Abandoned { .. } => "the call was ended before there was an answer".to_owned(),
             Self::Unreachable(_) => "the provider cannot be reached".to_owned(),
             Self::TimedOut => "the provider did not answer in time".to_owned(),
@@ -259,6 +300,7 @@ impl Failure for Error {
             Self::RateLimited { .. } => "the provider limits the rate of calls".to_owned(),
             Self::ContextTooLarge => "the input is larger than the model's context".to_owned(),
             Self::Refused => "the provider's content rules refuse the prompt".to_owned(),
+            Self::KeyRejected { status } => format!("the provider rejects its key with status {status}"),
             Self::Unsupported { what } => format!("the provider cannot be asked for {what}"),
             Self::Rejected { status } => format!("the provider rejected the request with status {status}"),
             Self::Failed { status, .. } => format!("the provider failed with status {status}"),
@@ -274,13 +316,17 @@ mod tests {
     /// INVARIANT P3: a reservation is released only where no model can have run.
     #[test]
     fn only_calls_that_no_model_saw_are_free() {
-        let pause = Some(Duration::from_secs(2));
+        const PAUSE: Duration = Duration::from_secs(2);
+        let pause = Some(PAUSE);
         let table = [
             (Error::Unreachable("refused".into()), Charge::None, Next::Retry { after: None }),
             (Error::TimedOut, Charge::Unknown, Next::Failover),
             (Error::Cut("early end".into()), Charge::Unknown, Next::Retry { after: None }),
             (Error::RateLimited { retry_after: pause }, Charge::None, Next::Retry { after: pause }),
-            (Error::Rejected { status: 401 }, Charge::None, Next::Failover),
+            (Error::Rejected { status: 404 }, Charge::None, Next::Failover),
+            (Error::KeyRejected { status: 401 }, Charge::None, Next::Failover),
+            (Error::BreakerOpen { left: PAUSE }, Charge::None, Next::Elsewhere { after: PAUSE }),
+            (Error::Paused { left: PAUSE }, Charge::None, Next::Elsewhere { after: PAUSE }),
             (Error::Refused, Charge::None, Next::GiveUp),
             (Error::Unsupported { what: "a seed" }, Charge::None, Next::Failover),
             (Error::Failed { status: 500, retry_after: None }, Charge::Unknown, Next::Retry { after: None }),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::MessagingErr;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::ProviderActor;
@@ -15,10 +15,12 @@ use super::adapter::{Adapter, tell};
 use super::claim::{Caller, Claim};
 use super::error::Error;
 use super::exchange::{Completion, Deltas, Request};
+use super::health::Health;
 use super::message::{Call, Command};
 use super::metrics;
-use crate::config::settings::{BaseUrl, KeySource, Provider, ProviderKind};
+use crate::config::settings::{BaseUrl, Concurrency, KeySource, Provider, ProviderKind};
 use crate::domain::name::{ModelRef, ProviderName};
+use crate::journal::events::Events;
 use crate::supervision::{Address, ChildSpec};
 
 /// The provider that always exists.
@@ -36,12 +38,12 @@ pub struct Providers {
     links: Arc<BTreeMap<ProviderName, Arc<Link>>>,
 }
 
-/// What of one provider outlives its actor: its connections, its slots, its address.
+/// What of one provider outlives its actor: its connections, its health with its slots, its address.
 pub(super) struct Link {
     pub(super) name: ProviderName,
     pub(super) address: Address<Command>,
     pub(super) adapter: Adapter,
-    pub(super) slots: Arc<Semaphore>,
+    pub(super) health: Arc<Health>,
     pub(super) timeout: Duration,
 }
 
@@ -49,22 +51,28 @@ impl Providers {
     /// The handle, and one child `providers/<name>` for each provider, `builtin` always among them. Nothing is connected,
     /// probed or read before the first call.
     #[must_use]
-    pub fn start(settings: &BTreeMap<ProviderName, Provider>) -> (Self, Vec<ChildSpec>) {
-        let mut links: BTreeMap<_, _> = settings.iter().map(|(name, provider)| link(name, provider)).collect();
+    pub fn start(settings: &BTreeMap<ProviderName, Provider>, events: &Events) -> (Self, Vec<ChildSpec>) {
+        let mut links: BTreeMap<_, _> = settings.iter().map(|(name, provider)| link(name, provider, events)).collect();
         if let Ok(builtin) = BUILTIN.parse::<ProviderName>() {
-            links.entry(builtin.clone()).or_insert_with(|| link(&builtin, &builtin_settings()).1);
+            links.entry(builtin.clone()).or_insert_with(|| link(&builtin, &builtin_settings(), events).1);
         }
         let children = links.values().map(|link| child(link.clone())).collect();
         (Self { links: Arc::new(links) }, children)
     }
 
-    /// Whether a call to this model could be sent now. Cheap: looks at the settings and the key, sends nothing.
+    /// Whether a call to this model could be sent now. Cheap: looks at the settings, the key and how the latest calls ended, sends
+    /// nothing.
     ///
     /// # Errors
-    /// [`Error::UnknownProvider`], [`Error::UnknownModel`], [`Error::MissingKey`] or [`Error::Quarantined`].
+    /// [`Error::UnknownProvider`], [`Error::UnknownModel`], [`Error::MissingKey`], [`Error::Quarantined`],
+    /// [`Error::BreakerOpen`], [`Error::KeyRejected`] or [`Error::Paused`].
     pub fn usable(&self, model: &ModelRef) -> Result<(), Error> {
         let link = self.link(model)?;
-        if link.address.is_closed() { Err(Error::Quarantined) } else { link.adapter.usable(model) }
+        if link.address.is_closed() {
+            return Err(Error::Quarantined);
+        }
+        link.adapter.usable(model)?;
+        link.health.usable()
     }
 
     /// Calls a model and waits `within` so long for its answer; the wait for a free slot counts. The provider's own time-out
@@ -115,13 +123,12 @@ impl Providers {
     }
 }
 
-fn link(name: &ProviderName, settings: &Provider) -> (ProviderName, Arc<Link>) {
-    metrics::introduce(name);
+fn link(name: &ProviderName, settings: &Provider, events: &Events) -> (ProviderName, Arc<Link>) {
     let link = Link {
         name: name.clone(),
         address: Address::new(format!("providers/{name}")),
         adapter: Adapter::new(settings),
-        slots: Arc::new(Semaphore::new(settings.max_concurrency.get().min(Semaphore::MAX_PERMITS))),
+        health: Health::new(name, settings, events.clone()),
         timeout: settings.timeout,
     };
     (name.clone(), Arc::new(link))
@@ -139,6 +146,7 @@ fn builtin_settings() -> Provider {
         api_key: KeySource::None,
         timeout: BUILTIN_TIMEOUT,
         max_concurrency: NonZeroUsize::new(BUILTIN_CONCURRENCY).unwrap_or(NonZeroUsize::MIN),
+        concurrency: Concurrency::Fixed,
     }
 }
 

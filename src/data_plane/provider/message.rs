@@ -17,6 +17,8 @@ pub(super) enum Command {
     Carry(Call),
     /// From the task of a call that has ended: a slot may be free.
     SlotFreed,
+    /// From the actor's own timer: the pause that the provider asked for is over.
+    PauseOver,
     /// From a handle that found nobody at the address: say when somebody is there.
     Ready(RpcReplyPort<()>),
 }

@@ -12,6 +12,7 @@ use crate::domain::name::{ModelRef, ProviderName};
 const REQUESTS: &str = "factory_provider_requests_total";
 const SECONDS: &str = "factory_provider_seconds";
 const BREAKER_OPEN: &str = "factory_provider_breaker_open";
+const CONCURRENCY_LIMIT: &str = "factory_provider_concurrency_limit";
 
 /// The outcome of a call whose caller had gone before it ended.
 pub(super) const ABANDONED: &str = "abandoned";
@@ -21,7 +22,23 @@ pub(super) fn introduce(provider: &ProviderName) {
     describe_counter!(REQUESTS, "Model calls by provider, model and outcome (ok, or the error's code)");
     describe_histogram!(SECONDS, Unit::Seconds, "Time that a provider took for a call, answered or not");
     describe_gauge!(BREAKER_OPEN, "1 where a provider's circuit breaker keeps calls away, else 0");
+    describe_gauge!(CONCURRENCY_LIMIT, "The most calls at once that a provider gets, as it has answered so far");
+    breaker_closed(provider);
+}
+
+/// Shows that calls are kept away.
+pub(super) fn breaker_opened(provider: &ProviderName) {
+    gauge!(BREAKER_OPEN, "provider" => provider.to_string()).set(1.0);
+}
+
+/// Shows that calls are let through.
+pub(super) fn breaker_closed(provider: &ProviderName) {
     gauge!(BREAKER_OPEN, "provider" => provider.to_string()).set(0.0);
+}
+
+/// Shows the most calls at once.
+pub(super) fn limit(provider: &ProviderName, most: u32) {
+    gauge!(CONCURRENCY_LIMIT, "provider" => provider.to_string()).set(f64::from(most));
 }
 
 /// The metric's word for how a call ended.

@@ -29,6 +29,12 @@ impl<T> Line<T> {
         Ok(())
     }
 
+    /// Whether a call waits that still has time. Late ones at the front are let go.
+    pub(super) fn has_waiting(&mut self, now: Instant) -> bool {
+        while self.waiting.pop_front_if(|(deadline, _)| *deadline <= now).is_some() {}
+        !self.waiting.is_empty()
+    }
+
     /// Takes out the first call that still has time.
     pub(super) fn next(&mut self, now: Instant) -> Option<T> {
         while let Some((deadline, call)) = self.waiting.pop_front() {
@@ -58,7 +64,9 @@ mod tests {
         assert_eq!(line.push("second", at(9), now), Ok(()));
         assert_eq!(line.push("too many", at(9), now), Err("too many"));
         assert_eq!(line.push("in the late one's place", at(9), at(1)), Ok(()));
+        assert!(line.has_waiting(at(2)));
         assert_eq!(line.next(at(2)), Some("first"));
+        assert!(line.has_waiting(at(2)) && !line.has_waiting(at(10)));
         assert_eq!(line.next(at(10)), None);
     }
 

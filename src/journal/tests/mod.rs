@@ -2,6 +2,7 @@
 
 mod confirming;
 mod deciding;
+mod doubts;
 mod following;
 mod open;
 mod outbox;

@@ -166,7 +166,15 @@ fn all_steps(records: &[TaskRecord]) -> Vec<Step> {
         {
             let (number, kind, reserved, started_at) =
                 (started.step, started.kind.clone(), started.reserved, started.at);
-            steps.push(Step { number, sequence: 0, kind, reserved, started_at, status: StepStatus::Started });
+            steps.push(Step {
+                number,
+                sequence: 0,
+                kind,
+                reserved,
+                started_at,
+                status: StepStatus::Started,
+                billed: None,
+            });
         }
         if let TaskRecord::StepFinished(finished) = record {
             conclude(&mut steps, finished.step, StepStatus::Finished(Arc::new(finished.clone())));

@@ -44,6 +44,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
         1 => Just(Fate::Failed(Then::GiveUp)),
         1 => (0..3_000_u64).prop_map(|after_ms| Fate::Failed(Then::Continue { after_ms })),
         1 => (400..3_000_u64).prop_map(|after_ms| Fate::Failed(Then::Again { after_ms })),
+        1 => (400..3_000_u64).prop_map(|after_ms| Fate::Failed(Then::Elsewhere { after_ms })),
         3 => Just(Fate::DaemonEnds),
         2 => Just(Fate::AgentEnds),
     ];
@@ -123,7 +124,10 @@ impl Model {
             Last::Answered | Last::Failed(Then::Again { .. }) => call(self.at),
             Last::Failed(Then::Retry { .. }) if self.attempts < ATTEMPTS_MAX => call(self.at),
             Last::Failed(Then::Retry { .. } | Then::Failover) => call(self.at + 1),
-            Last::Failed(Then::Continue { .. }) if self.at + 1 < route().len() => call(self.at + 1),
+            Last::Failed(Then::Continue { .. } | Then::Elsewhere { .. }) if self.at + 1 < route().len() => {
+                call(self.at + 1)
+            }
+            Last::Failed(Then::Elsewhere { .. }) => call(self.at),
             Last::Failed(Then::Continue { .. }) if self.attempts < ATTEMPTS_MAX => call(self.at),
             Last::Failed(Then::Continue { .. } | Then::GiveUp) => Expected::Failed(CODE),
         }
@@ -143,7 +147,7 @@ impl Model {
     }
 
     fn fail(&mut self, then: Then) {
-        if !matches!(then, Then::Again { .. }) {
+        if !matches!(then, Then::Again { .. } | Then::Elsewhere { .. }) {
             self.attempts += 1;
         }
         (self.is_open, self.last) = (false, Last::Failed(then));

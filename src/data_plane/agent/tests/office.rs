@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::submitted;
 use crate::config::settings;
-use crate::control_plane::admission::{Admission, Means, Routes, payer_of};
+use crate::control_plane::admission::{Admission, Means, Routes, Unready, payer_of};
 use crate::control_plane::audit::Audit;
 use crate::control_plane::budget::price::PriceList;
 use crate::control_plane::budget::{Budget, Key, Standing};
@@ -88,14 +88,14 @@ impl Office {
             prices: prices.clone(),
             audit,
             routes: Routes::default(),
-            readiness: Arc::new(|_| false),
+            readiness: Arc::new(|_| Err(Unready { left: None })),
             free_agent: Arc::new(|_, _, _| None),
             quarantined: Arc::new(|_| false),
             open_tasks_max: 10,
             agent_queue_max: 10,
         });
         let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
-        let providers = Providers::start(&BTreeMap::new()).0;
+        let providers = Providers::start(&BTreeMap::new(), &events).0;
         let started_at = Timestamp::now();
         let tools = Tools::new(&BTreeMap::new());
         let rooms = Rooms {

@@ -159,7 +159,8 @@ impl Assembly {
 
     fn piece(&mut self, body: Body) -> Result<Vec<Delta>, Error> {
         if let Some(failure) = body.error.filter(|failure| !failure.is_null()) {
-            return Err(failed_at_work(fault::told(&failure), self.usage.is_some(), !self.text.is_empty()));
+            let told = fault::told(&failure).ok_or(Error::Nonsense { what: "an error under a successful status" })?;
+            return Err(failed_at_work(told, self.usage.is_some(), !self.text.is_empty()));
         }
         self.answered = body.model_version.or(self.answered.take());
         self.is_blocked |= body.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());

@@ -174,7 +174,7 @@ mod tests {
                 r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
                 Error::Failed { status: 503, retry_after: None },
             ),
-            (401, "<html>", Error::Rejected { status: 401 }),
+            (401, "<html>", Error::KeyRejected { status: 401 }),
             (400, "[]", Error::Rejected { status: 400 }),
         ];
         for (status, body, expected) in table {

@@ -17,6 +17,7 @@ use crate::data_plane::provider::error::{Error, Next};
 use crate::data_plane::provider::handle::Link;
 use crate::data_plane::provider::message::Command;
 use crate::data_plane::provider::scripted::{Script, answer_by};
+use crate::journal::events::Events;
 use crate::supervision::{Intensity, Strategy, SupervisorSpec, start_root};
 
 fn one_at_a_time(url: BaseUrl) -> crate::config::settings::Provider {
@@ -96,7 +97,8 @@ async fn a_call_waits_for_an_actor_that_is_being_restarted() {
 #[tokio::test]
 async fn a_provider_in_quarantine_is_not_waited_for_and_the_next_model_is_tried_until_it_is_released() {
     let (_server, url) = Server::tcp([Act::Answer(200, "", completion("released"))]).await;
-    let (providers, specs) = Providers::start(&BTreeMap::from([("local".parse().expect("a name"), local(url))]));
+    let (providers, specs) =
+        Providers::start(&BTreeMap::from([("local".parse().expect("a name"), local(url))]), &Events::new());
     let once = Intensity { restarts: 0, period: LONG };
     let root = SupervisorSpec::new("root", Strategy::OneForOne);
     let root = specs.into_iter().fold(root, |root, spec| root.child(spec.intensity(once).quarantine()));

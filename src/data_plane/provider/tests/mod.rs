@@ -1,8 +1,13 @@
 //! The room from outside: real sockets, a scripted server behind them, and real actors.
 
 mod actor;
+mod breaker;
+mod concurrency;
 mod exchange;
+mod gate;
 mod server;
+mod streams;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -13,8 +18,9 @@ use ractor::Actor;
 use super::actor::ProviderActor;
 use super::exchange::Sampling;
 use super::{Message, Providers, Request, Role};
-use crate::config::settings::{BaseUrl, KeySource, Provider, ProviderKind};
+use crate::config::settings::{BaseUrl, Concurrency, KeySource, Provider, ProviderKind};
 use crate::domain::name::ModelRef;
+use crate::journal::events::Events;
 
 /// Longer than anything takes; only a hanging test meets it.
 const LONG: Duration = Duration::from_secs(20);
@@ -26,6 +32,7 @@ fn local(base_url: BaseUrl) -> Provider {
         api_key: KeySource::None,
         timeout: LONG,
         max_concurrency: NonZeroUsize::new(8).expect("not zero"),
+        concurrency: Concurrency::Adaptive,
     }
 }
 
@@ -41,7 +48,7 @@ fn request(text: &str) -> Request {
 
 /// The handle, with nobody at its addresses.
 fn unstarted(local: Provider) -> Providers {
-    Providers::start(&BTreeMap::from([("local".parse().expect("a name"), local)])).0
+    Providers::start(&BTreeMap::from([("local".parse().expect("a name"), local)]), &Events::new()).0
 }
 
 /// The handle, with an unsupervised actor at each address.
