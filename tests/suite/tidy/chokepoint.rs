@@ -82,7 +82,7 @@ fn names(source: &Source, words: &[&str]) -> bool {
 
 /// Whether a file names the function that has a call made.
 fn performs(source: &Source) -> bool {
-    names(source, &["call", "perform"])
+    source.file.starts_with("data_plane/") && names(source, &["call", "perform"])
 }
 
 /// The methods of `Providers` that take what is asked of a model: those that make a call.
