@@ -25,7 +25,7 @@ async fn breaking(then: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider
     let is_mended = Arc::clone(&mended);
     let provider = Provider::start(move |call| match (call.number, is_mended.load(Ordering::SeqCst)) {
         (0, _) => Reply::Echo,
-        (_, false) => Reply::Status(401, None),
+        (_, false) => Reply::Status(400, None),
         (_, true) => then(),
     })
     .await;
@@ -178,7 +178,7 @@ async fn a_task_whose_deadline_has_passed_is_not_retried() {
 
 #[tokio::test]
 async fn a_subtask_that_failed_is_retried_with_its_parent_alone() {
-    let provider = Provider::start(|_| Reply::Status(401, None)).await;
+    let provider = Provider::start(|_| Reply::Status(400, None)).await;
     let workshop = Workshop::with(&provider, "").worker(json!({}));
     let plan = json!({"steps": [{"id": "only", "template": "worker", "input": "{{input}}"}],
         "aggregate": {"mode": "step", "step": "only"}});

@@ -77,7 +77,7 @@ async fn nonsense_is_not_asked_for_again() {
 
 #[tokio::test]
 async fn a_rejected_request_costs_nothing_and_is_not_repeated() {
-    let provider = Provider::start(|_| Reply::Status(401, None)).await;
+    let provider = Provider::start(|_| Reply::Status(404, None)).await;
     let daemon = daemon(&provider, "").await;
     let task = failed(&daemon, "provider_rejected").await;
     assert_eq!((states(&task), task.cost_usd.as_str(), provider.count()), (vec!["failed"], "0.00", 1));

@@ -14,7 +14,7 @@ use reqwest::{Client, Response, redirect};
 use tokio::sync::OnceCell;
 
 use super::error::Error;
-use super::patience::retry_after;
+use super::patience::{retry_after, retry_after_ms};
 use super::stream::Stream;
 use crate::domain::clock::Timestamp;
 use crate::domain::private::Secret;
@@ -31,6 +31,8 @@ const FAILURE_BYTES_MAX: usize = 64 * 1024;
 const FAILURE_BODY_WITHIN: Duration = Duration::from_secs(1);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// OpenAI's and Azure's finer word for `Retry-After`.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 /// Where somebody listens, and the client that speaks to them.
 pub(crate) struct Endpoint {
@@ -213,11 +215,9 @@ fn build(transport: Transport) -> reqwest::Result<Client> {
 /// Reads an answer, of a failure only as much as helps.
 async fn whole(response: Response, limit: usize) -> Result<Answer, Error> {
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, Timestamp::now()));
+    let said = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+    let exact = said(RETRY_AFTER_MS).and_then(retry_after_ms);
+    let retry_after = exact.or_else(|| said(RETRY_AFTER).and_then(|value| retry_after(value, Timestamp::now())));
     let body = if status.is_success() {
         read(response, limit).await?
     } else {

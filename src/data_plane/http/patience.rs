@@ -21,6 +21,12 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(wish.min(RETRY_AFTER_MAX))
 }
 
+/// Reads a `Retry-After-Ms` header: milliseconds.
+pub(super) fn retry_after_ms(value: &str) -> Option<Duration> {
+    let wish = value.trim().parse::<f64>().ok().filter(|wish| *wish >= 0.0)?;
+    Some(Duration::try_from_secs_f64(wish / 1_000.0).unwrap_or(RETRY_AFTER_MAX).min(RETRY_AFTER_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +46,21 @@ mod tests {
         ];
         for (value, millis) in table {
             assert_eq!(retry_after(value, now), millis.map(Duration::from_millis), "{value}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_read_and_bounded() {
+        let table = [
+            ("1500", Some(1_500)),
+            (" 0 ", Some(0)),
+            ("1e300", Some(3_600_000)),
+            ("-1", None),
+            ("NaN", None),
+            ("", None),
+        ];
+        for (value, millis) in table {
+            assert_eq!(retry_after_ms(value), millis.map(Duration::from_millis), "{value}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Server-sent events, as the WHATWG HTML standard (9.2) parses them: bytes in, events out.
 //!
 //! Lines end with LF, CR or CRLF; a byte order mark at the start is left out; a line that starts with a colon is a comment; several
-//! `data` lines are joined by LF; an event without `data` is none. `id` and `retry` serve reconnection, which nobody here does.
+//! `data` lines are joined by LF; an event without `data` is none. `event` is passed over, since every wire format says the kind in its
+//! data as well; so are `id` and `retry`, which serve reconnection.
 //!
 //! INVARIANT: how the bytes are cut into pieces changes neither the events nor the error.
 
@@ -13,8 +14,6 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// One event; it lives until the next is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Event<'a> {
-    /// Its type; empty where it has none.
-    pub(crate) name: &'a str,
     pub(crate) data: &'a str,
 }
 
@@ -32,7 +31,6 @@ pub(crate) struct Events {
     after_cr: bool,
     begun: bool,
     /// The event so far.
-    name: String,
     data: String,
     has_data: bool,
     /// Whether the event was given out, and its texts are to be forgotten.
@@ -56,7 +54,6 @@ impl Events {
             seen: 0,
             after_cr: false,
             begun: false,
-            name: String::new(),
             data: String::new(),
             has_data: false,
             told: false,
@@ -85,7 +82,7 @@ impl Events {
         while let Some(line) = self.line()? {
             if let Step::Whole = self.take(line) {
                 self.told = true;
-                return Ok(Some(Event { name: &self.name, data: &self.data }));
+                return Ok(Some(Event { data: &self.data }));
             }
         }
         Ok(None)
@@ -102,12 +99,11 @@ impl Events {
         self.read = line.end;
         self.take(line);
         self.told = true;
-        self.has_data.then_some(Event { name: &self.name, data: &self.data })
+        self.has_data.then_some(Event { data: &self.data })
     }
 
     fn forget(&mut self) {
         if std::mem::take(&mut self.told) {
-            self.name.clear();
             self.data.clear();
             self.has_data = false;
         }
@@ -144,7 +140,7 @@ impl Events {
         let found = memchr::memchr2(b'\n', b'\r', unseen).map(|at| self.seen.saturating_add(at));
         let end = found.unwrap_or(self.bytes.len());
         let line = self.read..end;
-        let size = line.len().saturating_add(self.name.len()).saturating_add(self.data.len());
+        let size = line.len().saturating_add(self.data.len());
         if size > self.event_bytes_max {
             self.overlong = true;
             return Err(Overlong);
@@ -162,27 +158,18 @@ impl Events {
     fn take(&mut self, line: Range<usize>) -> Step {
         let line = self.bytes.get(line).unwrap_or_default();
         if line.is_empty() {
-            if self.has_data {
-                return Step::Whole;
-            }
-            self.name.clear();
-            return Step::More;
+            return if self.has_data { Step::Whole } else { Step::More };
         }
         let (field, value) = match memchr::memchr(b':', line) {
             Some(at) => (line.get(..at), line.get(at.saturating_add(1)..).unwrap_or_default()),
             None => (Some(line), <&[u8]>::default()),
         };
-        let value = String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
-        match field {
-            Some(b"data") => {
-                if self.has_data {
-                    self.data.push('\n');
-                }
-                self.data.push_str(&value);
-                self.has_data = true;
+        if field == Some(b"data") {
+            if self.has_data {
+                self.data.push('\n');
             }
-            Some(b"event") => self.name = value.into_owned(),
-            Some(_) | None => {}
+            self.data.push_str(&String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value)));
+            self.has_data = true;
         }
         Step::More
     }
@@ -194,10 +181,10 @@ mod tests {
 
     use super::*;
 
-    type Told = (Vec<(String, String)>, Option<(String, String)>, bool);
+    type Told = (Vec<String>, Option<String>, bool);
 
-    fn owned(event: Event<'_>) -> (String, String) {
-        (event.name.to_owned(), event.data.to_owned())
+    fn owned(event: Event<'_>) -> String {
+        event.data.to_owned()
     }
 
     /// All events, what is left, and whether one was too large.
@@ -217,28 +204,21 @@ mod tests {
         (told, events.rest().map(owned), false)
     }
 
-    fn events(bytes: &str) -> Vec<(String, String)> {
+    fn events(bytes: &str) -> Vec<String> {
         read([bytes.as_bytes()], 1_000).0
-    }
-
-    fn named(name: &str, data: &str) -> (String, String) {
-        (name.to_owned(), data.to_owned())
     }
 
     #[test]
     fn the_examples_of_the_standard_are_read() {
         let table = [
-            ("data: YHOO\ndata: +2\ndata: 10\n\n", vec![named("", "YHOO\n+2\n10")]),
+            ("data: YHOO\ndata: +2\ndata: 10\n\n", vec!["YHOO\n+2\n10".to_owned()]),
             (
                 ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n",
-                vec![named("", "first event"), named("", "second event")],
+                vec!["first event".to_owned(), "second event".to_owned()],
             ),
-            ("data\n\ndata\ndata\n\ndata:", vec![named("", ""), named("", "\n")]),
-            ("data:test\n\ndata: test\n\n", vec![named("", "test"), named("", "test")]),
-            (
-                "event: add\ndata: 73857293\n\nevent: gone\n\ndata: x\n\n",
-                vec![named("add", "73857293"), named("", "x")],
-            ),
+            ("data\n\ndata\ndata\n\ndata:", vec!["".to_owned(), "\n".to_owned()]),
+            ("data:test\n\ndata: test\n\n", vec!["test".to_owned(), "test".to_owned()]),
+            ("event: add\ndata: 73857293\n\nevent: gone\n\ndata: x\n\n", vec!["73857293".to_owned(), "x".to_owned()]),
         ];
         for (bytes, expected) in table {
             assert_eq!(events(bytes), expected, "{bytes:?}");
@@ -250,7 +230,7 @@ mod tests {
         for end in ["\n", "\r", "\r\n"] {
             let bytes =
                 format!("\u{feff}event: a{end}data: 1{end}data: 2{end}{end}: keep-alive{end}{end}data: 3{end}{end}");
-            assert_eq!(events(&bytes), [named("a", "1\n2"), named("", "3")], "{end:?}");
+            assert_eq!(events(&bytes), ["1\n2".to_owned(), "3".to_owned()], "{end:?}");
         }
     }
 
@@ -258,14 +238,14 @@ mod tests {
     fn what_has_no_empty_line_after_it_is_the_rest() {
         for bytes in ["data: a\n\ndata: b", "data: a\n\ndata: b\n", "data: a\r\n\r\ndata: b\r\n"] {
             let told = read([bytes.as_bytes()], 100);
-            assert_eq!(told, (vec![named("", "a")], Some(named("", "b")), false), "{bytes:?}");
+            assert_eq!(told, (vec!["a".to_owned()], Some("b".to_owned()), false), "{bytes:?}");
         }
         assert_eq!(read([b": only a comment".as_slice()], 100), (Vec::new(), None, false));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
-        assert_eq!(read([b"data: a\xFFb\n\n".as_slice()], 100).0, [named("", "a\u{fffd}b")]);
+        assert_eq!(read([b"data: a\xFFb\n\n".as_slice()], 100).0, ["a\u{fffd}b".to_owned()]);
     }
 
     #[test]
@@ -275,7 +255,7 @@ mod tests {
             assert_eq!(read([bytes.as_bytes()], 11).2, overlong, "{bytes:?}");
         }
         let endless = [b"data: 1\n\nevent: x\n".as_slice(), &[b'y'; 5_000]];
-        assert_eq!(read(endless, 1_000), (vec![named("", "1")], None, true));
+        assert_eq!(read(endless, 1_000), (vec!["1".to_owned()], None, true));
     }
 
     fn stream() -> impl Strategy<Value = Vec<u8>> {
@@ -320,7 +300,7 @@ mod tests {
                 .iter()
                 .map(|(name, one, two)| format!("event: {name}\ndata: {one}\n: note\ndata: {two}\n\n"))
                 .collect();
-            let expected: Vec<_> = written.iter().map(|(name, one, two)| named(name, &format!("{one}\n{two}"))).collect();
+            let expected: Vec<_> = written.iter().map(|(_, one, two)| format!("{one}\n{two}")).collect();
             prop_assert_eq!(events(&bytes), expected);
         }
     }

@@ -45,3 +45,52 @@ impl Stream {
         tokio::spawn(tokio::time::timeout(END_WITHIN, async move { while let Ok(Some(_)) = self.chunk().await {} }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use futures::stream;
+    use reqwest::Body;
+
+    use super::*;
+
+    fn body(
+        pieces: &[&'static str],
+    ) -> impl futures::Stream<Item = Result<&'static str, std::io::Error>> + Send + 'static {
+        stream::iter(pieces.iter().map(|piece| Ok(*piece)).collect::<Vec<_>>())
+    }
+
+    fn opened(body: Body, answer_bytes_max: usize) -> Stream {
+        Stream::new(Response::from(hyper::Response::new(body)), answer_bytes_max)
+    }
+
+    #[tokio::test]
+    async fn pieces_come_until_the_end_or_the_limit() {
+        let mut fits = opened(Body::wrap_stream(body(&["abc", "de"])), 5);
+        let mut read = Vec::new();
+        while let Some(piece) = fits.chunk().await.expect("a piece") {
+            read.extend_from_slice(&piece);
+        }
+        assert_eq!(read, b"abcde");
+        let mut larger = opened(Body::wrap_stream(body(&["abc", "de"])), 4);
+        assert_eq!(larger.chunk().await.expect("a piece").as_deref(), Some(b"abc".as_slice()));
+        assert_eq!(larger.chunk().await, Err(Error::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_is_cut() {
+        let broken = stream::iter([Ok("a"), Err(std::io::Error::other("gone"))]);
+        let mut stream = opened(Body::wrap_stream(broken), 100);
+        assert!(matches!(stream.chunk().await, Ok(Some(_))));
+        assert!(matches!(stream.chunk().await, Err(Error::Cut(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_borne_so_long_and_no_longer() {
+        let began = tokio::time::Instant::now();
+        let mut stream = opened(Body::wrap_stream(body(&["a"]).chain(stream::pending())), 100);
+        assert!(matches!(stream.chunk().await, Ok(Some(_))));
+        assert_eq!(stream.chunk().await, Err(Error::Quiet));
+        assert_eq!(began.elapsed().as_secs(), QUIET_MAX.as_secs());
+    }
+}

@@ -1,5 +1,7 @@
 //! Calls of tools on their way from and to a format: limits, arguments, names.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -58,6 +60,20 @@ pub(super) fn plain_id(id: &str, most: usize) -> String {
     if plain && id.len() <= most { id.to_owned() } else { derived_id(id) }
 }
 
+/// The name of a call for a format that takes any characters, but at most so many bytes.
+pub(super) fn short_id(id: &str, most: usize) -> Cow<'_, str> {
+    if id.len() <= most { Cow::Borrowed(id) } else { Cow::Owned(derived_id(id)) }
+}
+
+/// The name of a call for a format that wants exactly so many letters and digits.
+pub(super) fn exact_id(id: &str, length: usize) -> Cow<'_, str> {
+    if id.len() == length && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Cow::Borrowed(id);
+    }
+    let digest = hex::encode(Sha256::digest(id.as_bytes()));
+    Cow::Owned(digest.get(..length).unwrap_or_default().to_owned())
+}
+
 /// A name of a call that follows from a text.
 pub(super) fn derived_id(from: &str) -> String {
     let digest = hex::encode(Sha256::digest(from.as_bytes()));
@@ -96,5 +112,10 @@ mod tests {
             );
         }
         assert_ne!(plain_id("call.1", 40), plain_id("call.2", 40));
+        let long = "x".repeat(41);
+        assert_eq!((short_id("functions.look:0", 40).as_ref(), short_id(&long, 40).len()), ("functions.look:0", 29));
+        assert_eq!((exact_id("D681PevKs", 9).as_ref(), exact_id("toolu_01A", 9).len()), ("D681PevKs", 9));
+        assert_eq!(exact_id(&long, 9), exact_id(&long, 9));
+        assert!(exact_id("toolu_01A", 9).bytes().all(|byte| byte.is_ascii_alphanumeric()));
     }
 }

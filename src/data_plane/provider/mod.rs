@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Providers::complete --> actor providers/<name>: let through? --> a task: claim, then adapter --> answers its caller itself
-//!        |                     full, paused: the line (bounded)       openai/      HTTP over TCP or a Unix socket
-//!        |                     breaker open: answered at once         extractive/  from the input itself
+//!        |                     full, paused: the line (bounded)       openai/ anthropic/ gemini/  over TCP or a Unix socket
+//!        |                     breaker open: answered at once         extractive/ echo            from the input itself
 //!        '-- small work for builtin is done at once                     '--> health: how the call ended
 //! ```
 //!

@@ -59,7 +59,7 @@ pub(super) struct Read {
 pub(super) fn read(body: &[u8], asked: &str, elapsed: Duration) -> Result<Completion, Error> {
     let message: Message = serde_json::from_slice(body).map_err(|_| Error::Nonsense { what: "not a JSON message" })?;
     if let Some(told) = message.error {
-        return Err(fault::told(&told));
+        return Err(fault::told(&told).unwrap_or(Error::Nonsense { what: "an error under a successful status" }));
     }
     let content = message.content.ok_or(Error::Nonsense { what: "no content" })?;
     let mut read = Read { model: message.model, stop_reason: message.stop_reason, ..Read::default() };

@@ -21,6 +21,8 @@ use crate::data_plane::provider::piecewise::{Pieces, failed_at_work};
 
 /// What servers of other formats say last.
 const DONE: &str = "[DONE]";
+/// A failure of a kind that the format does not know.
+const FAILED: Error = Error::Failed { status: 500, retry_after: None };
 const NO_SENSE: Error = Error::Nonsense { what: "an event that makes no sense" };
 
 /// An event, of whichever kind.
@@ -100,7 +102,7 @@ impl Pieces for Assembly {
                 Ok(Vec::new())
             }
             "error" => {
-                let failure = fault::told(&event.error.ok_or(NO_SENSE)?);
+                let failure = fault::told(&event.error.ok_or(NO_SENSE)?).unwrap_or(FAILED);
                 Err(failed_at_work(failure, self.has_begun, !self.read.text.is_empty()))
             }
             _ => Ok(Vec::new()),

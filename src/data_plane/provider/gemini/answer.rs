@@ -16,6 +16,9 @@ use crate::data_plane::provider::piecewise::{Pieces, failed_at_work};
 use crate::data_plane::provider::tally::count;
 use crate::domain::usage::{Tokens, Usage};
 
+/// What gateways of other formats say last.
+const DONE: &str = "[DONE]";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -107,6 +110,9 @@ pub(super) struct Assembly {
 
 impl Pieces for Assembly {
     fn take(&mut self, data: &str) -> Result<Vec<Delta>, Error> {
+        if data.trim() == DONE {
+            return Ok(Vec::new());
+        }
         let body = serde_json::from_str(data).map_err(|_| Error::Nonsense { what: "an event that makes no sense" })?;
         self.piece(body)
     }
@@ -159,7 +165,8 @@ impl Assembly {
 
     fn piece(&mut self, body: Body) -> Result<Vec<Delta>, Error> {
         if let Some(failure) = body.error.filter(|failure| !failure.is_null()) {
-            return Err(failed_at_work(fault::told(&failure), self.usage.is_some(), !self.text.is_empty()));
+            let told = fault::told(&failure).ok_or(Error::Nonsense { what: "an error under a successful status" })?;
+            return Err(failed_at_work(told, self.usage.is_some(), !self.text.is_empty()));
         }
         self.answered = body.model_version.or(self.answered.take());
         self.is_blocked |= body.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());

@@ -41,11 +41,11 @@ pub(super) fn of(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Err
     sharpened(status, retry_after, &read(body.get("error").unwrap_or(&Value::Null)))
 }
 
-/// The failure that is told under a successful status, in the middle of a stream too.
-pub(super) fn told(failure: &Value) -> Error {
+/// The failure that is told under a successful status; none where it is of no kind that the format knows.
+pub(super) fn told(failure: &Value) -> Option<Error> {
     let told = read(failure);
-    let status = told.code.filter(|code| (400..600).contains(code)).unwrap_or_else(|| status_of(&told.status));
-    sharpened(status, None, &told)
+    let status = told.code.filter(|code| (400..600).contains(code)).or_else(|| status_of(&told.status))?;
+    Some(sharpened(status, None, &told))
 }
 
 fn read(failure: &Value) -> Told {
@@ -53,8 +53,8 @@ fn read(failure: &Value) -> Told {
 }
 
 /// The HTTP status that goes with a status of `google.rpc.Code`.
-fn status_of(status: &str) -> u16 {
-    match status {
+fn status_of(status: &str) -> Option<u16> {
+    let status = match status {
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
         "UNAUTHENTICATED" => 401,
         "PERMISSION_DENIED" => 403,
@@ -62,8 +62,10 @@ fn status_of(status: &str) -> u16 {
         "RESOURCE_EXHAUSTED" => 429,
         "UNAVAILABLE" => 503,
         "DEADLINE_EXCEEDED" => 504,
-        _ => 500,
-    }
+        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "ABORTED" => 500,
+        _ => return None,
+    };
+    Some(status)
 }
 
 fn sharpened(status: u16, retry_after: Option<Duration>, told: &Told) -> Error {
@@ -75,7 +77,7 @@ fn sharpened(status: u16, retry_after: Option<Duration>, told: &Told) -> Error {
         // A day's share does not come back while a task waits.
         429 if is_spent_for_the_day(told) => Error::Rejected { status },
         // A wrong key is answered as a wrong argument is; it is told as what it is.
-        400 if reason("API_KEY_INVALID") || message.contains("api key not valid") => Error::Rejected { status: 401 },
+        400 if reason("API_KEY_INVALID") || message.contains("api key not valid") => policy::by_status(401, None),
         400 if message.contains("exceeds the maximum number of tokens") => Error::ContextTooLarge,
         400 if message.contains("request payload size exceeds the limit") => Error::ContextTooLarge,
         _ => plain,
@@ -131,9 +133,9 @@ mod tests {
                 ),
                 Error::ContextTooLarge,
             ),
-            (body(400, "INVALID_ARGUMENT", "API key not valid.", &key), Error::Rejected { status: 401 }),
+            (body(400, "INVALID_ARGUMENT", "API key not valid.", &key), policy::by_status(401, None)),
             (body(400, "FAILED_PRECONDITION", "billing", &none), Error::Rejected { status: 400 }),
-            (body(403, "PERMISSION_DENIED", "", &none), Error::Rejected { status: 403 }),
+            (body(403, "PERMISSION_DENIED", "", &none), policy::by_status(403, None)),
             (
                 body(503, "UNAVAILABLE", "The model is overloaded.", &none),
                 Error::Failed { status: 503, retry_after: None },
@@ -144,7 +146,7 @@ mod tests {
             let status = u16::try_from(body["error"]["code"].as_u64().expect("a code")).expect("a status");
             assert_eq!(of(status, None, body.to_string().as_bytes()), expected, "{body}");
             assert_eq!(of(status, None, json!([body]).to_string().as_bytes()), expected, "{body}");
-            assert_eq!(told(&body["error"]), expected, "{body}");
+            assert_eq!(told(&body["error"]), Some(expected), "{body}");
         }
         assert_eq!(of(502, None, b"<html>"), Error::Failed { status: 502, retry_after: None });
         let header = Some(Duration::from_secs(7));
@@ -156,12 +158,13 @@ mod tests {
         for (status, expected) in [
             ("UNAVAILABLE", Error::Failed { status: 503, retry_after: None }),
             ("RESOURCE_EXHAUSTED", Error::RateLimited { retry_after: None }),
-            ("UNAUTHENTICATED", Error::Rejected { status: 401 }),
-            ("OF_TOMORROW", Error::Failed { status: 500, retry_after: None }),
+            ("UNAUTHENTICATED", policy::by_status(401, None)),
         ] {
-            assert_eq!(told(&json!({"status": status})), expected, "{status}");
+            assert_eq!(told(&json!({"status": status})), Some(expected), "{status}");
         }
-        assert_eq!(told(&json!("oops")), Error::Failed { status: 500, retry_after: None });
+        for odd in [json!("oops"), json!({"status": "OF_TOMORROW"}), json!({"code": null, "type": "server_error"})] {
+            assert_eq!(told(&odd), None, "{odd}");
+        }
     }
 
     #[test]

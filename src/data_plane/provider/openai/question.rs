@@ -6,16 +6,23 @@
 
 mod said;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use self::said::{Said, said};
+use self::said::{Ids, Said, said};
+use crate::data_plane::provider::calling;
 use crate::data_plane::provider::error::Error;
 use crate::data_plane::provider::exchange::{Format, Request, Sampling, ToolChoice, ToolSpec};
 use crate::domain::private::Text;
 
 /// Room for what is not the request's own texts, in bytes.
 const FRAME_BYTES: usize = 1_024;
+/// The longest name of a call that OpenAI takes.
+const OPENAI_CALL_ID_BYTES_MAX: usize = 40;
+/// How long the name of a call is at Mistral.
+const MISTRAL_CALL_ID_CHARS: usize = 9;
 
 /// The words in which a host differs from what every server knows. The host decides, since nothing else is known before a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +47,15 @@ impl Dialect {
             Self::Mistral
         } else {
             Self::Common
+        }
+    }
+
+    /// Names of calls come from whichever provider answered before; OpenAI takes 40 characters, Mistral nine letters and digits.
+    fn call_ids(self) -> Ids {
+        match self {
+            Self::OpenAi => |id| calling::short_id(id, OPENAI_CALL_ID_BYTES_MAX),
+            Self::Mistral => |id| calling::exact_id(id, MISTRAL_CALL_ID_CHARS),
+            Self::Common => |id| Cow::Borrowed(id),
         }
     }
 }
@@ -153,7 +169,7 @@ pub(super) fn body(model: &str, request: &Request, dialect: Dialect, stream: boo
     let has_tools = !request.tools.is_empty();
     let body = Body {
         model,
-        messages: said(&request.system, &request.messages)?,
+        messages: said(&request.system, &request.messages, dialect.call_ids())?,
         max_tokens,
         max_completion_tokens,
         tools: request.tools.iter().map(tool).collect::<Result<_, _>>()?,

@@ -24,6 +24,8 @@ pub(super) struct Used {
 #[serde(default)]
 struct Details {
     cached_tokens: Option<Value>,
+    /// OpenRouter's word for what went into the cache.
+    cache_write_tokens: Option<Value>,
     reasoning_tokens: Option<Value>,
 }
 
@@ -43,6 +45,7 @@ impl Used {
         };
         let apart = count(self.prompt_cache_hit_tokens.as_ref())?.unwrap_or_default();
         let cached = of(&self.prompt_tokens_details, |details| details.cached_tokens.as_ref())?.max(apart).min(input);
+        let kept = of(&self.prompt_tokens_details, |details| details.cache_write_tokens.as_ref())?;
         let reasoning = of(&self.completion_tokens_details, |details| details.reasoning_tokens.as_ref())?;
         let total = count(self.total_tokens.as_ref())?.unwrap_or(0);
         let whole = if reasoning > output { output.saturating_add(reasoning) } else { output };
@@ -51,7 +54,7 @@ impl Used {
             output_tokens: Tokens::new(whole.max(total.saturating_sub(input))),
             cached_input_tokens: Tokens::new(cached),
             reasoning_tokens: Tokens::new(reasoning),
-            ..Usage::default()
+            cache_write_tokens: Tokens::new(kept),
         }))
     }
 }
@@ -68,6 +71,10 @@ mod tests {
             reasoning_tokens: Tokens::new(reasoning),
             ..Usage::default()
         }
+    }
+
+    fn kept(input: u64, kept: u64) -> Usage {
+        Usage { cache_write_tokens: Tokens::new(kept), ..usage(input, 4, 6, 0) }
     }
 
     #[test]
@@ -91,6 +98,14 @@ mod tests {
             (
                 r#"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":99}}"#,
                 Ok(Some(usage(9, 4, 9, 0))),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":6,"cache_write_tokens":2}}"#,
+                Ok(Some(kept(9, 2))),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":6,"cache_write_tokens":9}}"#,
+                Ok(Some(kept(9, 3))),
             ),
             (r#"{"prompt_tokens":3,"completion_tokens":4,"total_tokens":10}"#, Ok(Some(usage(3, 7, 0, 0)))),
             (r#"{"prompt_tokens":-1,"completion_tokens":4}"#, Err(())),

@@ -6,6 +6,8 @@ mod concurrency;
 mod exchange;
 mod gate;
 mod server;
+mod streams;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

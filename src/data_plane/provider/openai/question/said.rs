@@ -30,7 +30,7 @@ pub(super) enum Said<'a> {
         tool_calls: Vec<Call<'a>>,
     },
     Tool {
-        tool_call_id: &'a str,
+        tool_call_id: Cow<'a, str>,
         content: Cow<'a, str>,
     },
 }
@@ -62,7 +62,7 @@ pub(super) struct Url<'a>(&'a ImageSource);
 
 #[derive(Serialize)]
 pub(super) struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     #[serde(flatten)]
     kind: Kind<'a>,
 }
@@ -73,25 +73,28 @@ enum Kind<'a> {
     Function { name: &'a str, arguments: &'a str },
 }
 
+/// How a server wants the names of calls, which another provider may have given.
+pub(super) type Ids = fn(&str) -> Cow<'_, str>;
+
 /// The system prompt and the conversation.
 ///
 /// # Errors
 /// [`Error::Unsupported`]: a part that its speaker cannot say in this format.
-pub(super) fn said<'a>(system: &'a Text, messages: &'a [Message]) -> Result<Vec<Said<'a>>, Error> {
+pub(super) fn said<'a>(system: &'a Text, messages: &'a [Message], ids: Ids) -> Result<Vec<Said<'a>>, Error> {
     let mut all = Vec::with_capacity(messages.len().saturating_add(1));
     if !system.is_empty() {
         all.push(Said::System { content: system.expose() });
     }
     for message in messages {
         match message.role {
-            Role::User => by_user(&message.parts, &mut all)?,
-            Role::Assistant => all.extend(by_assistant(&message.parts)?),
+            Role::User => by_user(&message.parts, &mut all, ids)?,
+            Role::Assistant => all.extend(by_assistant(&message.parts, ids)?),
         }
     }
     Ok(all)
 }
 
-fn by_user<'a>(parts: &'a [Part], all: &mut Vec<Said<'a>>) -> Result<(), Error> {
+fn by_user<'a>(parts: &'a [Part], all: &mut Vec<Said<'a>>, ids: Ids) -> Result<(), Error> {
     let mut pieces = Vec::new();
     for part in parts {
         match part {
@@ -99,7 +102,7 @@ fn by_user<'a>(parts: &'a [Part], all: &mut Vec<Said<'a>>) -> Result<(), Error> 
             Part::Image(image) => pieces.push(picture(image)),
             Part::Result(result) => {
                 all.extend(spoken(std::mem::take(&mut pieces)));
-                all.push(given(result));
+                all.push(given(result, ids));
             }
             Part::Call(_) => return Err(Error::Unsupported { what: "a call of a tool by the user" }),
         }
@@ -123,13 +126,13 @@ fn spoken(pieces: Vec<Piece<'_>>) -> Option<Said<'_>> {
     Some(Said::User { content })
 }
 
-fn by_assistant(parts: &[Part]) -> Result<Option<Said<'_>>, Error> {
+fn by_assistant(parts: &[Part], ids: Ids) -> Result<Option<Said<'_>>, Error> {
     let (mut words, mut tool_calls) = (Vec::new(), Vec::new());
     for part in parts {
         match part {
             Part::Text(text) => words.push(text.expose()),
             Part::Call(ToolCall { id, name, arguments, .. }) => {
-                tool_calls.push(Call { id, kind: Kind::Function { name, arguments: arguments.expose() } });
+                tool_calls.push(Call { id: ids(id), kind: Kind::Function { name, arguments: arguments.expose() } });
             }
             Part::Image(_) => return Err(Error::Unsupported { what: "a picture by the model" }),
             Part::Result(_) => return Err(Error::Unsupported { what: "a tool's result by the model" }),
@@ -148,12 +151,12 @@ fn joined<'a>(words: &[&'a str]) -> Option<Cow<'a, str>> {
     }
 }
 
-fn given(result: &ToolResult) -> Said<'_> {
+fn given(result: &ToolResult, ids: Ids) -> Said<'_> {
     let content = match result.is_error {
         true => Cow::Owned([FAILED, result.content.expose()].concat()),
         false => Cow::Borrowed(result.content.expose()),
     };
-    Said::Tool { tool_call_id: &result.call, content }
+    Said::Tool { tool_call_id: ids(&result.call), content }
 }
 
 fn picture(image: &Image) -> Piece<'_> {

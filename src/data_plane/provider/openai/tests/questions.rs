@@ -115,6 +115,30 @@ fn tools_and_their_results_are_written() {
     assert_eq!(written("gpt-4o", &tools, Dialect::OpenAi, true), json(fixture!("tools.request.json")));
 }
 
+/// A call keeps its name where the server takes it; where it does not, its result goes under the same other name.
+#[test]
+fn names_of_calls_by_other_providers_fit_the_host() {
+    let long = format!("call_7e502d5f697b8c53642833eb_{}", "Z".repeat(300));
+    let table = [
+        (Dialect::OpenAi, "functions.look:0", Some("functions.look:0")),
+        (Dialect::OpenAi, long.as_str(), None),
+        (Dialect::Mistral, "D681PevKs", Some("D681PevKs")),
+        (Dialect::Mistral, "toolu_01Rome", None),
+        (Dialect::Common, long.as_str(), Some(long.as_str())),
+    ];
+    for (dialect, id, expected) in table {
+        let said = Message { role: Role::Assistant, parts: vec![Part::Call(call(id, "look", "{}"))] };
+        let given = Message { role: Role::User, parts: vec![result(id, "done", false)] };
+        let body = written("m", &request(vec![user("x"), said, given], 1), dialect, false);
+        let name = body["messages"][1]["tool_calls"][0]["id"].as_str().expect("a name");
+        assert_eq!(body["messages"][2]["tool_call_id"], name);
+        match expected {
+            Some(expected) => assert_eq!(name, expected),
+            None => assert!(name != id && name.len() <= 40, "{name}"),
+        }
+    }
+}
+
 #[test]
 fn pictures_and_a_schema_are_written() {
     let parts = vec![
