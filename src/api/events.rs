@@ -15,6 +15,7 @@ use super::error::Answer;
 use super::gate::Caller;
 use super::render;
 use super::router::Shared;
+use crate::data_plane::agent::live;
 use crate::domain::id::TaskId;
 use crate::journal::Journal;
 use crate::journal::events::Event;
@@ -23,6 +24,8 @@ use crate::protocol::problem::Problem;
 
 /// The kind of the event that tells a slow listener how many it missed.
 const MISSED: &str = "events_missed";
+/// The kind of the event that tells more of an answer that is being written. It is no record, and only a task's own stream has it.
+const DELTA: &str = "delta";
 /// What the kinds of all news about templates begin with; templates are shared by all tenants.
 const OF_TEMPLATES: &str = "template_";
 /// Tasks that a listener remembers to be its own or not; with one more it forgets them all.
@@ -102,14 +105,16 @@ impl Listener {
     }
 }
 
-/// What a task's journal holds, then what comes, until the task has ended.
+/// What a task's journal holds, then what comes, until the task has ended; and between the records what is heard of an answer
+/// while it is written, which is provisional until its step is recorded.
 ///
 /// `following` began before the records are read, so that nothing is missed; what was read is not told twice.
 pub(super) async fn stream_task(rooms: &Shared, task: TaskId, following: Receiver<Event>) -> Answer<Response> {
     let records = rooms.journal.records(task).await?;
     let told: VecDeque<Event> = (0..).zip(&records).map(|(number, record)| notice::of(task, number, record)).collect();
     let seen = u64::try_from(told.len()).unwrap_or(u64::MAX);
-    let state = Following { task, told, following, next: seen, ended: false };
+    let listener = rooms.live.listen(task);
+    let state = Following { task, told, following, listener, next: seen, ended: false };
     Ok(respond(
         rooms,
         stream::unfold(state, |mut state| async move {
@@ -123,6 +128,8 @@ struct Following {
     task: TaskId,
     told: VecDeque<Event>,
     following: Receiver<Event>,
+    /// What is heard of the answer.
+    listener: live::Listener,
     /// The sequence of the next event that was not told.
     next: u64,
     ended: bool,
@@ -136,7 +143,12 @@ impl Following {
         let event = match self.told.pop_front() {
             Some(event) => event,
             None => loop {
-                let event = next(&mut self.following).await?;
+                let event = tokio::select! {
+                    // What was said before a record is told before it.
+                    biased;
+                    text = self.listener.more() => return Some(self.delta(&text)),
+                    event = next(&mut self.following) => event?,
+                };
                 if event.kind == MISSED {
                     // What was missed is in the records: the stream ends, and whoever asks again is told all of it.
                     return None;
@@ -151,6 +163,10 @@ impl Following {
         let goes_on = self.told.iter().any(|later| later.kind == "retry_requested");
         self.ended = event.kind == "task_ended" && !goes_on;
         Some(event)
+    }
+
+    fn delta(&self, text: &str) -> Event {
+        Event { task: Some(self.task), ..Event::new(DELTA).with("text", text) }
     }
 }
 

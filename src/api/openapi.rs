@@ -15,12 +15,16 @@ use super::{
 };
 use crate::protocol::problem::Problem;
 
+/// Where clients of models are answered in words of their own.
+const OF_MODELS: &str = "/v1/";
+
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Agent Factory control API",
         description = "Agents, tasks, templates, budgets and their supervision on one host. A body is read as JSON, whatever \
-            its Content-Type says. Every 4XX and 5XX is a problem (RFC 9457); a route that is asked with another method \
+            its Content-Type says. Every 4XX and 5XX is a problem (RFC 9457), but below /v1, where it is an error as \
+            OpenAI's or Anthropic's API has it; a route that is asked with another method \
             answers 405 with Allow, and HEAD is answered wherever GET is."
     ),
     paths(
@@ -82,12 +86,13 @@ use crate::protocol::problem::Problem;
 )]
 struct Document;
 
-/// Gives every problem its media type, which the handlers' declarations leave to be JSON.
+/// Gives every problem its media type, which the handlers' declarations leave to be JSON. Failures below `/v1` are no problems.
 struct Problems;
 
 impl Modify for Problems {
     fn modify(&self, document: &mut Description) {
-        let operations = document.paths.paths.values_mut().flat_map(operations);
+        let of_ours = document.paths.paths.iter_mut().filter(|(path, _)| !path.starts_with(OF_MODELS));
+        let operations = of_ours.flat_map(|(_, path)| operations(path));
         for (status, response) in operations.flat_map(|operation| &mut operation.responses.responses) {
             if let ("4XX" | "5XX", RefOr::T(response)) = (status.as_str(), response)
                 && let Some(content) = response.content.swap_remove("application/json")
@@ -157,7 +162,8 @@ mod tests {
 
     #[test]
     fn every_refusal_is_described_as_a_problem() {
-        for (operation, description) in described() {
+        let ours = described().into_iter().filter(|((_, path), _)| !path.starts_with(OF_MODELS));
+        for (operation, description) in ours {
             let schema = &description["responses"]["4XX"]["content"][PROBLEM_JSON]["schema"]["$ref"];
             assert_eq!(schema, "#/components/schemas/Problem", "{operation:?}");
         }

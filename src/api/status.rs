@@ -65,27 +65,32 @@ pub(super) async fn metrics(State(rooms): State<Shared>) -> Answer<Json<Metrics>
     let counters: BTreeMap<Vec<u8>, i64> = counters.into_iter().collect();
     let count = |key: &[u8]| u64::try_from(counters.get(key).copied().unwrap_or(0)).unwrap_or(0);
     let (succeeded, failed, cancelled) = (count(stats::SUCCEEDED), count(stats::FAILED), count(stats::CANCELLED));
-    let mut tasks: BTreeMap<String, u64> = [Standing::Queued, Standing::Running]
-        .iter()
-        .map(|state| (state.as_str().to_owned(), 0))
-        .chain([
-            ("succeeded".to_owned(), succeeded),
-            ("failed".to_owned(), failed),
-            ("cancelled".to_owned(), cancelled),
-        ])
-        .collect();
+    let mut tasks: BTreeMap<String, u64> =
+        [Standing::Queued, Standing::Running, Standing::WaitingApproval, Standing::NeedsAttention]
+            .iter()
+            .map(|state| (state.as_str().to_owned(), 0))
+            .chain([
+                ("succeeded".to_owned(), succeeded),
+                ("failed".to_owned(), failed),
+                ("cancelled".to_owned(), cancelled),
+            ])
+            .collect();
     for open in rooms.journal.open_tasks() {
         let known = tasks.entry(open.state.as_str().to_owned()).or_default();
         *known = known.saturating_add(1);
     }
     let cost = Usd::from_nanos(counters.get(stats::COST_NANOS).copied().unwrap_or(0)).as_f64();
     let registered = count(agents::CREATED_COUNTER).saturating_sub(count(agents::STOPPED_COUNTER));
-    let agents_ever = count(agents::CREATED_COUNTER).saturating_add(count(stats::WHOLE_TASKS));
+    let agents_ever = count(agents::CREATED_COUNTER).saturating_add(count(stats::OWN_AGENTS));
     let active = rooms.factory.census().at_work;
+    let counted = rooms.metrics.read();
+    let recalled = |outcome| counted.sum(names::RESULT_CACHE_REQUESTS_TOTAL, &[("outcome", outcome)]);
+    let (hits, misses) = (recalled("hit"), recalled("miss"));
     Ok(Json(Metrics {
         templates_loaded: u64::try_from(rooms.templates.templates_loaded()).unwrap_or(u64::MAX),
         cache_hit_rate: Some(rooms.templates.cache_hit_rate()),
-        creation_time_p95: rooms.metrics.read().quantile(names::AGENT_CREATION_SECONDS, 0.95),
+        creation_time_p95: counted.quantile(names::AGENT_CREATION_SECONDS, 0.95),
+        result_cache_hit_rate: (hits + misses > 0.0).then(|| hits / (hits + misses)),
         active_agents: u64::try_from(active).unwrap_or(u64::MAX),
         registered_agents: registered,
         tasks,

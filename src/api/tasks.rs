@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::{JsonBody, PageQuery, Parameters, Segment, WaitQuery, id, parse, parse_some};
@@ -25,7 +26,7 @@ use crate::journal::state::Task as Known;
 use crate::protocol::event::Event;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
-use crate::protocol::task::{Feedback, SubmitTask, Task};
+use crate::protocol::task::{Feedback, SubmitTask, Task, TaskState};
 
 /// The longest comment on a task, in bytes.
 const COMMENT_BYTES_MAX: usize = 4_096;
@@ -52,10 +53,11 @@ pub(super) async fn submit(
     JsonBody(wanted): JsonBody<SubmitTask>,
 ) -> Answer<Response> {
     let wait = query.wait()?;
-    let submission = submission(wanted, idempotency_key(&headers)?)?;
+    let streamed = accepts_events(&headers);
+    let submission = Submission { streamed, ..submission(wanted, idempotency_key(&headers)?)? };
     let following = rooms.journal.events().subscribe();
     let task = rooms.orchestrator.accept(Arc::clone(&caller.0), submission).await?;
-    if accepts_events(&headers) {
+    if streamed {
         return events::stream_task(&rooms, task, following).await;
     }
     drop(following);
@@ -83,15 +85,33 @@ async fn wait_for(rooms: &Shared, task: TaskId, wait: Duration) -> Answer<Option
     }
 }
 
+/// `?limit=&after=&state=`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How many items, 1 to 1,000; 100 where it is not given.
+    limit: Option<usize>,
+    /// What the previous page gave as `next`.
+    after: Option<String>,
+    /// Tasks in this state alone.
+    state: Option<TaskState>,
+}
+
 /// Lists tasks, the newest first, without their outputs.
-#[utoipa::path(get, path = "/factory/tasks", tag = "tasks", params(PageQuery),
+#[utoipa::path(get, path = "/factory/tasks", tag = "tasks", params(ListQuery),
     responses((status = 200, body = Page<Task>), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn list(
     State(rooms): State<Shared>,
     caller: Caller,
-    Parameters(page): Parameters<PageQuery>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Answer<Json<Page<Task>>> {
-    let owned = move |task: &Known| caller.owns(&task.order.tenant).then(|| render::listed(task));
+    let ListQuery { limit, after, state } = query;
+    let page = PageQuery { limit, after };
+    let owned = move |task: &Known| {
+        let listed = caller.owns(&task.order.tenant).then(|| render::listed(task))?;
+        state.is_none_or(|wanted| wanted == listed.state).then_some(listed)
+    };
     let found = rooms.journal.list(page.after()?, page.limit()?, owned).await?;
     Ok(Json(Page { items: found.items, next: found.next.map(|next| next.to_string()) }))
 }

@@ -37,7 +37,8 @@ fn of_json(text: &str) -> Result<Vec<Row>, Error> {
 fn of_csv(text: &str) -> Result<Vec<Row>, Error> {
     let fault = |number: usize, what: &str| Error::Usage(format!("row {number} of the bill: {what}"));
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
+    let Some(header) = lines.next() else { return Ok(Vec::new()) };
+    let header: Vec<&str> = header.split(',').map(str::trim).collect();
     let known = ["task", "step", "idempotency_key", "cost"];
     if let Some(strange) = header.iter().find(|name| !known.contains(name)) {
         return Err(Error::Usage(format!("the bill has a column {strange:?}; known are {}", known.join(", "))));

@@ -20,12 +20,17 @@ use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
 use crate::protocol::task::{SubmitTask, Task, TaskState, WaitingFor};
 
+/// The kind of the event that brings more of an answer that is being written.
+const DELTA: &str = "delta";
+
 const EXAMPLES: &str = "\
 Examples:
   factoryctl run documentaliste --file README.md
   factoryctl run documentaliste 'What does this sentence say?'
   git diff | factoryctl run code_reviewer -
   factoryctl run coordinateur --file report.md --stream --budget 0.50
+  factoryctl run --capability review 'Is this clause fair?' --deadline 10m
+  factoryctl run --agent agent-0193… 'And what did I ask before?'
   factoryctl run analyst --file sales.csv --detach --idempotency-key sales-2026-11
 
 The answer goes to standard output, everything else to standard error.
@@ -35,12 +40,24 @@ A task goes on when nobody waits for it any more.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
-    /// The template of the agent, or the orchestrator.
-    template: String,
+    /// The template of the agent, or the orchestrator; left out with --agent and --capability.
+    template: Option<String>,
 
     /// What to work on; `-` reads standard input.
     #[arg(conflicts_with = "file")]
     text: Option<String>,
+
+    /// Gives it to this registered agent.
+    #[arg(long, value_name = "ID", conflicts_with = "capability")]
+    agent: Option<String>,
+
+    /// Gives it to any worker with this capability.
+    #[arg(long, value_name = "WORD")]
+    capability: Option<String>,
+
+    /// When the task fails if it has not ended: a time such as 2026-11-20T18:00:00Z, or from now on, such as 10m.
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    deadline: Option<Timestamp>,
 
     /// A file to work on.
     #[arg(long, short, value_name = "F")]
@@ -50,7 +67,7 @@ pub(super) struct Run {
     #[arg(long, conflicts_with_all = ["stream", "timeout"])]
     detach: bool,
 
-    /// Shows what happens while it happens.
+    /// Prints the answer as it is written, and shows what happens while it happens.
     #[arg(long)]
     stream: bool,
 
@@ -80,6 +97,13 @@ pub(super) fn usd(text: &str) -> Result<Usd, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
+/// Reads an instant, or a time from now on.
+fn deadline(text: &str) -> Result<Timestamp, String> {
+    let instant = text.parse::<Timestamp>().ok();
+    let from_now = || humantime::parse_duration(text).ok().map(|left| Timestamp::now().after(left));
+    instant.or_else(from_now).ok_or_else(|| "a time such as 2026-11-20T18:00:00Z, or 10m from now on".to_owned())
+}
+
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -99,16 +123,32 @@ impl Run {
             return Ok(Exit::Done);
         }
         let patience = Patience::new(self.timeout);
+        let mut printed = Printed::default();
         let task = if self.stream {
-            stream(session, &work, &key, patience).await?
+            stream(session, &work, &key, patience, &mut printed).await?
         } else {
             wait(session, &work, &key, patience).await?
         };
-        report(session, &task)
+        report(session, &task, &printed)
+    }
+
+    /// The template and the text. Where the worker is named otherwise, the only word is the text.
+    fn words(&self) -> Result<(Option<&str>, Option<&str>), Error> {
+        let usage = |text: &str| Err(Error::Usage(text.into()));
+        let named = self.agent.is_some() || self.capability.is_some();
+        match (named, self.template.as_deref(), self.text.as_deref()) {
+            (false, None, _) => usage("name a template, or a worker with --agent ID or --capability WORD"),
+            (false, template, text) => Ok((template, text)),
+            (true, Some(_), Some(_)) => usage("with --agent or --capability there is no template: give the text alone"),
+            (true, Some(_), None) if self.file.is_some() => usage("give a text or --file FILE, not both"),
+            (true, text, None) => Ok((None, text)),
+            (true, None, Some(_)) => usage("give the text alone"),
+        }
     }
 
     fn work(&self) -> Result<SubmitTask, Error> {
-        let text = match (&self.file, self.text.as_deref()) {
+        let (template, text) = self.words()?;
+        let text = match (&self.file, text) {
             (Some(path), _) => input::read(path)?,
             (None, Some("-")) => input::read(Path::new("-"))?,
             (None, Some(text)) => text.to_owned(),
@@ -119,7 +159,10 @@ impl Run {
             return Err(Error::Usage(nothing.into()));
         }
         Ok(SubmitTask {
-            template_name: Some(self.template.clone()),
+            template_name: template.map(str::to_owned),
+            agent_id: self.agent.clone(),
+            capability: self.capability.clone(),
+            deadline: self.deadline.map(|deadline| deadline.to_string()),
             input: Value::String(text),
             budget_usd: self.budget.map(|usd| usd.to_string()),
             tenant: self.tenant.clone(),
@@ -137,13 +180,48 @@ pub(super) async fn wait(session: &Session, work: &SubmitTask, key: &str, patien
     waiting::until_settled(&session.client, task, patience, &progress).await
 }
 
-/// Submits and shows every event; the task's end is asked for at the end, also where the stream was cut.
-async fn stream(session: &Session, work: &SubmitTask, key: &str, patience: Patience) -> Result<Task, Error> {
+/// What of the answer was printed while it came.
+#[derive(Debug, Default)]
+struct Printed(String);
+
+impl Printed {
+    /// Prints more of the answer.
+    fn more(&mut self, session: &Session, text: &str) -> Result<(), Error> {
+        self.0.push_str(text);
+        session.output.raw(text.as_bytes())
+    }
+
+    /// Whether the cursor stands in the midst of a line.
+    fn is_in_a_line(&self) -> bool {
+        !self.0.is_empty() && !self.0.ends_with('\n')
+    }
+
+    /// What of the answer was not printed. All of it on lines of its own, where it is another than what came of it: then a task
+    /// that was retried began anew.
+    fn rest(&self, answer: &str) -> String {
+        match answer.strip_prefix(self.0.as_str()) {
+            // An empty rest still ends the line.
+            Some("") if self.is_in_a_line() => "\n".to_owned(),
+            Some(rest) => rest.to_owned(),
+            None if self.is_in_a_line() => ["\n", answer].concat(),
+            None => answer.to_owned(),
+        }
+    }
+}
+
+/// Submits and shows every event, and the answer as it is written; the task's end is asked for at the end, also where the stream
+/// was cut.
+async fn stream(
+    session: &Session,
+    work: &SubmitTask,
+    key: &str,
+    patience: Patience,
+    printed: &mut Printed,
+) -> Result<Task, Error> {
     let mut listening = session.client.submit_streaming(work, Some(key)).await?;
     let mut task_id = None;
-    let shown = patience.with(show_events(session, &mut listening, &mut task_id), |waited| Error::StillRunning {
-        task_id: String::new(),
-        waited,
+    let shown = patience.with(show_events(session, &mut listening, &mut task_id, printed), |waited| {
+        Error::StillRunning { task_id: String::new(), waited }
     });
     let result = shown.await;
     let Some(id) = task_id else {
@@ -165,6 +243,7 @@ async fn show_events(
     session: &Session,
     listening: &mut EventStream,
     task_id: &mut Option<String>,
+    printed: &mut Printed,
 ) -> Result<(), Error> {
     while let Some(event) = listening.next().await? {
         if task_id.is_none() {
@@ -172,15 +251,21 @@ async fn show_events(
         }
         match session.output.form() {
             Form::Json => session.output.show(&event, |_| String::new())?,
-            Form::Human => session.output.remark(|paint| events::line(&event, paint)),
+            Form::Human => match event.details.get("text").and_then(Value::as_str).filter(|_| event.kind == DELTA) {
+                Some(text) => printed.more(session, text)?,
+                None => {
+                    let gap = if printed.is_in_a_line() { "\n" } else { "" };
+                    session.output.remark(|paint| format!("{gap}{}", events::line(&event, paint)));
+                }
+            },
         }
     }
     Ok(())
 }
 
 /// Prints the answer on standard output, and on standard error how it went.
-fn report(session: &Session, task: &Task) -> Result<Exit, Error> {
-    session.output.show(task, |_| answer(task))?;
+fn report(session: &Session, task: &Task, printed: &Printed) -> Result<Exit, Error> {
+    session.output.show(task, |_| printed.rest(&answer(task)))?;
     remark_summary(session, task);
     Ok(if task.state == TaskState::Succeeded { Exit::Done } else { Exit::Failed })
 }
@@ -271,6 +356,21 @@ mod tests {
         Line::try_parse_from(std::iter::once("run").chain(line.iter().copied())).expect("arguments").run.work()
     }
 
+    #[test]
+    fn of_an_answer_that_was_heard_the_rest_is_printed() {
+        for (heard, answer, rest) in [
+            ("", "all of it", "all of it"),
+            ("all ", "all of it", "of it"),
+            ("all of it", "all of it", "\n"),
+            ("a line\n", "a line\n", ""),
+            ("something ", "else", "\nelse"),
+            ("something\n", "else", "else"),
+            ("", "", ""),
+        ] {
+            assert_eq!(Printed(heard.to_owned()).rest(answer), rest, "{heard:?} {answer:?}");
+        }
+    }
+
     fn task(change: impl FnOnce(&mut serde_json::Value)) -> Task {
         let mut task = json!({
             "task_id": "t1", "agent_id": "a", "template_name": "x", "template_version": "1.0.0", "template_digest": "d",
@@ -287,6 +387,27 @@ mod tests {
         let work = work(&["x", "hello", "--budget", "0.5", "--tenant", "acme"]).expect("work");
         assert_eq!((work.template_name.as_deref(), &work.input), (Some("x"), &json!("hello")));
         assert_eq!((work.budget_usd.as_deref(), work.tenant.as_deref()), (Some("0.50"), Some("acme")));
+    }
+
+    #[test]
+    fn a_worker_is_named_by_template_agent_or_capability() {
+        let by_agent = work(&["--agent", "agent-1", "hello"]).expect("work");
+        assert_eq!((by_agent.template_name, by_agent.agent_id.as_deref()), (None, Some("agent-1")));
+        assert_eq!(by_agent.input, json!("hello"));
+        let by_capability =
+            work(&["hello", "--capability", "review", "--deadline", "2026-11-20T18:00:00Z"]).expect("work");
+        assert_eq!((by_capability.template_name, by_capability.capability.as_deref()), (None, Some("review")));
+        assert_eq!(by_capability.deadline.as_deref(), Some("2026-11-20T18:00:00.000000Z"));
+        for line in [&[][..], &["x", "hello", "--agent", "a"], &["hello", "--capability", "c", "--file", "/dev/null"]] {
+            assert!(matches!(work(line), Err(Error::Usage(_))), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn deadlines_are_instants_or_times_from_now_on() {
+        let now = Timestamp::now();
+        assert!(deadline("10m").expect("a deadline").since(now) >= Duration::from_secs(600));
+        assert!(deadline("soon").is_err());
     }
 
     #[test]

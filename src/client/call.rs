@@ -97,6 +97,14 @@ impl Call {
         self
     }
 
+    /// Appends a parameter to the query.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        let sep = if self.path.contains('?') { '&' } else { '?' };
+        let _infallible = write!(self.path, "{sep}{name}={}", segment(value));
+        self
+    }
+
     /// Whether sending it twice does no more than sending it once.
     pub(super) fn repeatable(&self) -> bool {
         self.method != Method::POST || self.idempotency_key.is_some()

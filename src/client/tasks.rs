@@ -6,7 +6,7 @@ use super::call::{Call, segment};
 use super::{Client, Error, EventStream};
 use crate::protocol::event::Event;
 use crate::protocol::page::{PAGE_ITEMS_MAX, Page};
-use crate::protocol::task::{Decision, Feedback, Signal, SubmitTask, Task};
+use crate::protocol::task::{Decision, Feedback, Signal, SubmitTask, Task, TaskState};
 
 /// Tasks. Every method fails as [`Error`] says.
 impl Client {
@@ -37,6 +37,16 @@ impl Client {
     /// A page of tasks.
     pub async fn tasks(&self, limit: Option<usize>, after: Option<&str>) -> Result<Page<Task>, Error> {
         self.ask(Call::get("/factory/tasks").page(limit, after)).await
+    }
+
+    /// A page of the tasks in one state.
+    pub async fn tasks_in(
+        &self,
+        state: TaskState,
+        limit: Option<usize>,
+        after: Option<&str>,
+    ) -> Result<Page<Task>, Error> {
+        self.ask(Call::get("/factory/tasks").page(limit, after).parameter("state", state.as_str())).await
     }
 
     /// A page of a task's journal.

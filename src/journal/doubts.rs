@@ -17,11 +17,11 @@ use minicbor::{Decode, Encode};
 
 use super::handle::Journal;
 use super::reading::{self, put};
-use super::record::{Reconciled, StepFailed, StepKind, TaskRecord};
+use super::reconciled::{Reconciled, Unreconciled};
+use super::record::{StepFailed, StepKind, TaskRecord};
 use super::state::{StepStatus, Task};
 use super::{Error, codec, decode, encode, notice, stats};
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::{ModelRef, Tenant};
@@ -116,91 +116,6 @@ pub enum Outcome {
     },
     /// The same bill had settled them before.
     Unchanged,
-}
-
-/// Why a bill settles nothing. Nothing was written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreconciled {
-    /// There is no such task.
-    #[error("reconcile {0}: there is no such task")]
-    NoTask(TaskId),
-    /// The task has no such step or call.
-    #[error("reconcile {task}: it has no {what} {number}")]
-    NoStep {
-        /// The task.
-        task: TaskId,
-        /// `step` or `call`.
-        what: &'static str,
-        /// Which.
-        number: u32,
-    },
-    /// What it cost was never in doubt.
-    #[error("reconcile {task}: what {what} {number} cost is not in doubt")]
-    NotInDoubt {
-        /// The task.
-        task: TaskId,
-        /// `step` or `call`.
-        what: &'static str,
-        /// Which.
-        number: u32,
-    },
-    /// Another bill has settled it.
-    #[error("reconcile {task}: {what} {number} was reconciled with {cost} USD")]
-    Already {
-        /// The task.
-        task: TaskId,
-        /// `step` or `call`.
-        what: &'static str,
-        /// Which.
-        number: u32,
-        /// What it cost then.
-        cost: Usd,
-    },
-    /// It, or a task above it, goes on.
-    #[error("reconcile {task}: {open} has not ended")]
-    Open {
-        /// The task.
-        task: TaskId,
-        /// The task that goes on.
-        open: TaskId,
-    },
-}
-
-impl Failure for Unreconciled {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoTask(_) => "not_found",
-            Self::NoStep { .. } => "step_not_found",
-            Self::NotInDoubt { .. } => "step_not_in_doubt",
-            Self::Already { .. } => "already_reconciled",
-            Self::Open { .. } => "reconcile_task_open",
-        }
-    }
-
-    fn class(&self) -> Class {
-        match self {
-            Self::NoTask(_) | Self::NoStep { .. } => Class::NotFound,
-            Self::NotInDoubt { .. } | Self::Already { .. } | Self::Open { .. } => Class::Conflict,
-        }
-    }
-
-    fn retry(&self) -> Retry {
-        Retry::Never
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::NoTask(task) => {
-                format!("there is no task {task}; tasks are deleted when they are old, with what is in doubt of them")
-            }
-            Self::NoStep { task, what, number } => format!("{task} has no {what} {number}"),
-            Self::NotInDoubt { task, what, number } => format!("what {what} {number} of {task} cost is not in doubt"),
-            Self::Already { task, what, number, cost } => {
-                format!("{what} {number} of {task} was reconciled with {cost} USD; a bill counts once")
-            }
-            Self::Open { task, open } => format!("{task} cannot be reconciled before {open} has ended"),
-        }
-    }
 }
 
 fn key(task: TaskId, step: u32) -> Vec<u8> {
@@ -308,9 +223,9 @@ fn told(records: &[TaskRecord]) -> Option<(Task, Vec<Doubt>, Vec<(u32, Usd)>)> {
 }
 
 fn reconciled(records: &[TaskRecord], step: u32) -> Option<Usd> {
-    records.iter().find_map(|record| match record {
-        TaskRecord::Reconciled(Reconciled { step: settled, cost, .. }) if *settled == step => Some(*cost),
-        _other => None,
+    records.iter().find_map(|record| {
+        let TaskRecord::Reconciled(Reconciled { step: settled, cost, .. }) = record else { return None };
+        (*settled == step).then_some(*cost)
     })
 }
 

@@ -5,7 +5,7 @@ use crate::domain::id::{AgentId, TaskId};
 use crate::store;
 
 use super::Refusal;
-use super::doubts::Unreconciled;
+use super::reconciled::Unreconciled;
 
 /// A failure or refusal of the journal.
 #[derive(Debug, Clone, thiserror::Error)]

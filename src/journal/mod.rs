@@ -30,6 +30,7 @@ pub mod order;
 pub mod outbox;
 pub mod policy;
 mod reading;
+pub mod reconciled;
 pub mod record;
 mod refusal;
 pub mod retention;

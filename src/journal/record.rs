@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use super::codec;
 use super::dialogue::ToolCall;
 use super::order::Order;
+use super::reconciled::Reconciled;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -477,26 +478,6 @@ pub struct AttentionNeeded {
     pub message: String,
     /// When.
     #[cbor(n(3), with = "codec::time")]
-    pub at: Timestamp,
-}
-
-/// See [`TaskRecord::Reconciled`].
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub struct Reconciled {
-    /// The step.
-    #[n(0)]
-    pub step: u32,
-    /// What was booked for it.
-    #[cbor(n(1), with = "codec::usd")]
-    pub was: Usd,
-    /// What it cost.
-    #[cbor(n(2), with = "codec::usd")]
-    pub cost: Usd,
-    /// Who says so.
-    #[n(3)]
-    pub by: String,
-    /// When.
-    #[cbor(n(4), with = "codec::time")]
     pub at: Timestamp,
 }
 

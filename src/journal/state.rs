@@ -12,9 +12,10 @@
 use std::sync::Arc;
 
 use super::order::{Order, Worker};
+use super::reconciled::Reconciled;
 use super::record::{
-    AttentionNeeded, Decided, Outcome, Reconciled, Signalled, StepFailed, StepFinished, StepKind, StepStarted,
-    Submitted, TaskRecord, Then,
+    AttentionNeeded, Decided, Outcome, Signalled, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
+    TaskRecord, Then,
 };
 pub use super::step::{AGENT_ENDED, Attention, Fault, IN_DOUBT, Step, StepStatus, TOOL_IN_DOUBT, Totals};
 use crate::domain::clock::Timestamp;

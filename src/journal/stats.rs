@@ -21,22 +21,30 @@ pub const FEEDBACK_COUNT: &[u8] = b"stats/feedback/count";
 /// The sum of their scores, in thousandths.
 pub const FEEDBACK_SUM_PER_MILLE: &[u8] = b"stats/feedback/sum_per_mille";
 
+/// Ended tasks that had an agent of their own, subtasks included.
+pub const OWN_AGENTS: &[u8] = b"stats/tasks/own_agents";
+
 pub(super) fn of_ended(task: &Task, ended: &Ended) -> Batch {
     let state = match ended.outcome {
         Outcome::Answered { .. } | Outcome::AnsweredByStep { .. } => SUCCEEDED,
         Outcome::Failed { .. } => FAILED,
         Outcome::Cancelled => CANCELLED,
     };
-    let batch = Batch::new().add(state, 1);
+    let batch = Batch::new().add(state, 1).add(OWN_AGENTS, own_agents(task));
     if task.order.parent().is_some() {
         return batch;
     }
     batch.add(WHOLE_TASKS, 1).add(COST_NANOS, task.cost().nanos())
 }
 
+/// How many agents came with the task.
+fn own_agents(task: &Task) -> i64 {
+    i64::from(task.order.registered_agent().is_none())
+}
+
 /// Takes back what [`of_ended`] added for the failure of a task that is reopened: what it cost so far counts with its next end.
 pub(super) fn of_reopened(failed: &Task) -> Batch {
-    let batch = Batch::new().add(FAILED, -1);
+    let batch = Batch::new().add(FAILED, -1).add(OWN_AGENTS, own_agents(failed).saturating_neg());
     if failed.order.parent().is_some() {
         return batch;
     }

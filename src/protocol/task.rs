@@ -69,6 +69,20 @@ pub enum TaskState {
 }
 
 impl TaskState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::WaitingApproval => "waiting_approval",
+            Self::NeedsAttention => "needs_attention",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether nothing more will happen to the task, unless it failed and somebody retries it.
     #[must_use]
     pub fn has_ended(self) -> bool {

@@ -34,7 +34,7 @@ pub const HOOKS_TOTAL: &str = "factory_hooks_total";
 pub const HOOK_OUTBOX_ENTRIES: &str = "factory_hook_outbox_entries";
 /// A step's time less its provider's.
 pub const OVERHEAD_SECONDS: &str = "factory_overhead_seconds";
-/// Tokens, by `direction` (`input`, `output`) and `model`.
+/// Tokens, by `direction` and `model`: `input`, of which some are `cached`, and `output`, of which some are `reasoning`.
 pub const TOKENS_TOTAL: &str = "factory_tokens_total";
 /// Dollars spent, by `template` and `model`. Counted by [`super::metrics::count_cost`] only.
 pub const COST_USD_TOTAL: &str = "factory_cost_usd_total";
@@ -209,11 +209,22 @@ pub const FAMILIES: &[Family] = &[
     },
     family(OVERHEAD_SECONDS, Kind::Histogram(INSIDE_SECONDS), "A step's time less its provider's."),
     Family {
-        known: Some(("direction", &["input", "output"])),
+        known: Some(("direction", &["input", "output", "cached", "reasoning"])),
         open: &["model"],
-        ..family(TOKENS_TOTAL, Kind::Counter, "Tokens sent to models and received from them.")
+        ..family(
+            TOKENS_TOTAL,
+            Kind::Counter,
+            "Tokens that models read (input, of which cached) and wrote (output, of which reasoning).",
+        )
     },
-    Family { open: &["template", "model"], ..family(COST_USD_TOTAL, Kind::Counter, "Dollars spent on model calls.") },
+    Family {
+        open: &["template", "model"],
+        ..family(
+            COST_USD_TOTAL,
+            Kind::Counter,
+            "Dollars spent on model calls, those that failed or are in doubt included.",
+        )
+    },
     Family {
         open: &["scope"],
         ..family(BUDGET_REMAINING_USD, Kind::Gauge, "Dollars left in a scope's present window.")

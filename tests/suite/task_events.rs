@@ -5,7 +5,7 @@ use agent_factory::protocol::event::Event;
 use agent_factory::protocol::task::SubmitTask;
 use serde_json::json;
 
-use crate::harness::{Daemon, Gate, Provider, Reply, Workshop, code, within};
+use crate::harness::{Answer, Daemon, Gate, Provider, Reply, Workshop, code, within};
 
 const PROMPT: &str = "the secret of the prompt";
 const WHOLE: [&str; 4] = ["task_submitted", "step_started", "step_finished", "task_ended"];
@@ -14,7 +14,8 @@ fn work() -> SubmitTask {
     SubmitTask { template_name: Some("worker".into()), input: PROMPT.into(), ..SubmitTask::default() }
 }
 
-async fn all(mut stream: EventStream) -> Vec<Event> {
+/// All that a stream has, records and pieces of the answer.
+async fn everything(mut stream: EventStream) -> Vec<Event> {
     within("the end of the stream", async {
         let mut events = Vec::new();
         while let Some(event) = stream.next().await.expect("an event") {
@@ -23,6 +24,14 @@ async fn all(mut stream: EventStream) -> Vec<Event> {
         events
     })
     .await
+}
+
+/// The records of a stream. What comes between them is a part of the answer, and only where it may.
+async fn all(stream: EventStream) -> Vec<Event> {
+    let (pieces, records): (Vec<_>, Vec<_>) =
+        everything(stream).await.into_iter().partition(|event| event.kind == "delta");
+    assert!(pieces.iter().all(|piece| piece.sequence.is_none() && piece.details["text"].is_string()), "{pieces:?}");
+    records
 }
 
 fn is_whole(events: &[Event]) {
@@ -105,4 +114,23 @@ async fn there_is_no_stream_of_what_does_not_exist() {
     let nobody = daemon.client.submit_streaming(&work(), None).await;
     assert_eq!(code(nobody), (404, "template_not_found".to_owned()));
     assert_eq!(code(daemon.client.follow_task("no-such-task").await), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn whoever_submits_and_listens_hears_the_answer_as_it_is_written() {
+    let provider = Provider::start(|_| Answer::text("one two three four").into()).await;
+    let daemon = Daemon::start(Workshop::with(&provider, "").worker(json!({}))).await;
+    let events = everything(daemon.client.submit_streaming(&work(), None).await.expect("a stream")).await;
+    let pieces: Vec<&str> = events.iter().filter_map(|event| event.details.get("text")?.as_str()).collect();
+    assert_eq!(pieces.concat(), "one two three four");
+    assert_eq!(provider.asked()[0].body["stream"], true);
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let at = |kind: &str| kinds.iter().position(|other| *other == kind).expect("there");
+    assert!(at("step_started") < at("delta") && at("delta") < at("step_finished"), "{kinds:?}");
+
+    let ended = daemon.ctl(&["run", "worker", "hello", "--stream"]).await;
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), "one two three four\n"), "{}", ended.err);
+    let plain = daemon.run("worker", "hello").await;
+    assert_eq!(plain.output, json!("one two three four"));
+    assert_eq!(provider.asked()[2].body["stream"], false, "who does not listen asks for the whole");
 }

@@ -21,5 +21,7 @@ mod outcome;
 mod reading;
 mod running;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(super) use edge::{Dialect, spoken};

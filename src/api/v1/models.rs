@@ -16,7 +16,6 @@ use crate::control_plane::template::{Listing, Summary};
 use crate::domain::failure::Class;
 use crate::domain::name::TemplateName;
 use crate::protocol::page::PAGE_ITEMS_MAX;
-use crate::protocol::problem::Problem;
 
 /// `?limit&after_id` of Anthropic's list; OpenAI's has no pages, and is whole where nothing is asked for.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -54,7 +53,7 @@ struct Model<'a> {
 /// Lists the templates that the caller may use, as both OpenAI's and Anthropic's clients read it.
 #[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsQuery),
     responses((status = 200, content_type = "application/json", body = serde_json::Value),
-        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+        (status = "4XX", body = serde_json::Value), (status = "5XX", body = serde_json::Value)))]
 pub(in crate::api) async fn list(
     State(rooms): State<Shared>,
     caller: Caller,
@@ -91,7 +90,7 @@ pub(in crate::api) async fn list(
 /// Shows a template that the caller may use, as both OpenAI's and Anthropic's clients read it.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)),
     responses((status = 200, content_type = "application/json", body = serde_json::Value),
-        (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+        (status = "4XX", body = serde_json::Value), (status = "5XX", body = serde_json::Value)))]
 pub(in crate::api) async fn show(
     State(rooms): State<Shared>,
     caller: Caller,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::api::error::{Answer, ApiError};
@@ -121,9 +122,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.is_cancelled_when_dropped {
+        // Without a runtime the daemon is gone, and whatever is open goes on when it starts again.
+        if self.is_cancelled_when_dropped
+            && let Ok(runtime) = Handle::try_current()
+        {
             let (rooms, caller, task) = (Arc::clone(&self.rooms), self.caller.clone(), self.task);
-            tokio::spawn(async move { cancel(&rooms, &caller, task).await });
+            runtime.spawn(async move { cancel(&rooms, &caller, task).await });
         }
     }
 }

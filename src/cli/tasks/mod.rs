@@ -80,7 +80,7 @@ pub(super) enum Tasks {
 /// Which tasks to show.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Shows only those of this page that are in this state, such as failed or needs_attention.
+    /// Shows only those in this state, such as failed or needs_attention.
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<TaskState>,
     #[command(flatten)]
@@ -114,8 +114,11 @@ impl Tasks {
         let Session { client, output } = session;
         match self {
             Self::Ls(List { state, paging }) => {
-                let mut page = client.tasks(Some(paging.limit), paging.after.as_deref()).await?;
-                page.items.retain(|task| state.is_none_or(|wanted| wanted == task.state));
+                let (limit, after) = (Some(paging.limit), paging.after.as_deref());
+                let page = match state {
+                    Some(state) => client.tasks_in(state, limit, after).await?,
+                    None => client.tasks(limit, after).await?,
+                };
                 output.show(&page, |paint| list(&page.items, state, Timestamp::now(), paint))?;
                 Paging::remark_next(session, page.next.as_deref());
             }
@@ -173,7 +176,7 @@ fn list(tasks: &[Task], wanted: Option<TaskState>, now: Timestamp, paint: Paint)
         ]);
     }
     match wanted {
-        Some(state) => table.render(&format!("no task of this page is {}", words::task_state(state).1)),
+        Some(state) => table.render(&format!("no task is {} here", words::task_state(state).1)),
         None => table.render("no tasks; begin with `factoryctl run TEMPLATE TEXT`"),
     }
 }

@@ -170,7 +170,7 @@ fn a_route_is_a_list_or_a_table() {
 fn mistakes_of_a_route_are_told_in_either_form() {
     check(
         &format!(
-            "{LOCAL}[routes]\na = [\"x/m\"]\nb = 5\n[routes.c]\nmax_usd_per_call = \"-1\"\n[routes.d]\nmodels = [\"x/m\", \"l/m\"]\nhedge_after = \"0s\"\nhedge = 1\n[routes.e]\nmodels = []\n"
+            "{LOCAL}[routes]\na = [\"x/m\"]\nb = 5\n[routes.c]\nmax_usd_per_call = \"-1\"\n[routes.d]\nmodels = [\"x/m\", \"l/m\"]\nhedge_after = \"0s\"\nhedge_aftr = 1\n[routes.e]\nmodels = []\n"
         ),
         &[],
         &[
@@ -180,7 +180,7 @@ fn mistakes_of_a_route_are_told_in_either_form() {
             "factoryd.toml:8:20: routes.c.max_usd_per_call: not a decimal amount such as \"0.05\"",
             "factoryd.toml:10:10: routes.d.models: x/m: there is no [providers.x]",
             "factoryd.toml:11:15: routes.d.hedge_after: expected more than zero",
-            "factoryd.toml:12:1: routes.d.hedge: unknown setting; did you mean \"hedge_after\"?",
+            "factoryd.toml:12:1: routes.d.hedge_aftr: unknown setting; did you mean \"hedge_after\"?",
             "factoryd.toml:14:10: routes.e.models: expected 1 to 16 models",
         ],
     );

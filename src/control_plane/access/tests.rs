@@ -92,7 +92,7 @@ async fn each_principal_is_limited_by_its_grant_or_else_by_the_default() {
     let users = grants.map(|(name, rate)| (name.to_owned(), grant(rate)));
     let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::new(), rate: Some(limit(2)) };
     let rules = Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() };
-    let (access, _spec) = Access::start(rules.clone());
+    let (access, _spec) = Access::start(rules);
     let mut principal = access.peer(peer(0)).await.expect("root");
     let mut served = |access: &Access, uid, rate| {
         principal.via = Via::Peer(peer(uid));

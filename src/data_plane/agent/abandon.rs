@@ -27,12 +27,13 @@ pub(crate) async fn abandon(
     let Some(custody) = environment.journal.take_up(id) else { return Ok(()) };
     let task = custody.task();
     let (payer, at) = (payer_of(&task.order), Timestamp::now());
-    let (mut records, mut costs) = (Vec::new(), Vec::new());
+    let (mut records, mut costs, mut cut) = (Vec::new(), Vec::new(), Vec::new());
     for step in task.steps.iter().filter(|step| step.status == StepStatus::Started) {
         let reservation = Reservation::recorded(Key { task: id, step: step.number }, payer.clone(), reserved(step));
         let in_doubt = in_doubt(&environment.budget, &reservation).await;
         records.push(cut_off(step, code, message, in_doubt, at));
         costs.push((reservation, in_doubt));
+        cut.push(step.number);
     }
     records.push(TaskRecord::Ended(Ended { outcome: Outcome::failed(code, message), at }));
     let budget = environment.budget.clone();
@@ -44,7 +45,9 @@ pub(crate) async fn abandon(
         budget.close_task(id);
     };
     environment.journal.append_then(&custody, records, booked, settle).await?;
-    metrics::task(&custody.task());
+    let task = custody.task();
+    cut.iter().for_each(|step| metrics::step(&task, *step, std::time::Duration::ZERO, None));
+    metrics::task(&task);
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 use super::Error;
 use super::call::{self, Answer, Call};
 use super::memory::Memory;
+use super::metrics;
 use super::pause::transient;
 use super::state;
 use super::turn::{Called, Ready, Turn};
@@ -76,6 +77,7 @@ impl Turn {
         let booked = self.environment.budget.book(&called.reservation, Usd::ZERO, at);
         let settle = self.settling(&called.reservation, Usd::ZERO, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
+        metrics::step(&self.custody.task(), called.step, called.began.elapsed(), None);
         Ok(())
     }
 }

@@ -11,23 +11,29 @@ use crate::telemetry::metrics::count_cost;
 /// Counts a step that has concluded: `elapsed` in all, of which the provider took `provider`.
 pub(crate) fn step(task: &Task, number: u32, elapsed: Duration, provider: Option<Duration>) {
     let Some(step) = task.steps.iter().rev().find(|step| step.number == number) else { return };
-    let kind = step.kind.as_str();
-    let StepStatus::Finished(finished) = &step.status else {
-        counter!("factory_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
-        return;
+    let (outcome, usage) = match &step.status {
+        StepStatus::Started => return,
+        StepStatus::Finished(finished) => ("finished", Some(finished.usage)),
+        // What arrived before the answer broke off was read and written all the same.
+        StepStatus::Failed(failed) => ("failed", failed.arrived.as_ref().map(|arrived| arrived.usage)),
     };
-    counter!("factory_steps_total", "kind" => kind, "outcome" => "finished").increment(1);
+    counter!("factory_steps_total", "kind" => step.kind.as_str(), "outcome" => outcome).increment(1);
     let StepKind::Model { model } = &step.kind else { return };
     if let Some(provider) = provider {
         histogram!("factory_overhead_seconds").record(elapsed.saturating_sub(provider).as_secs_f64());
     }
     // The model as the route names it: what a provider claims to be would make labels without bound.
     let model = model.to_string();
-    let (input, output) = (finished.usage.input_tokens.count(), finished.usage.output_tokens.count());
-    counter!("factory_tokens_total", "direction" => "input", "model" => model.clone()).increment(input);
-    counter!("factory_tokens_total", "direction" => "output", "model" => model.clone()).increment(output);
-    let template = task.order.template.to_string();
-    count_cost(&template, &model, finished.cost);
+    let usage = usage.unwrap_or_default();
+    for (direction, tokens) in [
+        ("input", usage.input_tokens),
+        ("output", usage.output_tokens),
+        ("cached", usage.cached_input_tokens),
+        ("reasoning", usage.reasoning_tokens),
+    ] {
+        counter!("factory_tokens_total", "direction" => direction, "model" => model.clone()).increment(tokens.count());
+    }
+    count_cost(&task.order.template.to_string(), &model, step.cost());
 }
 
 /// Counts a task that has ended.

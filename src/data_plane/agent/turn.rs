@@ -248,6 +248,7 @@ impl Turn {
         let booked = self.environment.budget.book(&reservation, in_doubt, at);
         let settle = self.settling(&reservation, in_doubt, at);
         self.journal().append_then(&self.custody, vec![record], booked, settle).await?;
+        metrics::step(&self.custody.task(), step, Duration::ZERO, None);
         Ok(())
     }
 

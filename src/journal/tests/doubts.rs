@@ -3,8 +3,9 @@
 use super::{Desk, NOW, finished, order, started};
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
-use crate::journal::doubts::{Billed, Doubt, Outcome as Settled, Unreconciled};
+use crate::journal::doubts::{Billed, Doubt, Outcome as Settled};
 use crate::journal::order::Ancestor;
+use crate::journal::reconciled::Unreconciled;
 use crate::journal::record::{Ended, Outcome, StepFailed, StepFinished, StepKind, StepStarted, TaskRecord, Then};
 use crate::journal::{Error, stats};
 use crate::store::{Batch, Keyspace};

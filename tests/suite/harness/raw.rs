@@ -26,6 +26,15 @@ impl RawAnswer {
     }
 }
 
+impl RawAnswer {
+    /// The `code` of the error of OpenAI's or Anthropic's that it is.
+    pub(crate) fn code_of_v1(&self) -> String {
+        assert!(self.head.contains("content-type: application/json"), "{}", self.head);
+        let error: Value = serde_json::from_str(&self.body).expect("an error");
+        error["error"]["code"].as_str().expect("a code").to_owned()
+    }
+}
+
 /// Sends bytes to a Unix socket and reads all that comes back. The request must ask for the connection to be closed.
 pub(crate) async fn raw(socket: &Path, bytes: &[u8]) -> RawAnswer {
     raw_over(UnixStream::connect(socket).await.expect("a connection"), bytes).await

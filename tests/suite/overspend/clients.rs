@@ -75,8 +75,9 @@ async fn submitting(client: Client, begun: &AtomicUsize, seed: u64) -> Vec<Outco
 fn wanted(number: usize, seed: u64) -> SubmitTask {
     let mut chance = StdRng::seed_from_u64(seed ^ 0x0a5c ^ (u64::try_from(number).expect("few") << 20));
     let template = match chance.gen_range(0..20) {
-        0..=10 => "worker",
-        11..=13 => "spare",
+        0..=8 => "worker",
+        9..=11 => "spare",
+        12..=13 => "hurried",
         14..=16 => "refiner",
         _ => "boss",
     };

@@ -146,6 +146,7 @@ fn workshop(provider: &Provider) -> Workshop {
     let more = [
         "both = [\"mock/priced\", \"mock/second\"]\n".to_owned(),
         "[models.\"mock/second\"]\ninput_usd_per_mtok = \"1.00\"\noutput_usd_per_mtok = \"4.00\"\n".to_owned(),
+        "[routes.hurried]\nmodels = [\"mock/priced\", \"mock/second\"]\nhedge_after = \"10ms\"\n".to_owned(),
         "[chaos]\nenabled = true\n".to_owned(),
         table("global", limits::GLOBAL_A_DAY, "day"),
         table("tenant:acme", limits::ACME_A_DAY, "day"),
@@ -166,6 +167,7 @@ fn workshop(provider: &Provider) -> Workshop {
     };
     agent("worker", "priced", json!({}));
     agent("spare", "both", json!({}));
+    agent("hurried", "hurried", json!({}));
     let budget = json!({"per_task_usd": usd(limits::REFINER_A_TASK), "per_day_usd": usd(limits::REFINER_A_DAY)});
     agent("refiner", "priced", json!({"budget": budget, "refine": {"passes": 2}}));
     let steps = json!([

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use agent_factory::client::Call;
 use agent_factory::domain::money::Usd;
 use agent_factory::protocol::task::{SubmitTask, Task, TaskState};
 use futures::future::join_all;
@@ -26,8 +27,8 @@ enum Way {
     Streamed,
 }
 
-/// What the daemon speaks, and how.
-const SPOKEN: &[(Format, &[Way])] = &[(Format::OpenAi, &[Way::Plain])];
+/// Every format is spoken in each.
+const WAYS: [Way; 2] = [Way::Plain, Way::Streamed];
 
 /// One row as it is tried.
 #[derive(Clone, Copy)]
@@ -60,10 +61,11 @@ impl Case {
 
     fn base_url(self, provider: &Provider) -> String {
         let port = if self.row().is_unreachable { 1 } else { provider.port() };
-        match self.format {
-            Format::OpenAi => format!("http://127.0.0.1:{port}/v1"),
-            Format::Anthropic | Format::Gemini => format!("http://127.0.0.1:{port}"),
-        }
+        let path = match self.format {
+            Format::OpenAi | Format::Anthropic => "v1",
+            Format::Gemini => "v1beta",
+        };
+        format!("http://127.0.0.1:{port}/{path}")
     }
 
     /// The row of the model that is asked.
@@ -74,7 +76,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    let ways = SPOKEN.iter().flat_map(|(format, ways)| ways.iter().map(move |way| (*format, *way)));
+    let ways = Format::ALL.into_iter().flat_map(|format| WAYS.map(|way| (format, way)));
     let of_row = |number| ways.clone().map(move |(format, way)| Case { number, format, way });
     (0..ROWS.len()).flat_map(of_row).collect()
 }
@@ -115,23 +117,20 @@ fn workshop(provider: &Provider, cases: &[Case]) -> Workshop {
     workshop
 }
 
-/// Runs a case's task to its end, listening to it where it is to be streamed.
+/// Runs a case's task to its end: as a task, or as a client of the front door that wants to read along.
 async fn run(daemon: &Daemon, case: Case) -> Task {
-    let wanted = SubmitTask { template_name: Some(case.name()), input: "hello".into(), ..SubmitTask::default() };
-    match case.way {
-        Way::Plain => daemon.client.submit(&wanted, None, PATIENCE).await.expect("a task"),
-        Way::Streamed => {
-            let mut events = daemon.client.submit_streaming(&wanted, None).await.expect("a stream");
-            let mut id = None;
-            let heard = async {
-                while let Some(event) = events.next().await.expect("an event") {
-                    id = event.task_id.or(id.take());
-                }
-            };
-            within("the end of a stream", heard).await;
-            daemon.finished(&id.expect("a task")).await
-        }
+    let name = case.name();
+    if case.way == Way::Plain {
+        let wanted = SubmitTask { template_name: Some(name), input: "hello".into(), ..SubmitTask::default() };
+        return daemon.client.submit(&wanted, None, PATIENCE).await.expect("a task");
     }
+    let body = json!({"model": name, "stream": true, "messages": [{"role": "user", "content": "hello"}]});
+    let call = Call::post("/v1/chat/completions").json(&body).expect("JSON");
+    let answer = within("the end of a stream", daemon.client.exchange(&call)).await;
+    drop(answer.expect("an answer, or a stream that ends"));
+    let page = daemon.client.tasks(Some(1_000), None).await.expect("tasks");
+    let task = page.items.into_iter().find(|task| task.template_name == name).expect("a task");
+    daemon.finished(&task.task_id).await
 }
 
 /// What is wrong with a case's end.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! turn.rs: reserve, StepStarted durable ─> call.rs: prepare (filter, worst case), perform ─> exchange.rs: Asking::answer
-//!                                                                      ─> Providers ─> actor.rs: a slot ─> adapter ─> http
+//!                                                 race.rs: two ─┘  ─> Providers ─> actor.rs: a slot ─> adapter ─> http
 //! ```
 //!
 //! Each link is known to the one before it only. Which methods of `Providers` make a call is read from their signatures, so that
@@ -21,6 +21,8 @@ const ROOM: &str = "data_plane/provider/";
 const CALLER: &str = "data_plane/agent/exchange.rs";
 /// The only file that asks it to, around which stand the filter and the price; and the only one that makes what it asks.
 const FILTER: &str = "data_plane/agent/call.rs";
+/// Where two are asked at once; both were filtered, and there is money for both.
+const RACE: &str = "data_plane/agent/race.rs";
 /// The only file that asks for that, around which stand the budget and the records.
 const LEDGER: &str = "data_plane/agent/turn.rs";
 /// The only file that has an adapter carry a call out, which is the work of whoever holds a slot; and the choice of adapter.
@@ -72,11 +74,15 @@ fn makes(source: &Source, name: &str) -> bool {
     })
 }
 
+/// Whether a file names what ends with these words.
+fn names(source: &Source, words: &[&str]) -> bool {
+    let ends = |named: &paths::Named| named.segments.iter().map(String::as_str).collect::<Vec<_>>().ends_with(words);
+    !source.is_test && paths::of(&source.tokens, &source.module).iter().any(ends)
+}
+
 /// Whether a file names the function that has a call made.
 fn performs(source: &Source) -> bool {
-    let named = paths::of(&source.tokens, &source.module);
-    let is_it = |named: &paths::Named| named.segments.ends_with(&["call".to_owned(), "perform".to_owned()]);
-    !source.is_test && named.iter().any(is_it)
+    names(source, &["call", "perform"])
 }
 
 /// The methods of `Providers` that take what is asked of a model: those that make a call.
@@ -142,7 +148,10 @@ fn models_are_called_from_one_place_only() {
 #[test]
 fn what_stands_around_a_call_cannot_be_gone_around() {
     let house = house();
-    assert_eq!(files(&house, |source| makes(source, "Asking")), [FILTER], "who asks has filtered, and knows the price");
+    let askers = files(&house, |source| makes(source, "Asking"));
+    assert_eq!(askers, [FILTER, RACE], "who asks has filtered, and knows the price");
+    assert_eq!(files(&house, |source| names(source, &["race", "race"])), [FILTER], "so has who asks two");
+    assert_eq!(files(&house, |source| makes(source, "Rival")), [LEDGER], "there is money for the second, too");
     assert_eq!(files(&house, |source| makes(source, "Prepared")), [FILTER], "what is asked was filtered");
     let perform = |source: &Source| has(source, |before, word, _| before == ":" && word == "perform");
     assert_eq!(

@@ -21,7 +21,7 @@ const SCHEMA_NAME: &str = "answer";
 
 /// What the request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::api::v1) enum Purpose {
     /// An answer, whose most tokens must be given.
     Answer,
     /// The count of its tokens.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::api::v1::reading::{Content, Members, Str, Unmeant};
 
 /// Parameters that have no meaning here, and what is done about them.
-pub(super) const UNMEANT: &[(&str, Unmeant)] = &[
+pub(in crate::api::v1) const UNMEANT: &[(&str, Unmeant)] = &[
     ("cache_control", Unmeant::Hint),
     ("container", Unmeant::At(&[])),
     ("context_management", Unmeant::At(&[])),

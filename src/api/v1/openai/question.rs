@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::api::v1::reading::{Content, Members, Str, Unmeant};
 
 /// Parameters that have no meaning here, and what is done about them.
-pub(super) const UNMEANT: &[(&str, Unmeant)] = &[
+pub(in crate::api::v1) const UNMEANT: &[(&str, Unmeant)] = &[
     ("audio", Unmeant::At(&[])),
     ("function_call", Unmeant::At(&[])),
     ("functions", Unmeant::At(&[])),

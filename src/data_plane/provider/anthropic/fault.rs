@@ -38,14 +38,14 @@ pub(super) fn of(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Err
     sharpened(status, retry_after, &told)
 }
 
-/// The failure that is told under a successful status, in the middle of a stream too.
-pub(super) fn told(told: &Told) -> Error {
-    sharpened(status_of(&told.kind), None, told)
+/// The failure that is told under a successful status; none where it is of no kind that the format knows.
+pub(super) fn told(told: &Told) -> Option<Error> {
+    status_of(&told.kind).map(|status| sharpened(status, None, told))
 }
 
 /// The status that goes with a kind of failure.
-fn status_of(kind: &str) -> u16 {
-    match kind {
+fn status_of(kind: &str) -> Option<u16> {
+    let status = match kind {
         "invalid_request_error" => 400,
         "authentication_error" => 401,
         "billing_error" => 402,
@@ -56,8 +56,10 @@ fn status_of(kind: &str) -> u16 {
         "rate_limit_error" => 429,
         "timeout_error" => 504,
         "overloaded_error" => 529,
-        _ => 500,
-    }
+        "api_error" => 500,
+        _ => return None,
+    };
+    Some(status)
 }
 
 fn sharpened(status: u16, retry_after: Option<Duration>, told: &Told) -> Error {
@@ -133,12 +135,13 @@ mod tests {
             ("rate_limit_error", Error::RateLimited { retry_after: None }),
             ("timeout_error", Error::Failed { status: 504, retry_after: None }),
             ("api_error", Error::Failed { status: 500, retry_after: None }),
-            ("authentication_error", Error::KeyRejected { status: 401 }),
-            ("permission_error", Error::KeyRejected { status: 403 }),
-            ("of_tomorrow", Error::Failed { status: 500, retry_after: None }),
+            ("authentication_error", policy::by_status(401, None)),
+            ("permission_error", policy::by_status(403, None)),
         ];
+        let of_kind = |kind: &str| told(&Told { kind: kind.to_owned(), message: String::new() });
         for (kind, expected) in table {
-            assert_eq!(told(&Told { kind: kind.to_owned(), message: String::new() }), expected, "{kind}");
+            assert_eq!(of_kind(kind), Some(expected), "{kind}");
         }
+        assert_eq!(of_kind("of_tomorrow"), None);
     }
 }
