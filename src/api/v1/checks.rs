@@ -18,8 +18,8 @@ pub(super) const MESSAGES_MAX: usize = 10_000;
 pub(super) const TOOLS_MAX: usize = 128;
 /// The longest name of a tool or schema, in bytes.
 const NAME_BYTES_MAX: usize = 64;
-/// The longest identifier of a call, in bytes.
-const CALL_ID_BYTES_MAX: usize = 256;
+/// The longest identifier of a call, in bytes: one of Gemini carries the signature of its thoughts, which may be thousands.
+const CALL_ID_BYTES_MAX: usize = 64 * 1024;
 /// The longest text at which an answer stops, in bytes.
 const STOP_BYTES_MAX: usize = 1_024;
 

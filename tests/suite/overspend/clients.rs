@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use agent_factory::client::{Client, Error};
+use agent_factory::client::{Answer, Call, Client, Error};
 use agent_factory::protocol::task::{SubmitTask, Task};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde_json::json;
 
 use super::{TASKS, limits, usd};
 use crate::harness::{joined, on_a_thread, until};
 
 const CLIENTS: usize = 64;
+/// Every so many tasks of plain templates are asked for at the front door, piece by piece.
+const READ_ALONG_EVERY: usize = 3;
 /// How long one request waits for a task's end.
 const WAIT: Duration = Duration::from_secs(5);
 /// Under which name a task's metadata tell the limit that it was given.
@@ -25,6 +28,8 @@ pub(super) const OWN_LIMIT: &str = "own_limit";
 pub(super) enum Outcome {
     /// As a task, which has ended.
     Task(Box<Task>),
+    /// As an answer that was read along through the front door, whole or not.
+    Read,
     /// Refused, because the money does not suffice.
     Refused,
 }
@@ -67,7 +72,13 @@ async fn submitting(client: Client, begun: &AtomicUsize, seed: u64) -> Vec<Outco
         if number >= TASKS {
             return outcomes;
         }
-        outcomes.push(pursued(&client, number, seed).await);
+        let wanted = wanted(number, seed);
+        outcomes.push(match wanted.template_name.as_deref() {
+            Some("worker" | "refiner" | "hurried") if number % READ_ALONG_EVERY == 0 => {
+                read_along(&client, number, &wanted).await
+            }
+            _ => pursued(&client, number, &wanted).await,
+        });
     }
 }
 
@@ -101,13 +112,13 @@ fn wanted(number: usize, seed: u64) -> SubmitTask {
 }
 
 /// Asks under one key until there is an end or a refusal.
-async fn pursued(client: &Client, number: usize, seed: u64) -> Outcome {
-    let (wanted, key) = (wanted(number, seed), format!("task-{number}"));
+async fn pursued(client: &Client, number: usize, wanted: &SubmitTask) -> Outcome {
+    let key = format!("task-{number}");
     let mut task: Option<String> = None;
     loop {
         let answer = until(&format!("an answer about {key}"), async || {
             let answer = match &task {
-                None => client.submit(&wanted, Some(&key), WAIT).await,
+                None => client.submit(wanted, Some(&key), WAIT).await,
                 Some(id) => client.task(id, WAIT).await,
             };
             match answer {
@@ -124,6 +135,28 @@ async fn pursued(client: &Client, number: usize, seed: u64) -> Outcome {
             Err(refused) => return refused,
         }
     }
+}
+
+/// Asks the front door under one key, and reads along, until there is an end or a refusal.
+async fn read_along(client: &Client, number: usize, wanted: &SubmitTask) -> Outcome {
+    let body = json!({
+        "model": wanted.template_name, "stream": true,
+        // Whom a request of the front door is for, its credentials tell.
+        "messages": [{"role": "user", "content": format!("number={number} Tell me.")}]
+    });
+    let key = format!("task-{number}");
+    until(&format!("the end of {key}"), async || {
+        let call = Call::post("/v1/chat/completions").idempotent(Some(&key)).json(&body).expect("JSON");
+        let answer = client.exchange(&call).await;
+        match answer.as_ref().map(Answer::status) {
+            Ok(402) => Some(Outcome::Refused),
+            Ok(429 | 503) => None,
+            Ok(_) => Some(Outcome::Read),
+            Err(error) if passes(error) => None,
+            Err(error) => panic!("{key}: {error}"),
+        }
+    })
+    .await
 }
 
 /// What passes when the daemon, or a part of it, restarts.

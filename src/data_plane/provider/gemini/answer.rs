@@ -16,6 +16,9 @@ use crate::data_plane::provider::piecewise::{Pieces, failed_at_work};
 use crate::data_plane::provider::tally::count;
 use crate::domain::usage::{Tokens, Usage};
 
+/// What gateways of other formats say last.
+const DONE: &str = "[DONE]";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -107,6 +110,9 @@ pub(super) struct Assembly {
 
 impl Pieces for Assembly {
     fn take(&mut self, data: &str) -> Result<Vec<Delta>, Error> {
+        if data.trim() == DONE {
+            return Ok(Vec::new());
+        }
         let body = serde_json::from_str(data).map_err(|_| Error::Nonsense { what: "an event that makes no sense" })?;
         self.piece(body)
     }

@@ -357,6 +357,8 @@ fn a_stream_that_fails_says_how() {
     let half = [cut, &last[..40]].concat();
     assert_eq!(streamed(&half, "x").1, Err(Error::Nonsense { what: "an event that makes no sense" }));
     assert!(streamed(whole.trim_end(), "x").1.is_ok(), "the last empty line may be missing");
+    let marked = [whole, "data: [DONE]\n\n"].concat();
+    assert!(streamed(&marked, "x").1.is_ok(), "gateways may mark the end as other formats do");
 }
 
 const STREAMS: [&str; 3] = [fixture!("text.sse"), fixture!("tools.sse"), fixture!("unavailable.sse")];
