@@ -190,7 +190,7 @@ def refusals():
     assert "thinking" in failed.message, failed.body
     failed = fails(openai.APIStatusError, 402, "budget_exceeded", lambda: chat(model="pauper"))
     assert failed.type == "insufficient_quota", failed.body
-    failed = fails(anthropic.APIStatusError, 402, "budget_exceeded", lambda: message(model="pauper"))
+    failed = fails(anthropic.PaymentRequiredError, 402, "budget_exceeded", lambda: message(model="pauper"))
     assert failed.body["error"]["type"] == "billing_error", failed.body
     # The provider fails for good: the daemon has done what can be done, and its clients do not do all of it again.
     fails(openai.InternalServerError, 502, "provider_rejected", lambda: chat(messages=[{"role": "user", "content": "reject"}]))
