@@ -36,7 +36,7 @@ const ANSWER: &str = concat!(
 
 /// The hidden verb that serves it alone.
 #[derive(Debug, Args)]
-pub(super) struct MockModel {
+pub(in crate::cli) struct MockModel {
     /// Where to listen; port 0 takes a free one, which is printed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,

@@ -81,7 +81,7 @@ max_concurrency = 1024
 /// The verb.
 #[derive(Debug, Args)]
 #[command(after_help = format!("Examples:\n  factoryctl bench gateway --json                  a private daemon before a model of its own\n  factoryctl bench gateway --template T --json     the daemon at the socket\n\nWithout --template nothing is left behind. With it, {}", LEAVES.to_lowercase()))]
-pub(super) struct Gateway {
+pub(in crate::cli) struct Gateway {
     /// A template of the daemon at the socket; without one, a private daemon before a model of its own is measured.
     #[arg(long, value_name = "T")]
     template: Option<String>,
