@@ -123,7 +123,7 @@ fn answer(body: String) -> Response {
 }
 
 /// Whoever may not use a template is told that it is not there.
-fn unknown() -> ApiError {
+pub(super) fn unknown() -> ApiError {
     ApiError::new(Class::NotFound, "template_not_found", "there is no such template; /v1/models lists those that are")
         .about("model")
 }

@@ -113,8 +113,10 @@ impl Running {
 
     /// Ends what the daemon's end would leave open for nobody.
     async fn give_up(&mut self) -> ApiError {
-        if std::mem::take(&mut self.is_cancelled_when_dropped) {
+        if self.is_cancelled_when_dropped {
             cancel(&self.rooms, &self.caller, self.task).await;
+            // Not before: where this is dropped meanwhile, the task is cancelled all the same.
+            self.is_cancelled_when_dropped = false;
         }
         ApiError::new(Class::Unavailable, "draining", "the daemon is draining")
     }

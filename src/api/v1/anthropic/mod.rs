@@ -57,6 +57,9 @@ pub(in crate::api) async fn count(State(rooms): State<Shared>, request: Request)
     let asked = door::read(&rooms, request).await?;
     let wanted = wanted(&asked.body, Purpose::Count)?;
     let name = wanted.model.parse().map_err(|_| ApiError::not_found("template"))?;
+    if !rooms.admission.may_use_by_name(&asked.caller.0, &name).await {
+        return Err(super::models::unknown());
+    }
     let template = rooms.templates.get(&name)?;
     let counted = tokens::count(read_by_model(&template.system_prompt, wanted)).await.tokens(&COUNTING);
     let body = format!(r#"{{"input_tokens":{counted}}}"#);

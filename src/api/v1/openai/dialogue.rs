@@ -15,7 +15,7 @@ use crate::journal::dialogue::{
 /// The most texts at which an answer stops.
 const STOPS_MAX: usize = 4;
 /// OpenAI's words for how much a model reasons.
-const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
+const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 /// What the client wants.
 pub(super) fn wanted(asked: &Question<'_>) -> Answer<Wanted> {

@@ -113,6 +113,9 @@ pub(super) struct Said<'a> {
     pub(super) function_call: Option<IgnoredAny>,
     #[serde(default)]
     pub(super) annotations: Option<Vec<IgnoredAny>>,
+    // What the official client's `parse` adds to an answer, and sends back with it.
+    #[serde(default, rename = "parsed")]
+    _parsed: Option<IgnoredAny>,
 }
 
 /// A part of a message's content.
@@ -132,6 +135,9 @@ pub(super) struct Part<'a> {
     _input_audio: Option<IgnoredAny>,
     #[serde(default, rename = "file")]
     _file: Option<IgnoredAny>,
+    // A hint for OpenAI's own cache, as the other members of its kind.
+    #[serde(default, rename = "prompt_cache_breakpoint")]
+    _prompt_cache_breakpoint: Option<IgnoredAny>,
 }
 
 /// A picture.

@@ -108,6 +108,13 @@ pub(super) struct Assembly {
     has_candidate: bool,
 }
 
+impl Assembly {
+    /// Whether the answer is whole: nothing of it comes behind the reason for its end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.finish_reason.is_some() || self.is_blocked
+    }
+}
+
 impl Pieces for Assembly {
     fn take(&mut self, data: &str) -> Result<Vec<Delta>, Error> {
         if data.trim() == DONE {
