@@ -44,9 +44,14 @@ impl Case {
     }
 
     fn outcome(self) -> Outcome {
+        let row = self.row();
+        let (plain, streamed) = match (self.format, row.openai) {
+            (Format::OpenAi, Some(outcomes)) => outcomes,
+            (_, _) => (row.plain, row.streamed),
+        };
         match self.way {
-            Way::Plain => self.row().plain,
-            Way::Streamed => self.row().streamed,
+            Way::Plain => plain,
+            Way::Streamed => streamed,
         }
     }
 
@@ -99,7 +104,7 @@ fn workshop(provider: &Provider, cases: &[Case]) -> Workshop {
     let (mut routes, mut tables) = (String::new(), String::new());
     for case in cases {
         let (name, kind, base) = (case.name(), case.format.kind(), case.base_url(provider));
-        let timeout = if case.row().is_silent { "500ms" } else { "20s" };
+        let timeout = if case.row().is_silent { "2s" } else { "20s" };
         writeln!(routes, "{name} = [\"{name}/{name}\"]").expect("written");
         let provider =
             format!("[providers.{name}]\nkind = \"{kind}\"\nbase_url = \"{base}\"\ntimeout = \"{timeout}\"\n");

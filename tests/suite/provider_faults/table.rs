@@ -15,6 +15,8 @@ pub(super) struct Row {
     pub(super) reply: fn(usize) -> Reply,
     pub(super) plain: Outcome,
     pub(super) streamed: Outcome,
+    /// The same for OpenAI's format, where it differs.
+    pub(super) openai: Option<(Outcome, Outcome)>,
     /// Nobody listens where the provider should be.
     pub(super) is_unreachable: bool,
     /// The provider says nothing until the time is over.
@@ -67,7 +69,12 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let streamed = if self.streamed == self.plain { "the same".to_owned() } else { self.streamed.to_string() };
-        write!(f, "| {} | {} | {streamed} |", self.fault, self.plain)
+        let (plain, piecewise) = self.openai.unwrap_or((self.plain, self.streamed));
+        let openai = |outcome: Outcome, other: Outcome| {
+            if outcome == other { String::new() } else { format!("; OpenAI: {outcome}") }
+        };
+        let (whole, pieces) = (openai(plain, self.plain), openai(piecewise, self.streamed));
+        write!(f, "| {} | {}{whole} | {streamed}{pieces} |", self.fault, self.plain)
     }
 }
 
@@ -85,6 +92,7 @@ const fn row(fault: &'static str, reply: fn(usize) -> Reply, plain: Outcome) -> 
         reply,
         plain,
         streamed: plain,
+        openai: None,
         is_unreachable: false,
         is_silent: false,
         stops_scopes: false,
@@ -95,6 +103,10 @@ const fn row(fault: &'static str, reply: fn(usize) -> Reply, plain: Outcome) -> 
 impl Row {
     const fn streamed(self, streamed: Outcome) -> Self {
         Self { streamed, ..self }
+    }
+
+    const fn openai(self, plain: Outcome, streamed: Outcome) -> Self {
+        Self { openai: Some((plain, streamed)), ..self }
     }
 
     const fn silent(self) -> Self {
@@ -169,8 +181,8 @@ pub(super) const ROWS: &[Row] = &[
         fails("provider_failed", 3, Books::InDoubt),
     ),
     row("400", |_| Reply::Status(400, None), fails("provider_rejected", 1, Books::Nothing)),
-    row("401, the key is wrong", |_| Reply::Status(401, None), fails("provider_rejected", 1, Books::Nothing)),
-    row("403, the key may not", |_| Reply::Status(403, None), fails("provider_rejected", 1, Books::Nothing)),
+    row("401, the key is wrong", |_| Reply::Status(401, None), fails("provider_key_rejected", 1, Books::Nothing)),
+    row("403, the key may not", |_| Reply::Status(403, None), fails("provider_key_rejected", 1, Books::Nothing)),
     row("404, there is no such model", |_| Reply::Status(404, None), fails("provider_rejected", 1, Books::Nothing)),
     row("413", |_| Reply::Status(413, None), fails("provider_context_too_large", 1, Books::Nothing)),
     row(
@@ -192,13 +204,14 @@ pub(super) const ROWS: &[Row] = &[
     )
     .streamed(fails("provider_cut", 3, Books::Arrived)),
     row("half a JSON document", |_| with(Fault::Half(PIECES)), fails("provider_nonsense", 1, Books::InDoubt))
-        .streamed(fails("provider_nonsense", 1, Books::Arrived)),
+        .streamed(fails("provider_nonsense", 3, Books::Arrived)),
     row(
         "an error under a successful status, or in the middle of the stream",
         |_| with(Fault::Error(PIECES)),
         fails("provider_nonsense", 1, Books::InDoubt),
     )
-    .streamed(fails("provider_failed", 3, Books::Arrived)),
+    .streamed(fails("provider_failed", 3, Books::Arrived))
+    .openai(fails("provider_failed", 3, Books::InDoubt), fails("provider_failed", 3, Books::Arrived)),
     row("what is no JSON at all", |_| Reply::Nonsense, fails("provider_nonsense", 1, Books::InDoubt)),
     row("no answer within the time-out", |_| Reply::Silence, fails("provider_timed_out", 1, Books::InDoubt)).silent(),
     row(
@@ -206,7 +219,7 @@ pub(super) const ROWS: &[Row] = &[
         |_| with(Fault::Hang(PIECES)),
         fails("provider_timed_out", 1, Books::InDoubt),
     )
-    .streamed(fails("provider_timed_out", 1, Books::Arrived))
+    .streamed(fails("provider_timed_out", 3, Books::Arrived))
     .silent(),
     row(
         "a slow answer, within the time-out",
@@ -219,12 +232,14 @@ pub(super) const ROWS: &[Row] = &[
         succeeds(1, Books::Reported),
     ),
     row("no usage", |_| answer().reporting(Reported::Unsaid).into(), succeeds(1, Books::Counted)),
-    row("a negative usage", |_| lying(-1, 8), fails("provider_nonsense", 1, Books::InDoubt)),
+    row("a negative usage", |_| lying(-1, 8), fails("provider_nonsense", 1, Books::InDoubt))
+        .openai(fails("provider_nonsense", 1, Books::InDoubt), fails("provider_nonsense", 3, Books::Arrived)),
     row(
         "a usage that no model can have",
         |_| lying(10_000_000_000_000, 8),
         fails("provider_nonsense", 1, Books::InDoubt),
-    ),
+    )
+    .openai(fails("provider_nonsense", 1, Books::InDoubt), fails("provider_nonsense", 3, Books::Arrived)),
     Row {
         stops_scopes: true,
         ..row(

@@ -120,7 +120,8 @@ fn streamed(work: Work, mut pieces: Vec<Piece>, failing: Piece, reset: Reset) ->
             }
         }
         Some(Fault::Half(count)) => {
-            halve(&mut pieces[count]);
+            pieces.truncate(count + 1);
+            pieces.last_mut().into_iter().for_each(halve);
             End::Whole
         }
         Some(Fault::Error(count)) => {

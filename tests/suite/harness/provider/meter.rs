@@ -16,6 +16,8 @@ const PRICE: Tariff = Tariff { input: 1_000, output: 4_000, cached: 1_000 };
 /// The model that costs nothing.
 const FREE: &str = "free";
 const DAY_SECONDS: i64 = 86_400;
+/// How the key of a call ends that is made beside another one.
+const RIVAL: &str = "-rival";
 
 /// Nano-dollars for each token.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +111,8 @@ impl Meter {
     /// The model begins to work: it has read the prompt.
     pub(super) fn begin(&self, asked: &Asked, input: Counts) -> Line {
         let clock = self.0.clock.lock().expect("no poison").clone();
-        let task = asked.idempotency_key.as_deref().and_then(|key| Some(key.rsplit_once('-')?.0.to_owned()));
+        let key = asked.idempotency_key.as_deref().map(|key| key.strip_suffix(RIVAL).unwrap_or(key));
+        let task = key.and_then(|key| Some(key.rsplit_once('-')?.0.to_owned()));
         let tags = TAGS.into_iter().filter_map(|name| Some((name, asked.tag(name)?)));
         let mut line = Billed {
             call: asked.number,

@@ -122,7 +122,7 @@ pub(crate) enum Reported {
 pub(crate) enum Fault {
     /// The connection ends after so many pieces.
     Cut(Cut, usize),
-    /// So many pieces come, and half of the next one; the others follow as if nothing were.
+    /// So many pieces come, and half of the next one, with which the answer ends in good order.
     Half(usize),
     /// So many pieces come, then the format's error and no more.
     Error(usize),
