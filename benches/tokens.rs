@@ -1,6 +1,12 @@
 //! How long it takes to count what a model is to read: a text that was not read before, one that was, and what of it is the
 //! tokenizer's own.
 
+#![expect(
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a benchmark that cannot be set up has nothing to measure"
+)]
+
 use agent_factory::control_plane::budget::tokens::{self, Input};
 use agent_factory::domain::private::Text;
 use divan::counter::BytesCount;

@@ -149,19 +149,7 @@ impl Daemon {
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
-        let rooms = agent::Rooms {
-            journal: journal.clone(),
-            admission: control.admission.clone(),
-            budget: control.budget.clone(),
-            prices: control.prices.clone(),
-            dlp: dlp.clone(),
-            providers,
-            tools: Tools::new(&settings.tools),
-            first: FirstCalls::default(),
-            live: live.clone(),
-            results: ResultCache::new(settings.cache.max_bytes),
-            started_at,
-        };
+        let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
@@ -193,9 +181,7 @@ impl Daemon {
         edge.push(ledger.spec());
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
-        for warning in settings.warnings() {
-            tracing::warn!(%warning, "the settings say less than they may mean to");
-        }
+        tell_warnings(&settings);
         tell_doubts(&journal);
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;
@@ -414,6 +400,36 @@ fn rules(settings: &Settings) -> Rules {
         access: settings.access.clone(),
         tokens_file: settings.api.tokens_file.clone(),
         anonymous_role: settings.api.anonymous_role,
+    }
+}
+
+/// What agents call on.
+fn agent_rooms(
+    settings: &Settings,
+    journal: &Journal,
+    control: &ControlPlane,
+    (dlp, providers, live): (Dlp, Providers, Live),
+    started_at: Timestamp,
+) -> agent::Rooms {
+    agent::Rooms {
+        journal: journal.clone(),
+        admission: control.admission.clone(),
+        budget: control.budget.clone(),
+        prices: control.prices.clone(),
+        dlp,
+        providers,
+        tools: Tools::new(&settings.tools),
+        first: FirstCalls::default(),
+        live,
+        results: ResultCache::new(settings.cache.max_bytes),
+        started_at,
+    }
+}
+
+/// What in the settings is no mistake and may be an oversight.
+fn tell_warnings(settings: &Settings) {
+    for warning in settings.warnings() {
+        tracing::warn!(%warning, "the settings say less than they may mean to");
     }
 }
 

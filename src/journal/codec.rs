@@ -384,7 +384,6 @@ pub mod flag {
 
     /// Whether the mark may be left out.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that the derive calls")]
     pub fn is_nil(value: &bool) -> bool {
         !value
     }

@@ -193,8 +193,11 @@ fn of_task(store: &Store, task: TaskId) -> Result<Vec<Doubt>, Error> {
     found.into_iter().filter_map(|entry| read(entry).transpose()).collect()
 }
 
+/// Steps of which is known what they cost, and that.
+type Known = Vec<(u32, Usd)>;
+
 /// What the records of a task say is in doubt, and what of each call is known to have cost.
-fn told(records: &[TaskRecord]) -> Option<(Task, Vec<Doubt>, Vec<(u32, Usd)>)> {
+fn told(records: &[TaskRecord]) -> Option<(Task, Vec<Doubt>, Known)> {
     let mut rest = records.iter();
     let TaskRecord::Submitted(submitted) = rest.next()? else { return None };
     let (mut task, mut doubts, mut known) = (Task::begin(submitted), Vec::new(), Vec::new());

@@ -40,20 +40,15 @@ impl From<&Str<'_>> for Text {
 }
 
 /// A text, or a list of parts; both APIs write content in either way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Content<'a, P> {
     /// Null, or left out.
+    #[default]
     Nothing,
     /// One text.
     Text(Str<'a>),
     /// Parts.
     Parts(Vec<P>),
-}
-
-impl<P> Default for Content<'_, P> {
-    fn default() -> Self {
-        Self::Nothing
-    }
 }
 
 impl<'de: 'a, 'a, P: Deserialize<'de>> Deserialize<'de> for Content<'a, P> {

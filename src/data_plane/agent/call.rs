@@ -82,7 +82,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// The same asked of another model at the same time: a call of its own, also where both models are one provider's.
-    pub(super) fn to_rival(self) -> Self {
+    pub(super) fn into_rival(self) -> Self {
         Self { is_rival: true, failed_attempts: 0, ..self }
     }
 

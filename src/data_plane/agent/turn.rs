@@ -310,7 +310,7 @@ impl Turn {
         let route = self.route(order, task);
         let model = state::following(&route, first)?.clone();
         // One that cannot be asked is no reason not to ask the first.
-        let prepared = call::prepare(&self.environment, order, memory, asked.to_rival(), &model).await.ok()?;
+        let prepared = call::prepare(&self.environment, order, memory, asked.into_rival(), &model).await.ok()?;
         Some(Rival { prepared, model, after })
     }
 

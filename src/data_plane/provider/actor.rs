@@ -44,6 +44,7 @@ impl Actor for ProviderActor {
     ) -> Result<(), ActorProcessingErr> {
         match command {
             Command::Carry(call) => {
+                let call = *call;
                 state.arrive(call);
                 state.serve(&myself);
             }

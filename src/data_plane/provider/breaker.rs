@@ -170,10 +170,8 @@ impl Breaker {
             return None;
         }
         let same_key = ticket.key == key;
-        let verdict = match verdict {
-            Verdict::KeyRejected { .. } | Verdict::Forbidden { .. } if !same_key => Verdict::Untold,
-            told => told,
-        };
+        let is_of_key = matches!(verdict, Verdict::KeyRejected { .. } | Verdict::Forbidden { .. });
+        let verdict = if is_of_key && !same_key { Verdict::Untold } else { verdict };
         match &mut self.state {
             // Nothing was let through in this state.
             State::Open { .. } => None,
@@ -197,7 +195,7 @@ impl Breaker {
                 };
                 Some(match self.open(reason, now, dice) {
                     Change::Opened(open) if reason == was => Change::Reopened(open),
-                    change => change,
+                    change @ (Change::Opened(_) | Change::Reopened(_) | Change::Closed) => change,
                 })
             }
         }

@@ -108,7 +108,7 @@ impl Limit {
     fn change(&mut self, wanted: u32, at: Instant) {
         let Rule::Adaptive { changed_at, round, .. } = &mut self.rule else { return };
         let limit = wanted.clamp(1, self.ceiling);
-        if limit < self.now || limit > self.now {
+        if limit != self.now {
             *changed_at = at;
             *round = Round::default();
         }

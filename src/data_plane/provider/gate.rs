@@ -125,7 +125,7 @@ impl Gate {
         };
         let breaker = self.breaker.ended(&permit.ticket, verdict, at, dice);
         let after = self.limit.most();
-        Changes { breaker, limit: (after < before || after > before).then_some(after) }
+        Changes { breaker, limit: (after != before).then_some(after) }
     }
 
     /// The longest of the pauses that calls were told counts.

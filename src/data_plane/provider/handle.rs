@@ -199,7 +199,7 @@ impl Link {
     /// Puts a call into the actor's mailbox. While the actor is being restarted, waits for it.
     async fn deliver(&self, call: Call) -> Result<(), Error> {
         let deadline = call.deadline;
-        let Err(back) = self.post(Command::Carry(call)) else { return Ok(()) };
+        let Err(back) = self.post(Command::Carry(Box::new(call))) else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
         if self.address.call(left, Command::Ready).await.is_err() {
             return Err(if self.address.is_closed() { Error::Quarantined } else { Error::NotRunning });

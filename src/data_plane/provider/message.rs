@@ -14,7 +14,7 @@ use crate::domain::name::ModelRef;
 /// What a provider's actor is told.
 pub(super) enum Command {
     /// From the handle: carry out this call as soon as a slot is free.
-    Carry(Call),
+    Carry(Box<Call>),
     /// From the task of a call that has ended: a slot may be free.
     SlotFreed,
     /// From the actor's own timer: the pause that the provider asked for is over.

@@ -382,7 +382,7 @@ impl World {
             metadata: BTreeMap::new(),
             idempotency_key: Some(format!("submission-{number}")),
             dialogue: None,
-            streamed: number % 3 == 0,
+            streamed: number.is_multiple_of(3),
         }
     }
 }
