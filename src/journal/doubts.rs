@@ -257,7 +257,7 @@ fn judge(records: &[TaskRecord], billed: Billed, bill: Usd) -> Result<Option<Vec
         return Err(refusal.into());
     }
     let known: Usd = match billed {
-        Billed::Step(_) => Usd::ZERO,
+        Billed::Step(step) => known_of(records, step),
         Billed::Call(call) => known.iter().filter(|(of, _)| *of == call).map(|(_, cost)| *cost).sum(),
     };
     let settled: Vec<Usd> = about.iter().filter_map(|doubt| reconciled(records, doubt.step)).collect();
@@ -270,6 +270,15 @@ fn judge(records: &[TaskRecord], billed: Billed, bill: Usd) -> Result<Option<Vec
     let mut left = left.minus(paid).max(Usd::ZERO);
     let open = about.into_iter().filter(|doubt| reconciled(records, doubt.step).is_none());
     Ok(Some(open.map(|doubt| Settlement { doubt, cost: std::mem::take(&mut left) }).collect()))
+}
+
+/// What of a step that failed was known to have cost something, beside what is in doubt.
+fn known_of(records: &[TaskRecord], step: u32) -> Usd {
+    let of_step = |record: &TaskRecord| {
+        let TaskRecord::StepFailed(failed) = record else { return None };
+        (failed.step == step).then_some(failed.cost)
+    };
+    records.iter().find_map(of_step).unwrap_or(Usd::ZERO)
 }
 
 impl Journal {
@@ -348,6 +357,8 @@ impl Journal {
         if records.is_empty() {
             return Err(Unreconciled::NoTask(id).into());
         }
+        // As it is now that nobody else judges it: what follows is written behind its last record.
+        let task = Arc::new(Task::replay(&records).ok_or(Unreconciled::NoTask(id))?);
         let Some(settlements) = judge(&records, billed, bill)? else { return Ok(Outcome::Unchanged) };
         let mut written = Vec::new();
         for Settlement { doubt, cost } in &settlements {

@@ -350,7 +350,8 @@ impl Task {
         let Reconciled { step: number, was, cost, .. } = reconciled;
         self.totals.cost = self.totals.cost.minus(*was).plus(*cost);
         if let Some(step) = self.steps.iter_mut().rev().find(|step| step.number == *number) {
-            step.billed = Some(*cost);
+            // What of the step was known all along stays.
+            step.billed = Some(step.cost().minus(*was).plus(*cost));
         }
     }
 

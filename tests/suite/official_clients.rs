@@ -47,9 +47,9 @@ fn model(asked: &Asked) -> Reply {
 }
 
 fn words(content: &Value) -> String {
-    match content {
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        other => other.as_str().unwrap_or_default().to_owned(),
+    match content.as_array() {
+        Some(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        None => content.as_str().unwrap_or_default().to_owned(),
     }
 }
 

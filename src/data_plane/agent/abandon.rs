@@ -31,7 +31,8 @@ pub(crate) async fn abandon(
     let (mut records, mut costs, mut cut) = (Vec::new(), Vec::new(), Vec::new());
     for step in task.steps.iter().filter(|step| step.status == StepStatus::Started) {
         let reservation = Reservation::recorded(Key { task: id, step: step.number }, payer.clone(), reserved(step));
-        let in_doubt = in_doubt(&environment.budget, &reservation).await;
+        // Of a first call that nobody took up nothing was sent.
+        let in_doubt = if custody.starts() { Usd::ZERO } else { in_doubt(&environment.budget, &reservation).await };
         records.push(cut_off(step, code, message, in_doubt, at));
         costs.push((reservation, in_doubt));
         cut.push(step.number);

@@ -26,7 +26,7 @@ use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::id::TaskId;
-use crate::domain::model::Model;
+use crate::domain::model::{Ability, Model};
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
@@ -177,7 +177,8 @@ pub(super) async fn prepare(
     let key = asked.idempotency_key();
     let written = written_so_far(environment, model, &asked.so_far.arrived).count();
     let mut draft = Draft::of(order, memory, asked.so_far);
-    let recall = environment.results.recall(order, model, &draft);
+    // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
+    let recall = if asked.is_rival { Recall::Off } else { environment.results.recall(order, model, &draft) };
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
@@ -260,11 +261,7 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     };
     // What was held back of the words is told; the completion has them all.
     drop(ear.words());
-    let usage = completion.usage.unwrap_or_else(|| Usage {
-        input_tokens: if prepared.known.price.is_free() { Tokens::default() } else { prepared.input_tokens },
-        output_tokens: written_tokens(&completion, &prepared.known),
-        ..Usage::default()
-    });
+    let usage = used(&completion, prepared);
     let cost = prepared.known.price.of(&usage);
     let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
     let (output, calls) = match checked {
@@ -292,7 +289,8 @@ async fn broken_off(
     ear: Ear,
     error: &provider::Error,
 ) -> Answer {
-    let usage = ear.used(prepared.input_tokens, &prepared.known);
+    let most = Tokens::new(prepared.request.max_output_tokens.into());
+    let usage = ear.used(prepared.input_tokens, most, &prepared.known);
     let cost = prepared.known.price.of(&usage);
     let in_pieces = can_be_told_in_pieces(order, prepared);
     let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
@@ -309,10 +307,19 @@ async fn broken_off(
         | Then::Continue { after_ms } => Then::Continue { after_ms },
         Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
-    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on.
-    let bill = if error.ended_by_provider() { Bill::Known(cost) } else { Bill::AtLeast(cost) };
+    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
+    // and reasoning nothing is heard before they are whole.
+    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
+    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
     let arrived = Some(Arrived { text, usage });
     Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
+}
+
+/// Whether the model may write, and have billed, what is not in the words of its answer.
+fn may_write_unheard(prepared: &Prepared) -> bool {
+    let Prepared { request, known, .. } = prepared;
+    let reasons = known.abilities.is_some_and(|abilities| abilities.has(Ability::Reasoning));
+    !request.tools.is_empty() || request.sampling.reasoning_effort.is_some() || reasons
 }
 
 /// The answer's text and calls, filtered and restored.
@@ -332,14 +339,26 @@ async fn check_all(
     Ok((text, checked))
 }
 
-/// Tokens of an answer whose provider does not say how many they are; of one that costs nothing they are not counted.
-fn written_tokens(completion: &Completion, known: &Model) -> Tokens {
-    if known.price.is_free() {
-        return Tokens::default();
+/// What an answer used by its provider's word, and as counted here where that says nothing: a prompt that was answered is never
+/// empty, and words are not written with no tokens.
+fn used(completion: &Completion, prepared: &Prepared) -> Usage {
+    if prepared.known.price.is_free() {
+        return completion.usage.unwrap_or_default();
     }
+    let said = completion.usage.filter(|said| said.input_tokens > Tokens::default());
+    let mut usage = said.unwrap_or(Usage { input_tokens: prepared.input_tokens, ..Usage::default() });
+    if usage.output_tokens == Tokens::default() {
+        usage.output_tokens = written_tokens(completion, prepared);
+    }
+    usage
+}
+
+/// Tokens of an answer as counted here; no more than it was allowed, since it is the margin that may exceed that.
+fn written_tokens(completion: &Completion, prepared: &Prepared) -> Tokens {
+    let (known, most) = (&prepared.known, Tokens::new(prepared.request.max_output_tokens.into()));
     let calls = completion.calls.iter().map(|call| Text::from([&call.name, call.arguments.expose()].concat()));
     let count = |text: &Text| tokens::answer_tokens(text, &known.counting);
-    calls.fold(count(&completion.text), |sum, call| sum.plus(count(&call)))
+    calls.fold(count(&completion.text), |sum, call| sum.plus(count(&call))).min(most)
 }
 
 impl Answer {

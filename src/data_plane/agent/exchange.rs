@@ -21,6 +21,13 @@ pub(super) struct Heard {
     pub(super) ear: Ear,
 }
 
+impl Heard {
+    /// Whether it is an answer, or the beginning of one.
+    pub(super) fn counts(&self) -> bool {
+        self.result.is_ok() || self.ear.heard_words()
+    }
+}
+
 /// How a model is asked.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {

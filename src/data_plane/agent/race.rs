@@ -12,6 +12,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::sync::oneshot;
 
 use super::call::Prepared;
 use super::ear::{Ear, Floor, Side};
@@ -48,41 +49,60 @@ pub(super) async fn race(
 ) -> Raced {
     let stop = stop.shared();
     let second = Asking { prepared: &rival.prepared, model: &rival.model, ..first };
-    let mut one = Box::pin(first.answer(stop.clone(), ears.0));
+    let (hang_up_one, one_hung_up) = oneshot::channel::<()>();
+    let mut one = Box::pin(first.answer(either(stop.clone(), one_hung_up), ears.0));
     tokio::select! {
         biased;
         heard = one.as_mut() => return Raced { heard, side: Side::First, other: Charge::None },
         _first = floor.taken() => return Raced { heard: one.await, side: Side::First, other: Charge::None },
         () = tokio::time::sleep(rival.after) => {}
     }
-    let mut two = Box::pin(second.answer(stop, ears.1));
-    // Whoever is left out is dropped, which hangs up on its provider.
+    let (hang_up_two, two_hung_up) = oneshot::channel::<()>();
+    let mut two = Box::pin(second.answer(either(stop, two_hung_up), ears.1));
     let (heard, side) = tokio::select! {
         biased;
-        side = floor.taken() => match side {
+        side = floor.taken() => return match side {
             Side::First => {
-                drop(two);
-                return Raced { heard: one.await, side, other: Charge::Unknown };
+                let other = leave(hang_up_two, two);
+                Raced { heard: one.await, side, other }
             }
             Side::Rival => {
-                drop(one);
-                return Raced { heard: two.await, side, other: Charge::Unknown };
+                let other = leave(hang_up_one, one);
+                Raced { heard: two.await, side, other }
             }
         },
         heard = one.as_mut() => (heard, Side::First),
         heard = two.as_mut() => (heard, Side::Rival),
     };
-    if heard.result.is_ok() {
-        return Raced { heard, side, other: Charge::Unknown };
+    if heard.counts() {
+        let other = match side {
+            Side::First => leave(hang_up_two, two),
+            Side::Rival => leave(hang_up_one, one),
+        };
+        return Raced { heard, side, other };
     }
     let other = match side {
         Side::First => two.await,
         Side::Rival => one.await,
     };
-    match (other.result.is_ok() || other.ear.heard_words(), side) {
+    match (other.counts(), side) {
         (true, _) | (false, Side::Rival) => Raced { other: charge(&heard), heard: other, side: side.opposite() },
         (false, Side::First) => Raced { other: charge(&other), heard, side },
     }
+}
+
+/// Ends with the task's wish to stop, or when this one is hung up on.
+async fn either(stop: impl Future<Output = ()>, hung_up: oneshot::Receiver<()>) {
+    tokio::select! {
+        () = stop => {}
+        _hung_up = hung_up => {}
+    }
+}
+
+/// Hangs up; tells what may be billed all the same: nothing where the call had not left.
+fn leave(hang_up: oneshot::Sender<()>, asked: impl Future<Output = Heard>) -> Charge {
+    drop(hang_up);
+    asked.now_or_never().map_or(Charge::Unknown, |heard| charge(&heard))
 }
 
 /// What a call that failed may cost.

@@ -209,6 +209,13 @@ impl Orchestrator {
         // A subtask that takes its time ends by itself; what it costs is booked with it all the same.
         let ends = children.iter().map(|child| self.journal().wait(*child, CHILDREN_GRACE));
         futures::future::try_join_all(ends).await?;
+        for child in &children {
+            // One whose submission was cut off never was: nobody else knows what is held for it.
+            if self.journal().task(*child).await?.is_none() {
+                drop(self.environment().first.take(*child));
+                self.environment().budget.close_task(*child);
+            }
+        }
         abandon(self.environment(), id, code, message).await?;
         Ok(())
     }
