@@ -2,6 +2,7 @@
 """Measures the release build of factoryd with very many agents: memory for each, and what kill -9 costs.
 
     cargo build --release && python3 benches/million.py [--agents 1000000] [--active 100000] [--open 10000] [--json]
+    cargo build --release && python3 benches/million.py --gateway [--requests 1000000] [--parts 10] [--json]
 
 Standard library only. One daemon with the shipped templates, signed, in a temporary directory of its own, and `store.cache_bytes`
 at its least, so that what grows is what the agents need and not the cache.
@@ -12,6 +13,10 @@ at its least, so that what grows is what the agents need and not the cache.
 3. Looks agents up that are not in memory, one after the other, while nothing else happens.
 4. Activates the `--active` agents again, and submits `--open` tasks to a provider that does not answer; kill -9; starts again with a
    provider that answers: time to the first 200 of GET /ready, time until every task has ended, calls that were made twice.
+
+With `--gateway` nothing of that: so many requests for completions before a mock model, in parts, and resident memory after each. A
+part begins when the memory has settled. What each task leaves in the journal stays, as it does in use; sled's own tables grow with it,
+so that growth is told by the request, over the second half.
 """
 import argparse, asyncio, http.client, json, multiprocessing, os, pathlib, shutil, signal, socket, subprocess, tempfile, time
 
@@ -39,6 +44,29 @@ output_usd_per_mtok = "0"
 [routes]
 review = ["mock/held"]
 """
+GATEWAY = """
+data_dir = "data"
+templates_dir = "templates"
+socket = "c.sock"
+[store]
+cache_bytes = {cache}
+[templates]
+trusted_keys_dir = "keys"
+[providers.mock]
+kind = "openai"
+base_url = "http://127.0.0.1:{port}/v1"
+max_concurrency = 1024
+[models."mock/fixed"]
+input_usd_per_mtok = "1.00"
+output_usd_per_mtok = "4.00"
+[routes]
+bench = ["mock/fixed"]
+[budgets.global]
+limit_usd = "1000000"
+window = "day"
+"""
+BENCH = {"name": "bench", "version": "1.0.0", "system_prompt": "Answer in one sentence, from the text alone.",
+         "model": {"route": "bench", "max_output_tokens": 64}, "budget": {"per_task_usd": "0.05"}, "dlp": {"outbound": "pseudonymise"}}
 AGENTS = """
 [agents]
 idle_max = "{idle}"
@@ -129,7 +157,7 @@ class Bench:
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="million-"))
         self.sock = self.home / "c.sock"
         self.daemon = None
-        self.told = {}
+        self.told, self.made = {}, []
 
     def ctl(self, *words):
         done = subprocess.run([BIN / "factoryctl", "--socket", self.sock, *words], capture_output=True, cwd=self.home, text=True)
@@ -146,7 +174,9 @@ class Bench:
 
     def start(self, idle):
         settings = SETTINGS.format(home=self.home, cache=self.arguments.cache_bytes)
-        settings += AGENTS.format(idle=idle, active=1_000_000)
+        return self.start_with(settings + AGENTS.format(idle=idle, active=1_000_000))
+
+    def start_with(self, settings):
         (self.home / "f.toml").write_text(settings)
         began = time.perf_counter()
         with open(self.home / "log", "ab") as log:
@@ -299,6 +329,39 @@ class Bench:
         if ended["succeeded"] - succeeded != self.arguments.open or ended["failed"]:
             raise SystemExit("not every task ended well")
 
+    def gateway(self):
+        """Completions in parts, and what is resident after each."""
+        command = [BIN / "factoryctl", "bench", "mock-model", "--listen", "127.0.0.1:0", "--json"]
+        model = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            port = json.loads(model.stdout.readline())["listening"].rsplit(":", 1)[1]
+            self.prepare()
+            (self.home / "templates/bench.json").write_text(json.dumps(BENCH))
+            self.ctl("templates", "sign", "templates/bench.json", "--key", "private/bench.pem")
+            self.start_with(GATEWAY.format(port=port, cache=self.arguments.cache_bytes))
+            part, resident = self.arguments.requests // self.arguments.parts, [self.settled()]
+            self.tell(requests=part * self.arguments.parts, resident_idle=resident[0])
+            for number in range(1, self.arguments.parts + 1):
+                bench = ("bench", "gateway", "--template", "bench", "--count", str(part), "--connections", str(CONNECTIONS), "--json")
+                report = json.loads(self.ctl(*bench))
+                if report["errors"] or report["at_rate"]["errors"]:
+                    raise SystemExit(f"not every request was answered: {report}")
+                resident.append(self.settled())
+                self.tell(**{f"per_second_{number}": report["per_second"], f"cpu_us_per_request_{number}": report["cpu_us_per_request"],
+                             f"resident_{number}": resident[-1]})
+                # The second part of a bench, at a rate, and its warm-up are requests, too.
+                self.made.append(part + report["at_rate"]["requests"] + 8 * CONNECTIONS)
+            half = self.arguments.parts // 2
+            self.tell(bytes_by_request_second_half=(resident[-1] - resident[half]) / sum(self.made[half:]))
+        finally:
+            self.end()
+            model.terminate()
+            model.wait()
+            if not self.arguments.keep:
+                shutil.rmtree(self.home, ignore_errors=True)
+        if self.arguments.json:
+            print(json.dumps(self.told))
+
     def run(self):
         go, calls = multiprocessing.Event(), multiprocessing.Value("q", 0)
         mock = multiprocessing.Process(target=provider, args=(str(self.home / "llm.sock"), go, calls), daemon=True)
@@ -328,9 +391,14 @@ def main():
     arguments.add_argument("--open", type=int, default=10_000)
     arguments.add_argument("--cache-bytes", type=int, default=1 << 20, help="store.cache_bytes")
     arguments.add_argument("--idle-max", default="120s", help="agents.idle_max; long enough for all to be activated")
+    arguments.add_argument("--gateway", action="store_true", help="completions instead of agents")
+    arguments.add_argument("--requests", type=int, default=1_000_000)
+    arguments.add_argument("--parts", type=int, default=10)
     arguments.add_argument("--keep", action="store_true", help="leave the directory behind")
     arguments.add_argument("--json", action="store_true")
-    Bench(arguments.parse_args()).run()
+    arguments = arguments.parse_args()
+    bench = Bench(arguments)
+    bench.gateway() if arguments.gateway else bench.run()
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ async fn with_a_template_it_measures_the_daemon_at_the_socket() {
     assert!(number(&told, "/resident_after_bytes") > 0.0, "{told}");
     assert_eq!(provider.count(), 40 + 40 + 2 * 8, "both parts and the warm-up were asked of the model");
     let unknown = bench(&daemon, "nobody").await;
-    assert_eq!((unknown.code, &unknown.json()["code"]), (Some(1), &json!("template_not_found")));
+    assert_eq!((unknown.code, &unknown.json()["code"]), (Some(1), &json!("not_found")));
 }
 
 #[tokio::test]
