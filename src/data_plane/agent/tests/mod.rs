@@ -52,6 +52,8 @@ fn submitted() -> TaskRecord {
             hooks: Hooks::default(),
             dialogue: None,
             streamed: false,
+            tokens_max: None,
+            must_end_by: None,
         },
         reserved: Usd::from_nanos(5),
         at: NOW,
