@@ -43,6 +43,7 @@ use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::cache::ResultCache;
+use crate::data_plane::agent::first::FirstCalls;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -156,6 +157,7 @@ impl Daemon {
             dlp: dlp.clone(),
             providers,
             tools: Tools::new(&settings.tools),
+            first: FirstCalls::default(),
             live: live.clone(),
             results: ResultCache::new(settings.cache.max_bytes),
             started_at,

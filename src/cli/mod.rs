@@ -34,6 +34,7 @@ mod input;
 mod keys;
 mod output;
 mod policy;
+mod private;
 mod progress;
 pub mod quickstart;
 mod run;

@@ -75,6 +75,8 @@ fn every_verb_of_the_contract_is_understood() {
         "dlp scan -",
         "bench agents --template x --connections 64 --count 10",
         "bench tasks --duration 10s",
+        "bench gateway --connections 64 --count 10 --rate 500 --factoryd ./factoryd",
+        "bench gateway --template x --duration 10s",
         "completions bash",
         "man dir",
     ] {
@@ -96,6 +98,8 @@ fn what_makes_no_sense_is_a_usage_error_that_says_what_would() {
         ("budgets set global 1 --window week", "day, month or total"),
         ("bench agents --connections 0", "1 to 1024"),
         ("bench agents --count 1 --duration 1s", "cannot be used with"),
+        ("bench gateway --rate 0", "1..=100000"),
+        ("bench gateway --template x --factoryd y", "cannot be used with"),
         ("agents ls --limit 0", "1 to 1000"),
     ];
     for (line, says) in cases {

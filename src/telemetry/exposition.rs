@@ -10,7 +10,9 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    pub(super) fn new(text: String) -> Self {
+    /// Metrics as a daemon showed them.
+    #[must_use]
+    pub fn new(text: String) -> Self {
         Self { text }
     }
 
@@ -24,18 +26,29 @@ impl Exposition {
     /// was recorded. What lies above the last bound counts as that bound.
     #[must_use]
     pub fn quantile(&self, name: &str, quantile: f64) -> Option<f64> {
-        let buckets = self.buckets(name);
-        let total = buckets.last().map(|(_, count)| *count).filter(|&total| total > 0.0)?;
-        let rank = quantile.clamp(0.0, 1.0) * total;
-        let (mut lower, mut below) = (0.0, 0.0);
-        for (bound, count) in buckets {
-            if count >= rank && count > below {
-                let within = if bound.is_finite() { bound - lower } else { 0.0 };
-                return Some(within.mul_add((rank - below) / (count - below), lower));
-            }
-            (lower, below) = (bound, count);
+        estimate(self.buckets(name), quantile)
+    }
+
+    /// The same of what was recorded since an earlier snapshot of the same process.
+    #[must_use]
+    pub fn quantile_since(&self, earlier: &Self, name: &str, quantile: f64) -> Option<f64> {
+        let (mut buckets, before) = (self.buckets(name), earlier.buckets(name));
+        for (bound, count) in &mut buckets {
+            let known = before.iter().find(|(known, _)| known.total_cmp(bound).is_eq());
+            *count -= known.map_or(0.0, |(_, before)| *before);
         }
-        None
+        estimate(buckets, quantile)
+    }
+
+    /// The mean of what a histogram recorded since an earlier snapshot of the same process; none where nothing was.
+    #[must_use]
+    pub fn mean_since(&self, earlier: &Self, name: &str) -> Option<f64> {
+        let grown = |part: &str| {
+            let name = format!("{name}_{part}");
+            self.sum(&name, &[]) - earlier.sum(&name, &[])
+        };
+        let count = grown("count");
+        (count > 0.0).then(|| grown("sum") / count)
     }
 
     /// Upper bounds with cumulative counts, summed over all series.
@@ -55,6 +68,21 @@ impl Exposition {
     fn samples(&self, name: &str) -> impl Iterator<Item = Sample<'_>> {
         self.text.lines().filter_map(Sample::parse).filter(move |sample| sample.name == name)
     }
+}
+
+/// A quantile of cumulative counts by upper bound, within its bucket.
+fn estimate(buckets: Vec<(f64, f64)>, quantile: f64) -> Option<f64> {
+    let total = buckets.last().map(|(_, count)| *count).filter(|&total| total > 0.0)?;
+    let rank = quantile.clamp(0.0, 1.0) * total;
+    let (mut lower, mut below) = (0.0, 0.0);
+    for (bound, count) in buckets {
+        if count >= rank && count > below {
+            let within = if bound.is_finite() { bound - lower } else { 0.0 };
+            return Some(within.mul_add((rank - below) / (count - below), lower));
+        }
+        (lower, below) = (bound, count);
+    }
+    None
 }
 
 struct Sample<'a> {
@@ -153,6 +181,20 @@ mod tests {
         }
         let beyond = Exposition::new("h_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 4\n".to_owned());
         assert_eq!(beyond.quantile("h", 0.95), Some(1.0), "the last bound");
+    }
+
+    #[test]
+    fn what_was_recorded_before_does_not_count() {
+        let text = |low, high, sum| {
+            Exposition::new(format!(
+                "h_bucket{{le=\"1\"}} {low}\nh_bucket{{le=\"2\"}} {high}\nh_bucket{{le=\"+Inf\"}} {high}\nh_sum {sum}\nh_count {high}\n"
+            ))
+        };
+        let (before, after) = (text(100, 100, 50), text(100, 110, 65));
+        let close = |got: Option<f64>, expected: f64| got.is_some_and(|got| (got - expected).abs() < 1e-9);
+        assert!(close(after.quantile_since(&before, "h", 0.5), 1.5));
+        assert!(close(after.mean_since(&before, "h"), 1.5));
+        assert_eq!((after.quantile_since(&after, "h", 0.5), after.mean_since(&after, "h")), (None, None));
     }
 
     #[test]

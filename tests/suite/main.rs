@@ -17,6 +17,7 @@ mod backup;
 mod bad_requests;
 mod bad_settings;
 mod bad_templates;
+mod bench_gateway;
 mod budgets;
 mod cancelling;
 mod capabilities;

@@ -12,6 +12,8 @@ use crate::tools;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/conversations.py");
 const USED: Counts = Counts { input: 100, output: 20, cached: 40, reasoning: 0 };
 
+/// What clients that want a key are given where none is looked at.
+const UNUSED: &str = "of no meaning over the socket";
 /// So few requests, and a minute until there is another.
 const RATE: &str = "[api]\nrequests_per_minute = 1\nburst = 5\n";
 
@@ -60,12 +62,12 @@ fn python() -> Option<PathBuf> {
         .then_some(python)
 }
 
-async fn converse(python: &std::path::Path, scenario: &'static str, address: String, token: &'static str) {
+async fn converse(python: &std::path::Path, scenarios: &'static str, address: String, token: &'static str) {
     let mut command = Command::new(python);
-    command.args([SCRIPT, scenario, &address, token]).env_clear();
+    command.args([SCRIPT, scenarios, &address, token]).env_clear();
     let output = tokio::task::spawn_blocking(move || command.output().expect("python starts")).await.expect("it ends");
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{scenario}: {told}");
+    assert!(output.status.success(), "{scenarios}: {told}");
 }
 
 fn workshop(provider: &Provider, more: &str) -> Workshop {
@@ -81,11 +83,10 @@ async fn the_official_clients_converse_over_the_socket() {
     let provider = Provider::start(model).await;
     let daemon = Daemon::start(workshop(&provider, "")).await;
     let socket = daemon.workshop.socket().to_str().expect("text").to_owned();
-    for scenario in ["plain", "several_turns", "streamed", "tools", "structured", "pictures", "models"] {
-        converse(&python, scenario, socket.clone(), "").await;
-    }
+    let all = "plain,several_turns,streamed,tools,structured,pictures,models";
+    converse(&python, all, socket.clone(), UNUSED).await;
     let calls = provider.count();
-    converse(&python, "refusals", socket, "").await;
+    converse(&python, "refusals", socket, UNUSED).await;
     let rejected = provider.asked().iter().skip(calls).filter(|asked| asked.raw.contains("reject")).count();
     assert_eq!(rejected, 4, "no client asked again for what had failed for good");
     let several: Vec<Asked> = provider.asked().into_iter().filter(|asked| asked.raw.contains("Two?")).collect();
@@ -117,9 +118,7 @@ async fn the_official_clients_converse_over_tcp_with_a_token() {
         .write("tokens.toml", &format!("[[token]]\nsha256 = \"{digest}\"\nname = \"friend\"\nrole = \"submitter\"\n"));
     let daemon = Daemon::start(workshop).await;
     let address = format!("127.0.0.1:{}", daemon.tcp_port());
-    for scenario in ["plain", "streamed", "tools", "models"] {
-        converse(&python, scenario, address.clone(), "friend").await;
-    }
+    converse(&python, "plain,streamed,tools,models", address.clone(), "friend").await;
     converse(&python, "strangers", address, "foe").await;
 }
 
@@ -129,5 +128,5 @@ async fn the_official_clients_know_a_rate_limit_when_they_meet_one() {
     let provider = Provider::start(model).await;
     let daemon = Daemon::start(workshop(&provider, RATE)).await;
     let socket = daemon.workshop.socket().to_str().expect("text").to_owned();
-    converse(&python, "hurried", socket, "").await;
+    converse(&python, "hurried", socket, UNUSED).await;
 }

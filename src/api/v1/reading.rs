@@ -109,12 +109,9 @@ pub(super) fn read<'a, T: Members<'a>>(bytes: &'a [u8]) -> Answer<(T, Vec<Other<
     let at = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Body(&at, PhantomData).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    value.map_err(|fault| {
-        let error = ApiError::malformed(format!("the body is not what is expected: {fault}"));
-        match at.into_inner().filter(|_| fault.is_data()) {
-            Some(name) => error.about(name),
-            None => error,
-        }
+    value.map_err(|fault| match at.into_inner().filter(|_| fault.is_data()) {
+        Some(name) => wrong(name, &format!("is not what is expected: {fault}")),
+        None => ApiError::malformed(format!("the body is not what is expected: {fault}")),
     })
 }
 

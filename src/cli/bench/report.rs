@@ -26,6 +26,21 @@ impl Samples {
         self.count(code, 1);
     }
 
+    /// How many there were.
+    pub(super) fn successes(&self) -> u64 {
+        u64::try_from(self.micros.len()).unwrap_or(u64::MAX)
+    }
+
+    /// How many there were, whatever their code.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.values().fold(0, |sum, number| sum.saturating_add(*number))
+    }
+
+    /// All requests that were answered or refused.
+    pub(super) fn all(&self) -> u64 {
+        self.successes().saturating_add(self.errors())
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.micros.extend(other.micros);
         self.steps = self.steps.saturating_add(other.steps);
@@ -48,16 +63,16 @@ pub(super) struct Report {
     connections: usize,
     /// Successes.
     pub(super) requests: usize,
-    errors: u64,
+    pub(super) errors: u64,
     seconds: f64,
     /// Successes by the second.
-    per_second: f64,
+    pub(super) per_second: f64,
     /// Steps of these tasks by the second; none where no tasks were run.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps_per_second: Option<f64>,
-    p50_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) max_ms: f64,
     error_codes: Codes,
 }
 
@@ -69,6 +84,7 @@ impl Report {
         elapsed: Duration,
         samples: Samples,
     ) -> Self {
+        let number_of_errors = samples.errors();
         let Samples { mut micros, steps, errors } = samples;
         micros.sort_unstable();
         let seconds = elapsed.as_secs_f64();
@@ -81,7 +97,7 @@ impl Report {
             template: template.to_owned(),
             connections,
             requests,
-            errors: errors.values().fold(0, |sum, number| sum.saturating_add(*number)),
+            errors: number_of_errors,
             seconds: rounded(seconds),
             per_second,
             steps_per_second: (steps > 0).then(|| rate(steps)),
@@ -121,7 +137,7 @@ fn percentile_ms(sorted_micros: &[u32], percent: usize) -> f64 {
 }
 
 /// Three decimal places: more would be noise.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 

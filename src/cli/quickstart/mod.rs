@@ -12,23 +12,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use self::daemon::Daemon;
 use self::document::Document;
 use self::story::Story;
-use self::workshop::Workshop;
 use super::exit::{Error, Exit};
 use super::output::Output;
+use super::private::{Daemon, Interruption, SHIPPED, Workshop};
 use crate::client::Client;
 use crate::protocol::task::{SubmitTask, Task, TaskState};
 use crate::protocol::tree::TreeNode;
 
-mod daemon;
 mod document;
 mod story;
-mod workshop;
 
 /// How long the daemon may take to be ready.
 const READY_TIME_MAX: Duration = Duration::from_secs(20);
@@ -73,9 +69,9 @@ async fn perform(factoryd: &Path, output: Output) -> Result<Exit, Error> {
     let mut interruption = Interruption::listen()?;
     let story = &Story::new(output);
     story.begin()?;
-    let workshop = Workshop::prepare()?;
+    let workshop = Workshop::prepare(SHIPPED, "")?;
     let prepare = begun.elapsed();
-    story.step(&format!("a private directory, a key, {} signed templates", workshop.templates()), prepare)?;
+    story.step(&format!("a private directory, a key, {} signed templates", SHIPPED.len()), prepare)?;
 
     let mut daemon = Daemon::start(factoryd, &workshop)?;
     let toured = tokio::select! {
@@ -126,28 +122,6 @@ async fn tour(daemon: &mut Daemon, workshop: &Workshop, story: &Story) -> Result
     story.tree(&tree)?;
     let seconds = Seconds { ready: ready.as_secs_f64(), task: took.as_secs_f64(), ..Seconds::default() };
     Ok(Tour { file: document.name, task, tree, seconds })
-}
-
-/// Somebody wants the program to end: Ctrl-C, or SIGTERM.
-struct Interruption {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interruption {
-    fn listen() -> Result<Self, Error> {
-        let listen =
-            |kind| signal(kind).map_err(|source| Error::failed("no_signals", format!("listen for signals: {source}")));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn comes(&mut self) -> Error {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        Error::failed("interrupted", "interrupted; the daemon is stopped and its directory removed")
-    }
 }
 
 #[cfg(test)]

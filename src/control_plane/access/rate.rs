@@ -135,7 +135,8 @@ fn take(bucket: &mut Bucket, limit: RateLimit, now: u64) -> Decision {
     let step = MINUTE_NANOS.div_ceil(u64::from(limit.requests_per_minute.get()));
     let full = now.saturating_add(step.saturating_mul(u64::from(limit.burst.get())));
     // At most what an empty bucket lacks: the limit may have been another one before.
-    let next = bucket.full_at.clamp(now, full).saturating_add(step);
+    bucket.full_at = bucket.full_at.min(full);
+    let next = bucket.full_at.max(now).saturating_add(step);
     if next <= full {
         bucket.full_at = next;
         return Decision::Served;

@@ -116,7 +116,8 @@ async fn whoever_asks_too_often_is_told_when_to_ask_again() {
     let rate = Some(RateLimit::new(8, Some(1)).expect("a limit"));
     let access = settings::Access { rate, ..settings::Access::default() };
     let (access, _spec) = Access::start(Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() });
-    let anonymous = access.anonymous().expect("let in");
+    let (role, rate, via) = (Role::Viewer, Rate::Default, Via::Anonymous);
+    let anonymous = Principal { name: "anonymous".into(), user: None, role, tenant: None, rate, via };
     assert_eq!(access.admit(&anonymous), Ok(()));
     tokio::time::advance(Duration::from_millis(499)).await;
     let refused = access.admit(&anonymous).expect_err("too often");

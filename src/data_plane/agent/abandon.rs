@@ -25,6 +25,7 @@ pub(crate) async fn abandon(
     message: &str,
 ) -> Result<(), journal::Error> {
     let Some(custody) = environment.journal.take_up(id) else { return Ok(()) };
+    drop(environment.first.take(id));
     let task = custody.task();
     let (payer, at) = (payer_of(&task.order), Timestamp::now());
     let (mut records, mut costs, mut cut) = (Vec::new(), Vec::new(), Vec::new());

@@ -123,6 +123,8 @@ pub(super) enum Bill {
     Unknown,
     /// So much.
     Known(Usd),
+    /// So much at least: the rest of what was reserved is booked, in doubt.
+    AtLeast(Usd),
 }
 
 /// Masks what leaves the host and computes the worst case.
@@ -289,7 +291,8 @@ async fn broken_off(
         | Then::Continue { after_ms } => Then::Continue { after_ms },
         Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
-    let bill = Bill::Known(cost);
+    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on.
+    let bill = if error.ended_by_provider() { Bill::Known(cost) } else { Bill::AtLeast(cost) };
     let arrived = Some(Arrived { text, usage });
     Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
 }
@@ -398,6 +401,8 @@ impl Answer {
                     Bill::Nothing if unheard == Usd::ZERO => Bill::Nothing,
                     Bill::Nothing => Bill::Known(unheard),
                     Bill::Known(cost) => Bill::Known(cost.plus(unheard)),
+                    // What was reserved for both is booked.
+                    Bill::AtLeast(cost) => Bill::AtLeast(cost.plus(unheard)),
                 };
                 Self::Failed { code, message, bill, then, arrived }
             }
@@ -410,6 +415,7 @@ impl Answer {
             Self::Given { cost, .. } => *cost,
             Self::Failed { bill: Bill::Unknown, .. } => reserved,
             Self::Failed { bill: Bill::Known(cost), .. } => *cost,
+            Self::Failed { bill: Bill::AtLeast(cost), .. } => reserved.max(*cost),
             Self::Failed { bill: Bill::Nothing, .. } => Usd::ZERO,
         }
     }
@@ -436,7 +442,11 @@ impl Answer {
                 TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at, calls })
             }
             Self::Failed { code, message, bill, then, arrived } => {
-                let (in_doubt, cost) = if bill == Bill::Unknown { (spent, Usd::ZERO) } else { (Usd::ZERO, spent) };
+                let (in_doubt, cost) = match bill {
+                    Bill::Unknown => (spent, Usd::ZERO),
+                    Bill::AtLeast(cost) => (spent.minus(cost), cost),
+                    Bill::Nothing | Bill::Known(_) => (Usd::ZERO, spent),
+                };
                 let code = code.to_owned();
                 TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived })
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cache::ResultCache;
+use super::first::FirstCalls;
 use super::live::Live;
 use crate::control_plane::admission::Admission;
 use crate::control_plane::budget::Budget;
@@ -33,6 +34,8 @@ pub struct Rooms {
     pub providers: Providers,
     /// Tools.
     pub tools: Tools,
+    /// First calls on their way from submissions to agents.
+    pub first: FirstCalls,
     /// Answers while they are written.
     pub live: Live,
     /// Answers that were given before.

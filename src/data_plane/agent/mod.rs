@@ -22,7 +22,7 @@ mod environment;
 mod error;
 mod exchange;
 pub(crate) mod filter;
-mod first;
+pub mod first;
 pub(crate) mod hand;
 pub mod live;
 mod memory;

@@ -11,14 +11,14 @@ use crate::control_plane::admission::submission::Submission;
 use crate::control_plane::admission::{Admitted, Ticket};
 use crate::control_plane::template::Supervision;
 use crate::data_plane::agent::abandon::abandon;
+use crate::data_plane::agent::first::FirstCall;
 use crate::data_plane::agent::{Environment, metrics};
 use crate::data_plane::factory::registry::{Claim, Registry};
 use crate::data_plane::factory::{Factory, borne};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
-use crate::domain::money::Usd;
 use crate::journal::order::{Order, Worker};
-use crate::journal::record::{CancelRequested, Ended, Outcome, StepKind, StepStarted, TaskRecord};
+use crate::journal::record::{CancelRequested, Ended, Outcome, TaskRecord};
 use crate::journal::state::{State, Task};
 use crate::journal::{self, Beginning, Journal};
 use crate::store::Batch;
@@ -90,12 +90,20 @@ impl Orchestrator {
     /// The journal failed: there is no such task, and nothing is held for it.
     pub async fn submit(&self, mut ticket: Ticket) -> Result<TaskId, Error> {
         let (order, supervision) = (Arc::clone(ticket.order.order()), ticket.order.template().supervision);
-        let (reservation, with) = (ticket.reservation.clone(), ticket.with.clone());
-        let (at, reserved) = (Timestamp::now(), reservation.amount());
-        let first = self.first_step(&ticket, reserved, at);
-        let beginning = Beginning { order: Order::clone(&order), reserved, at, first, with };
+        let at = Timestamp::now();
+        let first = self.first_call(&ticket, at).await;
+        let reservation = first.as_ref().map_or(&ticket.reservation, FirstCall::reservation).clone();
+        let (with, started) = (ticket.with.clone(), first.as_ref().map(|first| first.started(at)));
+        if let Some(first) = first {
+            self.environment().first.put(order.task, first);
+        }
+        let reserved = reservation.amount();
+        let beginning = Beginning { order: Order::clone(&order), reserved, at, first: started, with };
         let submitted = self.journal().submit_through(beginning, ticket.opening()).await;
         ticket.conclude();
+        if submitted.is_err() {
+            drop(self.environment().first.take(order.task));
+        }
         match submitted {
             Ok(()) => {
                 self.dispatch(&order, supervision).await;
@@ -115,13 +123,14 @@ impl Orchestrator {
         }
     }
 
-    /// The start of a task's first step, where an agent of its own will make the call as soon as the task is durable.
-    fn first_step(&self, ticket: &Ticket, reserved: Usd, at: Timestamp) -> Option<StepStarted> {
-        let model = ticket.first.clone()?;
-        // Where two models may be asked, more is held than admission did.
+    /// A task's first call, where an agent of its own will make it as soon as the task is durable.
+    async fn first_call(&self, ticket: &Ticket, at: Timestamp) -> Option<FirstCall> {
+        // Where two models may be asked, the agent prepares both.
         let is_plain = ticket.order.order().worker == Worker::Own && ticket.order.hedge_after().is_none();
-        let begins_at_once = is_plain && self.0.factory.has_room();
-        begins_at_once.then_some(StepStarted { step: 0, kind: StepKind::Model { model }, reserved, at })
+        if !is_plain || !self.0.factory.has_room() {
+            return None;
+        }
+        FirstCall::prepare(self.environment(), ticket, at).await
     }
 
     /// Brings an open task to whoever does it. Doing so again is harmless; what fails here is done again by the next sweep.

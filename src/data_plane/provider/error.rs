@@ -170,6 +170,13 @@ impl Error {
         }
     }
 
+    /// Whether it was the provider that ended the exchange: nothing more is written behind what was heard of the answer. Where the
+    /// caller hung up, out of time, out of patience or over what it could not read, the provider may have written on.
+    #[must_use]
+    pub fn ended_by_provider(&self) -> bool {
+        !matches!(self, Self::TimedOut | Self::Nonsense { .. } | Self::Abandoned { .. })
+    }
+
     /// What to do next. A rejection fails over, since another model may know the parameter, hold a valid key or have a larger
     /// context; a prompt that content rules refuse is not carried from provider to provider until one takes it; what this
     /// host's own limits hold up waits, rather than be answered by another model than the operator chose; and what the provider's

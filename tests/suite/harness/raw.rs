@@ -27,6 +27,11 @@ impl RawAnswer {
 }
 
 impl RawAnswer {
+    /// The code of a failure, as it is told at this path.
+    pub(crate) fn code_at(&self, path: &str) -> String {
+        if path.starts_with("/v1/") { self.code_of_v1() } else { self.code() }
+    }
+
     /// The `code` of the error of OpenAI's or Anthropic's that it is.
     pub(crate) fn code_of_v1(&self) -> String {
         assert!(self.head.contains("content-type: application/json"), "{}", self.head);

@@ -156,9 +156,8 @@ fn what_stands_around_a_call_cannot_be_gone_around() {
     };
     assert_eq!(files(&house, second), [LEDGER], "there is money for the second, too");
     assert_eq!(files(&house, |source| makes(source, "Prepared")), [FILTER], "what is asked was filtered");
-    let perform = |source: &Source| has(source, |before, word, _| before == ":" && word == "perform");
     assert_eq!(
-        files(&house, perform),
+        files(&house, performs),
         [LEDGER],
         "whoever has a call made holds money for it and has its step on record"
     );

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bill::{self, ByDay};
 use super::market::Call;
 use crate::app::Daemon;
+use crate::control_plane::admission::KEY_LIFETIME;
 use crate::data_plane::factory::Census;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -58,7 +59,9 @@ pub(super) async fn at_the_end(daemon: &Daemon, acknowledged: &[BTreeSet<TaskId>
     let page = journal.list(None, TASKS_MAX, |task| Some(task.clone())).await.expect("read");
     let tasks: BTreeMap<TaskId, Task> = page.items.into_iter().map(|task| (task.order.task, task)).collect();
     for of_one_key in acknowledged {
-        if of_one_key.len() > 1 {
+        // A key names one task for as long as it lives; the clock may have jumped beyond that.
+        let made: Vec<_> = of_one_key.iter().filter_map(|id| tasks.get(id)).map(|task| task.created_at).collect();
+        if made.windows(2).any(|two| two[1].since(two[0]) < KEY_LIFETIME) || made.len() < of_one_key.len() {
             broken.push(format!("one key is several tasks: {of_one_key:?}"));
         }
         let lost = of_one_key.iter().filter(|id| !tasks.contains_key(id));

@@ -15,6 +15,7 @@ use crate::control_plane::policy::{Policies, Policy};
 use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::cache::ResultCache;
+use crate::data_plane::agent::first::FirstCalls;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -106,6 +107,7 @@ impl Office {
             dlp,
             providers,
             tools,
+            first: FirstCalls::default(),
             live: Live::default(),
             results: ResultCache::new(1 << 20),
             started_at,

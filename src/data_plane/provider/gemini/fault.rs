@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::data_plane::provider::error::Error;
@@ -17,6 +17,7 @@ struct Told {
     code: Option<u16>,
     message: String,
     status: String,
+    #[serde(deserialize_with = "understood")]
     details: Vec<Detail>,
 }
 
@@ -46,6 +47,13 @@ pub(super) fn told(failure: &Value) -> Option<Error> {
     let told = read(failure);
     let status = told.code.filter(|code| (400..600).contains(code)).or_else(|| status_of(&told.status))?;
     Some(sharpened(status, None, &told))
+}
+
+/// The details that are as they should be; others take nothing from the rest of the failure.
+fn understood<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Detail>, D::Error> {
+    let details = Value::deserialize(deserializer)?;
+    let details = details.as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(details.iter().filter_map(|detail| Detail::deserialize(detail).ok()).collect())
 }
 
 fn read(failure: &Value) -> Told {

@@ -54,7 +54,7 @@ impl Used {
             output_tokens: Tokens::new(whole.max(total.saturating_sub(input))),
             cached_input_tokens: Tokens::new(cached),
             reasoning_tokens: Tokens::new(reasoning),
-            cache_write_tokens: Tokens::new(kept),
+            cache_write_tokens: Tokens::new(kept.min(input.saturating_sub(cached))),
         }))
     }
 }

@@ -9,6 +9,8 @@ use crate::data_plane::provider::{Charge, Completion, Delta, Error, Stop};
 
 const SSE: &str = "content-type: text/event-stream; charset=utf-8\r\n";
 
+const JSON: &str = "content-type: application/json\r\n";
+
 macro_rules! fixture {
     ($name:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wire/", $name)).to_owned()
@@ -106,7 +108,7 @@ async fn a_whole_answer_in_the_place_of_a_stream_is_told_too() {
         (ProviderKind::Gemini, fixture!("gemini/tools.answer.json")),
     ];
     for (kind, answer) in table {
-        let act = Act::Answer(200, "content-type: application/json\r\n", answer);
+        let act = Act::Answer(200, JSON, answer);
         let (_, result, told) = seen_of(kind, act, true).await;
         let calls: Vec<_> = result.expect("an answer").calls.into_iter().map(Delta::Call).collect();
         assert_eq!(told.into_iter().filter(|delta| matches!(delta, Delta::Call(_))).collect::<Vec<_>>(), calls);
@@ -132,7 +134,7 @@ async fn faults_of_the_vendors_have_their_errors() {
         ),
         (ProviderKind::Gemini, Act::Answer(429, "", limited.to_owned()), "provider_rate_limited"),
         (ProviderKind::Gemini, Act::Answer(200, SSE, fixture!("gemini/unavailable.sse")), "provider_failed"),
-        (ProviderKind::Gemini, Act::Answer(200, "", fixture!("gemini/blocked.answer.json")), "provider_refused"),
+        (ProviderKind::Gemini, Act::Answer(200, JSON, fixture!("gemini/blocked.answer.json")), "provider_refused"),
         (ProviderKind::Gemini, Act::Answer(200, SSE, "data: {\"candi".to_owned()), "provider_nonsense"),
     ];
     for (kind, act, code) in table {

@@ -23,14 +23,14 @@ const LOG_LINES_MAX: usize = 12;
 
 /// A daemon that is killed when this is dropped, and stopped by [`Self::stop`].
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(in crate::cli) struct Daemon {
     child: Child,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Starts `factoryd` with the workshop's settings.
-    pub(super) fn start(factoryd: &Path, workshop: &Workshop) -> Result<Self, Error> {
+    pub(in crate::cli) fn start(factoryd: &Path, workshop: &Workshop) -> Result<Self, Error> {
         let mut command = Command::new(factoryd);
         command.arg("--config").arg(workshop.settings()).current_dir(workshop.path());
         Self::spawn(command, workshop.log())
@@ -57,7 +57,7 @@ impl Daemon {
     }
 
     /// Waits until the daemon serves requests, for so long at most.
-    pub(super) async fn ready(&mut self, client: &Client, limit: Duration) -> Result<(), Error> {
+    pub(in crate::cli) async fn ready(&mut self, client: &Client, limit: Duration) -> Result<(), Error> {
         let begun = Instant::now();
         loop {
             if client.ready().await.is_ok_and(|answer| answer.ready) {
@@ -76,7 +76,7 @@ impl Daemon {
     }
 
     /// Asks the daemon to stop, and waits until it has.
-    pub(super) async fn stop(mut self) -> Result<(), Error> {
+    pub(in crate::cli) async fn stop(mut self) -> Result<(), Error> {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         // Without an id it has ended and was waited for.
         let asked = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM));
