@@ -1,12 +1,13 @@
 //! How many tokens a task may still use, and how many of them a call. Pure.
 //!
-//! INVARIANT: what a call is counted to read, and the longest answer that it asks for, fit what its task has left.
+//! INVARIANT I99: what a call is counted to read, and the longest answer that it asks for, fit what its task has left.
 //!
 //! What counts as used is what the finished calls used, and what arrived of those that broke off. Nobody tells the tokens of a
 //! call that gave nothing, nor of one that was not listened to: money bounds those.
 
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::domain::usage::{Tokens, Usage};
+use crate::journal::order::Order;
 use crate::journal::state::Task;
 
 /// The code of a task that has used its tokens up.
@@ -47,8 +48,13 @@ impl Allowance {
     #[must_use]
     pub fn of(task: &Task) -> Option<Self> {
         let Usage { input_tokens, output_tokens, .. } = task.totals.usage;
-        let max = task.order.tokens_max.map(Tokens::new)?;
-        Some(Self { used: input_tokens.plus(output_tokens), max })
+        Self::whole(&task.order).map(|whole| whole.beside(input_tokens.plus(output_tokens)))
+    }
+
+    /// What a task may use that has not begun.
+    #[must_use]
+    pub fn whole(order: &Order) -> Option<Self> {
+        order.tokens_max.map(|max| Self { used: Tokens::default(), max: Tokens::new(max) })
     }
 
     /// Why no call may follow, where none may.
@@ -124,7 +130,7 @@ mod tests {
     }
 
     proptest! {
-        /// INVARIANT: no call fits that could pass the limit, and none is refused for which there is room.
+        /// INVARIANT I99: no call fits that could pass the limit, and none is refused for which there is room.
         #[test]
         fn no_call_that_is_let_through_passes_the_limit(used: u32, max: u32, input: u32, wanted in 1..=u32::MAX) {
             let (read, free) = (u64::from(input), u64::from(max).saturating_sub(u64::from(used)));
