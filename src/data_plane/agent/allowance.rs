@@ -10,9 +10,6 @@ use crate::domain::usage::{Tokens, Usage};
 use crate::journal::order::Order;
 use crate::journal::state::Task;
 
-/// The code of a task that has used its tokens up.
-pub const TASK_TOKENS_EXCEEDED: &str = "task_tokens_exceeded";
-
 /// The tokens of a task that has a limit on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
@@ -85,7 +82,7 @@ impl Allowance {
 
 impl Failure for Exceeded {
     fn code(&self) -> &'static str {
-        TASK_TOKENS_EXCEEDED
+        "task_tokens_exceeded"
     }
 
     fn class(&self) -> Class {

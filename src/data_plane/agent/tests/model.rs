@@ -5,7 +5,6 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{DEADLINE_SECONDS, cancel, finished_with, route, started, submitted_within};
-use crate::data_plane::agent::allowance::TASK_TOKENS_EXCEEDED;
 use crate::data_plane::agent::state::{
     AGENT_ENDS_MAX, ATTEMPTS_MAX, Course, DEADLINE_EXCEEDED, DOUBTS_MAX, Next, TASK_TIME_EXCEEDED, next,
 };
@@ -19,6 +18,7 @@ use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 /// each answer, all of it again after each retry by a person; and pauses of 400 ms until the deadline.
 const DECISIONS_MAX: usize = 2_000;
 const CODE: &str = "provider_failed";
+const TASK_TOKENS_EXCEEDED: &str = "task_tokens_exceeded";
 /// What each answer reads and writes.
 const READ: u64 = 30;
 const WRITTEN: u64 = 12;
