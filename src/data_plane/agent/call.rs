@@ -86,7 +86,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// The same asked of another model at the same time as `first`: a call of its own, also where both models are one provider's.
-    pub(super) fn to_rival(self, first: &Prepared) -> Self {
+    pub(super) fn into_rival(self, first: &Prepared) -> Self {
         let tokens = first.input_tokens.plus(Tokens::new(first.request.max_output_tokens.into()));
         let allowance = self.allowance.map(|allowance| allowance.beside(tokens));
         Self { is_rival: true, failed_attempts: 0, allowance, ..self }

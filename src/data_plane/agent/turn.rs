@@ -293,7 +293,7 @@ impl Turn {
         let failed_attempts = if task.last_model() == Some(&model) { task.totals.attempts } else { 0 };
         let asked = Asked { failed_attempts, ..self.asked(task, task.call_of(&model)) };
         let prepared = call::prepare(&self.environment, order, memory, asked.clone(), &model).await.map_err(boxed)?;
-        let rival = self.rival(order, memory, task, (asked.to_rival(&prepared), &model)).await;
+        let rival = self.rival(order, memory, task, (asked.into_rival(&prepared), &model)).await;
         let call = Call { prepared, model, rival };
         let reservation = self.reserve(order, step, call.worst()).await.map_err(boxed)?;
         Ok(Ready { step, began, call, reservation })
