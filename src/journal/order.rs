@@ -79,6 +79,12 @@ pub struct Order {
     /// Whether whoever asked listens to the answer as it comes.
     #[cbor(n(20), with = "codec::flag", has_nil)]
     pub streamed: bool,
+    /// The most tokens that its model calls may read and write together.
+    #[n(21)]
+    pub tokens_max: Option<u64>,
+    /// When the time that its template gives a task is over.
+    #[cbor(n(22), with = "codec::optional_time", has_nil)]
+    pub must_end_by: Option<Timestamp>,
 }
 
 impl Order {
@@ -95,6 +101,12 @@ impl Order {
     #[must_use]
     pub fn max_output_tokens(&self) -> Option<u32> {
         self.dialogue.as_ref().and_then(|dialogue| dialogue.max_output_tokens)
+    }
+
+    /// When it fails if it has not ended, whoever says so.
+    #[must_use]
+    pub fn ends_by(&self) -> Option<Timestamp> {
+        self.deadline.into_iter().chain(self.must_end_by).min()
     }
 
     /// How many bytes of what somebody wrote it holds, about.
@@ -234,6 +246,29 @@ mod tests {
     fn an_order_of_the_release_before_has_no_hooks() {
         let read: Order = minicbor::decode(&earlier()).expect("an old record reads");
         assert!(read.hooks.is_empty());
+    }
+
+    #[test]
+    fn an_order_of_the_release_before_has_no_limit_on_tokens_and_time() {
+        let read: Order = minicbor::decode(&earlier()).expect("an old record reads");
+        assert_eq!((read.tokens_max, read.must_end_by, read.ends_by()), (None, None, None));
+    }
+
+    #[test]
+    fn limits_are_kept_with_the_order_and_the_earlier_of_two_times_ends_it() {
+        let (soon, late) = (Timestamp::from_micros(1), Timestamp::from_micros(2));
+        for (deadline, must_end_by, first) in [
+            (Some(late), Some(soon), Some(soon)),
+            (Some(soon), Some(late), Some(soon)),
+            (None, Some(late), Some(late)),
+            (Some(late), None, Some(late)),
+        ] {
+            let some = order(TaskId::generate(), "acme");
+            let order = Order { deadline, must_end_by, tokens_max: Some(u64::MAX), ..some };
+            assert_eq!(order.ends_by(), first);
+            let bytes = minicbor::to_vec(&order).expect("encoded");
+            assert_eq!(minicbor::decode::<Order>(&bytes).expect("decoded"), order);
+        }
     }
 
     #[test]

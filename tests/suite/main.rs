@@ -55,6 +55,7 @@ mod resources;
 mod restart_rules;
 mod result_cache;
 mod routes;
+mod runaway;
 mod signers;
 mod stopping;
 mod systemd_notice;

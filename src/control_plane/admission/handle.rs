@@ -224,6 +224,8 @@ impl Admission {
             hooks: placement.template.hooks.clone(),
             dialogue: submission.dialogue,
             streamed: submission.streamed,
+            tokens_max: placement.template.budget.per_task_tokens,
+            must_end_by: ends_by(&placement.template, now),
         };
         let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
@@ -233,7 +235,8 @@ impl Admission {
         Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place: Some(place) })))
     }
 
-    /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it.
+    /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it. Its time
+    /// is its own template's, within its parent's.
     ///
     /// # Errors
     /// Why not; see [`Refusal`].
@@ -283,6 +286,8 @@ impl Admission {
             hooks: placement.template.hooks.clone(),
             dialogue: None,
             streamed: false,
+            tokens_max: placement.template.budget.per_task_tokens,
+            must_end_by: above.must_end_by.into_iter().chain(ends_by(&placement.template, now)).min(),
         };
         let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
@@ -452,6 +457,11 @@ impl Admission {
 
 fn limit_of(template: &Template) -> Option<Usd> {
     policy::strictest([template.budget.per_task, template.limits.budget])
+}
+
+/// When the time for a task of the template that begins now is over.
+fn ends_by(template: &Template, now: Timestamp) -> Option<Timestamp> {
+    template.budget.per_task_time.map(|time| now.after(time))
 }
 
 fn granted(template: &Template) -> Vec<Tool> {

@@ -51,6 +51,9 @@ impl Admission {
         if order.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Refusal::DeadlineOver(order.task));
         }
+        if order.must_end_by.is_some_and(|end| end <= now) {
+            return Err(Refusal::TimeOver(order.task));
+        }
         if let Some(agent) = order.registered_agent() {
             let found = self.means.journal.agents().find(agent).await?;
             let stays = found.is_some_and(|agent| agent.stopped_at.is_none());

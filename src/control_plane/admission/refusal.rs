@@ -94,6 +94,9 @@ pub enum Refusal {
     /// The deadline of a task that is to be retried has passed.
     #[error("retry {0}: its deadline has passed")]
     DeadlineOver(TaskId),
+    /// The time that its template gives a task, which is to be retried, is over.
+    #[error("retry {0}: the time that its template gives a task is over")]
+    TimeOver(TaskId),
     /// The key was used for another request.
     #[error("the idempotency key was used for another request, {0}")]
     KeyReused(TaskId),
@@ -159,6 +162,7 @@ impl Failure for Refusal {
             Self::TooMany { .. } => "too_many",
             Self::TooLate => "deadline_passed",
             Self::DeadlineOver(_) => "deadline_exceeded",
+            Self::TimeOver(_) => "task_time_exceeded",
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::TooDeep(_) => "delegation_too_deep",
             Self::Overloaded { .. } => "overloaded",
@@ -176,7 +180,7 @@ impl Failure for Refusal {
             Self::Journal(error) => error.class(),
             Self::Audit(error) => error.class(),
             Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
-            Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) => Class::Conflict,
+            Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) | Self::TimeOver(_) => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute { .. } | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } | Self::ExceedsContext(_) => Class::TooLarge,
             Self::Use { .. } => Class::Forbidden,
@@ -213,6 +217,7 @@ impl Failure for Refusal {
             | Self::TooMany { .. }
             | Self::TooLate
             | Self::DeadlineOver(_)
+            | Self::TimeOver(_)
             | Self::KeyReused(_)
             | Self::Use { .. }
             | Self::TooDeep(_) => Retry::Never,
@@ -240,6 +245,7 @@ impl Failure for Refusal {
             | Self::TooMany { .. }
             | Self::TooLate
             | Self::DeadlineOver(_)
+            | Self::TimeOver(_)
             | Self::KeyReused(_)
             | Self::TooDeep(_)
             | Self::Overloaded { .. }

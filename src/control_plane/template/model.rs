@@ -28,6 +28,11 @@ pub(super) const CACHE_TTL_MIN: Duration = Duration::from_secs(1);
 /// The longest.
 pub(super) const CACHE_TTL_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// The shortest time that may be given to a task.
+pub(super) const TASK_TIME_MIN: Duration = Duration::from_millis(1);
+/// The longest.
+pub(super) const TASK_TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// What the model is asked for in each pass over its answer, unless the template says otherwise.
 pub(super) const REFINE_PROMPT: &str = "Go over your answer once more: correct what is wrong, add what is missing, leave out what \
      does not belong. Reply with the whole improved answer and nothing else.";
@@ -183,12 +188,16 @@ pub struct Model {
     pub temperature: Option<f64>,
 }
 
-/// What a template's tasks may cost.
+/// What a template's tasks may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Budget {
-    /// One task.
+    /// What one task may cost.
     pub per_task: Option<Usd>,
-    /// All tasks of the template in one UTC day.
+    /// Tokens that one task's model calls may read and write together.
+    pub per_task_tokens: Option<u64>,
+    /// How long one task may take from its submission on.
+    pub per_task_time: Option<Duration>,
+    /// What all tasks of the template may cost in one UTC day.
     pub per_day: Option<Usd>,
 }
 

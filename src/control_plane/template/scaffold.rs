@@ -76,7 +76,8 @@ impl Scaffold {
                 if !model.is_empty() {
                     members.push(("model", format!("{{{}}}", model.join(", "))));
                 }
-                members.push(("budget", "{\"per_task_usd\": \"0.05\", \"per_day_usd\": \"1.00\"}".to_owned()));
+                let task = "\"per_task_usd\": \"0.05\", \"per_task_tokens\": 100000, \"per_task_time\": \"10m\"";
+                members.push(("budget", format!("{{{task}, \"per_day_usd\": \"1.00\"}}")));
             }
             ScaffoldKind::Orchestrator { worker } => {
                 members.extend(route.map(|route| ("model", format!("{{{route}}}"))));

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowance::Allowance;
 use super::cache::{Kept, Recall};
 use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
@@ -17,14 +18,15 @@ use super::live::Line;
 use super::memory::Memory;
 use super::prompt::{self, Draft, SoFar};
 use super::race::{Rival, race};
+use super::unprepared::Unprepared;
 use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
-use crate::control_plane::admission::route::{self, Candidate, Needs, PassedOver};
+use crate::control_plane::admission::route::{self, Candidate, Needs};
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::{Class, Failure, Retry};
+use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::model::{Ability, Model};
 use crate::domain::money::Usd;
@@ -78,12 +80,16 @@ pub(super) struct Asked {
     pub(super) failed_attempts: u32,
     /// Whether it is the one that is made beside another.
     pub(super) is_rival: bool,
+    /// The tokens that the task may still use, where there is a limit.
+    pub(super) allowance: Option<Allowance>,
 }
 
 impl Asked {
-    /// The same asked of another model at the same time: a call of its own, also where both models are one provider's.
-    pub(super) fn into_rival(self) -> Self {
-        Self { is_rival: true, failed_attempts: 0, ..self }
+    /// The same asked of another model at the same time as `first`: a call of its own, also where both models are one provider's.
+    pub(super) fn into_rival(self, first: &Prepared) -> Self {
+        let tokens = first.input_tokens.plus(Tokens::new(first.request.max_output_tokens.into()));
+        let allowance = self.allowance.map(|allowance| allowance.beside(tokens));
+        Self { is_rival: true, failed_attempts: 0, allowance, ..self }
     }
 
     fn idempotency_key(&self) -> String {
@@ -121,52 +127,10 @@ pub(super) enum Bill {
     AtLeast(Usd),
 }
 
-/// Why a call cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unprepared {
-    /// The text may not leave, or cannot be checked.
-    #[error(transparent)]
-    Dlp(#[from] dlp::Error),
-    /// The model does not suit the call: the settings give it no price any more, or the task has grown beyond what it takes or
-    /// what its route lets a call cost.
-    #[error(transparent)]
-    Unsuitable(#[from] PassedOver),
-}
-
-impl Failure for Unprepared {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Dlp(error) => error.code(),
-            Self::Unsuitable(passed) => passed.code(),
-        }
-    }
-
-    fn class(&self) -> Class {
-        match self {
-            Self::Dlp(error) => error.class(),
-            Self::Unsuitable(passed) => passed.class(),
-        }
-    }
-
-    fn retry(&self) -> Retry {
-        match self {
-            Self::Dlp(error) => error.retry(),
-            Self::Unsuitable(passed) => passed.retry(),
-        }
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::Dlp(error) => error.detail(),
-            Self::Unsuitable(passed) => passed.detail(),
-        }
-    }
-}
-
 /// Masks what leaves the host and computes the worst case.
 ///
 /// # Errors
-/// The text may not leave, or cannot be checked; or the model has no price.
+/// The text may not leave, or cannot be checked; or the model has no price; or the task has too few tokens left.
 pub(super) async fn prepare(
     environment: &Environment,
     order: &WorkOrder,
@@ -182,9 +146,12 @@ pub(super) async fn prepare(
     let action = order.order().protection.outbound;
     let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
-    let request = draft.filtered(protected.texts, order, written, key);
-    let Candidate { known, input, worst, .. } = suited(environment, order, &request, model).await?;
-    let worst = if matches!(recall, Recall::Hit(_)) { Usd::ZERO } else { worst };
+    let mut request = draft.filtered(protected.texts, order, written, key);
+    let is_hit = matches!(recall, Recall::Hit(_));
+    // What is known already uses nothing.
+    let allowance = asked.allowance.filter(|_| !is_hit);
+    let Candidate { known, input, worst, .. } = suited(environment, order, &mut request, model, allowance).await?;
+    let worst = if is_hit { Usd::ZERO } else { worst };
     let attempts = asked.failed_attempts.saturating_add(1);
     Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall, attempts })
 }
@@ -197,20 +164,33 @@ fn written_so_far(environment: &Environment, model: &ModelRef, arrived: &Text) -
         .map_or(Tokens::default(), |known| tokens::answer_tokens(arrived, &known.counting))
 }
 
-/// What the call comes to with this model, if it suits.
+/// What the call comes to with this model, if it suits; it asks for no longer an answer than its task has tokens left for.
 async fn suited(
     environment: &Environment,
     order: &WorkOrder,
-    request: &Request,
+    request: &mut Request,
     model: &ModelRef,
-) -> Result<Candidate, PassedOver> {
+    allowance: Option<Allowance>,
+) -> Result<Candidate, Unprepared> {
     let known = |model: &ModelRef| environment.prices.model(model);
     let route = Route { models: vec![model.clone()], ..order.routing().clone() };
     let input = prompt::input(request);
     let (bound, output_max) = (input.bound(), Tokens::new(request.max_output_tokens.into()));
-    let count = if route::must_count(&route, bound, output_max, known) { tokens::count(input).await } else { bound };
+    let must_count = allowance.is_some() || route::must_count(&route, bound, output_max, known);
+    let count = if must_count { tokens::count(input).await } else { bound };
+    if let (Some(allowance), Some(known)) = (allowance, known(model)) {
+        let input = count.tokens(&known.counting);
+        request.max_output_tokens = allowance.answer_max(input, request.max_output_tokens)?;
+    }
+    let output_max = Tokens::new(request.max_output_tokens.into());
     let needs = Needs { abilities: prompt::abilities(request), count, output_max };
-    route::candidate(model, route.max_usd_per_call, &needs, known)
+    Ok(route::candidate(model, route.max_usd_per_call, &needs, known)?)
+}
+
+/// Tokens of the input, where those of the call are counted if the provider does not tell them: for money, or for a limit.
+fn counted_input(order: &WorkOrder, prepared: &Prepared) -> Option<Tokens> {
+    let counts = !prepared.known.price.is_free() || order.order().tokens_max.is_some();
+    counts.then_some(prepared.input_tokens)
 }
 
 /// Calls the model and makes its answer fit to be heard; ends the call when `stop` does. Where there is a `line`, the answer is
@@ -261,7 +241,7 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     };
     // What was held back of the words is told; the completion has them all.
     drop(ear.words());
-    let usage = used(&completion, prepared);
+    let usage = used(&completion, prepared, counted_input(order, prepared));
     let cost = prepared.known.price.of(&usage);
     let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
     let (output, calls) = match checked {
@@ -290,7 +270,7 @@ async fn broken_off(
     error: &provider::Error,
 ) -> Answer {
     let most = Tokens::new(prepared.request.max_output_tokens.into());
-    let usage = ear.used(prepared.input_tokens, most, &prepared.known);
+    let usage = ear.used(counted_input(order, prepared), most, &prepared.known);
     let cost = prepared.known.price.of(&usage);
     let in_pieces = can_be_told_in_pieces(order, prepared);
     let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
@@ -340,13 +320,11 @@ async fn check_all(
 }
 
 /// What an answer used by its provider's word, and as counted here where that says nothing: a prompt that was answered is never
-/// empty, and words are not written with no tokens.
-fn used(completion: &Completion, prepared: &Prepared) -> Usage {
-    if prepared.known.price.is_free() {
-        return completion.usage.unwrap_or_default();
-    }
+/// empty, and words are not written with no tokens. Without a counted input nothing of the call is counted here.
+fn used(completion: &Completion, prepared: &Prepared, counted_input: Option<Tokens>) -> Usage {
+    let Some(input_tokens) = counted_input else { return completion.usage.unwrap_or_default() };
     let said = completion.usage.filter(|said| said.input_tokens > Tokens::default());
-    let mut usage = said.unwrap_or(Usage { input_tokens: prepared.input_tokens, ..Usage::default() });
+    let mut usage = said.unwrap_or(Usage { input_tokens, ..Usage::default() });
     if usage.output_tokens == Tokens::default() {
         usage.output_tokens = written_tokens(completion, prepared);
     }

@@ -105,15 +105,14 @@ impl Ear {
         self.text.into()
     }
 
-    /// What was used until the answer broke off: what the provider said, and for the output no less than what arrived.
+    /// What was used until the answer broke off: what the provider said, and, unless nothing is counted of the call, for the
+    /// output no less than what arrived.
     ///
     /// What is counted here is no more than `most`, which the answer was allowed: it is the margin that may exceed that.
-    pub(super) fn used(&self, counted_input: Tokens, most: Tokens, known: &Model) -> Usage {
-        if known.price.is_free() {
-            return self.usage.unwrap_or_default();
-        }
+    pub(super) fn used(&self, counted_input: Option<Tokens>, most: Tokens, known: &Model) -> Usage {
+        let Some(input_tokens) = counted_input else { return self.usage.unwrap_or_default() };
         let said = self.usage.filter(|said| said.input_tokens > Tokens::default());
-        let said = said.unwrap_or(Usage { input_tokens: counted_input, ..Usage::default() });
+        let said = said.unwrap_or(Usage { input_tokens, ..Usage::default() });
         let arrived = tokens::answer_tokens(&Text::from(self.text.as_str()), &known.counting).min(most);
         Usage { output_tokens: said.output_tokens.max(arrived), ..said }
     }

@@ -10,6 +10,7 @@
 use dashmap::DashMap;
 
 use super::Error;
+use super::allowance::Allowance;
 use super::call::{self, Asked, Call};
 use super::environment::Environment;
 use super::memory::Memory;
@@ -54,7 +55,8 @@ impl FirstCall {
     pub(crate) async fn prepare(environment: &Environment, ticket: &Ticket, at: Timestamp) -> Option<Self> {
         let (order, model) = (ticket.order.clone(), ticket.first.clone()?);
         let task = order.task();
-        let asked = Asked { so_far: SoFar::default(), task, call: 0, failed_attempts: 0, is_rival: false };
+        let (so_far, allowance) = (SoFar::default(), Allowance::whole(order.order()));
+        let asked = Asked { so_far, task, call: 0, failed_attempts: 0, is_rival: false, allowance };
         // An agent of one task remembers nothing.
         let prepared = call::prepare(environment, &order, &Memory::default(), asked, &model).await.ok()?;
         let reservation = if prepared.worst > ticket.reservation.amount() {

@@ -14,6 +14,7 @@
 
 pub(crate) mod abandon;
 mod actor;
+pub mod allowance;
 pub mod cache;
 mod call;
 mod ear;
@@ -33,6 +34,7 @@ mod pulse;
 mod race;
 pub mod state;
 mod turn;
+mod unprepared;
 
 #[cfg(test)]
 pub(crate) mod tests;

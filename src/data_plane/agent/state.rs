@@ -12,9 +12,12 @@
 
 use std::time::Duration;
 
+use super::allowance::Allowance;
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::Failure;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
+use crate::journal::order::Order;
 use crate::journal::record::{Outcome, StepFailed, Then};
 use crate::journal::state::{StepStatus, Task};
 
@@ -30,6 +33,9 @@ pub const AGENT_ENDS_MAX: u32 = 10;
 
 /// The code of a task whose deadline passed.
 pub const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
+
+/// The code of a task that took longer than its template gives it.
+pub const TASK_TIME_EXCEEDED: &str = "task_time_exceeded";
 
 /// The code of a task whose records are not a story of its template.
 pub const REPLAY_DIVERGED: &str = "replay_diverged";
@@ -94,20 +100,34 @@ pub fn next(task: &Task, course: Course<'_>, now: Timestamp) -> Next {
     }
 }
 
-/// The end of a task that was cancelled, is late, or was cut off too often, whatever else is the case.
+/// The end of a task that was cancelled, is late, has used up its tokens or was cut off too often, whatever else is the case.
 #[must_use]
 pub fn interruption(task: &Task, now: Timestamp) -> Option<Outcome> {
     if task.cancel_requested_by.is_some() {
         return Some(Outcome::Cancelled);
     }
-    if task.order.deadline.is_some_and(|deadline| deadline <= now) {
-        return Some(Outcome::failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done"));
+    if let Some(outcome) = too_late(&task.order, now) {
+        return Some(outcome);
+    }
+    if let Some(exceeded) = Allowance::of(task).and_then(Allowance::used_up) {
+        return Some(Outcome::failed(exceeded.code(), &exceeded.detail()));
     }
     if task.totals.in_doubt >= DOUBTS_MAX || task.totals.agent_ended >= AGENT_ENDS_MAX {
         let message = "the daemon or its agent ended during its calls more often than is borne";
         return Some(Outcome::failed("in_doubt_too_often", message));
     }
     None
+}
+
+/// The end of a task whose time is over, by the deadline that its submitter gave it or by its template, whichever came first.
+#[must_use]
+pub fn too_late(order: &Order, now: Timestamp) -> Option<Outcome> {
+    let passed = order.ends_by().filter(|end| *end <= now)?;
+    Some(if order.deadline == Some(passed) {
+        Outcome::failed(DEADLINE_EXCEEDED, "the deadline passed before the task was done")
+    } else {
+        Outcome::failed(TASK_TIME_EXCEEDED, "the time that the template gives a task passed before it was done")
+    })
 }
 
 fn after_failure(task: &Task, route: &[ModelRef], last: &StepFailed, then: Then) -> Next {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
+use super::allowance::Allowance;
 use super::call::{self, Answer, Asked, Call};
 use super::environment::Environment;
 use super::live::Line;
@@ -173,7 +174,7 @@ impl Turn {
                 }
                 continue;
             }
-            let left = task.order.deadline.map_or(Duration::MAX, |deadline| deadline.since(Timestamp::now()));
+            let left = task.order.ends_by().map_or(Duration::MAX, |end| end.since(Timestamp::now()));
             tokio::select! {
                 () = self.custody.changed(task.records) => {}
                 () = tokio::time::sleep(left) => {}
@@ -292,7 +293,7 @@ impl Turn {
         let failed_attempts = if task.last_model() == Some(&model) { task.totals.attempts } else { 0 };
         let asked = Asked { failed_attempts, ..self.asked(task, task.call_of(&model)) };
         let prepared = call::prepare(&self.environment, order, memory, asked.clone(), &model).await.map_err(boxed)?;
-        let rival = self.rival(order, memory, task, (asked, &model)).await;
+        let rival = self.rival(order, memory, task, (asked.into_rival(&prepared), &model)).await;
         let call = Call { prepared, model, rival };
         let reservation = self.reserve(order, step, call.worst()).await.map_err(boxed)?;
         Ok(Ready { step, began, call, reservation })
@@ -310,14 +311,15 @@ impl Turn {
         let route = self.route(order, task);
         let model = state::following(&route, first)?.clone();
         // One that cannot be asked is no reason not to ask the first.
-        let prepared = call::prepare(&self.environment, order, memory, asked.into_rival(), &model).await.ok()?;
+        let prepared = call::prepare(&self.environment, order, memory, asked, &model).await.ok()?;
         Some(Rival { prepared, model, after })
     }
 
     /// What a call is about, which is named by this number among the task's.
     pub(super) fn asked(&self, task: &Task, call: u32) -> Asked {
         let so_far = SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() };
-        Asked { so_far, task: self.custody.id(), call, failed_attempts: 0, is_rival: false }
+        let allowance = Allowance::of(task);
+        Asked { so_far, task: self.custody.id(), call, failed_attempts: 0, is_rival: false, allowance }
     }
 
     /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
@@ -456,19 +458,18 @@ impl Turn {
         move |position| budget.settle(&reservation, spent, at, position)
     }
 
-    /// Waits until a person has said something about the task, or its deadline passes.
+    /// Waits until a person has said something about the task, or its time is over.
     async fn attend(&mut self, seen: &Task) {
-        let left = seen.order.deadline.map_or(LOOK_AGAIN, |deadline| deadline.since(Timestamp::now()));
+        let left = seen.order.ends_by().map_or(LOOK_AGAIN, |end| end.since(Timestamp::now()));
         tokio::select! {
             () = self.custody.changed(seen.records) => {}
             () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
         }
     }
 
-    /// Waits, but not beyond a cancellation or the deadline.
+    /// Waits, but not beyond a cancellation or the end of the task's time.
     async fn pause(&mut self, pause: Duration) {
-        let left =
-            self.custody.task().order.deadline.map_or(Duration::MAX, |deadline| deadline.since(Timestamp::now()));
+        let left = self.custody.task().order.ends_by().map_or(Duration::MAX, |end| end.since(Timestamp::now()));
         tokio::select! {
             () = tokio::time::sleep(pause.min(left)) => {}
             () = self.custody.cancelled() => {}
@@ -491,6 +492,6 @@ fn boxed<F: Failure + Send + Sync + 'static>(refusal: F) -> Box<dyn Failure + Se
 }
 
 fn time_left(order: &WorkOrder) -> Duration {
-    let left = order.order().deadline.map(|deadline| deadline.since(Timestamp::now()));
+    let left = order.order().ends_by().map(|end| end.since(Timestamp::now()));
     left.map_or(call::CALL_TIME_MAX, |left| left.min(call::CALL_TIME_MAX))
 }

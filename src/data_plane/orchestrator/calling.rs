@@ -170,6 +170,6 @@ async fn perform(environment: &Environment, order: &Order, started: &Started, sl
 }
 
 fn time_left(order: &Order) -> Duration {
-    let left = order.deadline.map(|deadline| deadline.since(Timestamp::now()));
+    let left = order.ends_by().map(|end| end.since(Timestamp::now()));
     left.map_or(CALL_TIME_MAX, |left| left.min(CALL_TIME_MAX))
 }

@@ -15,6 +15,7 @@ use crate::control_plane::admission::WorkOrder;
 use crate::control_plane::admission::submission::Target;
 use crate::control_plane::template::Kind;
 use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
+use crate::data_plane::agent::allowance::Allowance;
 use crate::data_plane::agent::metrics;
 use crate::data_plane::agent::pause::transient;
 use crate::data_plane::tool::Slot;
@@ -254,6 +255,9 @@ impl PlanRun {
             self.submitted.insert(*child);
             return Ok(());
         }
+        if let Some(exceeded) = Allowance::of(&self.custody.task()).and_then(Allowance::used_up) {
+            return self.conclude_child(unit, End::failed(exceeded.code(), exceeded.detail())).await;
+        }
         let target = match worker {
             Worker::Template(name) => Target::Template(name.clone()),
             Worker::Capability(capability) => Target::Capability(capability.clone()),
@@ -280,7 +284,7 @@ impl PlanRun {
         let mut ends: FuturesUnordered<_> = open.map(|(unit, child)| await_child(&journal, unit, child)).collect();
         let tools = self.orchestrator.environment().tools.clone();
         self.calls.queue_for(&tools, waits.crowded);
-        let until = waits.until.into_iter().chain(now.order.deadline).min();
+        let until = waits.until.into_iter().chain(now.order.ends_by()).min();
         let left = until.map_or(LOOK_AGAIN, |until| until.since(Timestamp::now()).min(LOOK_AGAIN));
         let Self { custody, calls, .. } = self;
         let (ended, returned) = tokio::select! {

@@ -14,7 +14,7 @@ use super::conclusion::Conclusion;
 use super::round::{Progress, Round};
 use super::unit::Unit;
 use crate::control_plane::template::plan::Plan;
-use crate::data_plane::agent::state::REPLAY_DIVERGED;
+use crate::data_plane::agent::state::{REPLAY_DIVERGED, too_late};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::journal::record::{Outcome, StepKind};
@@ -92,8 +92,7 @@ pub fn next(task: &Task, rules: &Rules<'_>, now: Timestamp) -> Next {
     if task.cancel_requested_by.is_some() {
         return end(task, &|_| false, Outcome::Cancelled);
     }
-    if task.order.deadline.is_some_and(|deadline| deadline <= now) {
-        let late = Outcome::failed("deadline_exceeded", "the deadline passed before the plan was done");
+    if let Some(late) = too_late(&task.order, now) {
         return end(task, &|_| false, late);
     }
     let rest = || Next::Work { start: Vec::new(), running: Vec::new(), calls: Vec::new(), until: None };

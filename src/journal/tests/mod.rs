@@ -124,6 +124,8 @@ pub(crate) fn order(task: TaskId, tenant: &str) -> Order {
         hooks: Hooks::default(),
         dialogue: None,
         streamed: false,
+        tokens_max: None,
+        must_end_by: None,
     }
 }
 

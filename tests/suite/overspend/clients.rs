@@ -74,7 +74,7 @@ async fn submitting(client: Client, begun: &AtomicUsize, seed: u64) -> Vec<Outco
         }
         let wanted = wanted(number, seed);
         outcomes.push(match wanted.template_name.as_deref() {
-            Some("worker" | "refiner" | "hurried") if number % READ_ALONG_EVERY == 0 => {
+            Some("worker" | "refiner" | "hurried") if number.is_multiple_of(READ_ALONG_EVERY) => {
                 read_along(&client, number, &wanted).await
             }
             _ => pursued(&client, number, &wanted).await,

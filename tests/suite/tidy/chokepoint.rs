@@ -111,11 +111,10 @@ fn calling_methods(house: &[Source]) -> Vec<String> {
 }
 
 fn names_type(ty: &syn::Type, name: &str) -> bool {
-    match ty {
-        syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == name),
-        syn::Type::Reference(reference) => names_type(&reference.elem, name),
-        _ => false,
+    if let syn::Type::Reference(reference) = ty {
+        return names_type(&reference.elem, name);
     }
+    matches!(ty, syn::Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
 fn outside_the_room(source: &Source) -> bool {

@@ -68,6 +68,8 @@ struct Model {
 #[serde(deny_unknown_fields)]
 struct Budget {
     per_task_usd: Option<String>,
+    per_task_tokens: Option<u64>,
+    per_task_time: Option<String>,
     per_day_usd: Option<String>,
 }
 
@@ -188,6 +190,8 @@ pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) 
     let route = reader.parse("/model/route", wire.model.route.as_deref().unwrap_or(model::ROUTE_DEFAULT));
     let budget = model::Budget {
         per_task: reader.usd("/budget/per_task_usd", wire.budget.per_task_usd.as_deref()),
+        per_task_tokens: wire.budget.per_task_tokens,
+        per_task_time: reader.task_time(wire.budget.per_task_time.as_deref()),
         per_day: reader.usd("/budget/per_day_usd", wire.budget.per_day_usd.as_deref()),
     };
     let protection = reader.protection(&wire.dlp);
@@ -341,6 +345,15 @@ impl Reader {
         None
     }
 
+    fn task_time(&mut self, text: Option<&str>) -> Option<Duration> {
+        let time = self.duration("/budget/per_task_time", Some(text?), model::TASK_TIME_MAX);
+        if (model::TASK_TIME_MIN..=model::TASK_TIME_MAX).contains(&time) {
+            return Some(time);
+        }
+        self.refuse("/budget/per_task_time", "must be from 1ms to 366d");
+        None
+    }
+
     fn pool(&mut self, written: &PoolWire) -> Pool {
         if written.warm.is_some_and(|warm| warm > 0) {
             self.refuse(
@@ -401,7 +414,8 @@ mod tests {
             &json!({
                 "name": "documentaliste", "version": "1.0.0", "extends": "base", "description": "d", "capabilities": ["documentation"],
                 "system_prompt": "p", "model": {"route": "review", "max_output_tokens": 1024, "temperature": 0.2}, "tools": ["read"],
-                "budget": {"per_task_usd": "0.05", "per_day_usd": "2.00"}, "dlp": {"outbound": "mask"},
+                "budget": {"per_task_usd": "0.05", "per_task_tokens": 9000, "per_task_time": "10m", "per_day_usd": "2.00"},
+                "dlp": {"outbound": "mask"},
                 "supervision": {"restart": "permanent", "intensity": 3, "period": "30s", "backoff": {"initial": "100ms", "max": "5s"}},
                 "memory": {"history": 7}, "pool": {"warm": 0, "max": 2}
             }),
@@ -409,6 +423,8 @@ mod tests {
         )
         .expect("good");
         assert_eq!(template.budget.per_day.map(|usd| usd.to_string()), Some("2.00".to_owned()));
+        assert_eq!(template.budget.per_task_tokens, Some(9_000));
+        assert_eq!(template.budget.per_task_time, Some(Duration::from_secs(600)));
         assert_eq!(template.protection, Protection { outbound: Action::Mask, inbound: Action::Allow });
         assert_eq!(template.supervision.restart, Restart::Permanent);
         assert_eq!(template.supervision.intensity, Intensity { restarts: 3, period: Duration::from_secs(30) });

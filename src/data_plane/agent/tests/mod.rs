@@ -6,6 +6,7 @@ mod model;
 pub(crate) mod office;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::data_plane::agent::state::{AGENT_ENDS_MAX, ATTEMPTS_MAX, Course, DOUBTS_MAX, Next, next};
 use crate::domain::clock::Timestamp;
@@ -15,7 +16,7 @@ use crate::domain::money::Usd;
 use crate::domain::name::{Digest, ModelRef, Tenant};
 use crate::domain::private::Text;
 use crate::domain::protection::Protection;
-use crate::domain::usage::Usage;
+use crate::domain::usage::{Tokens, Usage};
 use crate::journal::order::{Order, Worker};
 use crate::journal::record::{
     CancelRequested, Ended, Outcome, RetryRequested, StepFailed, StepFinished, StepKind, StepStarted, Submitted,
@@ -29,7 +30,15 @@ fn route() -> Vec<ModelRef> {
     ["mock/a", "mock/b"].map(|name| name.parse().expect("a model")).to_vec()
 }
 
+/// The deadline that a task of these tests has.
+const DEADLINE_SECONDS: u64 = 60;
+
 fn submitted() -> TaskRecord {
+    submitted_within(None, None)
+}
+
+/// A task whose template gives it so many tokens, and so much time.
+fn submitted_within(tokens_max: Option<u64>, time: Option<Duration>) -> TaskRecord {
     TaskRecord::Submitted(Submitted {
         order: Order {
             task: TaskId::generate(),
@@ -42,7 +51,7 @@ fn submitted() -> TaskRecord {
             user: None,
             input: Text::from("hello"),
             budget: None,
-            deadline: Some(NOW.after(std::time::Duration::from_secs(60))),
+            deadline: Some(NOW.after(Duration::from_secs(DEADLINE_SECONDS))),
             ancestors: Vec::new(),
             tools: Vec::new(),
             protection: Protection::default(),
@@ -52,6 +61,8 @@ fn submitted() -> TaskRecord {
             hooks: Hooks::default(),
             dialogue: None,
             streamed: false,
+            tokens_max,
+            must_end_by: time.map(|time| NOW.after(time)),
         },
         reserved: Usd::from_nanos(5),
         at: NOW,
@@ -79,7 +90,14 @@ fn failed(step: u32, code: &str, then: Then) -> TaskRecord {
 }
 
 pub(crate) fn finished(step: u32) -> TaskRecord {
-    let (output, usage, cost) = (Text::from("answer"), Usage::default(), Usd::from_nanos(3));
+    finished_with(step, 0, 0)
+}
+
+/// An answer that read and wrote so many tokens.
+fn finished_with(step: u32, read: u64, written: u64) -> TaskRecord {
+    let (input_tokens, output_tokens) = (Tokens::new(read), Tokens::new(written));
+    let usage = Usage { input_tokens, output_tokens, ..Usage::default() };
+    let (output, cost) = (Text::from("answer"), Usd::from_nanos(3));
     TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes: Vec::new(), at: NOW, calls: Vec::new() })
 }
 
@@ -229,10 +247,48 @@ fn a_cancelled_task_ends_and_a_result_that_is_there_counts_more() {
 #[test]
 fn a_task_past_its_deadline_fails() {
     let task = Task::replay(&[submitted()]).expect("a task");
-    let late = NOW.after(std::time::Duration::from_secs(61));
+    let late = NOW.after(Duration::from_secs(DEADLINE_SECONDS + 1));
     assert!(
         matches!(next(&task, Course { route: &route(), answers: 1 }, late), Next::End(Outcome::Failed { code, .. }) if code == "deadline_exceeded")
     );
+}
+
+#[test]
+fn a_task_that_goes_on_and_on_is_stopped_by_time_or_tokens_and_an_answer_that_is_there_counts_more() {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let (one, two) =
+        ([started(0, "mock/a"), finished_with(0, 60, 40)], [started(1, "mock/a"), finished_with(1, 60, 40)]);
+    let three = [&one[..], &two[..]].concat();
+    for (tokens, time, records, answers, after, code) in [
+        // Tokens: what was read and what was written count together, and nothing is called when all are used.
+        (Some(1), None, &[][..], 3, 0, None),
+        (Some(101), None, &one, 3, 0, None),
+        (Some(100), None, &one, 3, 0, Some("task_tokens_exceeded")),
+        (Some(100), None, &one, 1, 0, Some("answered")),
+        (Some(201), None, &three, 3, 0, None),
+        (Some(150), None, &three, 3, 0, Some("task_tokens_exceeded")),
+        // Time: the earlier of two ends says which it was.
+        (None, seconds(10), &[], 3, 9, None),
+        (None, seconds(10), &[], 3, 10, Some("task_time_exceeded")),
+        (None, seconds(10), &one, 3, 99, Some("task_time_exceeded")),
+        (None, seconds(10), &one, 1, 99, Some("answered")),
+        (None, seconds(90), &one, 3, 99, Some("deadline_exceeded")),
+        (None, seconds(60), &one, 3, 60, Some("deadline_exceeded")),
+        // Both.
+        (Some(100), seconds(10), &one, 3, 10, Some("task_time_exceeded")),
+        (Some(100), seconds(10), &one, 3, 9, Some("task_tokens_exceeded")),
+    ] {
+        let records: Vec<_> = std::iter::once(submitted_within(tokens, time)).chain(records.iter().cloned()).collect();
+        let task = Task::replay(&records).expect("a task");
+        let decided = next(&task, Course { route: &route(), answers }, NOW.after(Duration::from_secs(after)));
+        let told = match &decided {
+            Next::End(Outcome::Failed { code, .. }) => Some(code.as_str()),
+            Next::End(Outcome::AnsweredByStep { .. }) => Some("answered"),
+            Next::Call { .. } => None,
+            other @ (Next::End(_) | Next::Doubt { .. }) => panic!("{other:?}"),
+        };
+        assert_eq!(told, code, "{tokens:?} {time:?} {answers} {after}");
+    }
 }
 
 #[test]

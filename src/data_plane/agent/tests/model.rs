@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{cancel, finished, route, started, submitted};
+use super::{DEADLINE_SECONDS, cancel, finished_with, route, started, submitted_within};
 use crate::data_plane::agent::state::{
-    AGENT_ENDS_MAX, ATTEMPTS_MAX, Course, DEADLINE_EXCEEDED, DOUBTS_MAX, Next, next,
+    AGENT_ENDS_MAX, ATTEMPTS_MAX, Course, DEADLINE_EXCEEDED, DOUBTS_MAX, Next, TASK_TIME_EXCEEDED, next,
 };
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
@@ -18,6 +18,10 @@ use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
 /// each answer, all of it again after each retry by a person; and pauses of 400 ms until the deadline.
 const DECISIONS_MAX: usize = 2_000;
 const CODE: &str = "provider_failed";
+const TASK_TOKENS_EXCEEDED: &str = "task_tokens_exceeded";
+/// What each answer reads and writes.
+const READ: u64 = 30;
+const WRITTEN: u64 = 12;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +65,19 @@ fn besides() -> impl Strategy<Value = Vec<Beside>> {
     prop::collection::vec(beside, 1..60)
 }
 
+/// What a template gives a task.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    tokens: Option<u64>,
+    seconds: Option<u64>,
+}
+
+fn given() -> impl Strategy<Value = Given> {
+    let tokens = prop::option::of(1..4 * (READ + WRITTEN));
+    // The deadline is at 60.
+    (tokens, prop::option::of(1..120_u64)).prop_map(|(tokens, seconds)| Given { tokens, seconds })
+}
+
 /// What the model expects next.
 #[derive(Debug, Clone, PartialEq)]
 enum Expected {
@@ -82,6 +99,7 @@ enum Last {
 /// A task as somebody who watches the calls would tell it.
 struct Model {
     answers: u32,
+    given: Given,
     wanted: u32,
     last: Last,
     /// The model called last, by its place in the route.
@@ -96,13 +114,13 @@ struct Model {
 }
 
 impl Model {
-    fn new(wanted: u32) -> Self {
+    fn new(wanted: u32, given: Given) -> Self {
         let (answers, at, attempts, doubts, agent_ends) = (0, 0, 0, 0, 0);
         let (last, is_open, daemon_ended, is_cancelled) = (Last::Nothing, false, false, false);
-        Self { answers, wanted, last, at, attempts, doubts, agent_ends, is_open, daemon_ended, is_cancelled }
+        Self { answers, given, wanted, last, at, attempts, doubts, agent_ends, is_open, daemon_ended, is_cancelled }
     }
 
-    fn expected(&self, is_late: bool) -> Expected {
+    fn expected(&self, seconds: u64) -> Expected {
         let call = |at: usize| route().get(at).cloned().map_or(Expected::Failed(CODE), Expected::Call);
         if self.is_open {
             return Expected::Doubt;
@@ -113,8 +131,15 @@ impl Model {
         if self.is_cancelled {
             return Expected::Cancelled;
         }
-        if is_late {
+        let over = self.given.seconds.filter(|given| seconds >= *given);
+        if seconds >= DEADLINE_SECONDS && over.is_none_or(|given| given >= DEADLINE_SECONDS) {
             return Expected::Failed(DEADLINE_EXCEEDED);
+        }
+        if over.is_some() {
+            return Expected::Failed(TASK_TIME_EXCEEDED);
+        }
+        if self.given.tokens.is_some_and(|given| u64::from(self.answers) * (READ + WRITTEN) >= given) {
+            return Expected::Failed(TASK_TOKENS_EXCEEDED);
         }
         if self.doubts >= DOUBTS_MAX || self.agent_ends >= AGENT_ENDS_MAX {
             return Expected::Failed("in_doubt_too_often");
@@ -172,8 +197,8 @@ struct Story {
 }
 
 impl Story {
-    fn new() -> Self {
-        let records = vec![submitted()];
+    fn new(given: Given) -> Self {
+        let records = vec![submitted_within(given.tokens, given.seconds.map(Duration::from_secs))];
         let task = Task::replay(&records).expect("a task");
         Self { past: vec![task.clone()], records, task, now: super::NOW }
     }
@@ -192,8 +217,13 @@ impl Story {
         self.write(TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived: None }))
     }
 
+    /// Whole seconds since the task was submitted.
+    fn seconds(&self) -> u64 {
+        self.now.since(super::NOW).as_secs()
+    }
+
     fn is_late(&self) -> bool {
-        self.task.order.deadline.is_some_and(|deadline| deadline <= self.now)
+        self.task.order.ends_by().is_some_and(|end| end <= self.now)
     }
 }
 
@@ -204,7 +234,7 @@ fn told(next: &Next) -> Expected {
         Next::End(Outcome::AnsweredByStep { .. } | Outcome::Answered { .. }) => Expected::Answered,
         Next::End(Outcome::Cancelled) => Expected::Cancelled,
         Next::End(Outcome::Failed { code, .. }) => {
-            let known = [CODE, DEADLINE_EXCEEDED, "in_doubt_too_often"];
+            let known = [CODE, DEADLINE_EXCEEDED, TASK_TIME_EXCEEDED, TASK_TOKENS_EXCEEDED, "in_doubt_too_often"];
             Expected::Failed(known.into_iter().find(|known| known == code).unwrap_or("an unknown code"))
         }
     }
@@ -229,7 +259,7 @@ fn run(
             Beside::Nothing | Beside::Cancel => {}
         }
         let decided = next(&story.task, course, story.now);
-        prop_assert_eq!(told(&decided), model.expected(story.is_late()));
+        prop_assert_eq!(told(&decided), model.expected(story.seconds()));
         match decided {
             Next::Doubt { step, .. } => {
                 let (code, count) = match model.daemon_ended {
@@ -251,7 +281,7 @@ fn run(
                 model.call(&called);
                 match fates.next().unwrap_or(Fate::Answered) {
                     Fate::Answered => {
-                        story.write(finished(step))?;
+                        story.write(finished_with(step, READ, WRITTEN))?;
                         model.answer();
                     }
                     Fate::Failed(then) => {
@@ -303,15 +333,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     /// INVARIANT I16: whatever the provider and the crashes do, the task ends; each answer that is wanted is given once; no
-    /// model is tried more often than it may be; and any prefix of the story replays to the task that was.
+    /// model is tried more often than it may be; nothing is called that the task has no time or tokens for; and any prefix of the
+    /// story replays to the task that was.
     #[test]
     fn every_task_ends_as_the_model_does_and_no_answer_is_asked_for_twice(
         fates in fates(),
         besides in besides(),
         wanted in 1_u32..4,
         retries in 0_usize..3,
+        given in given(),
     ) {
-        let (mut story, mut model) = (Story::new(), Model::new(wanted));
+        let (mut story, mut model) = (Story::new(given), Model::new(wanted, given));
         let (mut fates, mut besides) = (fates.into_iter().cycle(), besides.into_iter());
         for retry in 0..=retries {
             let has_failed = run(&mut story, &mut model, &mut fates, &mut besides)?;

@@ -61,6 +61,8 @@ impl Story {
             hooks: Hooks::default(),
             dialogue: None,
             streamed: false,
+            tokens_max: None,
+            must_end_by: None,
         };
         Self { id, records: vec![TaskRecord::Submitted(Submitted { order, reserved: Usd::ZERO, at: NOW })] }
     }

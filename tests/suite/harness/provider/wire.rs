@@ -115,7 +115,8 @@ pub(super) fn words(text: &str) -> Vec<&str> {
     let starts = text
         .char_indices()
         .zip(text.chars().skip(1))
-        .filter_map(|((at, one), next)| (!one.is_whitespace() && next.is_whitespace()).then(|| at + one.len_utf8()));
+        .filter(|((_, one), next)| !one.is_whitespace() && next.is_whitespace())
+        .map(|((at, one), _)| at + one.len_utf8());
     let starts: Vec<usize> = std::iter::once(0).chain(starts).collect();
     let ends = starts.iter().copied().skip(1).chain([text.len()]);
     starts.iter().zip(ends).map(|(start, end)| &text[*start..end]).filter(|word| !word.is_empty()).collect()
