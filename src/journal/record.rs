@@ -19,6 +19,7 @@ pub const KIND: u8 = 1;
 pub const VERSION: u8 = 1;
 
 /// One fact about a task, in the past tense.
+#[expect(clippy::large_enum_variant, reason = "a task has one submission; records are not kept in memory by the many")]
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum TaskRecord {
     /// It was admitted and acknowledged.

@@ -163,6 +163,7 @@ fn differences(case: Case, task: &Task, asked: usize, bill: &[Billed]) -> Vec<St
         Books::Reported => booked == billed && task.steps.last().is_some_and(|step| step.state == "finished"),
         Books::Counted => all("finished") && booked > 0,
         Books::Arrived => booked > 0 && !all("in_doubt"),
+        Books::RestInDoubt => all("in_doubt") && costs.iter().all(|cost| *cost > dearest),
     };
     if !is_booked {
         wrong.push(format!("{booked} nano-dollars booked, {billed} billed, in {:?}", task.steps));
