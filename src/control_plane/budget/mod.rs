@@ -5,7 +5,7 @@
 //!    │ refused: 402                        │ refused: no effect          │ cost nothing: release
 //! ```
 //!
-//! The truth is the store: counters by scope and day ([`book`]), limits that operators set, and the records of open tasks.
+//! The truth is the store: counters by scope and day ([`Budget::book`]), limits that operators set, and the records of open tasks.
 //! The ledger (`state`) is a projection of it that one actor keeps, so that reserving is one message. It can be killed at
 //! any instant: it comes back from the records ([`Recover`]) and the counters, and reservations are named by [`Key`].
 //!
