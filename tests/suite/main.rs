@@ -18,6 +18,7 @@ mod bad_requests;
 mod bad_settings;
 mod bad_templates;
 mod bench_gateway;
+mod broken_streams;
 mod budgets;
 mod cancelling;
 mod capabilities;

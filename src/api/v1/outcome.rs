@@ -45,7 +45,7 @@ impl<'a> Outcome<'a> {
                 let last = last_call(task);
                 let text = task.output.as_ref().map_or("", Text::expose);
                 let calls = last.map_or(&[][..], |last| &last.calls);
-                Ok(Self { task, text, calls, stop: stop(last, calls) })
+                Ok(Self { task, text, calls, stop: stop(last, calls, text) })
             }
             State::Cancelled => Err(ApiError::new(Class::Conflict, "cancelled", "the task was cancelled")),
             State::Failed | State::Queued | State::Running | State::WaitingApproval | State::NeedsAttention => {
@@ -74,13 +74,14 @@ fn last_call(task: &Task) -> Option<&StepFinished> {
     }
 }
 
-fn stop(last: Option<&StepFinished>, calls: &[ToolCall]) -> Stop {
+fn stop(last: Option<&StepFinished>, calls: &[ToolCall], text: &str) -> Stop {
     let note =
         |name: &str| last.and_then(|last| last.notes.iter().find(|(key, _)| key == name)).map(|(_, value)| value);
     match note("stop").map(String::as_str) {
         Some("length") => Stop::Length,
+        // A model that says why it will not is told from a filter that cut it off, though both are one to a provider.
+        _ if note("refusal").is_some() && !text.is_empty() => Stop::Declined,
         Some("filtered") => Stop::Filtered,
-        _ if note("refusal").is_some() => Stop::Declined,
         _ if !calls.is_empty() => Stop::Calls,
         Some("sequence") => Stop::Sequence,
         Some(_) | None => Stop::End,

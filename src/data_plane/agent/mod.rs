@@ -33,6 +33,7 @@ mod prompt;
 mod pulse;
 mod race;
 pub mod state;
+mod suited;
 mod turn;
 mod unprepared;
 

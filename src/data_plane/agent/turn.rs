@@ -44,9 +44,9 @@ pub(super) struct Turn {
 const PREPARED_AHEAD_WITHIN: Duration = Duration::from_millis(5);
 
 /// A call that was decided.
-struct Planned {
-    step: u32,
-    model: ModelRef,
+pub(super) struct Planned {
+    pub(super) step: u32,
+    pub(super) model: ModelRef,
 }
 
 /// A call that can be made as soon as its step is durable as started.
@@ -184,7 +184,7 @@ impl Turn {
 
     /// The models of the route that were tried or can be called now; all of them where that is none, so that the failure names
     /// what is missing.
-    fn route(&self, order: &WorkOrder, task: &Task) -> Vec<ModelRef> {
+    pub(super) fn route(&self, order: &WorkOrder, task: &Task) -> Vec<ModelRef> {
         let tried = |model: &ModelRef| task.tried.contains(model);
         let usable = |model: &ModelRef| self.environment.providers.usable(model).is_ok();
         let route: Vec<ModelRef> =
@@ -289,10 +289,7 @@ impl Turn {
         planned: Planned,
     ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
         let began = tokio::time::Instant::now();
-        let Planned { step, model } = planned;
-        let failed_attempts = if task.last_model() == Some(&model) { task.totals.attempts } else { 0 };
-        let asked = Asked { failed_attempts, ..self.asked(task, task.call_of(&model)) };
-        let prepared = call::prepare(&self.environment, order, memory, asked.clone(), &model).await.map_err(boxed)?;
+        let (step, asked, model, prepared) = self.suited(order, memory, task, planned).await.map_err(boxed)?;
         let rival = self.rival(order, memory, task, (asked.into_rival(&prepared), &model)).await;
         let call = Call { prepared, model, rival };
         let reservation = self.reserve(order, step, call.worst()).await.map_err(boxed)?;
