@@ -1,7 +1,7 @@
 //! Failures in the words of the API that the client speaks, whoever they come from.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use serde::Serialize;
 
@@ -46,12 +46,18 @@ impl Dialect {
 pub(in crate::api) fn spoken(dialect: Dialect, mut response: Response) -> Response {
     let Some(told) = response.extensions_mut().remove::<Told>() else { return response };
     let task = response.headers().get(TASK_ID).and_then(|task| task.to_str().ok()).map(ToOwned::to_owned);
+    let asks_for_patience =
+        [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status());
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !headers.contains_key(header::RETRY_AFTER) && !headers.contains_key(SHOULD_RETRY) {
         // Clients try a 409 or a 5xx again by themselves. Without a word of when, it would be for nothing.
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    if asks_for_patience && !headers.contains_key(header::RETRY_AFTER) {
+        // Whoever tries again all the same is told when that may help, as with each 429 and 503.
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     *response.body_mut() = Body::from(dialect.error(&told, task.as_deref()));
     response
