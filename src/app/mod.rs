@@ -180,8 +180,8 @@ impl Daemon {
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
-        root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
         tell_warnings(&settings);
+        root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
         tell_doubts(&journal);
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;

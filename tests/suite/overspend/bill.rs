@@ -111,11 +111,12 @@ fn by_root<'a>(bill: &[Billed], tasks: &'a BTreeMap<String, Task>) -> Vec<(&'a T
     sums(bill.iter().collect(), root).into_iter().map(|(task, billed)| (&tasks[&task], billed)).collect()
 }
 
-/// What nobody wants to pass is not held by limits: most was refused, and money was used on each day.
+/// What nobody wants to pass is not held by limits: most was refused, and money was used on more than one day. On a busy host all
+/// calls of a day may fall into a breaker's pause.
 fn the_limits_were_tried(provider: &Provider, refused: usize) {
     assert!(refused > TASKS / 2, "{refused} refused");
     let days = provider.meter().billed_by(|line| line.day);
-    assert_eq!(days.len(), DAYS, "{days:?}");
+    assert!((2..=DAYS).contains(&days.len()), "{days:?}");
     assert!(days.values().sum::<i64>() * TRIED > limits::GLOBAL_A_DAY, "{days:?}");
 }
 

@@ -147,13 +147,8 @@ impl Replay {
     /// The daemon is gone, and with it the ends of calls that were under way; what they did shows in the directory. Returns
     /// their ends.
     pub(super) fn process_ended(&mut self) -> Vec<Event> {
-        let mut ends: Vec<Event> = self
-            .running
-            .iter()
-            .map(|(number, (call, _))| {
-                Event::Ended(*number, if self.was_done(call) { Self::success(call) } else { -1 })
-            })
-            .collect();
+        let mut ends: Vec<Event> =
+            self.running.iter().map(|(number, (call, _))| Event::Ended(*number, self.result(call))).collect();
         ends.sort_unstable_by_key(|end| match end {
             Event::Begun(number, _) | Event::Ended(number, _) => *number,
         });
@@ -162,25 +157,32 @@ impl Replay {
         ends
     }
 
-    fn was_done(&self, call: &Call) -> bool {
-        let there = |path: &PathBuf| path.exists();
-        match call.name.as_str() {
-            "write" | "writev" | "pwrite64" => std::fs::read(call.file()).is_ok_and(|content| {
-                content.get(self.place(call)..).is_some_and(|rest| rest.starts_with(call.bytes()))
-            }),
-            name => match (name, call.paths().as_slice()) {
-                ("openat", [path]) => call.has_flag("O_CREAT") && there(path),
-                ("mkdir" | "mkdirat", [path]) => there(path),
-                ("rename" | "renameat" | "renameat2", [from, to]) => !there(from) && there(to),
-                ("link" | "linkat", [_, to]) => there(to),
-                ("unlink" | "unlinkat" | "rmdir", [name]) => !there(name),
-                _ => false,
-            },
-        }
+    /// What a call that was under way would have given.
+    fn result(&self, call: &Call) -> i64 {
+        let done = match call.name.as_str() {
+            "write" | "writev" | "pwrite64" => self.written(call).filter(|written| *written > 0),
+            _ => self.was_done(call).then_some(0),
+        };
+        done.map_or(-1, |done| i64::try_from(done).expect("a length"))
     }
 
-    fn success(call: &Call) -> i64 {
-        if call.name.contains("write") { i64::try_from(call.bytes().len()).expect("a length") } else { 0 }
+    /// How much of a write is there: a signal that ends a process may end its write between two pages.
+    fn written(&self, call: &Call) -> Option<usize> {
+        let content = std::fs::read(call.file()).ok()?;
+        let found = content.get(self.place(call)..)?;
+        Some(found.iter().zip(call.bytes()).take_while(|(found, written)| found == written).count())
+    }
+
+    fn was_done(&self, call: &Call) -> bool {
+        let there = |path: &PathBuf| path.exists();
+        match (call.name.as_str(), call.paths().as_slice()) {
+            ("openat", [path]) => call.has_flag("O_CREAT") && there(path),
+            ("mkdir" | "mkdirat", [path]) => there(path),
+            ("rename" | "renameat" | "renameat2", [from, to]) => !there(from) && there(to),
+            ("link" | "linkat", [_, to]) => there(to),
+            ("unlink" | "unlinkat" | "rmdir", [name]) => !there(name),
+            _ => false,
+        }
     }
 }
 
