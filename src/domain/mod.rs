@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod clock;
+pub mod entity;
 pub mod failure;
 pub mod hook;
 pub mod id;

@@ -12,6 +12,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::finding::Kind;
+use crate::domain::entity::NormalForm;
 use crate::domain::name::Tenant;
 
 /// Digits of a pseudonym that tell values apart; two values of one text that share them get more.
@@ -100,28 +101,14 @@ fn prefix_of(digits: &str, length: usize) -> String {
 
 /// A value without what differs between its spellings.
 fn normalise(kind: Kind, value: &str) -> String {
-    match kind {
-        Kind::EmailAddress => value.to_lowercase(),
-        Kind::CreditCard => value.chars().filter(char::is_ascii_digit).collect(),
-        Kind::PhoneNumber => value.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
-        Kind::IbanCode => value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect(),
-        Kind::UrlCredentials
-        | Kind::AwsAccessKey
-        | Kind::AwsSecretKey
-        | Kind::GithubToken
-        | Kind::GitlabToken
-        | Kind::SlackToken
-        | Kind::StripeKey
-        | Kind::OpenaiKey
-        | Kind::AnthropicKey
-        | Kind::GoogleApiKey
-        | Kind::HuggingFaceToken
-        | Kind::NpmToken
-        | Kind::PypiToken
-        | Kind::SendgridKey
-        | Kind::TwilioKey
-        | Kind::JsonWebToken
-        | Kind::PrivateKey => value.to_owned(),
+    match kind.normal_form() {
+        NormalForm::AsWritten => value.to_owned(),
+        NormalForm::Lowercase => value.to_lowercase(),
+        NormalForm::Digits => value.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
+        NormalForm::Letters => {
+            value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+        }
+        NormalForm::Words => value.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -135,14 +122,14 @@ mod tests {
 
     #[test]
     fn pseudonyms_depend_on_key_tenant_kind_and_value_only() {
-        let name = pseudonyms(1, "acme").name(Kind::EmailAddress, "jean@example.fr", 0);
-        assert_eq!(name, pseudonyms(1, "acme").name(Kind::EmailAddress, "jean@example.fr", 0));
+        let name = pseudonyms(1, "acme").name(Kind::EMAIL_ADDRESS, "jean@example.fr", 0);
+        assert_eq!(name, pseudonyms(1, "acme").name(Kind::EMAIL_ADDRESS, "jean@example.fr", 0));
         assert_eq!(name.len(), "EMAIL_ADDRESS_".len() + DIGITS);
         for other in [
-            pseudonyms(2, "acme").name(Kind::EmailAddress, "jean@example.fr", 0),
-            pseudonyms(1, "other").name(Kind::EmailAddress, "jean@example.fr", 0),
-            pseudonyms(1, "acme").name(Kind::PhoneNumber, "jean@example.fr", 0),
-            pseudonyms(1, "acme").name(Kind::EmailAddress, "jeanne@example.fr", 0),
+            pseudonyms(2, "acme").name(Kind::EMAIL_ADDRESS, "jean@example.fr", 0),
+            pseudonyms(1, "other").name(Kind::EMAIL_ADDRESS, "jean@example.fr", 0),
+            pseudonyms(1, "acme").name(Kind::PHONE_NUMBER, "jean@example.fr", 0),
+            pseudonyms(1, "acme").name(Kind::EMAIL_ADDRESS, "jeanne@example.fr", 0),
         ] {
             assert_ne!(name, other);
         }
@@ -151,16 +138,19 @@ mod tests {
     #[test]
     fn spellings_of_one_value_share_their_first_digits() {
         let acme = pseudonyms(1, "acme");
-        let plain = acme.name(Kind::CreditCard, "4111111111111111", 0);
-        let spaced = acme.name(Kind::CreditCard, "4111 1111 1111 1111", 0);
+        let plain = acme.name(Kind::CREDIT_CARD, "4111111111111111", 0);
+        let spaced = acme.name(Kind::CREDIT_CARD, "4111 1111 1111 1111", 0);
         assert!(spaced.starts_with(&plain) && spaced != plain);
-        assert_eq!(acme.hash(Kind::CreditCard, "4111111111111111"), acme.hash(Kind::CreditCard, "4111 1111 1111 1111"));
+        assert_eq!(
+            acme.hash(Kind::CREDIT_CARD, "4111111111111111"),
+            acme.hash(Kind::CREDIT_CARD, "4111 1111 1111 1111")
+        );
     }
 
     #[test]
     fn further_attempts_have_more_digits() {
         let acme = pseudonyms(1, "acme");
-        let names: Vec<String> = (0..4).map(|attempt| acme.name(Kind::IbanCode, "x", attempt)).collect();
+        let names: Vec<String> = (0..4).map(|attempt| acme.name(Kind::IBAN_CODE, "x", attempt)).collect();
         assert!(names.windows(2).all(|pair| pair[0].len() < pair[1].len()), "{names:?}");
     }
 

@@ -85,7 +85,7 @@ pub(super) fn find(text: &str, groups: &Groups) -> Option<Finding> {
             && SCHEMES.iter().filter(issued).any(used)
             && Validate::is_luhn_valid(&digits_of(bytes, taken));
         let score = if written || length >= 15 { Score::HIGH } else { Score::PLAUSIBLE };
-        sound.then_some(Finding { kind: Kind::CreditCard, start: first.start, end: last.end, score })
+        sound.then_some(Finding { kind: Kind::CREDIT_CARD, start: first.start, end: last.end, score })
     })
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use crate::data_plane::dlp::detect::detect;
 
     fn found(text: &str) -> Vec<&str> {
-        detect(text).iter().filter(|f| f.kind == Kind::CreditCard).map(|f| &text[f.range()]).collect()
+        detect(text).iter().filter(|f| f.kind == Kind::CREDIT_CARD).map(|f| &text[f.range()]).collect()
     }
 
     #[test]

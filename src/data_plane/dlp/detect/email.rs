@@ -19,7 +19,7 @@ pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
     let bytes = text.as_bytes();
     for at in memchr_iter(b'@', bytes) {
         if let Some((start, end)) = around(text, at) {
-            findings.push(Finding { kind: Kind::EmailAddress, start, end, score: Score::HIGH });
+            findings.push(Finding { kind: Kind::EMAIL_ADDRESS, start, end, score: Score::HIGH });
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn find(text: &str, digits: usize) -> Option<Finding> {
     let (form, ends) = electronic_form(bytes, start);
     let registered = |length: usize| form.get(..length).is_some_and(|form| Iban::from_str(form).is_ok());
     let end = ends.into_iter().rev().find(|(length, _)| registered(*length))?.1;
-    Some(Finding { kind: Kind::IbanCode, start, end, score: Score::CERTAIN })
+    Some(Finding { kind: Kind::IBAN_CODE, start, end, score: Score::CERTAIN })
 }
 
 /// The characters from `start` without separators and in capitals, and where the number may end: after so many characters, at
@@ -83,7 +83,7 @@ mod tests {
     use crate::data_plane::dlp::detect::detect;
 
     fn found(text: &str) -> Vec<&str> {
-        detect(text).iter().filter(|f| f.kind == Kind::IbanCode).map(|f| &text[f.range()]).collect()
+        detect(text).iter().filter(|f| f.kind == Kind::IBAN_CODE).map(|f| &text[f.range()]).collect()
     }
 
     #[test]

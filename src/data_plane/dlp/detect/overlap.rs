@@ -43,22 +43,22 @@ mod tests {
     #[test]
     fn the_longest_names_the_union() {
         let merged = resolve(vec![
-            finding(Kind::EmailAddress, 8, 30, Score::HIGH),
-            finding(Kind::PhoneNumber, 40, 50, Score::PLAUSIBLE),
-            finding(Kind::UrlCredentials, 0, 28, Score::HIGH),
+            finding(Kind::EMAIL_ADDRESS, 8, 30, Score::HIGH),
+            finding(Kind::PHONE_NUMBER, 40, 50, Score::PLAUSIBLE),
+            finding(Kind::URL_CREDENTIALS, 0, 28, Score::HIGH),
         ]);
         assert_eq!(
             merged,
-            [finding(Kind::UrlCredentials, 0, 30, Score::HIGH), finding(Kind::PhoneNumber, 40, 50, Score::PLAUSIBLE),]
+            [finding(Kind::URL_CREDENTIALS, 0, 30, Score::HIGH), finding(Kind::PHONE_NUMBER, 40, 50, Score::PLAUSIBLE),]
         );
     }
 
     #[test]
     fn order_of_discovery_does_not_matter() {
-        let a = finding(Kind::CreditCard, 0, 16, Score::LIKELY);
-        let b = finding(Kind::PhoneNumber, 0, 16, Score::LIKELY);
-        let c = finding(Kind::IbanCode, 10, 26, Score::CERTAIN);
+        let a = finding(Kind::CREDIT_CARD, 0, 16, Score::LIKELY);
+        let b = finding(Kind::PHONE_NUMBER, 0, 16, Score::LIKELY);
+        let c = finding(Kind::IBAN_CODE, 10, 26, Score::CERTAIN);
         assert_eq!(resolve(vec![a, b, c]), resolve(vec![c, b, a]));
-        assert_eq!(resolve(vec![a, b, c]), [finding(Kind::IbanCode, 0, 26, Score::CERTAIN)]);
+        assert_eq!(resolve(vec![a, b, c]), [finding(Kind::IBAN_CODE, 0, 26, Score::CERTAIN)]);
     }
 }

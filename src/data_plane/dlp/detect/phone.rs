@@ -173,7 +173,7 @@ fn finish(bytes: &[u8], taken: &[Group], start: usize, score: Score) -> Option<F
     let digit_follows = bytes.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit);
     let continued = digit_follows && matches!(next, Some(b'.' | b'-' | b'/' | b':' | b',' | b'_'));
     let amount = matches!(next, Some(b'%' | b'@'));
-    (ends_word(bytes, end) && !continued && !amount).then_some(Finding { kind: Kind::PhoneNumber, start, end, score })
+    (ends_word(bytes, end) && !continued && !amount).then_some(Finding { kind: Kind::PHONE_NUMBER, start, end, score })
 }
 
 /// Where a number with `+` before its first group begins.
@@ -254,7 +254,7 @@ mod tests {
     use crate::data_plane::dlp::detect::detect;
 
     fn found(text: &str) -> Vec<&str> {
-        detect(text).iter().filter(|f| f.kind == Kind::PhoneNumber).map(|f| &text[f.range()]).collect()
+        detect(text).iter().filter(|f| f.kind == Kind::PHONE_NUMBER).map(|f| &text[f.range()]).collect()
     }
 
     #[test]

@@ -204,31 +204,31 @@ mod tests {
         };
         let pem = |label: &str| format!("-----BEGIN {label}-----\n{}\n{}==\n-----END {label}-----", body(64), body(20));
         vec![
-            (Kind::AwsAccessKey, format!("AKIA{}", body(16).to_uppercase())),
-            (Kind::AwsAccessKey, format!("ASIA{}", body(16).to_uppercase())),
-            (Kind::GithubToken, format!("ghp_{}", body(36))),
-            (Kind::GithubToken, format!("gho_{}", body(36))),
-            (Kind::GithubToken, format!("github_pat_{}_{}", body(22), body(59))),
-            (Kind::GitlabToken, format!("glpat-{}", body(20))),
-            (Kind::SlackToken, format!("xoxb-123456789012-{}", body(24))),
-            (Kind::SlackToken, format!("https://hooks.slack.com/services/T000/B000/{}", body(24))),
-            (Kind::StripeKey, format!("sk_live_{}", body(24))),
-            (Kind::StripeKey, format!("rk_live_{}", body(24))),
-            (Kind::OpenaiKey, format!("sk-{}", body(48))),
-            (Kind::OpenaiKey, format!("sk-proj-{}_-{}", body(40), body(40))),
-            (Kind::AnthropicKey, format!("sk-ant-api03-{}-{}AA", body(60), body(20))),
-            (Kind::GoogleApiKey, format!("AIza{}", body(35))),
-            (Kind::HuggingFaceToken, format!("hf_{}", body(34))),
-            (Kind::NpmToken, format!("npm_{}", body(36))),
-            (Kind::PypiToken, format!("pypi-AgEIcHlwaS5vcmc{}", body(80))),
-            (Kind::SendgridKey, format!("SG.{}.{}", body(22), body(43))),
-            (Kind::TwilioKey, format!("SK{}", "0123456789abcdef".repeat(2))),
-            (Kind::JsonWebToken, token(r#"{"alg":"HS256","typ":"JWT"}"#)),
-            (Kind::PrivateKey, pem("PRIVATE KEY")),
-            (Kind::PrivateKey, pem("RSA PRIVATE KEY")),
-            (Kind::PrivateKey, pem("OPENSSH PRIVATE KEY")),
-            (Kind::UrlCredentials, "postgres://admin:s3cr3t@db.example.com:5432".to_owned()),
-            (Kind::UrlCredentials, "https://user:p%40ss@host".to_owned()),
+            (Kind::AWS_ACCESS_KEY, format!("AKIA{}", body(16).to_uppercase())),
+            (Kind::AWS_ACCESS_KEY, format!("ASIA{}", body(16).to_uppercase())),
+            (Kind::GITHUB_TOKEN, format!("ghp_{}", body(36))),
+            (Kind::GITHUB_TOKEN, format!("gho_{}", body(36))),
+            (Kind::GITHUB_TOKEN, format!("github_pat_{}_{}", body(22), body(59))),
+            (Kind::GITLAB_TOKEN, format!("glpat-{}", body(20))),
+            (Kind::SLACK_TOKEN, format!("xoxb-123456789012-{}", body(24))),
+            (Kind::SLACK_TOKEN, format!("https://hooks.slack.com/services/T000/B000/{}", body(24))),
+            (Kind::STRIPE_KEY, format!("sk_live_{}", body(24))),
+            (Kind::STRIPE_KEY, format!("rk_live_{}", body(24))),
+            (Kind::OPENAI_KEY, format!("sk-{}", body(48))),
+            (Kind::OPENAI_KEY, format!("sk-proj-{}_-{}", body(40), body(40))),
+            (Kind::ANTHROPIC_KEY, format!("sk-ant-api03-{}-{}AA", body(60), body(20))),
+            (Kind::GOOGLE_API_KEY, format!("AIza{}", body(35))),
+            (Kind::HUGGING_FACE_TOKEN, format!("hf_{}", body(34))),
+            (Kind::NPM_TOKEN, format!("npm_{}", body(36))),
+            (Kind::PYPI_TOKEN, format!("pypi-AgEIcHlwaS5vcmc{}", body(80))),
+            (Kind::SENDGRID_KEY, format!("SG.{}.{}", body(22), body(43))),
+            (Kind::TWILIO_KEY, format!("SK{}", "0123456789abcdef".repeat(2))),
+            (Kind::JSON_WEB_TOKEN, token(r#"{"alg":"HS256","typ":"JWT"}"#)),
+            (Kind::PRIVATE_KEY, pem("PRIVATE KEY")),
+            (Kind::PRIVATE_KEY, pem("RSA PRIVATE KEY")),
+            (Kind::PRIVATE_KEY, pem("OPENSSH PRIVATE KEY")),
+            (Kind::URL_CREDENTIALS, "postgres://admin:s3cr3t@db.example.com:5432".to_owned()),
+            (Kind::URL_CREDENTIALS, "https://user:p%40ss@host".to_owned()),
         ]
     }
 
@@ -251,14 +251,14 @@ mod tests {
     fn an_assigned_aws_secret_is_found_without_its_name() {
         let secret = body(40);
         for text in [format!("aws_secret_access_key = {secret}"), format!(r#""SecretAccessKey": "{secret}""#)] {
-            assert_eq!(found(&text), [(Kind::AwsSecretKey, secret.as_str())], "{text}");
+            assert_eq!(found(&text), [(Kind::AWS_SECRET_KEY, secret.as_str())], "{text}");
         }
     }
 
     #[test]
     fn a_private_key_that_was_cut_is_hidden_as_far_as_it_goes() {
         let cut = format!("-----BEGIN PRIVATE KEY-----\n{}", body(60));
-        assert_eq!(found(&format!("{cut}\n\n-----BEGIN CERTIFICATE-----")), [(Kind::PrivateKey, cut.as_str())]);
+        assert_eq!(found(&format!("{cut}\n\n-----BEGIN CERTIFICATE-----")), [(Kind::PRIVATE_KEY, cut.as_str())]);
     }
 
     #[test]

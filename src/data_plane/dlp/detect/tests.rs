@@ -13,7 +13,7 @@ fn found(text: &str) -> Vec<(Kind, &str)> {
 fn the_contracts_example_is_found_with_exact_spans() {
     assert_eq!(
         found("é: jean.dupont@example.fr, IBAN FR7630006000011234567890189"),
-        [(Kind::EmailAddress, "jean.dupont@example.fr"), (Kind::IbanCode, "FR7630006000011234567890189")]
+        [(Kind::EMAIL_ADDRESS, "jean.dupont@example.fr"), (Kind::IBAN_CODE, "FR7630006000011234567890189")]
     );
 }
 
@@ -23,10 +23,10 @@ fn kinds_beside_each_other_are_told_apart() {
     assert_eq!(
         found(text),
         [
-            (Kind::PhoneNumber, "06 12 34 56 78"),
-            (Kind::EmailAddress, "jean@example.fr"),
-            (Kind::CreditCard, "4111 1111 1111 1111"),
-            (Kind::IbanCode, "FR76 3000 6000 0112 3456 7890 189"),
+            (Kind::PHONE_NUMBER, "06 12 34 56 78"),
+            (Kind::EMAIL_ADDRESS, "jean@example.fr"),
+            (Kind::CREDIT_CARD, "4111 1111 1111 1111"),
+            (Kind::IBAN_CODE, "FR76 3000 6000 0112 3456 7890 189"),
         ]
     );
 }
@@ -35,7 +35,7 @@ fn kinds_beside_each_other_are_told_apart() {
 fn an_address_inside_a_url_with_credentials_is_part_of_it() {
     assert_eq!(
         found("git clone https://me:pw1@git.example.com/x"),
-        [(Kind::UrlCredentials, "https://me:pw1@git.example.com")]
+        [(Kind::URL_CREDENTIALS, "https://me:pw1@git.example.com")]
     );
 }
 
