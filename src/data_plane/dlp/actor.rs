@@ -2,43 +2,50 @@
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::detect::detect;
+use super::detectors::{Detectors, InForce};
 use super::message::{Done, Job, Message};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
 use super::redaction::{Examined, redact};
+use crate::domain::private::Text;
 
 /// Texts up to this size together are examined in the handler: less than a millisecond. Bytes.
 pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The worker; it has no state but the key, so that a restart loses nothing.
+/// The worker; it has no state but what it is given, so that a restart loses nothing.
 pub(super) struct Worker;
+
+/// What each incarnation is given.
+#[derive(Debug, Clone)]
+pub(super) struct Means {
+    /// Makes pseudonyms.
+    pub(super) key: PseudonymKey,
+    /// The rules in force; whatever is examined from now on is examined by them.
+    pub(super) detectors: InForce,
+}
 
 impl Actor for Worker {
     type Msg = Message;
-    type State = PseudonymKey;
-    type Arguments = PseudonymKey;
+    type State = Means;
+    type Arguments = Means;
 
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Message>,
-        key: PseudonymKey,
-    ) -> Result<PseudonymKey, ActorProcessingErr> {
-        Ok(key)
+    async fn pre_start(&self, _myself: ActorRef<Message>, means: Means) -> Result<Means, ActorProcessingErr> {
+        Ok(means)
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Message>,
         message: Message,
-        key: &mut PseudonymKey,
+        means: &mut Means,
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Examine(job, reply) => {
-                let pseudonyms = Pseudonyms::new(key.clone(), job.tenant.clone());
+                let pseudonyms = Pseudonyms::new(means.key.clone(), job.tenant.clone());
+                let detectors = means.detectors.current();
                 if bytes_of(&job) <= INLINE_BYTES_MAX {
-                    return answer(examine(&job, &pseudonyms), reply);
+                    return answer(examine(&job, &detectors, &pseudonyms), reply);
                 }
-                let thread = tokio::task::spawn_blocking(move || examine(&job, &pseudonyms));
+                let thread = tokio::task::spawn_blocking(move || examine(&job, &detectors, &pseudonyms));
                 let _detached = tokio::spawn(async move {
                     // Where the worker is gone the reply is dropped with the message, and the caller knows.
                     if myself.cast(Message::Examined(thread.await.ok(), reply)).is_err() {
@@ -55,15 +62,15 @@ impl Actor for Worker {
 }
 
 /// Finds and redacts.
-fn examine(job: &Job, pseudonyms: &Pseudonyms) -> Done {
-    let examined: Vec<Examined> =
-        job.texts.iter().map(|text| Examined { text: text.clone(), findings: detect(text.expose()) }).collect();
+fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Done {
+    let examined = |text: &Text| Examined { text: text.clone(), findings: detectors.detect(text.expose()) };
+    let examined: Vec<Examined> = job.texts.iter().map(examined).collect();
     let outcome = redact(&examined, job.action, pseudonyms);
     Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome }
 }
 
 fn bytes_of(job: &Job) -> usize {
-    job.texts.iter().map(crate::domain::private::Text::len).fold(0, usize::saturating_add)
+    job.texts.iter().map(Text::len).fold(0, usize::saturating_add)
 }
 
 fn answer(done: Done, reply: ractor::RpcReplyPort<Done>) -> Result<(), ActorProcessingErr> {

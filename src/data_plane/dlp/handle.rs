@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::actor::{INLINE_BYTES_MAX, Worker};
+use super::actor::{INLINE_BYTES_MAX, Means, Worker};
+use super::detectors::{Detectors, InForce};
 use super::error::Error;
 use super::finding::Counts;
 use super::message::{Done, Job, Message};
@@ -46,6 +47,7 @@ struct Pool {
     workers: Box<[Address<Message>]>,
     next: AtomicUsize,
     room: Semaphore,
+    detectors: InForce,
 }
 
 /// Texts that may leave.
@@ -73,16 +75,23 @@ impl Dlp {
     #[must_use]
     pub fn start(workers: NonZeroUsize, key: PseudonymKey) -> (Self, Vec<ChildSpec>) {
         let addresses: Box<[_]> = (0..workers.get()).map(|index| Address::new(format!("dlp/{index}"))).collect();
+        let detectors = InForce::default();
         let spec = |address: &Address<Message>| {
-            let key = key.clone();
-            ChildSpec::worker(address, move || (Worker, key.clone()))
+            let means = Means { key: key.clone(), detectors: detectors.clone() };
+            ChildSpec::worker(address, move || (Worker, means.clone()))
         };
         let specs = addresses.iter().map(spec).collect();
-        (Self::over(addresses), specs)
+        (Self::over(addresses, detectors.clone()), specs)
     }
 
-    fn over(workers: Box<[Address<Message>]>) -> Self {
-        Self(Arc::new(Pool { workers, next: AtomicUsize::new(0), room: Semaphore::new(UNITS_MAX) }))
+    fn over(workers: Box<[Address<Message>]>, detectors: InForce) -> Self {
+        Self(Arc::new(Pool { workers, next: AtomicUsize::new(0), room: Semaphore::new(UNITS_MAX), detectors }))
+    }
+
+    /// The detectors in force: what a text is examined by that is given to the pool now.
+    #[must_use]
+    pub fn detectors(&self) -> Detectors {
+        self.0.detectors.current()
     }
 
     /// Does to the findings in texts of one request what `action` says. The texts share a vault.
@@ -164,6 +173,6 @@ impl Dlp {
 impl Dlp {
     /// The pool over addresses at which a test lets its own actors live.
     pub(super) fn over_addresses(workers: Vec<Address<Message>>) -> Self {
-        Self::over(workers.into())
+        Self::over(workers.into(), InForce::default())
     }
 }

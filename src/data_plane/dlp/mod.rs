@@ -30,6 +30,7 @@
 
 mod actor;
 mod detect;
+mod detectors;
 mod error;
 mod finding;
 mod handle;
@@ -44,7 +45,8 @@ mod restorer;
 mod tests;
 mod vault;
 
-pub use detect::detect;
+pub use detect::{Validator, detect, validator, validators};
+pub use detectors::Detectors;
 pub use error::{Error, KeyError};
 pub use finding::{Counts, Finding, Kind, Score};
 pub use handle::{Dlp, Protected, REQUEST_BYTES_MAX, Scan};

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use proptest::prelude::*;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::actor::{INLINE_BYTES_MAX, Worker};
+use super::actor::{INLINE_BYTES_MAX, Means, Worker};
 use super::message::Message;
 use super::*;
 use crate::domain::failure::{Class, Failure};
@@ -21,6 +21,10 @@ fn tenant() -> Tenant {
 
 fn key() -> PseudonymKey {
     PseudonymKey::from_bytes([7; PseudonymKey::BYTES])
+}
+
+fn means() -> Means {
+    Means { key: key(), detectors: detectors::InForce::default() }
 }
 
 fn pseudonyms() -> Pseudonyms {
@@ -159,7 +163,7 @@ async fn pool(sound: usize, fragile: usize) -> Dlp {
     }
     for index in 0..sound {
         let address = Address::new(format!("dlp/{index}"));
-        let (actor, _ended) = Actor::spawn(None, Worker, key()).await.expect("an actor");
+        let (actor, _ended) = Actor::spawn(None, Worker, means()).await.expect("an actor");
         address.publish(actor);
         addresses.push(address);
     }
@@ -225,7 +229,7 @@ async fn a_text_that_breaks_every_worker_fails_closed() {
 /// INVARIANT 1 for texts that are examined on a thread.
 #[tokio::test]
 async fn a_text_that_breaks_its_thread_ends_the_worker_unanswered() {
-    let (worker, ended) = Actor::spawn(None, Worker, key()).await.expect("an actor");
+    let (worker, ended) = Actor::spawn(None, Worker, means()).await.expect("an actor");
     let answer = worker.call(|reply| Message::Examined(None, reply), None).await.expect("delivered");
     assert!(matches!(answer, ractor::rpc::CallResult::SenderError));
     ended.await.expect("the worker has ended");

@@ -17,15 +17,24 @@ mod secret;
 mod secret_rules;
 #[cfg(test)]
 mod tests;
+mod validate;
 
+pub(super) use overlap::resolve;
+pub use validate::{Validator, validator, validators};
+
+use super::detectors::Detectors;
 use super::finding::Finding;
 
-/// Finds personal data and secrets. Findings come in order and do not overlap; their ends are character boundaries.
+/// Finds personal data and secrets by the shipped rules. Findings come in order and do not overlap; their ends are character
+/// boundaries.
 #[must_use]
 pub fn detect(text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    email::scan(text, &mut findings);
-    secret::scan(text, &mut findings);
-    number::scan(text, &mut findings);
-    overlap::resolve(findings)
+    Detectors::shipped().detect(text)
+}
+
+/// Adds what the detectors find that are code. Findings may overlap.
+pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
+    email::scan(text, findings);
+    secret::scan(text, findings);
+    number::scan(text, findings);
 }
