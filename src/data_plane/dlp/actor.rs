@@ -2,7 +2,7 @@
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::detect::detect;
+use super::detect::{candidates, resolve_under};
 use super::message::{Done, Job, Message};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
 use super::redaction::{Examined, redact};
@@ -57,9 +57,10 @@ impl Actor for Worker {
 /// Finds and redacts.
 fn examine(job: &Job, pseudonyms: &Pseudonyms) -> Done {
     let examined: Vec<Examined> =
-        job.texts.iter().map(|text| Examined { text: text.clone(), findings: detect(text.expose()) }).collect();
-    let outcome = redact(&examined, job.action, pseudonyms);
-    Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome }
+        job.texts.iter().map(|text| Examined { text: text.clone(), findings: candidates(text.expose()) }).collect();
+    let outcome = redact(&examined, &job.rules, &job.consents, pseudonyms);
+    let findings = examined.into_iter().map(|one| resolve_under(&job.rules, one.findings));
+    Done { findings: findings.collect(), outcome }
 }
 
 fn bytes_of(job: &Job) -> usize {

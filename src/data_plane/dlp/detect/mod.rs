@@ -20,12 +20,21 @@ mod tests;
 
 use super::finding::Finding;
 
+pub(super) use overlap::resolve_under;
+
 /// Finds personal data and secrets. Findings come in order and do not overlap; their ends are character boundaries.
 #[must_use]
 pub fn detect(text: &str) -> Vec<Finding> {
+    overlap::resolve(candidates(text))
+}
+
+/// As [`detect`], but as the detectors found them: in no order, and where several found something, what each of them found.
+/// Whoever treats kinds differently must see them all.
+#[must_use]
+pub fn candidates(text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     email::scan(text, &mut findings);
     secret::scan(text, &mut findings);
     number::scan(text, &mut findings);
-    overlap::resolve(findings)
+    findings
 }
