@@ -113,7 +113,7 @@ fn scan_and_pseudonymise(bencher: Bencher) {
     let pseudonyms = Pseudonyms::new(PseudonymKey::from_bytes([7; 32]), Tenant::default_tenant());
     bencher.counter(BytesCount::of_str(&text)).bench(|| {
         let examined = Examined { findings: detect(&text), text: text.as_str().into() };
-        redact(&[examined], Action::Pseudonymise, &pseudonyms).map(|redaction| redaction.counts.total())
+        redact(&[examined], &Action::Pseudonymise.into(), &[], &pseudonyms).map(|redaction| redaction.counts.total())
     });
 }
 

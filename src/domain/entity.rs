@@ -29,6 +29,26 @@ pub enum Group {
     Secret,
 }
 
+impl Group {
+    /// Every group, with the name that rules use for it.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Personal, "PERSONAL_DATA"), (Self::Secret, "SECRETS")];
+
+    /// The name that rules use for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Personal => "PERSONAL_DATA",
+            Self::Secret => "SECRETS",
+        }
+    }
+
+    /// The group that a name is of.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(group, _)| *group)
+    }
+}
+
 /// In what the spellings of one value agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormalForm {

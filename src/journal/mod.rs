@@ -29,6 +29,7 @@ mod open;
 pub mod order;
 pub mod outbox;
 pub mod policy;
+mod protection;
 mod reading;
 pub mod reconciled;
 pub mod record;

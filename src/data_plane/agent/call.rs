@@ -32,7 +32,6 @@ use crate::domain::model::{Ability, Model};
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
 use crate::domain::usage::{Tokens, Usage};
 use crate::journal::dialogue::Format;
 use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then};
@@ -143,8 +142,8 @@ pub(super) async fn prepare(
     let mut draft = Draft::of(order, memory, asked.so_far);
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
     let recall = if asked.is_rival { Recall::Off } else { environment.results.recall(order, model, &draft) };
-    let action = order.order().protection.outbound;
-    let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
+    let rules = &order.order().protection.outbound;
+    let protected = filter(environment, draft.texts(), rules, &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let mut request = draft.filtered(protected.texts, order, written, key);
     let is_hit = matches!(recall, Recall::Hit(_));
@@ -258,7 +257,7 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
 /// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
 /// worth nothing and cannot be gone on with.
 fn can_be_told_in_pieces(order: &WorkOrder, prepared: &Prepared) -> bool {
-    order.order().protection.inbound == Action::Allow && prepared.request.format == Format::Text
+    order.order().protection.inbound.lets_all_pass() && prepared.request.format == Format::Text
 }
 
 /// What becomes of an answer that broke off: what arrived is paid for, and the task goes on from there if it may be heard.

@@ -7,7 +7,7 @@ use super::pause::transient;
 use crate::data_plane::dlp::{self, Protected, Vault};
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::Rules;
 use crate::journal::order::Order;
 
 /// How often a text whose filter workers ended is filtered again.
@@ -20,27 +20,27 @@ const FILTER_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn filter(
     environment: &Environment,
     texts: Vec<Text>,
-    action: Action,
+    rules: &Rules,
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
     for _ in 0..FILTER_REPEATS_MAX {
-        match environment.dlp.protect(texts.clone(), action, tenant).await {
+        match environment.dlp.protect(texts.clone(), rules.clone(), tenant).await {
             Err(dlp::Error::Failed { .. }) => tokio::time::sleep(FILTER_PAUSE).await,
             filtered => return filtered,
         }
     }
-    environment.dlp.protect(texts, action, tenant).await
+    environment.dlp.protect(texts, rules.clone(), tenant).await
 }
 
 /// As [`filter`], for one text of a step that has started: it waits until the filter has room.
 pub(crate) async fn filter_patiently(
     environment: &Environment,
     text: &Text,
-    action: Action,
+    rules: &Rules,
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
     loop {
-        match filter(environment, vec![text.clone()], action, tenant).await {
+        match filter(environment, vec![text.clone()], rules, tenant).await {
             Err(error) if transient(&error).is_some() => {
                 tokio::time::sleep(transient(&error).unwrap_or_default()).await;
             }
@@ -56,13 +56,13 @@ pub(crate) async fn check(
     vault: &Vault,
     text: &Text,
 ) -> Result<Text, dlp::Error> {
-    let text = match order.protection.inbound {
-        Action::Allow => text.clone(),
-        action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
-            // The answer is paid for: it waits until the filter has room.
-            let protected = filter_patiently(environment, text, action, &order.tenant).await?;
-            protected.texts.into_iter().next().unwrap_or_default()
-        }
+    let rules = &order.protection.inbound;
+    let text = if rules.lets_all_pass() {
+        text.clone()
+    } else {
+        // The answer is paid for: it waits until the filter has room.
+        let protected = filter_patiently(environment, text, rules, &order.tenant).await?;
+        protected.texts.into_iter().next().unwrap_or_default()
     };
     Ok(vault.restore(&text))
 }

@@ -2,6 +2,7 @@
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::detect::resolve_under;
 use super::detectors::{Detectors, InForce};
 use super::message::{Done, Job, Message};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
@@ -63,10 +64,11 @@ impl Actor for Worker {
 
 /// Finds and redacts.
 fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Done {
-    let examined = |text: &Text| Examined { text: text.clone(), findings: detectors.detect(text.expose()) };
+    let examined = |text: &Text| Examined { text: text.clone(), findings: detectors.candidates(text.expose()) };
     let examined: Vec<Examined> = job.texts.iter().map(examined).collect();
-    let outcome = redact(&examined, job.action, pseudonyms);
-    Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome }
+    let outcome = redact(&examined, &job.rules, &job.consents, pseudonyms);
+    let findings = examined.into_iter().map(|one| resolve_under(&job.rules, one.findings));
+    Done { findings: findings.collect(), outcome }
 }
 
 fn bytes_of(job: &Job) -> usize {

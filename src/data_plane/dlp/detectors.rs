@@ -28,9 +28,16 @@ impl Detectors {
     /// and linear in the text.
     #[must_use]
     pub fn detect(&self, text: &str) -> Vec<Finding> {
+        detect::resolve(self.candidates(text))
+    }
+
+    /// As [`Detectors::detect`], but as the detectors found them: in no order, and where several found something, what each of
+    /// them found. Whoever treats kinds differently must see them all.
+    #[must_use]
+    pub fn candidates(&self, text: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
         detect::scan(text, &mut findings);
-        detect::resolve(findings)
+        findings
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::finding::Kind;
+use super::redaction::{Question, Withheld};
 use crate::domain::failure::{Class, Failure, Retry};
 
 /// How long a caller should wait when the pool is full or being restarted.
@@ -19,6 +20,9 @@ pub enum Error {
         /// What was found; never the values.
         kinds: Vec<Kind>,
     },
+    /// A rule says that a person is asked first, and nobody has given leave.
+    #[error("text kept back: a person must be asked about {}", counted(.0.counts.iter()))]
+    ConsentNeeded(Question),
     /// The texts are larger than what is examined at once.
     #[error("examine {bytes} bytes of text: at most {limit} are examined at once")]
     TooLarge {
@@ -45,10 +49,30 @@ fn names(kinds: &[Kind]) -> String {
     kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// `2 EMAIL_ADDRESS and 1 CREDIT_CARD`: how often what was found, never a value.
+pub(crate) fn counted(counts: impl Iterator<Item = (Kind, u64)>) -> String {
+    let each: Vec<String> = counts.map(|(kind, count)| format!("{count} {kind}")).collect();
+    match each.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => "nothing".to_owned(),
+    }
+}
+
+impl From<Withheld> for Error {
+    fn from(withheld: Withheld) -> Self {
+        match withheld {
+            Withheld::Blocked(kinds) => Self::Blocked { kinds },
+            Withheld::Asked(question) => Self::ConsentNeeded(question),
+        }
+    }
+}
+
 impl Failure for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Blocked { .. } => "dlp_blocked",
+            Self::ConsentNeeded(_) => "dlp_consent_needed",
             Self::TooLarge { .. } => "dlp_text_too_large",
             Self::Overloaded => "dlp_overloaded",
             Self::Unavailable => "dlp_unavailable",
@@ -58,7 +82,7 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::Blocked { .. } => Class::Refused,
+            Self::Blocked { .. } | Self::ConsentNeeded(_) => Class::Refused,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::Overloaded => Class::Overload,
             Self::Unavailable => Class::Unavailable,
@@ -69,13 +93,19 @@ impl Failure for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::Overloaded | Self::Unavailable => Retry::After(RETRY_AFTER),
-            Self::Blocked { .. } | Self::TooLarge { .. } | Self::Failed { .. } => Retry::Never,
+            Self::Blocked { .. } | Self::ConsentNeeded(_) | Self::TooLarge { .. } | Self::Failed { .. } => Retry::Never,
         }
     }
 
     fn detail(&self) -> String {
         match self {
             Self::Blocked { kinds } => format!("the text holds what may not pass: {}", names(kinds)),
+            Self::ConsentNeeded(Question { counts, .. }) => {
+                format!(
+                    "a person must be asked about what the text holds, and cannot be here: {}",
+                    counted(counts.iter())
+                )
+            }
             Self::TooLarge { limit, .. } => {
                 format!("the text is larger than the {limit} bytes that are examined at once")
             }

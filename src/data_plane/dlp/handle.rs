@@ -15,11 +15,11 @@ use super::message::{Done, Job, Message};
 use super::metrics;
 use super::position::{Located, locate};
 use super::pseudonym::PseudonymKey;
-use super::redaction::Blocked;
+use super::redaction::{Consent, Redaction, Withheld};
 use super::vault::Vault;
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::{Action, Rules};
 use crate::supervision::{Address, CallError, ChildSpec};
 
 /// The most bytes of text that are examined at once for one caller, all texts together.
@@ -94,21 +94,44 @@ impl Dlp {
         self.0.detectors.current()
     }
 
-    /// Does to the findings in texts of one request what `action` says. The texts share a vault.
+    /// Does to the findings in texts of one request what the rules say of their kinds. The texts share a vault.
     ///
     /// # Errors
-    /// The action is to block and something was found; the texts are too large; the pool is full or broken. In each case no
-    /// text passes.
-    pub async fn protect(&self, texts: Vec<Text>, action: Action, tenant: &Tenant) -> Result<Protected, Error> {
-        let done = self.examine(Job { texts: texts.into(), action, tenant: tenant.clone() }).await?;
+    /// Something was found that is to be blocked or asked about; the texts are too large; the pool is full or broken. In each case
+    /// no text passes.
+    pub async fn protect(
+        &self,
+        texts: Vec<Text>,
+        rules: impl Into<Rules>,
+        tenant: &Tenant,
+    ) -> Result<Protected, Error> {
+        self.protect_with(texts, rules.into(), Arc::default(), tenant).await
+    }
+
+    /// As [`Self::protect`], where persons have let something pass.
+    ///
+    /// # Errors
+    /// As [`Self::protect`]; what no consent is about is still asked about.
+    pub async fn protect_with(
+        &self,
+        texts: Vec<Text>,
+        rules: Rules,
+        consents: Arc<[Consent]>,
+        tenant: &Tenant,
+    ) -> Result<Protected, Error> {
+        let done = self.examine(Job { texts: texts.into(), rules, consents, tenant: tenant.clone() }).await?;
         match done.outcome {
-            Ok(redaction) => {
-                metrics::found(&redaction.counts, action);
-                Ok(Protected { texts: redaction.texts, vault: redaction.vault, counts: redaction.counts })
+            Ok(Redaction { texts, vault, counts, rules }) => {
+                metrics::found(&counts, &rules);
+                Ok(Protected { texts, vault, counts })
             }
-            Err(Blocked(kinds)) => {
+            Err(Withheld::Blocked(kinds)) => {
                 metrics::blocked(&kinds);
                 Err(Error::Blocked { kinds })
+            }
+            Err(Withheld::Asked(question)) => {
+                metrics::asked(&question.counts);
+                Err(Error::ConsentNeeded(question))
             }
         }
     }
@@ -118,9 +141,10 @@ impl Dlp {
     /// # Errors
     /// The text is too large; the pool is full or broken.
     pub async fn scan(&self, text: Text, tenant: &Tenant) -> Result<Scan, Error> {
-        let job = Job { texts: Arc::new([text.clone()]), action: Action::Pseudonymise, tenant: tenant.clone() };
-        let done = self.examine(job).await?;
-        let redacted = done.outcome.map_err(|Blocked(kinds)| Error::Blocked { kinds })?.texts.pop();
+        let rules = Rules::all(Action::Pseudonymise);
+        let (texts, consents) = (Arc::new([text.clone()]), Arc::default());
+        let done = self.examine(Job { texts, rules, consents, tenant: tenant.clone() }).await?;
+        let redacted = done.outcome.map_err(Error::from)?.texts.pop();
         let findings = done.findings.first().map(|findings| locate(text.expose(), findings));
         match (findings, redacted) {
             (Some(findings), Some(redacted)) => Ok(Scan { findings, redacted }),

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use ractor::RpcReplyPort;
 
 use super::finding::Finding;
-use super::redaction::{Blocked, Redaction};
+use super::redaction::{Consent, Redaction, Withheld};
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::Rules;
 
 /// Texts that belong together, and what is to be done with what is found in them.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     /// The texts.
     pub(super) texts: Arc<[Text]>,
-    /// The action on findings.
-    pub(super) action: Action,
+    /// The actions on findings.
+    pub(super) rules: Rules,
+    /// What persons let pass.
+    pub(super) consents: Arc<[Consent]>,
     /// Whose pseudonyms are used.
     pub(super) tenant: Tenant,
 }
@@ -27,7 +29,7 @@ pub(super) struct Done {
     /// What was found, text by text.
     pub(super) findings: Vec<Vec<Finding>>,
     /// What became of the texts.
-    pub(super) outcome: Result<Redaction, Blocked>,
+    pub(super) outcome: Result<Redaction, Withheld>,
 }
 
 /// The mailbox of a worker.

@@ -3,7 +3,7 @@
 use metrics::{counter, describe_counter};
 
 use super::finding::{Counts, Kind};
-use crate::domain::protection::Action;
+use crate::domain::protection::{Action, Rules};
 
 const FINDINGS: &str = "factory_dlp_findings_total";
 
@@ -15,10 +15,17 @@ pub fn describe_metrics() {
     }
 }
 
-/// Counts what was found in texts that passed.
-pub(super) fn found(counts: &Counts, action: Action) {
+/// Counts what was found in texts that passed, by what the rules say of it.
+pub(super) fn found(counts: &Counts, rules: &Rules) {
     for (kind, count) in counts.iter() {
-        counter!(FINDINGS, "type" => kind.as_str(), "action" => action.as_str()).increment(count);
+        counter!(FINDINGS, "type" => kind.as_str(), "action" => rules.action(kind).as_str()).increment(count);
+    }
+}
+
+/// Counts what a person is to be asked about.
+pub(super) fn asked(counts: &Counts) {
+    for (kind, count) in counts.iter() {
+        counter!(FINDINGS, "type" => kind.as_str(), "action" => Action::Ask.as_str()).increment(count);
     }
 }
 

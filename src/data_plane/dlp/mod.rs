@@ -53,6 +53,6 @@ pub use handle::{Dlp, Protected, REQUEST_BYTES_MAX, Scan};
 pub use metrics::describe_metrics;
 pub use position::{Located, locate};
 pub use pseudonym::{PseudonymKey, Pseudonyms};
-pub use redaction::{Blocked, Examined, Redaction, redact};
+pub use redaction::{Consent, Examined, Question, Redaction, Withheld, redact};
 pub use restorer::Restorer;
 pub use vault::Vault;

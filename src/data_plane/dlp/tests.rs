@@ -36,7 +36,7 @@ fn examined(text: &str) -> Examined {
 }
 
 fn redacted(text: &str, action: Action) -> Redaction {
-    redact(&[examined(text)], action, &pseudonyms()).expect("not blocked")
+    redact(&[examined(text)], &action.into(), &[], &pseudonyms()).expect("not blocked")
 }
 
 #[test]
@@ -57,9 +57,9 @@ fn each_action_does_what_it_says() {
     assert_eq!(hidden.vault.len(), 2, "one pseudonym for each value");
     assert_eq!(hidden.vault.restore(&hidden.texts[0]).expose(), text);
 
-    let blocked = redact(&[examined(&text)], Action::Block, &pseudonyms()).expect_err("blocked");
-    assert_eq!(blocked, Blocked(vec![Kind::CREDIT_CARD, Kind::EMAIL_ADDRESS]));
-    assert!(redact(&[examined("nothing")], Action::Block, &pseudonyms()).is_ok());
+    let blocked = redact(&[examined(&text)], &Action::Block.into(), &[], &pseudonyms()).expect_err("blocked");
+    assert_eq!(blocked, Withheld::Blocked(vec![Kind::CREDIT_CARD, Kind::EMAIL_ADDRESS]));
+    assert!(redact(&[examined("nothing")], &Action::Block.into(), &[], &pseudonyms()).is_ok());
 }
 
 #[test]

@@ -137,7 +137,7 @@ async fn perform(environment: &Environment, order: &Order, started: &Started, sl
     if !order.tools.iter().any(|granted| granted.0 == *slot.tool()) {
         return Some(End::failed("tool_not_granted", "the order does not grant the tool"));
     }
-    let outbound = filter_patiently(environment, &started.input, order.protection.outbound, &order.tenant).await;
+    let outbound = filter_patiently(environment, &started.input, &order.protection.outbound, &order.tenant).await;
     let protected = match outbound {
         Ok(protected) => protected,
         Err(refusal) => return Some(End::failed(refusal.code(), refusal.detail())),

@@ -19,7 +19,7 @@ mod secret_rules;
 mod tests;
 mod validate;
 
-pub(super) use overlap::resolve;
+pub(super) use overlap::{resolve, resolve_under};
 pub use validate::{Validator, validator, validators};
 
 use super::detectors::Detectors;
