@@ -18,6 +18,7 @@ mod secret_rules;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::overlap::resolve;
 use super::finding::Finding;
 
 /// Finds personal data and secrets. Findings come in order and do not overlap; their ends are character boundaries.

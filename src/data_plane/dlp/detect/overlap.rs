@@ -6,7 +6,7 @@
 use crate::data_plane::dlp::finding::Finding;
 
 /// Sorts the findings by place and merges those that overlap.
-pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
+pub(in crate::data_plane::dlp) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.kind, finding.score));
     let mut resolved: Vec<Finding> = Vec::with_capacity(findings.len());
     // The length of the finding that names the last of `resolved`, which may span more than that by now.
