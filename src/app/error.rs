@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::api::BindError;
-use crate::control_plane::budget;
+use crate::control_plane::{audit, budget};
 use crate::data_plane::dlp::KeyError;
 use crate::supervision::{CallError, StartError};
 use crate::{journal, store};
@@ -32,6 +32,9 @@ pub enum Error {
     /// The key of pseudonyms cannot be read or made.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key of the audit log cannot be read or made.
+    #[error(transparent)]
+    AuditKey(#[from] audit::KeyError),
     /// A part of the tree did not start.
     #[error("start the supervision tree: {0}")]
     Tree(StartError),
@@ -58,6 +61,7 @@ impl Error {
             Self::Bind(_)
             | Self::Journal(_)
             | Self::Key(_)
+            | Self::AuditKey(_)
             | Self::Tree(_)
             | Self::Reload(_)
             | Self::Limits(_)

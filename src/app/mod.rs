@@ -37,7 +37,7 @@ use crate::api::{self, Listener, Rooms};
 use crate::config::settings::Settings;
 use crate::control_plane::access::{Access, Rules};
 use crate::control_plane::admission::{Admission, Means, Routes, Unready};
-use crate::control_plane::audit::Audit;
+use crate::control_plane::audit::{self, Audit, AuditKey};
 use crate::control_plane::budget::{Budget, Source, price::PriceList};
 use crate::control_plane::policy::Policies;
 use crate::control_plane::template::Templates;
@@ -144,10 +144,11 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
+        let audit_key = open_audit_key(&settings).await?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
-        let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
+        let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -291,6 +292,12 @@ async fn open_journal(store: &Store, events: &Events) -> Result<Journal, Error> 
     Ok(tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??)
 }
 
+async fn open_audit_key(settings: &Settings) -> Result<AuditKey, Error> {
+    let (directory, named) = (settings.data_dir.clone(), settings.audit.key_file.clone());
+    let load = move || audit::load_or_create(&directory, named.as_deref());
+    Ok(tokio::task::spawn_blocking(load).await.map_err(Error::Thread)??)
+}
+
 fn create_private(directory: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
@@ -300,12 +307,17 @@ fn create_private(directory: &Path) -> Result<(), Error> {
 fn control_plane(
     settings: &Settings,
     journal: &Journal,
-    events: &Events,
+    (events, audit_key): (&Events, AuditKey),
     providers: Providers,
     known: Known,
 ) -> ControlPlane {
     let store = journal.store();
-    let (audit, audit_spec) = Audit::start(store.clone(), events.clone());
+    let (audit, audit_spec) = Audit::open(audit::Means {
+        store: store.clone(),
+        events: events.clone(),
+        key: audit_key,
+        checkpoint_every: settings.audit.checkpoint_every,
+    });
     let (access, access_spec) = Access::start(rules(settings));
     let environment = settings.templates.environment.as_ref().map(ToString::to_string);
     let (policies, policy_spec) =

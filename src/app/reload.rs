@@ -52,7 +52,7 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 16] = [
+    let parts: [(&'static str, Part); 17] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
@@ -62,6 +62,7 @@ pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("cache", |it| &it.cache),
         ("chaos", |it| &it.chaos),
         ("store", |it| &it.store),
+        ("audit", |it| &it.audit),
         ("retention", |it| &it.retention),
         ("hooks", |it| &it.hooks),
         ("log", |it| &it.log),

@@ -18,18 +18,22 @@ pub(super) struct Host {
     pub(super) processors: NonZeroUsize,
     /// The default socket; none where no directory is writable.
     pub(super) socket: Option<PathBuf>,
+    /// Where systemd puts the service's credentials (systemd.exec(5)); none where it passes none.
+    pub(super) credentials: Option<PathBuf>,
 }
 
 impl Host {
     pub(super) fn of_this_process(environment: &[(String, String)]) -> Self {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let runtime = environment.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR").map(|(_, dir)| dir.as_str());
+        let variable = |wanted| environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        let runtime = variable("XDG_RUNTIME_DIR");
+        let credentials = variable("CREDENTIALS_DIRECTORY").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let socket = if rustix::process::geteuid().is_root() {
             Some(Path::new(RUN_DIR).join(SOCKET_NAME))
         } else {
             socket_for(Path::new(RUN_DIR), runtime)
         };
-        Self { processors, socket }
+        Self { processors, socket, credentials }
     }
 }
 

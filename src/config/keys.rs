@@ -23,6 +23,8 @@ pub const KEYS: &[&str] = &[
     "api.requests_per_minute",
     "api.tcp",
     "api.tokens_file",
+    "audit.checkpoint_every",
+    "audit.key_file",
     "budgets.*.alert_at",
     "budgets.*.limit_usd",
     "budgets.*.window",

@@ -32,6 +32,8 @@ pub struct Settings {
     pub cache: Cache,
     /// The store.
     pub store: Store,
+    /// The audit log.
+    pub audit: Audit,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// How tools are told of tasks.
@@ -114,6 +116,15 @@ pub struct Cache {
 pub struct Store {
     /// Bytes that sled may keep in memory.
     pub cache_bytes: u64,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// How often a checkpoint is signed where there are new entries.
+    pub checkpoint_every: Duration,
+    /// The file with the key that signs, in PEM; none: `audit.key` in the data directory, which is made at the first start.
+    pub key_file: Option<PathBuf>,
 }
 
 /// How long what has ended is kept.

@@ -28,6 +28,8 @@ pub enum Keyspace {
     Idempotency = b'i',
     /// The audit log, a hash chain ([`Batch::chain`]).
     Audit = b'l',
+    /// Signed checkpoints of the audit log, by the number of entries and the time.
+    Checkpoint = b'w',
     /// Facts about the store itself.
     Meta = b'm',
     /// What tools are still to be told of tasks, by tool, task id and the sequence of the record that it follows.

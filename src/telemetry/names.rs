@@ -80,6 +80,10 @@ pub const STORE_COMMIT_SECONDS: &str = "factory_store_commit_seconds";
 pub const STORE_COMMIT_RECORDS: &str = "factory_store_commit_records";
 /// Backups that ended, by `outcome` (`taken`, `failed`).
 pub const BACKUPS_TOTAL: &str = "factory_backups_total";
+/// 1 since the audit log was found not to hold, until the next start.
+pub const AUDIT_BROKEN: &str = "factory_audit_broken";
+/// Entries under the last signed checkpoint of the audit log.
+pub const AUDIT_CHECKPOINT_ENTRIES: &str = "factory_audit_checkpoint_entries";
 /// Ended tasks that were deleted because they are older than `retention.tasks`.
 pub const TASKS_DELETED_TOTAL: &str = "factory_tasks_deleted_total";
 /// Messages that wait in an actor's mailbox, by `actor`.
@@ -300,6 +304,12 @@ pub const FAMILIES: &[Family] = &[
         known: Some(("outcome", &["taken", "failed"])),
         ..family(BACKUPS_TOTAL, Kind::Counter, "Backups that were taken, and that were begun and were not.")
     },
+    family(AUDIT_BROKEN, Kind::Gauge, "1 since the audit log was found not to hold, until the next start."),
+    family(
+        AUDIT_CHECKPOINT_ENTRIES,
+        Kind::Gauge,
+        "Entries under the last signed checkpoint of the audit log; up to 4,294,967,295.",
+    ),
     family(
         TASKS_DELETED_TOTAL,
         Kind::Counter,

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 40] = [
+const NAMES: [(&str, &str); 42] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -45,6 +45,8 @@ const NAMES: [(&str, &str); 40] = [
     ("factory_experiment_halts_total", "counter"),
     ("factory_store_commit_seconds", "histogram"),
     ("factory_store_commit_records", "histogram"),
+    ("factory_audit_broken", "gauge"),
+    ("factory_audit_checkpoint_entries", "gauge"),
     ("factory_mailbox_depth", "gauge"),
     ("factory_actors_stuck", "gauge"),
     ("factory_actor_quarantines_total", "counter"),

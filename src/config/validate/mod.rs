@@ -3,6 +3,7 @@
 mod access;
 mod agents;
 mod api;
+mod audit;
 mod budgets;
 mod chaos;
 mod hooks;
@@ -48,6 +49,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let cache = cache(root.section(report, "cache"), report);
     let store = store(root.section(report, "store"), report);
+    let audit = audit::read(root.section(report, "audit"), host, report);
     let retention = retention::read(root.section(report, "retention"), report);
     let hooks = hooks::read(root.section(report, "hooks"), report);
     let log = log::read(root.section(report, "log"), report);
@@ -70,6 +72,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         chaos,
         cache,
         store,
+        audit,
         retention,
         hooks,
         log,

@@ -20,8 +20,9 @@ pub const BACKUP_TIME_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 /// Bytes of entries that are read at once. The store can be closed, and what was written is followed, in between.
 const SCANNED_AT_ONCE: usize = 256 * 1_024;
 /// Files beside the store that a backup takes along. Without `dlp.key` the same value would have another pseudonym after a
-/// restore, and what providers and reports know under the old ones could not be matched with anything any more.
-pub(super) const COMPANIONS: &[&str] = &["dlp.key"];
+/// restore, and what providers and reports know under the old ones could not be matched with anything any more; without `audit.key`
+/// the audit log would go on under another key than the one that auditors know.
+pub(super) const COMPANIONS: &[&str] = &["dlp.key", "audit.key"];
 /// The longest of them, in bytes.
 pub(super) const COMPANION_BYTES_MAX: u64 = 64 * 1_024;
 
