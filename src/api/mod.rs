@@ -32,6 +32,7 @@ mod router;
 mod socket;
 mod spending;
 mod status;
+mod statuses;
 mod tasks;
 mod templates;
 #[cfg(test)]
