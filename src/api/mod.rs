@@ -1,7 +1,8 @@
-//! The control API: HTTP/1.1 with JSON over the Unix socket and, where it is on, a loopback TCP listener.
+//! The control API: HTTP/1.1 with JSON over the Unix socket and, where it is on, a TCP listener: in the clear on
+//! loopback, with TLS anywhere.
 //!
 //! ```text
-//! listener ─ peer or token ─> gate (who? may they?) ─> a handler per resource ─> rooms ─> answer, problem or events
+//! listener ─ peer, token or certificate ─> gate (who? may they?) ─> a handler per resource ─> rooms ─> answer, problem or events
 //! ```
 //!
 //! A file per resource. `router` names every route with the permission that it needs; there is no other way to a handler.
@@ -31,10 +32,12 @@ mod router;
 mod socket;
 mod spending;
 mod status;
+mod statuses;
 mod tasks;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tree;
 mod v1;
 mod versions;
@@ -42,3 +45,4 @@ mod versions;
 pub use listener::{Listener, Sockets};
 pub use rooms::{Readiness, Rooms};
 pub use socket::{BindError, bind};
+pub use tls::{Error as TlsError, Tls};

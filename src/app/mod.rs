@@ -33,7 +33,7 @@ pub use reload::needs_restart;
 use restarts::Restarts;
 use tokio::sync::watch;
 
-use crate::api::{self, Listener, Rooms};
+use crate::api::{self, Listener, Rooms, Tls};
 use crate::config::settings::Settings;
 use crate::control_plane::access::{Access, Rules};
 use crate::control_plane::admission::{Admission, Means, Routes, Unready};
@@ -79,6 +79,8 @@ pub struct Daemon {
     prices: PriceList,
     routes: Routes,
     listener: Listener,
+    /// The certificates of the TCP listener, where it speaks TLS.
+    tls: Option<Tls>,
     hooks: Hooks,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
@@ -124,7 +126,7 @@ impl Daemon {
     pub async fn start(settings: Settings, metrics: Metrics, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let owns_socket = inherited.is_none();
         let socket = settings.socket.clone();
-        let sockets = api::bind(&socket, &settings.api, inherited).await?;
+        let sockets = api::bind(&settings, inherited).await?;
         let started = Self::start_behind(sockets, owns_socket, settings, metrics).await;
         if started.is_err() && owns_socket {
             remove_socket(&socket);
@@ -175,6 +177,7 @@ impl Daemon {
             started_at,
             draining: Arc::new(watch::Sender::new(false)),
         });
+        let tls = sockets.tls.clone();
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
@@ -197,6 +200,7 @@ impl Daemon {
             prices,
             routes,
             listener,
+            tls,
             hooks,
             settings,
             owns_socket,

@@ -6,16 +6,19 @@ use std::fmt::Debug;
 use super::{Daemon, Error, rules};
 use crate::config::settings::Settings;
 use crate::control_plane::budget::Source;
+use crate::domain::failure::Failure as _;
 use crate::domain::model::Model;
 use crate::domain::name::{ModelRef, ProviderName};
 
 impl Daemon {
-    /// Puts in force what new settings say about access, limits, prices and routes; everything else needs a restart.
+    /// Puts in force what new settings say about access, certificates, limits, prices and routes; everything else needs a restart.
+    /// Certificates that cannot be used leave those before in force, and say so in the log.
     ///
     /// # Errors
     /// A part of the tree gave no answer.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
+        self.reload_certificates(&settings).await;
         let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
         let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
         let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
@@ -32,6 +35,27 @@ impl Daemon {
         self.settings.access = settings.access;
         self.settings.budgets = settings.budgets;
         Ok(())
+    }
+}
+
+impl Daemon {
+    /// Nobody is kept out, nor let in, by a mistake in new files: those of before go on.
+    async fn reload_certificates(&mut self, settings: &Settings) {
+        let (Some(tls), Some(files)) = (self.tls.clone(), settings.tls.clone()) else { return };
+        let reading = tokio::task::spawn_blocking({
+            let files = files.clone();
+            move || tls.reload(&files)
+        });
+        match reading.await {
+            Ok(Ok(())) => {
+                tracing::info!("the certificates of TLS were read");
+                self.settings.tls = Some(files);
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, code = error.code(), "the certificates of TLS read before stay in force");
+            }
+            Err(error) => tracing::error!(%error, "the certificates of TLS read before stay in force"),
+        }
     }
 }
 
@@ -59,6 +83,8 @@ pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("max_workers", |it| &it.max_workers),
         ("agents", |it| &it.agents),
         ("api", |it| &it.api),
+        // The files may be others; a listener that has TLS keeps it, and one that has none gets none.
+        ("api.tls", |it| if it.tls.is_some() { &"on" } else { &"off" }),
         ("cache", |it| &it.cache),
         ("chaos", |it| &it.chaos),
         ("store", |it| &it.store),

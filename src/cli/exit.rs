@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -131,7 +131,7 @@ impl Error {
             Self::Template(error) => Exit::of_class(error.class()),
             Self::Store(error) => Exit::of_class(error.class()),
             Self::Policy { .. } => Exit::Refused,
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::Client(client::Error::Address { .. }) => Exit::Usage,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
         }
@@ -190,7 +190,10 @@ impl Error {
     /// What to do about it.
     pub(super) fn advice(&self) -> Option<String> {
         match self {
-            Self::Client(client::Error::Unreachable { socket, source }) => Some(advice_unreachable(socket, source)),
+            Self::Client(client::Error::Unreachable { place, source }) => Some(advice_unreachable(place, source)),
+            Self::Client(client::Error::Address { .. }) => {
+                Some("for example: --url https://factory.example:8443 --ca ca.pem --cert me.pem --key me.key".into())
+            }
             Self::Client(client::Error::TimedOut { .. }) => {
                 Some("see how the daemon is with `factoryctl status`; its log says more".into())
             }
@@ -216,7 +219,9 @@ impl Error {
 /// What went wrong with the daemon, as a sentence.
 fn in_words(error: &client::Error) -> String {
     match error {
-        client::Error::Unreachable { .. } | client::Error::Protocol { .. } => format!("cannot {error}"),
+        client::Error::Unreachable { .. } | client::Error::Protocol { .. } | client::Error::Address { .. } => {
+            format!("cannot {error}")
+        }
         client::Error::Problem { .. } => error.to_string(),
         client::Error::TimedOut { doing, after } => format!("the daemon did not answer {doing} within {after:?}"),
     }
@@ -268,9 +273,14 @@ fn advice_on_class(class: Class) -> Option<&'static str> {
     }
 }
 
-fn advice_unreachable(socket: &Path, source: &io::Error) -> String {
+fn advice_unreachable(place: &client::Place, source: &io::Error) -> String {
+    if place.socket().is_none() {
+        return "see that the daemon listens there (api.tcp), that --ca is the authority of its certificate, and that --cert is one \
+                that its client_ca_file signed and its client_crl_file does not name"
+            .into();
+    }
     if source.kind() == io::ErrorKind::PermissionDenied {
-        return format!("your user may not open {}; its owner or group may", socket.display());
+        return format!("your user may not open {place}; its owner or group may");
     }
     "start the daemon (`systemctl start factoryd`, or `factoryd --config FILE`), or name its socket with --socket or \
      NG_SOCKET"
@@ -297,7 +307,7 @@ mod tests {
     }
 
     fn unreachable(kind: io::ErrorKind) -> Error {
-        Error::Client(client::Error::Unreachable { socket: "/s".into(), source: kind.into() })
+        Error::Client(client::Error::Unreachable { place: client::Place::Socket("/s".into()), source: kind.into() })
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod policy;
 mod private;
 mod progress;
 pub mod quickstart;
+mod remote;
 mod run;
 mod session;
 mod shell;
@@ -73,7 +74,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
-    let session = Session::new(arguments.socket, *output);
+    let session = Session::new(arguments.remote.place(arguments.socket)?, *output);
     match arguments.verb {
         Verb::Run(verb) => verb.perform(&session).await,
         Verb::Status => status::perform(&session).await,

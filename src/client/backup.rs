@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -10,6 +9,7 @@ use hyper::body::Incoming;
 use super::call::Call;
 use super::connection::Connection;
 use super::limits::ANSWER_TIME_MAX;
+use super::place::Place;
 use super::{Client, Error};
 
 /// An archive, chunk by chunk. Dropping it closes its connection, which ends the backup.
@@ -17,7 +17,7 @@ pub struct BackupStream {
     connection: Connection,
     body: Incoming,
     doing: String,
-    socket: PathBuf,
+    place: Place,
 }
 
 impl fmt::Debug for BackupStream {
@@ -38,8 +38,8 @@ impl Client {
 }
 
 impl BackupStream {
-    pub(super) fn new(connection: Connection, body: Incoming, doing: String, socket: PathBuf) -> Self {
-        Self { connection, body, doing, socket }
+    pub(super) fn new(connection: Connection, body: Incoming, doing: String, place: Place) -> Self {
+        Self { connection, body, doing, place }
     }
 
     /// The next chunk; none when the archive is whole.
@@ -58,7 +58,7 @@ impl BackupStream {
                         io::ErrorKind::UnexpectedEof,
                         "the daemon broke the backup off; its log says why",
                     );
-                    return Err(Error::Unreachable { socket: self.socket.clone(), source: cut });
+                    return Err(Error::Unreachable { place: self.place.clone(), source: cut });
                 }
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(chunk) => return Ok(Some(chunk)),

@@ -1,7 +1,8 @@
 //! A typed client of the control API: what a Rust program imports to talk to `factoryd`, and all that `factoryctl` knows of it.
 //!
 //! ```text
-//!  verb (tasks.rs, agents.rs, …) -> Call -> Client::exchange -> pool -> Connection (hyper) -> Unix socket
+//!  verb (tasks.rs, agents.rs, …) -> Call -> Client::exchange -> pool -> Connection (hyper) -> Unix socket,
+//!                                               |                                      or TCP with TLS (Place)
 //!                                               |  one retry, only where repeating is safe
 //!                                               v
 //!                                    Answer -> protocol type | Error
@@ -43,6 +44,7 @@ mod daemon;
 mod error;
 mod exchange;
 pub mod limits;
+mod place;
 mod sse;
 mod stream;
 mod tasks;
@@ -52,6 +54,7 @@ pub use backup::BackupStream;
 pub use call::{Answer, Call};
 pub use error::Error;
 pub use exchange::Client;
+pub use place::{Credentials, Place, Remote};
 pub use stream::EventStream;
 
 #[cfg(test)]

@@ -2,6 +2,11 @@
 
 /// The dotted paths of all settings; `*` stands for a name that a person chooses.
 pub const KEYS: &[&str] = &[
+    "access.certificates.*.burst",
+    "access.certificates.*.requests_per_minute",
+    "access.certificates.*.role",
+    "access.certificates.*.tenant",
+    "access.certificates.*.user",
     "access.groups.*.burst",
     "access.groups.*.requests_per_minute",
     "access.groups.*.role",
@@ -22,6 +27,11 @@ pub const KEYS: &[&str] = &[
     "api.open_tasks_max",
     "api.requests_per_minute",
     "api.tcp",
+    "api.tls.certificate_file",
+    "api.tls.client_auth",
+    "api.tls.client_ca_file",
+    "api.tls.client_crl_file",
+    "api.tls.key_file",
     "api.tokens_file",
     "audit.checkpoint_every",
     "audit.key_file",

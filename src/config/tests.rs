@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::keys::KEYS;
-use super::settings::{BaseUrl, KeySource, LogFormat, ProviderKind, Rate, RateLimit, Role, Settings, ToolUrl};
+use super::settings::{
+    BaseUrl, ClientAuth, KeySource, LogFormat, ProviderKind, Rate, RateLimit, Role, Settings, ToolUrl,
+};
 use super::*;
 use crate::domain::budget::{Scope, Window};
 
@@ -28,6 +30,12 @@ body_bytes_max = 1000
 connections_max = 2
 drain_grace = "3s"
 open_tasks_max = 4
+[api.tls]
+certificate_file = "tls/server.pem"
+key_file = "tls/server.key"
+client_ca_file = "tls/ca.pem"
+client_crl_file = "tls/crl.pem"
+client_auth = "optional"
 [store]
 cache_bytes = 1048576
 [log]
@@ -97,7 +105,45 @@ tenant = "acme"
 [access.groups.ops]
 role = "viewer"
 tenant = "acme"
+[access.certificates."uri:spiffe://acme/ci"]
+role = "submitter"
+tenant = "acme"
+user = "ann"
+requests_per_minute = 60
 "#;
+
+/// What `[api]` and `[access.certificates]` may say of a network.
+#[test]
+fn a_listener_on_a_network_is_encrypted_and_knows_who_asks() {
+    let tls = "[api.tls]\ncertificate_file = \"c\"\nkey_file = \"k\"\n";
+    let open = "[api]\ntcp = \"0.0.0.0:8443\"\n";
+    Written::new(&format!("{open}{tls}")).load(&[]).expect("encrypted");
+    Written::new(&format!("[api]\ntcp = \"127.0.0.1:8443\"\nanonymous_role = \"viewer\"\n{tls}"))
+        .load(&[])
+        .expect("of this host");
+    check(
+        &format!("{open}anonymous_role = \"viewer\"\n{tls}"),
+        &[],
+        &[
+            "factoryd.toml:3:18: api.anonymous_role: may be given only where api.tcp is a loopback address: on a network everybody says who they are",
+        ],
+    );
+    check(tls, &[], &["api.tls: needs api.tcp: the socket has no TLS"]);
+    check(
+        "[api]\ntcp = \"0.0.0.0:8443\"\n[api.tls]\ncertificate_file = \"c\"\nclient_auth = \"maybe\"\n",
+        &[],
+        &[
+            "factoryd.toml:3:2: api.tls.key_file: missing",
+            "factoryd.toml:3:2: api.tls.client_auth: needs client_ca_file beside it",
+            "factoryd.toml:5:15: api.tls.client_auth: expected one of required, optional",
+        ],
+    );
+    let grant = |name: &str| format!("[access.certificates.\"{name}\"]\nrole = \"viewer\"\n");
+    let refused = Written::new(&grant("ci.acme.example")).mistakes(&[]);
+    assert!(refused[0].contains("not a name in a certificate: expected uri:, dns:, email: or cn:"), "{refused:?}");
+    let refused = Written::new(&format!("{}{}", grant("dns:ci.acme"), grant("dns:CI.acme"))).mistakes(&[]);
+    assert!(refused[0].ends_with("is there twice"), "{refused:?}");
+}
 
 /// A directory with a settings file.
 struct Written {
@@ -162,6 +208,11 @@ fn every_setting_of_the_contract_is_understood() {
     let acme: Scope = "tenant:acme".parse().expect("a scope");
     assert_eq!(settings.budgets[&acme].window, Window::Month);
     assert_eq!(settings.access.users["alice"].role, Role::Operator);
+    let ci = &settings.access.certificates[&"uri:spiffe://acme/ci".parse().expect("a name")];
+    assert_eq!((ci.grant.role, ci.user.as_ref().map(ToString::to_string)), (Role::Submitter, Some("ann".to_owned())));
+    let tls = settings.tls.as_ref().expect("TLS");
+    assert_eq!(tls.key_file, written.dir.path().join("tls/server.key"));
+    assert_eq!(tls.clients.as_ref().expect("clients").auth, ClientAuth::Optional);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! wire shapes live in `protocol`, stored shapes beside the records that hold them.
 
 pub mod budget;
+pub mod certificate;
 pub mod clock;
 pub mod entity;
 pub mod failure;

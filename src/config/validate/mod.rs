@@ -15,6 +15,7 @@ mod rate;
 mod retention;
 mod routes;
 mod templates;
+mod tls;
 mod tools;
 
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let agents = agents::read(root.section(report, "agents"), report);
-    let (api, rate) = api::read(root.section(report, "api"), report);
+    let (api, tls, rate) = api::read(root.section(report, "api"), report);
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let cache = cache(root.section(report, "cache"), report);
     let store = store(root.section(report, "store"), report);
@@ -69,6 +70,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         max_workers,
         agents,
         api,
+        tls,
         chaos,
         cache,
         store,

@@ -13,9 +13,10 @@ use crate::supervision::{Address, CallError, ChildSpec};
 use crate::telemetry::names;
 
 use super::actor::Gatekeeper;
+use super::certificates;
 use super::error::{Error, TooOften};
 use super::message::Message;
-use super::principal::{Peer, Principal, Via};
+use super::principal::{Holder, Peer, Principal, Via};
 use super::rate::{Decision, Key};
 use super::snapshot::{Rules, Shared, Snapshot};
 use super::table::{Identity, Table, Verdict};
@@ -80,6 +81,14 @@ impl Access {
             Presented::Expired => Err(Error::TokenExpired),
             Presented::Unknown => Err(Error::TokenUnknown),
         }
+    }
+
+    /// Who the holder of a client certificate is.
+    ///
+    /// # Errors
+    /// [`Error::CertificateUnknown`] or [`Error::CertificateAmbiguous`].
+    pub fn certificate(&self, holder: &Holder) -> Result<Principal, Error> {
+        certificates::judge(&self.shared.rules.load().access.certificates, holder)
     }
 
     /// Who a request without a token is, on a listener where peers cannot be known.
