@@ -76,7 +76,7 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 17] = [
+    let parts: [(&'static str, Part); 18] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
