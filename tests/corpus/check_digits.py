@@ -188,7 +188,7 @@ def crc_base62(body):
 
 
 if __name__ == "__main__":
-    # Published examples: ISO 13616, BIP 173, EIP-55, the documents of the issuers.
+    # Published examples: ISO 13616, BIP 173 and 350, EIP-55, the documents of the issuers.
     assert luhn("411111111111111") == "1" and iban("GB", "WEST12345698765432") == "GB82WEST12345698765432"
     assert iban("FR", "2004101005" + "0500013M026" + rib_key("20041", "01005", "0500013M026")) == "FR1420041010050500013M02606"
     assert iban("ES", "21000418" + spanish_account_digits("21000418", "0200051332") + "0200051332") == "ES9121000418450200051332"
@@ -198,6 +198,8 @@ if __name__ == "__main__":
     assert portuguese("50196484") == "3" and ean13("756921707698") == "5" and ean13("978030640615") == "7"
     assert tva_key("732829320") == "44" and nir_key("2550814168025") and isbn10("030640615") == "2"
     assert bech32("bc", 0, bytes.fromhex("751e76e8199196d454941c45d1b3a323f1433bd6")) == "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+    program = bytes.fromhex("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
+    assert bech32("bc", 1, program) == "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0"
     assert base58check(b"\0" + bytes.fromhex("62e907b15cbf27d5425399ebf6f0fb50ebb88f18")) == "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
     assert keccak256(b"").hex() == "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
     assert eip55("5aaeb6053f3e94c9b9a09f33669435e7ef1beaed") == "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
