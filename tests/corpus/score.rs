@@ -122,16 +122,20 @@ impl Quality {
         }
         for finding in findings {
             let over = |gold: &&Gold| finding.start < gold.end && gold.start < finding.end;
-            let right = text.gold.iter().filter(over).any(|gold| same(gold.kind, finding.kind));
-            let tally = self.kinds.entry(finding.kind.as_str()).or_default();
+            let of_its_kind = |gold: &&Gold| gold.kind == finding.kind;
+            let under_another_name = || text.gold.iter().filter(over).find(|gold| same(gold.kind, finding.kind));
+            let right =
+                text.gold.iter().filter(over).find(of_its_kind).or_else(under_another_name).map(|gold| gold.kind);
+            // Under the name of what it is right about, so that precision and recall of a kind tell of the same findings.
+            let tally = self.kinds.entry(right.unwrap_or(finding.kind).as_str()).or_default();
             tally.findings += 1;
-            tally.wrong += u32::from(!right);
+            tally.wrong += u32::from(right.is_none());
             if finding.kind.group() == Group::Secret {
                 self.secrets.findings += 1;
                 let secret = text.gold.iter().filter(over).any(|gold| gold.kind.group() == Group::Secret);
                 self.secrets.wrong += u32::from(!secret);
             }
-            if !right {
+            if right.is_none() {
                 let value = text.text.get(finding.start..finding.end).unwrap_or_default();
                 self.misses.push(format!("{}: wrong {} {value:?}", text.origin, finding.kind));
             }
