@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
 /// The size of each text, in bytes.
-pub const TEXT_BYTES: usize = 1024 * 1024;
+pub(crate) const TEXT_BYTES: usize = 1024 * 1024;
 
 const PROSE: [&str; 6] = [
     "The committee met on 20 November 2026 and reviewed the figures of the third quarter, which were 12.5 % above the plan. ",
@@ -24,7 +24,7 @@ const PERSONAL: [&str; 4] = [
 ];
 
 /// Beginnings of what is looked for.
-pub const KEYWORDS: [&str; 12] = [
+pub(crate) const KEYWORDS: [&str; 12] = [
     "@ ",
     "sk- ",
     "AKIA ",
@@ -56,7 +56,7 @@ fn pick<'p>(pieces: &[&'p str], number: u64) -> &'p str {
 }
 
 /// Prose in two languages with personal data in one sentence of twenty.
-pub fn mixed() -> String {
+pub(crate) fn mixed() -> String {
     text(|number| {
         if number.is_multiple_of(20) { pick(&PERSONAL, number >> 8) } else { pick(&PROSE, number >> 8) }.to_owned()
     })
@@ -115,7 +115,7 @@ const INVISIBLE: [&str; 6] = ["\u{200b}", "\u{200d}", "\u{feff}", "1\u{200b}", "
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The names of all texts, for [`of`].
-pub const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 12] = [
     "mixed",
     "flooded",
     "log",
@@ -131,7 +131,7 @@ pub const NAMES: [&str; 12] = [
 ];
 
 /// The text of this name.
-pub fn of(name: &str) -> String {
+pub(crate) fn of(name: &str) -> String {
     match name {
         "mixed" => mixed(),
         "flooded" => flooded(),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the generated part of the corpus, the same in every run: `python3 tests/corpus/generate.py [--check]`.
 
-With --check it writes nothing, and fails if what is committed is not what it would write, or if a marked value, of the hand-written
-part too, has wrong check digits.
+With --check it writes nothing, and fails if what is committed is not what it would write, if the halves share a template, or if a
+marked value, of the hand-written part too, has wrong check digits.
 """
 import pathlib, random, re, sys
 sys.dont_write_bytecode = True
@@ -66,7 +66,7 @@ def secret(rng, split, language, kind):
     if kind not in names and "" in prose and rng.random() < 0.4:
         return rng.choice(prose[""]).replace("{*}", "{" + kind + "}")
     name = rng.choice(names.get(kind, [kind.lower()] + names[""]))
-    camel = "".join(part.capitalize() if i else part.lower() for i, part in enumerate(name.split("_")))
+    camel = "".join(part.capitalize() if i else part for i, part in enumerate(name.split("_")))
     return rng.choice(templates.SECRET_CARRIERS[split]).format(n=name, N=name.upper(), c=camel, f=name.lower().replace("_", "-"), v="{" + kind + "}")
 
 
@@ -114,8 +114,19 @@ def mistakes():
                 yield f"{path.relative_to(ROOT)}: {kind} {value!r}"
 
 
+def shared():
+    """Templates that stand in both halves, case aside."""
+    def all_of(value):
+        return [value.lower()] if isinstance(value, str) else [t for v in (value.values() if isinstance(value, dict) else value) for t in all_of(v)]
+    halves = [(templates.LABELS[kind][2 * i], templates.LABELS[kind][2 * i + 1]) for kind in templates.LABELS for i in range(len(LANGUAGES))]
+    for table in (templates.CARRIERS, templates.PROSE, templates.SECRET_NAMES, templates.SECRET_CARRIERS, templates.SECRET_PROSE, templates.NEGATIVES, templates.FILLER):
+        halves.append((table["dev"], table["held-out"]))
+    for dev, held_out in halves:
+        yield from (f"in both halves: {one!r}" for one in sorted(set(all_of(dev)) & set(all_of(held_out))))
+
+
 def main():
-    outdated = []
+    outdated = list(shared())
     for split in SPLITS:
         for language in LANGUAGES:
             path, text = ROOT / split / language / "generated.txt", part(split, language)

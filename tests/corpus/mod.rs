@@ -8,7 +8,7 @@
     reason = "the test and the benchmark use a part each, and a corpus that cannot be read has nothing to judge"
 )]
 
-pub mod score;
+pub(crate) mod score;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ const BETWEEN: &str = "\n----\n";
 const BREAK: char = '¦';
 
 /// The languages of the corpus, by the names of their folders.
-pub const LANGUAGES: [&str; 2] = ["en", "fr"];
+pub(crate) const LANGUAGES: [&str; 2] = ["en", "fr"];
 
 /// Which half of the corpus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
+pub(crate) enum Split {
     /// What detectors may be tuned to.
     Dev,
     /// What judges them.
@@ -36,7 +36,7 @@ pub enum Split {
 impl Split {
     /// Its folder.
     #[must_use]
-    pub fn folder(self) -> &'static str {
+    pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Dev => "dev",
             Self::HeldOut => "held-out",
@@ -46,24 +46,24 @@ impl Split {
 
 /// One value that is to be found: bytes `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gold {
+pub(crate) struct Gold {
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Its first byte.
-    pub start: usize,
+    pub(crate) start: usize,
     /// Beyond its last byte.
-    pub end: usize,
+    pub(crate) end: usize,
 }
 
 /// A text without its marks, and what was marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct Text {
     /// What a detector is given.
-    pub text: String,
+    pub(crate) text: String,
     /// What it is to find, in order.
-    pub gold: Vec<Gold>,
+    pub(crate) gold: Vec<Gold>,
     /// File and number, for those who tune.
-    pub origin: String,
+    pub(crate) origin: String,
 }
 
 /// The texts of one half in one language, in the order of files and lines.
@@ -71,7 +71,7 @@ pub struct Text {
 /// # Panics
 /// A file cannot be read, or its marks are broken.
 #[must_use]
-pub fn load(split: Split, language: &str) -> Vec<Text> {
+pub(crate) fn load(split: Split, language: &str) -> Vec<Text> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(split.folder()).join(language);
     let entries = fs::read_dir(&folder).expect("a folder of the corpus");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file of the corpus").path()).collect();
@@ -90,7 +90,7 @@ fn read(file: &Path) -> Vec<Text> {
 /// # Panics
 /// A mark has no end, or names no kind.
 #[must_use]
-pub fn parse(marked: &str, origin: &str) -> Text {
+pub(crate) fn parse(marked: &str, origin: &str) -> Text {
     let (mut text, mut gold, mut rest) = (String::with_capacity(marked.len()), Vec::new(), marked.trim_end());
     while let Some((before, mark)) = rest.split_once("[[") {
         let (inside, after) = mark.split_once("]]").unwrap_or_else(|| panic_at(origin, "a mark without an end"));

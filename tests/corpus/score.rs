@@ -11,7 +11,7 @@ use super::{Gold, Text};
 const COVERED_MIN: usize = 80;
 
 /// Pairs of a marked kind and a found one that are the same thing under two names.
-pub const EQUIVALENT: [(Kind, Kind); 11] = [
+pub(crate) const EQUIVALENT: [(Kind, Kind); 11] = [
     // The address of a database is a URL with credentials and a connection string.
     (Kind::CONNECTION_STRING, Kind::URL_CREDENTIALS),
     (Kind::URL_CREDENTIALS, Kind::CONNECTION_STRING),
@@ -33,23 +33,23 @@ pub const EQUIVALENT: [(Kind, Kind); 11] = [
 
 /// What became of the marked values and the findings of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Marked values.
-    pub gold: u32,
+    pub(crate) gold: u32,
     /// Marked values that a finding of their kind covers.
-    pub found: u32,
+    pub(crate) found: u32,
     /// Marked values of which findings of any kind leave nothing uncovered.
-    pub hidden: u32,
+    pub(crate) hidden: u32,
     /// Findings.
-    pub findings: u32,
+    pub(crate) findings: u32,
     /// Findings over nothing, or over what is of another kind.
-    pub wrong: u32,
+    pub(crate) wrong: u32,
 }
 
 impl Tally {
     /// How many of the findings are right; of none, all are if there was nothing to find.
     #[must_use]
-    pub fn precision(&self) -> f64 {
+    pub(crate) fn precision(&self) -> f64 {
         match self.findings {
             0 => f64::from(u8::from(self.gold == 0)),
             findings => f64::from(findings - self.wrong) / f64::from(findings),
@@ -58,20 +58,20 @@ impl Tally {
 
     /// How many of the marked values were found.
     #[must_use]
-    pub fn recall(&self) -> f64 {
+    pub(crate) fn recall(&self) -> f64 {
         if self.gold == 0 { 1.0 } else { f64::from(self.found) / f64::from(self.gold) }
     }
 
     /// The mean of both that counts recall four times as much as precision.
     #[must_use]
-    pub fn f2(&self) -> f64 {
+    pub(crate) fn f2(&self) -> f64 {
         let (precision, recall) = (self.precision(), self.recall());
         if precision + recall == 0.0 { 0.0 } else { 5.0 * precision * recall / (4.0 * precision + recall) }
     }
 
     /// The tally of both.
     #[must_use]
-    pub fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             gold: self.gold + other.gold,
             found: self.found + other.found,
@@ -84,19 +84,19 @@ impl Tally {
 
 /// The tallies of a corpus.
 #[derive(Debug, Clone, Default)]
-pub struct Quality {
+pub(crate) struct Quality {
     /// By kind, those that were marked or found.
-    pub kinds: BTreeMap<&'static str, Tally>,
+    pub(crate) kinds: BTreeMap<&'static str, Tally>,
     /// All secrets as one kind: whether something that opens a door was found, whatever it was called.
-    pub secrets: Tally,
+    pub(crate) secrets: Tally,
     /// What was missed or wrong, for those who tune: the origin, what happened, the kind.
-    pub misses: Vec<String>,
+    pub(crate) misses: Vec<String>,
 }
 
 impl Quality {
     /// The quality of `detect` over `texts`.
     #[must_use]
-    pub fn of(texts: &[Text], detect: impl Fn(&str) -> Vec<Finding>) -> Self {
+    pub(crate) fn of(texts: &[Text], detect: impl Fn(&str) -> Vec<Finding>) -> Self {
         let mut quality = Self::default();
         for text in texts {
             quality.add(text, &detect(&text.text));
@@ -105,7 +105,7 @@ impl Quality {
     }
 
     /// Adds one text's findings.
-    pub fn add(&mut self, text: &Text, findings: &[Finding]) {
+    pub(crate) fn add(&mut self, text: &Text, findings: &[Finding]) {
         for gold in &text.gold {
             let found = findings.iter().any(|finding| same(gold.kind, finding.kind) && covers(finding, gold));
             let hidden = hidden(&text.text, gold, findings);
@@ -167,6 +167,6 @@ fn hidden(text: &str, gold: &Gold, findings: &[Finding]) -> bool {
 
 /// Kinds with a form or check digits of their own.
 #[must_use]
-pub fn is_structured(kind: Kind) -> bool {
+pub(crate) fn is_structured(kind: Kind) -> bool {
     kind.group() == Group::Personal && ![Kind::PERSON, Kind::LOCATION, Kind::DATE_OF_BIRTH].contains(&kind)
 }

@@ -26,8 +26,8 @@ LABELS = {
                 ["Carte nationale d'identité n°", "N° de CNI", "Pièce d'identité"]),
     "FR_NIR": (["French social security number", "NIR"], ["INSEE number", "NIR (France)", "Numéro de sécurité sociale"], ["Numéro de sécurité sociale", "NIR"],
                ["N° sécu", "N° INSEE", "Immatriculation NIR", "N° SS"]),
-    "FR_SIREN": (["SIREN", "SIREN number"], ["Company no. (SIREN)", "siren"], ["SIREN", "Numéro SIREN"], ["N° SIREN", "RCS Nantes", "Siren de l'entreprise"]),
-    "FR_SIRET": (["SIRET", "SIRET number"], ["Establishment (SIRET)", "siret"], ["SIRET", "Numéro SIRET"], ["N° SIRET", "Siret de l'établissement", "siret"]),
+    "FR_SIREN": (["SIREN", "SIREN number"], ["Company no. (SIREN)", "SIREN no."], ["SIREN", "Numéro SIREN"], ["N° SIREN", "RCS Nantes", "Siren de l'entreprise"]),
+    "FR_SIRET": (["SIRET", "SIRET number"], ["Establishment (SIRET)", "SIRET no."], ["SIRET", "Numéro SIRET"], ["N° SIRET", "Siret de l'établissement", "Code SIRET"]),
     "FR_TVA": (["VAT number", "French VAT"], ["VAT no.", "VAT ID", "Intra-community VAT"], ["TVA intracommunautaire", "N° TVA"],
                ["Numéro de TVA", "TVA intracom.", "Identifiant TVA"]),
     "US_SSN": (["SSN", "Social Security number"], ["Social Security No.", "SSN#", "Soc. Sec."], ["SSN américain", "Numéro SSN"], ["Social Security Number (USA)", "SSN", "N° SSN (US)"]),
@@ -36,18 +36,18 @@ LABELS = {
     "UK_NINO": (["National Insurance number", "NINO"], ["NI number", "NI No.", "Nat. Insurance"], ["NINO", "National Insurance number"], ["N° d'assurance nationale britannique (NINO)", "NI number", "NINO (UK)"]),
     "ES_NIF": (["NIF", "DNI"], ["Spanish DNI", "Tax ID (NIF)", "DNI no."], ["NIF espagnol", "DNI"], ["DNI espagnol", "N° NIF", "NIF"]),
     "ES_NIE": (["NIE", "NIE number"], ["Spanish NIE", "Foreigner ID (NIE)"], ["NIE", "Numéro NIE"], ["NIE espagnol", "N° d'étranger (NIE)"]),
-    "IT_FISCAL_CODE": (["Codice fiscale", "Fiscal code"], ["Italian tax code", "C.F.", "codice fiscale"], ["Codice fiscale", "Code fiscal italien"], ["Code fiscal", "C.F. (Italie)", "codice fiscale"]),
+    "IT_FISCAL_CODE": (["Codice fiscale", "Fiscal code"], ["Italian tax code", "C.F.", "cod. fiscale"], ["Codice fiscale", "Code fiscal italien"], ["Code fiscal", "C.F. (Italie)", "cod. fiscale"]),
     "DE_TAX_ID": (["Steuer-ID", "German tax ID"], ["Steueridentifikationsnummer", "IdNr", "Tax ID (Germany)"], ["Steuer-ID", "Identifiant fiscal allemand"], ["Steuer-IdNr.", "N° fiscal allemand (IdNr)", "Steueridentifikationsnummer"]),
     "BE_NATIONAL_NUMBER": (["Belgian national number", "Rijksregisternummer"], ["National register number", "NISS", "INSZ"], ["Numéro national", "Registre national"], ["N° de registre national", "NISS", "N° national belge"]),
     "NL_BSN": (["BSN", "Dutch BSN"], ["Burgerservicenummer", "BSN no.", "citizen service number"], ["BSN", "BSN néerlandais"], ["Burgerservicenummer", "N° BSN", "BSN (Pays-Bas)"]),
-    "PL_PESEL": (["PESEL", "PESEL number"], ["Polish PESEL", "Nr PESEL", "pesel"], ["PESEL", "Numéro PESEL"], ["PESEL polonais", "N° PESEL", "pesel"]),
+    "PL_PESEL": (["PESEL", "PESEL number"], ["Polish PESEL", "Nr PESEL", "PESEL ID"], ["PESEL", "Numéro PESEL"], ["PESEL polonais", "N° PESEL", "Identifiant PESEL"]),
     "PT_NIF": (["Portuguese NIF", "Contribuinte"], ["NIF (Portugal)", "Número de contribuinte", "Tax no. (NIF, PT)"], ["NIF portugais", "Contribuinte"], ["NIF (Portugal)", "N° de contribuinte", "Identifiant fiscal portugais (NIF)"]),
     "CH_AHV": (["AHV number", "AVS number"], ["Swiss AHV no.", "AHV-Nr.", "OASI number"], ["Numéro AVS", "AVS"], ["N° AVS", "NAVS13", "AHV-Nr."]),
 }
 
 CARRIERS = {
     "dev": ["{l}: {v}", "{l} : {v}", "- {l} {v}", "* {l} = {v}", '{{"{k}": "{v}"}}', "{k};{n}\n{v};<order>", "> {l}: {v} (<ts>)"],
-    "held-out": ["{l}\t{v}", "| <small> | {l} | {v} |", "{k}: {v}\nupdated: <ts>", "<{k}>{v}</{k}>", "{L}: {v}", '{{"id":<small>,"{k}":"{v}","ok":true}}',
+    "held-out": ["{l}\t{v}", "| <small> | {l} | {v} |", "{k}: {v}\nupdated: <ts>", "<{k}>{v}</{k}>", "{L} -> {v}", '{{"id":<small>,"{k}":"{v}","ok":true}}',
                  "{l}........ {v}", "{l}: {v} / ref <order>", "[x] {l}: {v};", "<order>,{l},{v},<price>", "{l}:\n  {v}", "**{l}** {v}", "{l} – {v} –"],
 }
 
@@ -147,7 +147,7 @@ PROSE = {
 SECRET_NAMES = {
     "dev": {"PASSWORD": ["password", "passwd"], "GENERIC_SECRET": ["secret_key", "api_key"], "AWS_SECRET_KEY": ["aws_secret_access_key"], "": ["token"]},
     "held-out": {"PASSWORD": ["db_password", "pwd", "admin_pass", "smtp_password"], "GENERIC_SECRET": ["client_secret", "auth_token", "encryption_key", "signing_secret", "apikey"],
-                 "AWS_SECRET_KEY": ["AWS_SECRET_ACCESS_KEY", "secretAccessKey", "aws_secret_key"], "": ["access_token", "credential", "key", "auth"]},
+                 "AWS_SECRET_KEY": ["secretAccessKey", "aws_secret_key", "AWS_SECRET"], "": ["access_token", "credential", "key", "auth"]},
 }
 SECRET_CARRIERS = {
     "dev": ["export {N}={v}", '{n} = "{v}"', "{n}: {v}", "set {n} {v}", '"{n}": "{v}"'],

@@ -1,6 +1,7 @@
 //! What detectors reach on the part of the corpus that nothing was tuned to, and that the judge itself is right.
 
 use agent_factory::data_plane::dlp::{Finding, Kind, Score, detect};
+use agent_factory::domain::entity::Group;
 
 use crate::corpus::score::{Quality, Tally, is_structured};
 use crate::corpus::{LANGUAGES, Split, load, parse};
@@ -9,8 +10,8 @@ use crate::corpus::{LANGUAGES, Split, load, parse};
 const STRUCTURED_F2_MIN: f64 = 0.95;
 /// The least recall and precision of all secrets, in each language.
 const SECRETS_MIN: f64 = 0.80;
-/// The fewest marked values of each type with a form, without which its figure says little.
-const STRUCTURED_GOLD_MIN: u32 = 60;
+/// The fewest marked values of a type, without which its figure says little: with a form, without one, of a secret.
+const GOLD_MIN: [usize; 3] = [60, 80, 30];
 
 fn finding(kind: Kind, start: usize, end: usize) -> Finding {
     Finding { kind, start, end, score: Score::CERTAIN }
@@ -23,7 +24,6 @@ fn detectors_hold_their_floors_on_the_held_out_corpus() {
         let quality = Quality::of(&load(Split::HeldOut, language), detect);
         for kind in Kind::ALL.iter().copied().filter(|kind| is_structured(*kind)) {
             let tally = quality.kinds.get(kind.as_str()).copied().unwrap_or_default();
-            assert!(tally.gold >= STRUCTURED_GOLD_MIN, "{language}: {kind} has {} marked values", tally.gold);
             if tally.f2() < STRUCTURED_F2_MIN {
                 below.push(format!("{language}: {kind} F2 {:.3} {tally:?}", tally.f2()));
             }
@@ -38,6 +38,23 @@ fn detectors_hold_their_floors_on_the_held_out_corpus() {
         }
     }
     assert!(below.is_empty(), "below their floors:\n{}", below.join("\n"));
+}
+
+#[test]
+fn every_type_is_marked_often_enough_in_the_held_out_corpus() {
+    for language in LANGUAGES {
+        let texts = load(Split::HeldOut, language);
+        for kind in Kind::ALL.iter().copied() {
+            let marked = texts.iter().flat_map(|text| &text.gold).filter(|gold| gold.kind == kind).count();
+            let [structured, loose, secret] = GOLD_MIN;
+            let least = match kind.group() {
+                Group::Secret => secret,
+                Group::Personal if is_structured(kind) => structured,
+                Group::Personal => loose,
+            };
+            assert!(marked >= least, "{language}: {kind} is marked {marked} times, not {least}");
+        }
+    }
 }
 
 #[test]
