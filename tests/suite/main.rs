@@ -24,7 +24,10 @@ mod cancelling;
 mod capabilities;
 mod chaos;
 mod control_socket;
+#[path = "../corpus/mod.rs"]
+mod corpus;
 mod crash_loop;
+mod dlp_quality;
 mod documents;
 mod exit_codes;
 mod failing_store;
