@@ -6,7 +6,7 @@ use axum::extract::State;
 use super::body::{PageQuery, Parameters};
 use super::error::Answer;
 use super::router::Shared;
-use crate::control_plane::audit::{Outcome, Recorded};
+use crate::control_plane::audit::readable;
 use crate::protocol::audit::AuditEntry;
 use crate::protocol::page::Page;
 use crate::protocol::problem::Problem;
@@ -21,28 +21,5 @@ pub(super) async fn list(
     let limit = page.limit()?;
     let found = rooms.audit.tail(page.after()?.unwrap_or(0), limit).await?;
     let next = (found.len() == limit).then(|| found.last().map(|entry| entry.sequence.to_string())).flatten();
-    Ok(Json(Page { items: found.iter().map(rendered).collect(), next }))
-}
-
-fn rendered(recorded: &Recorded) -> AuditEntry {
-    let entry = &recorded.entry;
-    let (outcome, code) = match &entry.outcome {
-        Outcome::Allowed => ("allowed", None),
-        Outcome::Refused { code } => ("refused", Some(code.to_string())),
-    };
-    AuditEntry {
-        sequence: recorded.sequence,
-        at: entry.at.to_string(),
-        principal: entry.who.name.to_string(),
-        role: entry.who.role.to_string(),
-        tenant: entry.who.tenant.as_ref().map(ToString::to_string),
-        uid: entry.who.uid,
-        action: entry.action.to_string(),
-        subject: entry.subject.as_ref().map(ToString::to_string),
-        outcome: outcome.to_owned(),
-        code,
-        reason: entry.reason.as_ref().map(ToString::to_string),
-        policy_digest: entry.policy.map(|digest| digest.to_string()),
-        link: hex::encode(recorded.link),
-    }
+    Ok(Json(Page { items: found.iter().map(readable).collect(), next }))
 }
