@@ -35,11 +35,13 @@
 //! ```
 
 mod agents;
+mod audit;
 mod backup;
 mod budgets;
 mod call;
 mod connection;
 mod daemon;
+mod download;
 mod error;
 mod exchange;
 pub mod limits;
@@ -48,8 +50,8 @@ mod stream;
 mod tasks;
 mod templates;
 
-pub use backup::BackupStream;
 pub use call::{Answer, Call};
+pub use download::Download;
 pub use error::Error;
 pub use exchange::Client;
 pub use stream::EventStream;

@@ -13,6 +13,8 @@
 //! - Both sides hold one page of entries, however long the log is.
 
 mod format;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod write;
 

@@ -218,8 +218,7 @@ fn begin(held: &[u8], expected: &Expected) -> Result<Begun, Fault> {
         return Err(Fault::Cut(text));
     }
     let (tree, link, last) = (Tree::default(), GENESIS, header.last);
-    let begun =
-        Begun { key, exported_at, last, tree, link, checkpoints: 0, signed: None, kept, has_ended: false };
+    let begun = Begun { key, exported_at, last, tree, link, checkpoints: 0, signed: None, kept, has_ended: false };
     begun.agree()?;
     Ok(begun)
 }
@@ -261,7 +260,8 @@ impl Begun {
     }
 
     fn checkpoint(&mut self, held: &[u8]) -> Result<(), Fault> {
-        let told: CheckpointLine = serde_json::from_slice(held).map_err(|_| changed("the checkpoint cannot be read"))?;
+        let told: CheckpointLine =
+            serde_json::from_slice(held).map_err(|_| changed("the checkpoint cannot be read"))?;
         let unfit = |fault: note::Fault| changed(format!("the checkpoint: {fault}"));
         let checkpoint = Checkpoint::verify(&told.checkpoint, &self.key).map_err(unfit)?;
         if line(&told).as_bytes() != held {
