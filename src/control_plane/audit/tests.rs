@@ -8,7 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 use crate::journal::events::Events;
 use crate::store::chain::FIRST_SEQUENCE;
-use crate::store::{Batch, Keyspace, Options, Record, Running, Store};
+use crate::store::{Batch, Direction, Keyspace, Options, Record, Running, Store};
 
 use super::actor::{Auditor, Start};
 use super::entry::tests::who;
@@ -200,13 +200,17 @@ async fn a_log_that_was_cut_off_with_its_chain_whole_shows_at_the_next_start() {
 
 #[tokio::test]
 async fn a_log_that_was_written_anew_with_its_chain_shows_at_the_next_start() {
-    let log = signed_log(5).await;
-    log.commit((1..=5).fold(Batch::new(), |batch, sequence| batch.delete(Keyspace::Audit, key_of(sequence)))).await;
+    let signed = signed_log(5).await;
+    let found = signed.store.range(Keyspace::Checkpoint, &[], None, Direction::Ascending, 1).expect("read");
+    let (place, checkpoint) = found.into_iter().next().expect("a checkpoint");
+    let log = log().await;
     for number in [1, 2, 9, 4, 5] {
         log.commit(entry(number).into_batch()).await;
     }
+    log.commit(Batch::new().put(Keyspace::Checkpoint, place, checkpoint)).await;
     let restarted = log.restart(own_key()).await;
     assert!(matches!(restarted.checkpoint().await, Err(Error::OtherRoot { size: 5 })));
+    assert_eq!(restarted.damage().expect("told").code, "audit_broken");
     assert!(matches!(restarted.verify().await, Err(Error::OtherRoot { size: 5 })));
 }
 
