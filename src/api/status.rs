@@ -25,11 +25,13 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[utoipa::path(get, path = "/health", tag = "status",
     responses((status = 200, body = Health), (status = "4XX", body = Problem)))]
 pub(super) async fn health(State(rooms): State<Shared>) -> Json<Health> {
-    let well = (rooms.readiness)().is_empty() && rooms.journal.unreadable().is_empty();
+    let codes: Vec<_> = rooms.audit.damage().iter().map(|damage| damage.code.to_owned()).collect();
+    let well = (rooms.readiness)().is_empty() && rooms.journal.unreadable().is_empty() && codes.is_empty();
     Json(Health {
         status: if well { "healthy" } else { "degraded" }.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: Timestamp::now().since(rooms.started_at).as_secs_f64(),
+        codes,
     })
 }
 

@@ -12,6 +12,7 @@
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
 //! every part of the tree.
 
+mod chronicle;
 mod error;
 mod notifier;
 mod readiness;
@@ -146,7 +147,7 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let key = PseudonymKey::load_or_create(&settings.data_dir)?;
-        let audit_key = open_audit_key(&settings).await?;
+        let audit_key = chronicle::open_key(&settings).await?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
@@ -183,10 +184,12 @@ impl Daemon {
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
+        let audit = rooms.audit.clone();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
         tell_doubts(&journal);
+        chronicle::started(&audit).await;
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;
         let hooks = data.hooks;
@@ -231,6 +234,7 @@ impl Daemon {
         if !drained {
             tracing::warn!("connections were cut off");
         }
+        chronicle::stopping(&self.rooms.audit).await;
         self.root.shutdown().await;
         let closed = self.store.close().await;
         if self.owns_socket {
@@ -294,12 +298,6 @@ async fn open_store(settings: &Settings) -> Result<Store, Error> {
 async fn open_journal(store: &Store, events: &Events) -> Result<Journal, Error> {
     let (store, events) = (store.clone(), events.clone());
     Ok(tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??)
-}
-
-async fn open_audit_key(settings: &Settings) -> Result<AuditKey, Error> {
-    let (directory, named) = (settings.data_dir.clone(), settings.audit.key_file.clone());
-    let load = move || audit::load_or_create(&directory, named.as_deref());
-    Ok(tokio::task::spawn_blocking(load).await.map_err(Error::Thread)??)
 }
 
 fn create_private(directory: &Path) -> Result<(), Error> {

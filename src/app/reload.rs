@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{Daemon, Error, rules};
+use super::{Daemon, Error, chronicle, rules};
 use crate::config::settings::Settings;
 use crate::control_plane::budget::Source;
 use crate::domain::failure::Failure as _;
@@ -26,6 +26,7 @@ impl Daemon {
         for warning in settings.warnings() {
             tracing::warn!(%warning, "the settings say less than they may mean to");
         }
+        let unheeded = needs_restart(&self.settings, &settings);
         let models = models_in_force(&self.settings, &settings);
         // Prices first: a route that names a new model finds it priced.
         self.prices.publish(&models);
@@ -34,6 +35,7 @@ impl Daemon {
         self.settings.routes = settings.routes;
         self.settings.access = settings.access;
         self.settings.budgets = settings.budgets;
+        chronicle::reloaded(&self.rooms.audit, &unheeded).await;
         Ok(())
     }
 }

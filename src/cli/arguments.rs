@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::remote::Remote;
-use super::{agents, backup, bench, budgets, dlp, events, keys, policy, run, shell, tasks, templates, tree};
+use super::{agents, audit, backup, bench, budgets, dlp, events, keys, policy, run, shell, tasks, templates, tree};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +72,9 @@ pub(super) enum Verb {
     /// Personal data and secrets in a text.
     #[command(subcommand)]
     Dlp(dlp::Dlp),
+    /// The audit log: who decided what, and whether the record of it holds.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Writes everything that the daemon keeps into one file, while it runs.
     Backup(backup::Backup),
     /// Makes the data directory of a stopped daemon from a backup.

@@ -16,7 +16,7 @@ use super::output::{Output, Paint, Tone};
 use super::progress::Progress;
 use super::session::Session;
 use super::words;
-use crate::client::BackupStream;
+use crate::client::Download;
 use crate::config::{self, Overrides, Sources};
 use crate::domain::clock::Timestamp;
 use crate::store::backup::{self, Restored, Summary};
@@ -94,7 +94,7 @@ async fn take(session: &Session, target: &Path) -> Result<Summary, Error> {
     taken
 }
 
-async fn receive(mut stream: BackupStream, mut file: File, partial: &Path, target: &Path) -> Result<Summary, Error> {
+async fn receive(mut stream: Download, mut file: File, partial: &Path, target: &Path) -> Result<Summary, Error> {
     let progress = Progress::start("backing up");
     let mut bytes = 0_u64;
     while let Some(chunk) = stream.next().await? {

@@ -22,6 +22,7 @@ use self::session::Session;
 
 mod agents;
 mod arguments;
+mod audit;
 mod backup;
 mod bench;
 mod bill;
@@ -87,6 +88,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Keys(verb) => verb.perform(output),
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,
+        Verb::Audit(verb) => verb.perform(&session).await,
         Verb::Backup(verb) => verb.perform(&session).await,
         Verb::Restore(verb) => verb.perform(output),
         Verb::Bench(verb) => verb.perform(&session).await,

@@ -41,7 +41,7 @@ fn render(status: &Status, paint: Paint) -> String {
         paint.text(readiness.0, readiness.1),
         words::duration(uptime)
     )];
-    lines.extend(ready.reasons.iter().map(|reason| format!("  - {reason}")));
+    lines.extend(ready.reasons.iter().chain(&health.codes).map(|reason| format!("  - {reason}")));
     if let Some(metrics) = metrics {
         let mut fact = |name: &str, value: String| {
             lines.push(format!("{} {value}", paint.text(Tone::Faint, &format!("{name:<10}"))))
@@ -68,7 +68,12 @@ mod tests {
     #[test]
     fn a_daemon_that_is_not_ready_says_why() {
         let status = Status {
-            health: Health { status: "degraded".into(), version: "0.1.0".into(), uptime_seconds: 61.0 },
+            health: Health {
+                status: "degraded".into(),
+                version: "0.1.0".into(),
+                uptime_seconds: 61.0,
+                codes: Vec::new(),
+            },
             ready: Ready { ready: false, reasons: vec!["the store is read-only".into()] },
             metrics: Some(Metrics { templates_loaded: 6, ..Metrics::default() }),
         };

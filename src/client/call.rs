@@ -76,6 +76,13 @@ impl Call {
         self
     }
 
+    /// Gives the daemon so long to answer beyond what others are given, without telling it.
+    #[must_use]
+    pub(super) fn patiently(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
     /// Makes the request safe to repeat.
     #[must_use]
     pub fn idempotent(mut self, key: Option<&str>) -> Self {

@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
-use super::backup::BackupStream;
 use super::call::{Answer, Call};
 use super::connection::{BodyError, Connection, SendError};
+use super::download::Download;
 use super::error::Error;
 use super::limits::{ANSWER_BYTES_MAX, ANSWER_TIME_MAX, IDLE_CONNECTIONS_MAX};
 use super::place::Place;
@@ -21,7 +21,9 @@ use super::stream::EventStream;
 
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
-const OCTETS: &str = "application/octet-stream";
+pub(super) const OCTETS: &str = "application/octet-stream";
+pub(super) const JSON_LINES: &str = "application/jsonl";
+pub(super) const TEXT: &str = "text/plain";
 
 /// A client of one daemon; cheap to clone, and clones share their connections.
 ///
@@ -97,10 +99,23 @@ impl Client {
         Ok(EventStream::new(connection, body, call.doing(), self.0.place.clone()))
     }
 
-    /// Sends a call and opens the archive that answers it.
-    pub(super) async fn download(&self, call: Call) -> Result<BackupStream, Error> {
-        let (connection, body) = self.open(&call, OCTETS).await?;
-        Ok(BackupStream::new(connection, body, call.doing(), self.0.place.clone()))
+    /// Sends a call and opens the long answer, of this media type, that it is answered with.
+    pub(super) async fn download(
+        &self,
+        call: Call,
+        accept: &'static str,
+        what: &'static str,
+    ) -> Result<Download, Error> {
+        let opened = self.open(&call, accept).await?;
+        Ok(Download::new(opened, call.doing(), what, self.0.place.clone()))
+    }
+
+    /// Sends a call and reads the text, of this media type, that it is answered with.
+    pub(super) async fn text(&self, call: Call, accept: &'static str) -> Result<String, Error> {
+        let (mut connection, body) = self.open(&call, accept).await?;
+        let body = self.within(&call, async { connection.read(body).await.map_err(|e| self.body_error(&call, &e)) });
+        let text = String::from_utf8(body.await?.to_vec());
+        text.map_err(|_| call.not_understood("not UTF-8"))
     }
 
     /// Sends a call and reads the head of its answer, which must be of this media type.

@@ -36,11 +36,13 @@
 //! ```
 
 mod agents;
+mod audit;
 mod backup;
 mod budgets;
 mod call;
 mod connection;
 mod daemon;
+mod download;
 mod error;
 mod exchange;
 pub mod limits;
@@ -50,8 +52,8 @@ mod stream;
 mod tasks;
 mod templates;
 
-pub use backup::BackupStream;
 pub use call::{Answer, Call};
+pub use download::Download;
 pub use error::Error;
 pub use exchange::Client;
 pub use place::{Credentials, Place, Remote};

@@ -14,6 +14,9 @@ pub struct Health {
     pub version: String,
     /// How long it has run.
     pub uptime_seconds: f64,
+    /// Why it is degraded, where a code of `docs/errors.md` says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
 }
 
 /// `GET /ready`: 200 when `ready`, else 503.

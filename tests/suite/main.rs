@@ -13,6 +13,7 @@
 
 mod agents_in_memory;
 mod attention;
+mod audit;
 mod backup;
 mod bad_requests;
 mod bad_settings;

@@ -122,7 +122,11 @@ impl State {
         restored.damage.iter().chain(end.as_ref().err()).for_each(|error| self.damaged(error));
         self.standing = match restored.keeper {
             Ok(keeper) => {
-                tracing::info!(verified = end.unwrap_or(0), signed = keeper.size(), "the end of the audit log was read");
+                tracing::info!(
+                    verified = end.unwrap_or(0),
+                    signed = keeper.size(),
+                    "the end of the audit log was read"
+                );
                 Standing::Here(Box::new(keeper))
             }
             Err(error) => {

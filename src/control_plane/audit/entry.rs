@@ -27,6 +27,14 @@ pub struct Who {
     pub uid: Option<u32>,
 }
 
+impl Who {
+    /// The daemon itself: what it does unasked.
+    #[must_use]
+    pub fn daemon() -> Self {
+        Self { name: "factoryd".into(), role: "daemon".into(), tenant: None, uid: None }
+    }
+}
+
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -123,7 +131,7 @@ impl Entry {
         Batch::new().chain(Keyspace::Audit, self.encode())
     }
 
-    fn encode(&self) -> Record {
+    pub(super) fn encode(&self) -> Record {
         let refused = match &self.outcome {
             Outcome::Allowed => None,
             Outcome::Refused { code } => Some(cut(code)),

@@ -79,7 +79,8 @@ pub enum Error {
 
 impl Error {
     /// Whether it says that the log is not what it was, and not only that it could not be asked.
-    pub(super) fn is_damage(&self) -> bool {
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
         match self {
             Self::Broken(_)
             | Self::CutOff { .. }

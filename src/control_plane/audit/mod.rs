@@ -30,6 +30,7 @@ mod actor;
 mod checkpoints;
 mod entry;
 mod error;
+pub mod export;
 mod handle;
 mod keeper;
 mod key;
@@ -37,6 +38,8 @@ mod key_file;
 pub mod merkle;
 mod message;
 mod note;
+mod proof;
+mod render;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -49,4 +52,6 @@ pub use handle::{Audit, CHECKPOINT_ENTRIES, Damage, Means, Noted, RECORDS_IN_FLI
 pub use key::{AuditKey, PublicKey, Purpose, SIGNATURE_BYTES, Signature};
 pub use key_file::{KeyError, PUBLIC_FILE_NAME, load_or_create};
 pub use note::{Checkpoint, Fault, NOTE_BYTES_MAX, Origin, verifier_key};
+pub use proof::{Consistency, Inclusion};
+pub use render::readable;
 pub use verify::Verified;

@@ -198,7 +198,10 @@ mod tests {
         let lines: Vec<_> = note.lines().collect();
         assert_eq!(&lines[..4], [origin.as_str(), "7", "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=", ""]);
         let blob = lines[4].strip_prefix("— ").and_then(|line| line.split_once(' ')).expect("a signature");
-        assert_eq!((blob.0, BASE64.decode(blob.1).expect("base64").len()), (origin.as_str(), KEY_HASH_BYTES + SIGNATURE_BYTES));
+        assert_eq!(
+            (blob.0, BASE64.decode(blob.1).expect("base64").len()),
+            (origin.as_str(), KEY_HASH_BYTES + SIGNATURE_BYTES)
+        );
         assert!(note.ends_with('\n') && lines.len() == 5);
         let read = Checkpoint::verify(&note, &key(1).public()).expect("fits");
         assert_eq!((read.size, read.root), (7, [9; 32]));

@@ -8,12 +8,13 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 use crate::journal::events::Events;
 use crate::store::chain::FIRST_SEQUENCE;
-use crate::store::{Batch, Keyspace, Options, Record, Running, Store};
+use crate::store::{Batch, Direction, Keyspace, Options, Record, Running, Store};
 
 use super::actor::{Auditor, Start};
 use super::entry::tests::who;
+use super::export::{self, Expected};
 use super::verify::verify_end;
-use super::{Audit, AuditKey, Entry, Error};
+use super::{Audit, AuditKey, Checkpoint, Entry, Error, Means, Purpose, merkle};
 
 struct Log {
     audit: Audit,
@@ -117,4 +118,168 @@ async fn every_entry_names_the_policy_in_force() {
         [Some(first), Some(second), Some(own)],
         "one that says which policy it was decided under keeps it"
     );
+}
+
+impl Log {
+    /// As after a restart: another actor, with this key, that knows nothing.
+    async fn restart(&self, key: AuditKey) -> Audit {
+        let means = Means {
+            store: self.store.clone(),
+            events: Events::new(),
+            key,
+            checkpoint_every: Duration::from_secs(3_600),
+        };
+        let (audit, _spec) = Audit::open(means);
+        let (damage, latest) = audit.cells();
+        let (store, key, every) = (self.store.clone(), audit.key.clone(), Duration::from_secs(3_600));
+        let start = Start { store, events: Events::new(), key, every, damage, latest };
+        let (actor, _ended) = Actor::spawn(None, Auditor, start).await.expect("starts");
+        audit.address().publish(actor);
+        audit
+    }
+
+    async fn commit(&self, batch: Batch) {
+        let _position = self.store.commit(batch).await.expect("committed");
+    }
+}
+
+fn own_key() -> AuditKey {
+    AuditKey::from_seed([7; 32])
+}
+
+async fn signed_log(entries: u32) -> Log {
+    let log = log().await;
+    log.run().await;
+    for number in 1..=entries {
+        log.audit.record(entry(number)).await.expect("recorded");
+    }
+    assert_eq!(log.audit.checkpoint().await.expect("signed").size, u64::from(entries));
+    log
+}
+
+fn key_of(sequence: u64) -> Vec<u8> {
+    sequence.to_be_bytes().to_vec()
+}
+
+async fn exported(audit: &Audit) -> Result<String, Error> {
+    let mut export = audit.export(Timestamp::from_micros(1)).await?;
+    let mut text = String::new();
+    while let Some(lines) = export.next().await? {
+        text.push_str(&lines);
+    }
+    Ok(text)
+}
+
+#[tokio::test]
+async fn checkpoints_go_on_from_the_last_one_and_are_made_for_new_entries_only() {
+    let log = signed_log(3).await;
+    let again = log.audit.checkpoint().await.expect("known");
+    assert_eq!(again.size, 3);
+    let restarted = log.restart(own_key()).await;
+    assert_eq!(restarted.checkpoint().await.expect("known"), again, "nothing is signed twice");
+    restarted.record(entry(4)).await.expect("recorded");
+    let next = restarted.checkpoint().await.expect("signed");
+    let read = Checkpoint::verify(&next.note, &own_key().public()).expect("fits");
+    assert_eq!((read.size, merkle::to_base64(&read.root)), (4, next.root.clone()));
+    let verified = restarted.verify().await.expect("holds");
+    assert_eq!((verified.entries, verified.root, verified.checkpoints), (4, read.root, 2));
+    assert!(restarted.damage().is_none());
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_off_with_its_chain_whole_shows_at_the_next_start() {
+    let log = signed_log(5).await;
+    log.commit(Batch::new().delete(Keyspace::Audit, key_of(5)).delete(Keyspace::Audit, key_of(4))).await;
+    let restarted = log.restart(own_key()).await;
+    assert!(matches!(restarted.checkpoint().await, Err(Error::Cut { checkpoint: 5, found: 3 })));
+    assert_eq!(restarted.damage().expect("told").code, "audit_broken");
+    assert!(matches!(restarted.verify().await, Err(Error::Cut { checkpoint: 5, .. })));
+    assert!(matches!(exported(&restarted).await, Err(Error::Cut { .. })), "nothing is signed for it");
+    restarted.record(entry(6)).await.expect("the work goes on");
+}
+
+#[tokio::test]
+async fn a_log_that_was_written_anew_with_its_chain_shows_at_the_next_start() {
+    let signed = signed_log(5).await;
+    let found = signed.store.range(Keyspace::Checkpoint, &[], None, Direction::Ascending, 1).expect("read");
+    let (place, checkpoint) = found.into_iter().next().expect("a checkpoint");
+    let log = log().await;
+    for number in [1, 2, 9, 4, 5] {
+        log.commit(entry(number).into_batch()).await;
+    }
+    log.commit(Batch::new().put(Keyspace::Checkpoint, place, checkpoint)).await;
+    let restarted = log.restart(own_key()).await;
+    assert!(matches!(restarted.checkpoint().await, Err(Error::OtherRoot { size: 5 })));
+    assert_eq!(restarted.damage().expect("told").code, "audit_broken");
+    assert!(matches!(restarted.verify().await, Err(Error::OtherRoot { size: 5 })));
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_changed_or_is_of_another_key_is_told_and_the_log_is_signed_from_its_beginning() {
+    let log = signed_log(3).await;
+    let other = log.restart(AuditKey::from_seed([8; 32])).await;
+    assert_eq!(other.checkpoint().await.expect("signed anew").size, 3);
+    assert_eq!(other.damage().expect("told").code, "audit_other_key");
+    let verified = other.verify().await.expect("the roots agree");
+    assert_eq!((verified.checkpoints, verified.of_other_keys), (2, 1));
+    let report = export::verify(exported(&other).await.expect("exported").as_bytes(), &Expected::default());
+    assert_eq!(report.expect("holds").checkpoints, 1, "that of its own key");
+
+    let strange = Record { kind: 1, version: 1, body: vec![0xff] };
+    let place = [u64::MAX.to_be_bytes(), [0; 8]].concat();
+    log.commit(Batch::new().put(Keyspace::Checkpoint, place, strange)).await;
+    let restarted = log.restart(own_key()).await;
+    assert_eq!(restarted.checkpoint().await.expect("signed from the beginning").size, 3);
+    assert_eq!(restarted.damage().expect("told").code, "audit_broken");
+}
+
+#[tokio::test]
+async fn an_export_of_many_pages_holds_outside_of_the_daemon() {
+    let log = log().await;
+    log.run().await;
+    for part in 0..3_u32 {
+        let batch = (0..300).fold(Batch::new(), |batch, n| batch.and(log.audit.batch(entry(part * 300 + n))));
+        log.commit(batch).await;
+        let _noted = log.audit.checkpoint().await.expect("signed");
+    }
+    let text = exported(&log.audit).await.expect("exported");
+    let expected = Expected { key: Some(log.audit.public_key()), checkpoint: None };
+    let report = export::verify(text.as_bytes(), &expected).expect("holds");
+    assert_eq!((report.entries, report.checkpoints), (900, 3));
+    assert_eq!(report.root, log.audit.verify().await.expect("holds").root);
+    assert_eq!(text.lines().count(), 1 + 900 + 3 + 1);
+}
+
+#[tokio::test]
+async fn an_entry_is_proved_to_be_under_a_checkpoint_and_a_checkpoint_to_continue_another() {
+    let log = signed_log(6).await;
+    let old = log.audit.latest().expect("signed");
+    for number in 7..=11 {
+        log.audit.record(entry(number)).await.expect("recorded");
+    }
+    let root = |note: &str| Checkpoint::verify(note, &own_key().public()).expect("fits").root;
+    for sequence in 1..=11 {
+        let proof = log.audit.prove_entry(sequence).await.expect("proved");
+        let record = log.store.chain_range(Keyspace::Audit, sequence, 1).expect("read")[0].record.clone();
+        let (size, leaf) = (proof.checkpoint.size, merkle::leaf(sequence, &record));
+        assert!(
+            merkle::includes(&root(&proof.checkpoint.note), size, sequence - 1, &leaf, &proof.hashes),
+            "{sequence}"
+        );
+    }
+    let growth = log.audit.prove_growth(6).await.expect("proved");
+    assert_eq!(merkle::to_base64(&growth.root), old.root);
+    let new = (growth.checkpoint.size, &root(&growth.checkpoint.note));
+    assert!(merkle::extends((6, &growth.root), new, &growth.hashes));
+    for unknown in [0, 12, u64::MAX] {
+        assert!(matches!(log.audit.prove_entry(unknown).await, Err(Error::Unknown { entries: 11, .. })), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_is_signed_for_its_purpose() {
+    let log = log().await;
+    let (signature, public) = (log.audit.sign_receipt(b"gone"), log.audit.public_key());
+    assert!(public.fits(Purpose::Receipt, b"gone", &signature));
+    assert!(!public.fits(Purpose::Export, b"gone", &signature));
 }

@@ -164,7 +164,7 @@ impl Budget {
         if cost <= *amount {
             return booked;
         }
-        let mut entry = Entry::allowed(at, daemon(), "stop_budget").on(format!("{} step {}", key.task, key.step));
+        let mut entry = Entry::allowed(at, Who::daemon(), "stop_budget").on(format!("{} step {}", key.task, key.step));
         let reason = format!(
             "a cost of {cost} USD exceeded the {amount} USD reserved for it; limited scopes that pay for it stop"
         );
@@ -350,11 +350,6 @@ impl Budget {
         let (as_of, known) = durable::known(&self.store, &scope).await?;
         Ok(self.address.cast(Message::Read { scope, as_of, known })?)
     }
-}
-
-/// Who stops a scope.
-fn daemon() -> Who {
-    Who { name: "factoryd".into(), role: "daemon".into(), tenant: None, uid: None }
 }
 
 #[cfg(test)]

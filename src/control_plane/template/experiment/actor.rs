@@ -139,8 +139,8 @@ impl Experiments {
     async fn judge(&self, live: &Live, counted: &mut Counted) -> Result<(), Error> {
         let Experiment { id, template, .. } = &live.experiment;
         if self.shared.templates.is_rolled_back(template) {
-            let entry = Entry::allowed(Timestamp::now(), daemon(), "end_experiment").on(template);
-            self.end(template, EndReason::RolledBack, daemon().name.to_string(), entry).await?;
+            let entry = Entry::allowed(Timestamp::now(), Who::daemon(), "end_experiment").on(template);
+            self.end(template, EndReason::RolledBack, Who::daemon().name.to_string(), entry).await?;
             return Ok(());
         }
         let tallies = self.sums(*id).await?;
@@ -163,7 +163,7 @@ impl Experiments {
             variant.halted = Some(Halt { at, verdict });
             let version = variant.version.clone();
             let why = experiment.told(&verdict);
-            let who = Who { name: "factoryd".into(), role: "daemon".into(), tenant: None, uid: None };
+            let who = Who::daemon();
             let mut entry =
                 Entry::allowed(at, who, "halt_experiment_variant").on(format!("{} {version}", experiment.template));
             entry.reason = Some(why.as_str().into());
@@ -183,9 +183,4 @@ impl Experiments {
         self.shared.journal.events().publish(event);
         Ok(())
     }
-}
-
-/// The daemon itself, in the audit log.
-fn daemon() -> Who {
-    Who { name: "factoryd".into(), role: "daemon".into(), tenant: None, uid: None }
 }

@@ -1,0 +1,54 @@
+//! What the daemon itself puts on record: that it started, took up settings, and stopped; and the key that signs for it.
+
+use std::time::Duration;
+
+use super::Error;
+use crate::config::settings::Settings;
+use crate::control_plane::audit::{self, Audit, AuditKey, Entry, Who};
+use crate::domain::clock::Timestamp;
+
+/// How long a stop waits for its entry and the last checkpoint.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// The key of the log, made at the first start.
+pub(super) async fn open_key(settings: &Settings) -> Result<AuditKey, Error> {
+    let (directory, named) = (settings.data_dir.clone(), settings.audit.key_file.clone());
+    let load = move || audit::load_or_create(&directory, named.as_deref());
+    Ok(tokio::task::spawn_blocking(load).await.map_err(Error::Thread)??)
+}
+
+/// The daemon serves requests. The entry names the log's key: one that was exchanged shows in the log itself.
+pub(super) async fn started(audit: &Audit) {
+    let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "start_daemon").on(env!("CARGO_PKG_VERSION"));
+    entry.reason = Some(format!("the audit log is {}", audit.public_key().log_id()).into());
+    record(audit, entry).await;
+}
+
+/// New settings are in force, but for those parts that need a restart.
+pub(super) async fn reloaded(audit: &Audit, needs_restart: &[&str]) {
+    let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "reload_settings");
+    if !needs_restart.is_empty() {
+        entry.reason = Some(format!("not until a restart: {}", needs_restart.join(", ")).into());
+    }
+    record(audit, entry).await;
+}
+
+/// The daemon is about to stop: what is in the log is signed for.
+pub(super) async fn stopping(audit: &Audit) {
+    let last_words = async {
+        record(audit, Entry::allowed(Timestamp::now(), Who::daemon(), "stop_daemon")).await;
+        if let Err(error) = audit.checkpoint().await {
+            tracing::warn!(%error, "no checkpoint was made at the end of the audit log");
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS_WITHIN, last_words).await.is_err() {
+        tracing::warn!("the stop is not in the audit log: it gave no answer in time");
+    }
+}
+
+async fn record(audit: &Audit, entry: Entry) {
+    let action = entry.action.clone();
+    if let Err(error) = audit.record(entry).await {
+        tracing::error!(%action, %error, "a change of the daemon is not in the audit log");
+    }
+}
