@@ -71,9 +71,9 @@ def presidio():
 def detect_secrets():
     from detect_secrets.core import scan
     from detect_secrets.settings import default_settings
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="dlp-neighbours-"))
+    folder = tempfile.TemporaryDirectory(prefix="dlp-neighbours-")
     def detect(text):
-        path = folder / "text.txt"
+        path = pathlib.Path(folder.name) / "text.txt"
         path.write_text(text)
         lines, found = text.split("\n"), []
         begins = [0]

@@ -8,11 +8,7 @@
 //! ```
 
 #![expect(clippy::print_stdout, reason = "figures are its output")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    reason = "a benchmark that cannot be set up has nothing to measure"
-)]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
 #[path = "../tests/corpus/mod.rs"]
 mod corpus;
