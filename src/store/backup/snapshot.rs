@@ -10,7 +10,7 @@ use super::format::{self, Header, Kind, SectionHead, Totals};
 use super::tee::{Group, Tee};
 use super::writer::Writer;
 use crate::domain::clock::Timestamp;
-use crate::store::engine::{Engine, FORMAT_VERSION};
+use crate::store::engine::{Engine, FORMAT_CLEAR, FORMAT_SEALED};
 use crate::store::payload::{Digest, Hold};
 use crate::store::shared::Shared;
 use crate::store::{Error, Position, committer, key};
@@ -66,7 +66,8 @@ impl Snapshot {
         durable: impl FnOnce(Position) -> Result<(), Error>,
     ) -> Result<(Totals, W), Error> {
         let daemon = env!("CARGO_PKG_VERSION").to_owned();
-        let (store_format, begun_at, time) = (FORMAT_VERSION, self.begun_at.0, at.micros());
+        let store_format = if self.shared.keys.is_some() { FORMAT_SEALED } else { FORMAT_CLEAR };
+        let (begun_at, time) = (self.begun_at.0, at.micros());
         let header = Header { daemon, store_format, begun_at, time };
         let mut writer = Writer::begin(sink, &header).map_err(abandoned)?;
         let (mut totals, mut named) = (Totals::default(), BTreeSet::new());
