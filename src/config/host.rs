@@ -18,6 +18,8 @@ pub(super) struct Host {
     pub(super) processors: NonZeroUsize,
     /// The default socket; none where no directory is writable.
     pub(super) socket: Option<PathBuf>,
+    /// Where systemd passes credentials, if it passes any (systemd.exec(5)).
+    pub(super) credentials: Option<PathBuf>,
 }
 
 impl Host {
@@ -29,7 +31,9 @@ impl Host {
         } else {
             socket_for(Path::new(RUN_DIR), runtime)
         };
-        Self { processors, socket }
+        let passed = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
+        let credentials = passed.map(|(_, directory)| PathBuf::from(directory));
+        Self { processors, socket, credentials }
     }
 }
 

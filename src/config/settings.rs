@@ -32,6 +32,8 @@ pub struct Settings {
     pub cache: Cache,
     /// The store.
     pub store: Store,
+    /// With which key it is encrypted.
+    pub encryption: Encryption,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// How tools are told of tasks.
@@ -114,6 +116,24 @@ pub struct Cache {
 pub struct Store {
     /// Bytes that sled may keep in memory.
     pub cache_bytes: u64,
+}
+
+/// Encryption at rest. The keys themselves are never in the settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// The master key; without one nothing is encrypted.
+    pub master_key: Option<KeyFile>,
+    /// The master key of before, from which the keys are wrapped anew.
+    pub previous_master_key: Option<KeyFile>,
+}
+
+/// Where a key of the host's lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyFile {
+    /// A file that the settings name.
+    File(PathBuf),
+    /// A credential that systemd passed to the service.
+    Credential(PathBuf),
 }
 
 /// How long what has ended is kept.

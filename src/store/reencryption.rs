@@ -81,7 +81,7 @@ pub(super) fn open_keyring(engine: &Engine, data_dir: &Path, masters: &Masters) 
 }
 
 /// The keyring that the records need, and the last of its keys that they do.
-fn needed(engine: &Engine) -> Result<Option<([u8; 16], u32)>, Error> {
+pub(super) fn needed(engine: &Engine) -> Result<Option<([u8; 16], u32)>, Error> {
     let key = key::full(Keyspace::Meta, key::KEYRING);
     let Some(value) = engine.get(&key)? else { return Ok(None) };
     let damaged = || super::reading::damaged(&key, "it names no keyring");

@@ -18,7 +18,7 @@ use crate::store::Error;
 use crate::store::payload::sync_directory;
 
 /// What a data directory may hold; one that holds none of it is somebody else's.
-const OURS: [&str; 4] = ["store", "store.position", "payloads", "dlp.key"];
+const OURS: [&str; 5] = ["store", "store.position", "payloads", "dlp.key", "keyring"];
 
 /// The directory that is to be replaced, without links; need not be there.
 ///

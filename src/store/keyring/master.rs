@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::cipher::{self, Cipher, KEY_BYTES, KeyBytes};
 use super::error::Error;
 use super::slot::RingId;
+use crate::config::settings::{Encryption, KeyFile};
 
 /// The longest file that may hold one: 64 hexadecimal digits, and a line's end.
 const FILE_BYTES_MAX: u64 = 66;
@@ -40,6 +41,33 @@ pub struct Masters {
     pub current: Option<MasterKey>,
     /// The one before, from which the keys are wrapped anew under the one in force.
     pub previous: Option<MasterKey>,
+}
+
+impl Masters {
+    /// Reads the master keys that the settings name. Blocks. One of before that is not there any more is not needed any more.
+    ///
+    /// # Errors
+    /// As [`MasterKey::load`].
+    pub fn load(told: &Encryption, data_dir: &Path) -> Result<Self, Error> {
+        let read = |place: &KeyFile| match place {
+            KeyFile::File(path) => MasterKey::load(path, data_dir),
+            KeyFile::Credential(path) => MasterKey::load_credential(path, data_dir),
+        };
+        let is_gone = |place: &KeyFile| match place {
+            KeyFile::File(path) | KeyFile::Credential(path) => !path.exists(),
+        };
+        let current = told.master_key.as_ref().map(read).transpose()?;
+        let previous = match &told.previous_master_key {
+            Some(place) if is_gone(place) => {
+                tracing::warn!(
+                    "the previous master key is not there; previous_master_key_file can be taken out of the settings"
+                );
+                None
+            }
+            place => place.as_ref().map(read).transpose()?,
+        };
+        Ok(Self { current, previous })
+    }
 }
 
 impl MasterKey {

@@ -30,14 +30,14 @@ mod master;
 mod slot;
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::OwnedRwLockReadGuard;
 
 use self::cipher::Cipher;
 use self::disk::Disk;
-use self::slot::{Live, RingId, Root, Slot, Tags};
+use self::slot::{Header, Live, RingId, Root, Slot, Tags};
 use crate::domain::owner::{Owner, Selector};
 
 pub use self::error::Error;
@@ -143,24 +143,32 @@ impl std::fmt::Debug for Keyring {
     }
 }
 
-/// Whether a data directory has a keyring, and whether one of these master keys fits it. Reads only.
+/// Looks whether one of these master keys fits the keyring of a data directory, if it has one. Reads only.
 ///
 /// # Errors
 /// There is one and none fits, or it cannot be read.
-pub(in crate::store) fn inspect(data_dir: &Path, masters: &Masters) -> Result<bool, Error> {
+pub(in crate::store) fn inspect(data_dir: &Path, masters: &Masters) -> Result<(), Error> {
     let path = data_dir.join(FILE_NAME);
-    let Some(header) = disk::header(&path)? else { return Ok(false) };
-    let keys = [&masters.current, &masters.previous];
-    let Some(current) = &masters.current else { return Err(Error::MasterMissing { keyring: path }) };
-    let fits = keys.into_iter().flatten().any(|key| header.open(&key.wrap(&header.ring)).is_ok());
-    tracing::debug!(fits, is_in_force = header.open(&current.wrap(&header.ring)).is_ok(), "the keyring was looked at");
-    if fits { Ok(true) } else { Err(Error::MasterWrong { keyring: path }) }
+    disk::header(&path)?.map_or(Ok(()), |header| check_header(path, &header, masters))
 }
 
-/// Whether the bytes of a keyring, as an archive carries them, open with a master key.
-pub(in crate::store) fn fits(bytes: &[u8], master: &MasterKey) -> bool {
-    let header = bytes.get(..slot::HEADER_BYTES).and_then(|header| slot::Header::parse(header).ok());
-    header.is_some_and(|header| header.open(&master.wrap(&header.ring)).is_ok())
+/// Looks whether one of these master keys fits the bytes of a keyring, as an archive carries them.
+///
+/// # Errors
+/// None fits, or they are no keyring.
+pub(in crate::store) fn check(path: &Path, bytes: &[u8], masters: &Masters) -> Result<(), Error> {
+    let header = Header::parse(bytes.get(..slot::HEADER_BYTES).unwrap_or(bytes));
+    let header = header.map_err(|flaw| Error::RingUnreadable { keyring: path.to_owned(), why: flaw.to_string() })?;
+    check_header(path.to_owned(), &header, masters)
+}
+
+fn check_header(keyring: PathBuf, header: &Header, masters: &Masters) -> Result<(), Error> {
+    if masters.current.is_none() {
+        return Err(Error::MasterMissing { keyring });
+    }
+    let mut keys = [&masters.current, &masters.previous].into_iter().flatten();
+    let fits = keys.any(|key| header.open(&key.wrap(&header.ring)).is_ok());
+    if fits { Ok(()) } else { Err(Error::MasterWrong { keyring }) }
 }
 
 impl Keyring {
