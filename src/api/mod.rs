@@ -18,6 +18,7 @@ mod chaos;
 mod compat;
 mod decisions;
 mod dlp;
+mod encryption;
 mod error;
 mod events;
 mod experiments;

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::PROBLEM_JSON;
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, events, experiments, policy, spending, status,
-    tasks, templates, tree, v1, versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, encryption, events, experiments, policy, spending,
+    status, tasks, templates, tree, v1, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -64,6 +64,8 @@ const OF_MODELS: &str = "/v1/";
         spending::reconcile,
         dlp::scan,
         audit::list,
+        encryption::show,
+        encryption::rotate,
         backup::take,
         tree::show,
         chaos::kill,

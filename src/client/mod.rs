@@ -40,6 +40,7 @@ mod budgets;
 mod call;
 mod connection;
 mod daemon;
+mod encryption;
 mod error;
 mod exchange;
 pub mod limits;
