@@ -26,6 +26,7 @@ mod chaos;
 mod control_socket;
 mod crash_loop;
 mod documents;
+mod encryption;
 mod exit_codes;
 mod failing_store;
 mod front_door;

@@ -283,3 +283,41 @@ async fn an_owner_who_is_erased_in_the_midst_of_a_rotation_stays_erased() {
         assert!(left.len() == 150 && left.iter().all(|(key, _)| key[0] == b'b'));
     }
 }
+
+/// Takes a backup to its end.
+async fn archive(store: &Store, into: &Path) {
+    let mut chunks = store.backup(crate::domain::clock::Timestamp::from_micros(1), |_| {}).unwrap();
+    let mut archive = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        archive.extend_from_slice(&chunk.unwrap());
+        tokio::task::yield_now().await;
+    }
+    fs::write(into, archive).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_while_keys_are_exchanged_can_be_read() {
+    let home = tempfile::tempdir().unwrap();
+    let right = masters();
+    let bench = Bench::sealed(&home.path().join("data"), &right);
+    filled(&bench.store, 400).await;
+    whole_pass(&bench.store).await;
+    let (store, done) = (bench.store.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let until = Arc::clone(&done);
+    let exchanging = tokio::spawn(async move {
+        while !until.load(std::sync::atomic::Ordering::Relaxed) {
+            store.rotate_keys().await.unwrap();
+            whole_pass(&store).await;
+        }
+    });
+    for at in 0..8 {
+        let (file, place) = (home.path().join("archive"), home.path().join(format!("restored{at}")));
+        archive(&bench.store, &file).await;
+        let now = crate::domain::clock::Timestamp::from_micros(at);
+        crate::store::backup::restore(&file, &place, &right, now).unwrap();
+        let restored = Bench::sealed(&place, &right);
+        assert_eq!(all(&restored.store).len(), 404, "everything opens with the keys of the archive");
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    exchanging.await.unwrap();
+}
