@@ -19,6 +19,7 @@ mod chaos;
 mod compat;
 mod decisions;
 mod dlp;
+mod encryption;
 mod error;
 mod events;
 mod experiments;

@@ -13,8 +13,8 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, experiments, gate, openapi, policy,
-    spending, status, tasks, templates, tree, v1, versions,
+    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, encryption, events, experiments, gate,
+    openapi, policy, spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -84,6 +84,8 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/audit/proof", audit::proof).needs(P::ReadAudit),
         get("/factory/audit/verify", audit::verify).needs(P::ReadAudit),
         get("/factory/audit/key", audit::key).needs(P::ReadAudit),
+        get("/factory/encryption", encryption::show).needs(P::ReadMetrics),
+        post("/factory/encryption/rotate", encryption::rotate).needs(P::ManageKeys),
         post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
         post("/factory/chaos/kill", chaos::kill).needs(P::InjectFaults),

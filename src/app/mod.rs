@@ -14,6 +14,7 @@
 
 mod chronicle;
 mod error;
+mod keys;
 mod notifier;
 mod readiness;
 mod reload;
@@ -60,7 +61,7 @@ use crate::domain::name::ModelRef;
 use crate::journal::Journal;
 use crate::journal::events::{Event, Events};
 use crate::journal::state::Task;
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::supervision::{AlarmHook, ChildSpec, Matter, OnStuck, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
 
@@ -142,11 +143,11 @@ impl Daemon {
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let started_at = Timestamp::now();
-        let store = open_store(&settings).await?;
+        let store = keys::open_store(&settings).await?;
         let events = Events::new();
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
-        let key = PseudonymKey::load_or_create(&settings.data_dir)?;
+        let key = PseudonymKey::load_or_create(&settings.data_dir, &store.secret_files())?;
         let audit_key = chronicle::open_key(&settings).await?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
@@ -183,7 +184,7 @@ impl Daemon {
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
-        edge.push(ledger.spec());
+        edge.extend([ledger.spec(), keys::spec(&store, &events)]);
         let audit = rooms.audit.clone();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
@@ -286,24 +287,9 @@ fn remove_socket(socket: &Path) {
     }
 }
 
-async fn open_store(settings: &Settings) -> Result<Store, Error> {
-    let (directory, cache_bytes) = (settings.data_dir.clone(), settings.store.cache_bytes);
-    let open = move || {
-        create_private(&directory)?;
-        Store::open(&directory, store::Options { cache_bytes }).map_err(Error::from)
-    };
-    tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
-}
-
 async fn open_journal(store: &Store, events: &Events) -> Result<Journal, Error> {
     let (store, events) = (store.clone(), events.clone());
     Ok(tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??)
-}
-
-fn create_private(directory: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
 }
 
 fn control_plane(

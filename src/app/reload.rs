@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{Daemon, Error, chronicle, rules};
+use super::{Daemon, Error, chronicle, keys, rules};
 use crate::config::settings::Settings;
 use crate::control_plane::budget::Source;
 use crate::domain::failure::Failure as _;
@@ -31,6 +31,8 @@ impl Daemon {
         // Prices first: a route that names a new model finds it priced.
         self.prices.publish(&models);
         self.routes.publish(&settings.routes);
+        keys::change_master_key(&self.store, &self.settings, &settings).await?;
+        self.settings.encryption = settings.encryption;
         self.settings.models = models;
         self.settings.routes = settings.routes;
         self.settings.access = settings.access;

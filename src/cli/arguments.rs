@@ -63,7 +63,7 @@ pub(super) enum Verb {
     /// The policy: what templates may ask for, and who may use them.
     #[command(subcommand)]
     Policy(policy::Verbs),
-    /// Keys: what templates are signed with.
+    /// Keys: what templates are signed with, and what the store is encrypted with.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Budgets: what may be spent, and what was.

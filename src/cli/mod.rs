@@ -33,6 +33,7 @@ mod events;
 mod exit;
 mod input;
 mod keys;
+mod master_key;
 mod output;
 mod policy;
 mod private;
@@ -85,7 +86,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Tasks(verb) => verb.perform(&session).await,
         Verb::Templates(verb) => verb.perform(&session).await,
         Verb::Policy(verb) => verb.perform(&session).await,
-        Verb::Keys(verb) => verb.perform(output),
+        Verb::Keys(verb) => verb.perform(&session, output).await,
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,
         Verb::Audit(verb) => verb.perform(&session).await,

@@ -43,6 +43,7 @@ mod call;
 mod connection;
 mod daemon;
 mod download;
+mod encryption;
 mod error;
 mod exchange;
 pub mod limits;

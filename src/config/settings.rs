@@ -37,6 +37,8 @@ pub struct Settings {
     pub store: Store,
     /// The audit log.
     pub audit: Audit,
+    /// With which key it is encrypted.
+    pub encryption: Encryption,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// How tools are told of tasks.
@@ -159,6 +161,24 @@ pub struct Audit {
     pub checkpoint_every: Duration,
     /// The file with the key that signs, in PEM; none: `audit.key` in the data directory, which is made at the first start.
     pub key_file: Option<PathBuf>,
+}
+
+/// Encryption at rest. The keys themselves are never in the settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// The master key; without one nothing is encrypted.
+    pub master_key: Option<KeyFile>,
+    /// The master key of before, from which the keys are wrapped anew.
+    pub previous_master_key: Option<KeyFile>,
+}
+
+/// Where a key of the host's lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyFile {
+    /// A file that the settings name.
+    File(PathBuf),
+    /// A credential that systemd passed to the service.
+    Credential(PathBuf),
 }
 
 /// How long what has ended is kept.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::prices;
-use super::settings::{BaseUrl, KeySource, ProviderKind, Route, Settings, ToolUrl};
+use super::settings::{BaseUrl, KeyFile, KeySource, ProviderKind, Route, Settings, ToolUrl};
 use crate::domain::model::Origin;
 use crate::domain::name::{ModelRef, RouteName};
 
@@ -53,6 +53,7 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "tcp         {tcp}")?;
         }
         writeln!(f, "workers     {}", settings.max_workers)?;
+        writeln!(f, "encryption  {}", encryption(settings))?;
         match settings.retention.tasks {
             Some(kept) => writeln!(f, "retention   ended tasks are DELETED after {}", days(kept))?,
             None => writeln!(f, "retention   nothing is deleted")?,
@@ -109,6 +110,14 @@ impl fmt::Display for Summary<'_> {
             0 => write!(f, "access      root and the daemon's own user"),
             count => write!(f, "access      root, the daemon's own user, and {count} grants"),
         }
+    }
+}
+
+fn encryption(settings: &Settings) -> String {
+    match &settings.encryption.master_key {
+        None => "none: records are stored in clear".to_owned(),
+        Some(KeyFile::File(path)) => format!("records are encrypted; master key in {}", path.display()),
+        Some(KeyFile::Credential(_)) => "records are encrypted; master key from systemd's credentials".to_owned(),
     }
 }
 

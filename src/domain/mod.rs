@@ -13,6 +13,7 @@ pub mod id;
 pub mod model;
 pub mod money;
 pub mod name;
+pub mod owner;
 pub mod private;
 pub mod protection;
 pub mod usage;

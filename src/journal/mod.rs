@@ -28,6 +28,7 @@ pub mod notice;
 mod open;
 pub mod order;
 pub mod outbox;
+pub mod ownership;
 pub mod policy;
 mod protection;
 mod reading;

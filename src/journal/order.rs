@@ -14,6 +14,7 @@ use crate::domain::hook::{Hook, Hooks};
 use crate::domain::id::{AgentId, ExperimentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Tenant, ToolName, User, Version};
+use crate::domain::owner::Owner;
 use crate::domain::private::Text;
 use crate::domain::protection::Protection;
 
@@ -89,6 +90,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whose the task is, and everything that is stored about it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner::of(&self.tenant, self.user.as_ref())
+    }
+
     /// The agent that runs the task; an orchestrator's task has one of its own.
     #[must_use]
     pub fn agent(&self) -> AgentId {

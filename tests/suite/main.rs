@@ -30,6 +30,7 @@ mod corpus;
 mod crash_loop;
 mod dlp_quality;
 mod documents;
+mod encryption;
 mod exit_codes;
 mod failing_store;
 mod front_door;

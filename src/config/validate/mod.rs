@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod budgets;
 mod chaos;
+mod encryption;
 mod hooks;
 mod log;
 pub(super) mod models;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 
 use super::host::Host;
 use super::reader::{Report, Section, path_from};
-use super::settings::{Cache, Settings, Store};
+use super::settings::{Cache, Encryption, Settings, Store};
 use super::tree::Table;
 use super::value;
 
@@ -51,6 +52,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let cache = cache(root.section(report, "cache"), report);
     let store = store(root.section(report, "store"), report);
     let audit = audit::read(root.section(report, "audit"), host, report);
+    let encryption = encryption::read(root.section(report, "encryption"), host, report);
     let retention = retention::read(root.section(report, "retention"), report);
     let hooks = hooks::read(root.section(report, "hooks"), report);
     let log = log::read(root.section(report, "log"), report);
@@ -75,6 +77,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         cache,
         store,
         audit,
+        encryption,
         retention,
         hooks,
         log,
@@ -89,9 +92,11 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     }
 }
 
-/// Reads one setting of the tree and leaves the rest alone.
-pub(super) fn data_dir(tree: Table, report: &mut Report) -> PathBuf {
-    read_data_dir(&mut Section::root(tree), report)
+/// Reads where the data is and with which key it is encrypted, and leaves the rest alone.
+pub(super) fn stored(tree: Table, host: &Host, report: &mut Report) -> (PathBuf, Encryption) {
+    let mut root = Section::root(tree);
+    let data_dir = read_data_dir(&mut root, report);
+    (data_dir, encryption::read(root.section(report, "encryption"), host, report))
 }
 
 fn read_data_dir(root: &mut Section, report: &mut Report) -> PathBuf {

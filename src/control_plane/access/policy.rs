@@ -48,7 +48,7 @@ pub enum Permission {
     TakeBackup,
     /// Changes who may do what.
     ManageAccess,
-    /// Trusts and revokes signing keys.
+    /// Trusts and revokes signing keys, and exchanges those that the store is encrypted with.
     ManageKeys,
     /// Erases what belongs to a tenant or user.
     EraseData,
