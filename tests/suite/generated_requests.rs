@@ -92,7 +92,7 @@ async fn whatever_is_asked_is_answered_as_described() {
     assert!(status.success(), "{told}{}", String::from_utf8_lossy(&stderr));
     let (_, after) = told.split_once("Test cases:").expect("how many there were");
     let asked: u32 = after.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a number");
-    eprintln!("{asked} generated requests");
+    eprintln!("{asked} generated requests, seed {}", number("FACTORY_GENERATED_SEED", SEED));
     assert!(asked > 300, "{told}");
     let failed = daemon.workshop.log().lines().find(|line| line.contains(" ERROR ")).map(str::to_owned);
     assert_eq!(failed, None, "an error that a person must act on");
