@@ -107,6 +107,8 @@ impl Modify for Refusals {
             if route.permission.is_some() {
                 operation.security = Some(GUARDS.map(|(name, _)| SecurityRequirement::new(name, NONE)).to_vec());
             }
+            // The handlers' names are alike, and an operation's must be its own.
+            operation.operation_id = Some(id(&route));
             explain(operation, &route);
         }
         let components = document.components.get_or_insert_default();
@@ -139,6 +141,13 @@ fn operation<'a>(document: &'a mut Description, route: &Route) -> Option<&'a mut
         (Method::DELETE, &mut item.delete),
     ];
     known.into_iter().find(|(method, _)| *method == route.method).and_then(|(_, operation)| operation.as_mut())
+}
+
+/// The method and the path in one word: `post_factory_tasks_id_cancel`.
+fn id(route: &Route) -> String {
+    let path = route.path.replace(['{', '}'], "");
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    [route.method.as_str().to_ascii_lowercase().as_str()].into_iter().chain(words).collect::<Vec<_>>().join("_")
 }
 
 /// Puts each status in the place of `4XX` and `5XX`.
@@ -230,6 +239,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = described().values().map(|told| told["operationId"].to_string()).collect();
+        assert_eq!(names.len(), described().len());
+        assert!(names.contains("\"post_factory_tasks_id_cancel\""), "{names:?}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum BindError {
     #[error("{0} exists and is not a socket; remove it, or name another path with --socket")]
     NotASocket(PathBuf),
     /// The files of TLS cannot be used.
-    #[error("speak TLS on the TCP listener: {0} ({code})", code = .0.code())]
+    #[error("speak TLS on the TCP listener ({})", .0.code())]
     Tls(#[from] TlsError),
     /// The host refuses.
     #[error("listen on {place}: {fault}")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::prices;
-use super::settings::{BaseUrl, KeyFile, KeySource, ProviderKind, Route, Settings, ToolUrl};
+use super::settings::{BaseUrl, ClientAuth, KeyFile, KeySource, ProviderKind, Route, Settings, Tls, ToolUrl};
 use crate::domain::model::Origin;
 use crate::domain::name::{ModelRef, RouteName};
 
@@ -43,6 +43,16 @@ impl Settings {
     }
 }
 
+/// How the TCP listener speaks, and whether clients have certificates.
+fn speech(tls: Option<&Tls>) -> &'static str {
+    match tls.map(|tls| tls.clients.as_ref().map(|clients| clients.auth)) {
+        None => "in the clear",
+        Some(None) => "with TLS",
+        Some(Some(ClientAuth::Required)) => "with TLS, client certificates required",
+        Some(Some(ClientAuth::Optional)) => "with TLS, client certificates optional",
+    }
+}
+
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = self.0;
@@ -50,7 +60,7 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "templates   {}{}", settings.templates_dir.display(), signatures(settings))?;
         writeln!(f, "socket      {}", settings.socket.display())?;
         if let Some(tcp) = settings.api.tcp {
-            writeln!(f, "tcp         {tcp}")?;
+            writeln!(f, "tcp         {tcp}, {}", speech(settings.tls.as_ref()))?;
         }
         writeln!(f, "workers     {}", settings.max_workers)?;
         writeln!(f, "encryption  {}", encryption(settings))?;

@@ -128,7 +128,7 @@ fn a_listener_on_a_network_is_encrypted_and_knows_who_asks() {
             "factoryd.toml:3:18: api.anonymous_role: may be given only where api.tcp is a loopback address: on a network everybody says who they are",
         ],
     );
-    check(tls, &[], &["api.tls: needs api.tcp: the socket has no TLS"]);
+    check(tls, &[], &["factoryd.toml:1:2: api.tls: needs api.tcp: the socket has no TLS"]);
     check(
         "[api]\ntcp = \"0.0.0.0:8443\"\n[api.tls]\ncertificate_file = \"c\"\nclient_auth = \"maybe\"\n",
         &[],
@@ -341,8 +341,8 @@ fn all_mistakes_are_told_together_with_their_places() {
         &[
             "factoryd.toml:1:1: data_dirr: unknown setting; did you mean \"data_dir\"?",
             "factoryd.toml:2:15: max_workers: expected a whole number from 1 to 1024",
-            "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS",
-            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, chaos, cache, store, encryption, retention, hooks, log, templates, policy, providers, tools, models, routes, budgets, access",
+            "factoryd.toml:4:7: api.tcp: only loopback addresses (127.0.0.0/8, ::1) may be listened on without TLS: add [api.tls]",
+            "factoryd.toml:5:2: nonsense: unknown setting; known here: data_dir, templates_dir, socket, max_workers, agents, api, chaos, cache, store, audit, encryption, retention, hooks, log, templates, policy, providers, tools, models, routes, budgets, access",
             "factoryd.toml:7:10: budgets.glob.window: missing",
             "factoryd.toml:7:10: budgets.glob: not a budget scope: global, tenant:T, user:U, template:N or agent:ID",
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",

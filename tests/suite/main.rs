@@ -11,6 +11,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod access_matrix;
 mod agents_in_memory;
 mod attention;
 mod audit;
@@ -34,6 +35,7 @@ mod encryption;
 mod exit_codes;
 mod failing_store;
 mod front_door;
+mod generated_requests;
 mod harness;
 mod hooks;
 mod idempotency;
@@ -78,4 +80,5 @@ mod template_sources;
 mod template_versions;
 mod template_watch;
 mod tidy;
+mod tls;
 mod tools;

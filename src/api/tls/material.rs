@@ -99,17 +99,15 @@ impl Clients {
             ClientAuth::Required => builder,
             ClientAuth::Optional => builder.allow_unauthenticated(),
         };
+        let lists = crl_file.as_ref().map(|file| lists(file, own_uid)).transpose()?;
         // An authority without a list, and a list that is out of date, believe nobody: what is not known to be good is not.
-        let (builder, lists_expire) = match crl_file {
-            Some(file) => {
-                let lists = lists(file, own_uid)?;
-                let expire = first_end(file, &lists)?;
-                (builder.with_crls(lists).enforce_revocation_expiration(), Some(expire))
-            }
-            None => (builder, None),
+        let builder = match &lists {
+            Some(lists) => builder.with_crls(lists.clone()).enforce_revocation_expiration(),
+            None => builder,
         };
         let file = crl_file.as_ref().unwrap_or(ca_file);
         let verifier = builder.build().map_err(|reason| malformed(file, &reason))?;
+        let lists_expire = lists.map(|lists| first_end(file, &lists)).transpose()?;
         Ok(Self { verifier, auth: *auth, lists_expire })
     }
 

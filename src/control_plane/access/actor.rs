@@ -161,6 +161,7 @@ impl State {
         let (generation, own_uid) = (self.generation, self.shared.own_uid);
         let rules = Arc::new(rules);
         self.shared.rules.store(rules.clone());
+        self.shared.changes.send_replace(());
         apart(myself, move || {
             let (table, tokens) = resolve(&rules, own_uid);
             Message::Reloaded { generation, table, tokens, reply }
@@ -183,6 +184,7 @@ fn publish(shared: &Shared, next: impl FnOnce(&Snapshot) -> Snapshot) {
     // The actor is the only writer, so nothing is lost between the reading and the storing.
     let now = shared.snapshot.load_full();
     shared.snapshot.store(Arc::new(next(&now)));
+    shared.changes.send_replace(());
 }
 
 fn resolve(rules: &Rules, own_uid: u32) -> (Table, Result<Tokens, Unusable>) {
