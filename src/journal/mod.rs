@@ -34,6 +34,7 @@ mod reading;
 pub mod reconciled;
 pub mod record;
 mod refusal;
+pub mod release;
 pub mod retention;
 mod retrying;
 mod snapshot;
@@ -41,6 +42,7 @@ pub mod state;
 pub mod stats;
 mod step;
 pub mod tally;
+mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
 

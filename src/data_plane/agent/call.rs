@@ -18,6 +18,7 @@ use super::live::Line;
 use super::memory::Memory;
 use super::prompt::{self, Draft, SoFar};
 use super::race::{Rival, race};
+use super::release::consents;
 use super::unprepared::Unprepared;
 use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
@@ -34,6 +35,7 @@ use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
 use crate::domain::usage::{Tokens, Usage};
 use crate::journal::dialogue::Format;
+use crate::journal::release::Release;
 use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then};
 
 /// The longest that one call may take, whatever settings and deadlines say.
@@ -81,6 +83,8 @@ pub(super) struct Asked {
     pub(super) is_rival: bool,
     /// The tokens that the task may still use, where there is a limit.
     pub(super) allowance: Option<Allowance>,
+    /// What persons have let leave.
+    pub(super) granted: Arc<[Release]>,
 }
 
 impl Asked {
@@ -143,7 +147,8 @@ pub(super) async fn prepare(
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
     let recall = if asked.is_rival { Recall::Off } else { environment.results.recall(order, model, &draft) };
     let rules = &order.order().protection.outbound;
-    let protected = filter(environment, draft.texts(), rules, &order.order().tenant).await?;
+    let consents = consents(&asked.granted, model);
+    let protected = filter(environment, draft.texts(), (rules, &consents), &order.order().tenant).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let mut request = draft.filtered(protected.texts, order, written, key);
     let is_hit = matches!(recall, Recall::Hit(_));

@@ -1,10 +1,11 @@
 //! What leaves the host and what comes back passes here, on its way to and from models and tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::environment::Environment;
 use super::pause::transient;
-use crate::data_plane::dlp::{self, Protected, Vault};
+use crate::data_plane::dlp::{self, Consent, Protected, Vault};
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
 use crate::domain::protection::Rules;
@@ -16,20 +17,21 @@ const FILTER_REPEATS_MAX: u32 = 3;
 const FILTER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Passes texts through the filter. A text can lose its worker to somebody else's fault; one that loses it every time is taken to
-/// be the fault, and does not pass.
+/// be the fault, and does not pass. Beside the rules come the consents to what they would have a person asked about.
 pub(crate) async fn filter(
     environment: &Environment,
     texts: Vec<Text>,
-    rules: &Rules,
+    (rules, consents): (&Rules, &Arc<[Consent]>),
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
+    let protect = |texts| environment.dlp.protect_with(texts, rules.clone(), Arc::clone(consents), tenant);
     for _ in 0..FILTER_REPEATS_MAX {
-        match environment.dlp.protect(texts.clone(), rules.clone(), tenant).await {
+        match protect(texts.clone()).await {
             Err(dlp::Error::Failed { .. }) => tokio::time::sleep(FILTER_PAUSE).await,
             filtered => return filtered,
         }
     }
-    environment.dlp.protect(texts, rules.clone(), tenant).await
+    protect(texts).await
 }
 
 /// As [`filter`], for one text of a step that has started: it waits until the filter has room.
@@ -40,7 +42,7 @@ pub(crate) async fn filter_patiently(
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
     loop {
-        match filter(environment, vec![text.clone()], rules, tenant).await {
+        match filter(environment, vec![text.clone()], (rules, &Arc::default()), tenant).await {
             Err(error) if transient(&error).is_some() => {
                 tokio::time::sleep(transient(&error).unwrap_or_default()).await;
             }

@@ -32,10 +32,12 @@ pub(crate) mod pause;
 mod prompt;
 mod pulse;
 mod race;
+mod release;
 pub mod state;
 mod suited;
 mod turn;
 mod unprepared;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
