@@ -10,7 +10,7 @@ use crate::domain::model::Model;
 use crate::domain::name::{ModelRef, ProviderName};
 
 impl Daemon {
-    /// Puts in force what new settings say about access, limits, prices and routes; everything else needs a restart.
+    /// Puts in force what new settings say about access, limits, prices, routes and the floor of protection; everything else needs a restart.
     ///
     /// # Errors
     /// A part of the tree gave no answer.
@@ -27,6 +27,8 @@ impl Daemon {
         // Prices first: a route that names a new model finds it priced.
         self.prices.publish(&models);
         self.routes.publish(&settings.routes);
+        self.floor.publish(settings.dlp.floor.clone());
+        self.settings.dlp = settings.dlp;
         self.settings.models = models;
         self.settings.routes = settings.routes;
         self.settings.access = settings.access;

@@ -29,6 +29,8 @@ pub const KEYS: &[&str] = &[
     "cache.max_bytes",
     "chaos.enabled",
     "data_dir",
+    "dlp.floor.inbound.*",
+    "dlp.floor.outbound.*",
     "hooks.attempts",
     "hooks.concurrency",
     "hooks.pause",

@@ -5,6 +5,7 @@ mod agents;
 mod api;
 mod budgets;
 mod chaos;
+mod dlp;
 mod hooks;
 mod log;
 pub(super) mod models;
@@ -47,6 +48,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let (api, rate) = api::read(root.section(report, "api"), report);
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let cache = cache(root.section(report, "cache"), report);
+    let dlp = dlp::read(root.section(report, "dlp"), report);
     let store = store(root.section(report, "store"), report);
     let retention = retention::read(root.section(report, "retention"), report);
     let hooks = hooks::read(root.section(report, "hooks"), report);
@@ -69,6 +71,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         api,
         chaos,
         cache,
+        dlp,
         store,
         retention,
         hooks,

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::pause::transient;
+use super::prompt::Draft;
+use crate::control_plane::admission::WorkOrder;
 use crate::data_plane::dlp::{self, Consent, Protected, Vault};
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Rules;
+use crate::domain::protection::{Protection, Rules};
 use crate::journal::order::Order;
 
 /// How often a text whose filter workers ended is filtered again.
@@ -51,14 +53,50 @@ pub(crate) async fn filter_patiently(
     }
 }
 
+/// What leaves for the model. Pictures and names leave as they are or not at all.
+pub(super) async fn outbound(
+    environment: &Environment,
+    order: &WorkOrder,
+    draft: &mut Draft,
+    protection: &Protection,
+    consents: &Arc<[Consent]>,
+) -> Result<Protected, dlp::Error> {
+    let tenant = &order.order().tenant;
+    if draft.has_images() && !protection.lets_images_pass() {
+        return Err(dlp::Error::Image);
+    }
+    if let Some(fixed) = draft.fixed().filter(|_| !protection.outbound.lets_all_pass()) {
+        filter(environment, vec![fixed], (&protection.outbound.or_block(), consents), tenant).await?;
+    }
+    filter(environment, draft.texts(), (&protection.outbound, consents), tenant).await
+}
+
+/// What a restored text must stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Nothing more than a text.
+    Text,
+    /// JSON, where it is JSON.
+    Json,
+}
+
+/// How something that a provider or a tool wrote is made fit to be heard.
+pub(crate) struct Fit<'a> {
+    /// What is done with what is found in it.
+    pub(crate) rules: &'a Rules,
+    /// What it was told in pseudonyms.
+    pub(crate) vault: &'a Vault,
+    /// What it must stay.
+    pub(crate) shape: Shape,
+}
+
 /// What a provider or a tool wrote passes the inbound filter before pseudonyms become the owner's data again.
 pub(crate) async fn check(
     environment: &Environment,
     order: &Order,
-    vault: &Vault,
+    Fit { rules, vault, shape }: Fit<'_>,
     text: &Text,
 ) -> Result<Text, dlp::Error> {
-    let rules = &order.protection.inbound;
     let text = if rules.lets_all_pass() {
         text.clone()
     } else {
@@ -66,5 +104,8 @@ pub(crate) async fn check(
         let protected = filter_patiently(environment, text, rules, &order.tenant).await?;
         protected.texts.into_iter().next().unwrap_or_default()
     };
-    Ok(vault.restore(&text))
+    Ok(match shape {
+        Shape::Text => vault.restore(&text),
+        Shape::Json => vault.restore_json(&text),
+    })
 }

@@ -14,6 +14,7 @@
 
 pub(crate) mod abandon;
 mod actor;
+mod answer;
 pub mod allowance;
 pub mod cache;
 mod call;
@@ -23,6 +24,7 @@ mod error;
 mod exchange;
 pub(crate) mod filter;
 pub mod first;
+pub mod floor;
 pub(crate) mod hand;
 pub mod live;
 mod memory;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
 use super::allowance::Allowance;
-use super::call::{self, Answer, Asked, Call};
+use super::answer::Answer;
+use super::call::{self, Asked, Call};
 use super::environment::Environment;
 use super::live::Line;
 use super::memory::Memory;

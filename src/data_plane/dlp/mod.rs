@@ -30,6 +30,7 @@
 
 mod actor;
 mod detect;
+mod document;
 mod error;
 mod finding;
 mod handle;
