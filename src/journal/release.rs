@@ -73,6 +73,9 @@ mod tests {
         assert_eq!(release.question(), "2 EMAIL_ADDRESS and 1 CREDIT_CARD would leave to openai/gpt-4.1");
         release.found.push(found("CUSTOM_BADGE", 3));
         assert_eq!(release.findings(), "2 EMAIL_ADDRESS, 1 CREDIT_CARD and 3 CUSTOM_BADGE");
-        assert_eq!(minicbor::decode::<Release>(&minicbor::to_vec(&release).expect("encoded")).expect("decoded"), release);
+        assert_eq!(
+            minicbor::decode::<Release>(&minicbor::to_vec(&release).expect("encoded")).expect("decoded"),
+            release
+        );
     }
 }

@@ -81,13 +81,7 @@ impl ResultCache {
     }
 
     /// What is known of a call.
-    pub(super) fn recall(
-        &self,
-        order: &WorkOrder,
-        protection: &Protection,
-        model: &ModelRef,
-        draft: &Draft,
-    ) -> Recall {
+    pub(super) fn recall(&self, order: &WorkOrder, protection: &Protection, model: &ModelRef, draft: &Draft) -> Recall {
         let Some(ttl) = order.template().cache.filter(|_| !draft.goes_on()) else { return Recall::Off };
         let key = Key { tenant: order.order().tenant.clone(), digest: digest(order, protection, model, draft) };
         match self.0.get(&key).filter(|kept| Instant::now() < kept.until) {

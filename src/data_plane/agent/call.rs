@@ -36,8 +36,8 @@ use crate::domain::private::Text;
 use crate::domain::protection::Rules;
 use crate::domain::usage::{Tokens, Usage};
 use crate::journal::dialogue::Format;
-use crate::journal::release::Release;
 use crate::journal::record::{Arrived, Then};
+use crate::journal::release::Release;
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
@@ -126,7 +126,8 @@ pub(super) async fn prepare(
     let mut draft = Draft::of(order, memory, asked.so_far);
     let protection = environment.floor.under(&order.order().protection);
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
-    let recall = if asked.is_rival { Recall::Off } else { environment.results.recall(order, &protection, model, &draft) };
+    let recall =
+        if asked.is_rival { Recall::Off } else { environment.results.recall(order, &protection, model, &draft) };
     let protected = outbound(environment, order, &mut draft, &protection, &consents(&asked.granted, model)).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let mut request = draft.filtered(protected.texts, order, written, key);

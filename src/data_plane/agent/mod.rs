@@ -14,8 +14,8 @@
 
 pub(crate) mod abandon;
 mod actor;
-mod answer;
 pub mod allowance;
+mod answer;
 pub mod cache;
 mod call;
 mod ear;

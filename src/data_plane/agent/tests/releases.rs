@@ -57,7 +57,9 @@ fn a_task_waits_for_a_person_and_goes_on_as_they_say() {
 
     let approved = task(&[asked(0, "mock/a"), decided(0, Verdict::Approved)]);
     let record = settled(&approved, NOW);
-    assert!(matches!(&record, TaskRecord::StepFinished(finished) if finished.notes == [("decided_by".to_owned(), "ann".to_owned())]));
+    assert!(
+        matches!(&record, TaskRecord::StepFinished(finished) if finished.notes == [("decided_by".to_owned(), "ann".to_owned())])
+    );
     let given = task(&[asked(0, "mock/a"), decided(0, Verdict::Approved), record]);
     assert_eq!((given.state, given.totals.finished, given.last_answer()), (State::Running, 0, None));
     assert_eq!(next(&given, Course { route: &route(), answers: 1 }, NOW), call(1, "mock/a", 0));
