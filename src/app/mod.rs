@@ -46,6 +46,7 @@ use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::first::FirstCalls;
+use crate::data_plane::agent::floor::HostFloor;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -80,6 +81,7 @@ pub struct Daemon {
     budget: Budget,
     prices: PriceList,
     routes: Routes,
+    floor: HostFloor,
     listener: Listener,
     /// The certificates of the TCP listener, where it speaks TLS.
     tls: Option<Tls>,
@@ -154,7 +156,9 @@ impl Daemon {
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
-        let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
+        let floor = HostFloor::new(settings.dlp.floor.clone());
+        let filters = (dlp, floor.clone(), providers, live.clone());
+        let rooms = agent_rooms(&settings, &journal, &control, filters, started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
@@ -203,6 +207,7 @@ impl Daemon {
             budget,
             prices,
             routes,
+            floor,
             listener,
             tls,
             hooks,
@@ -408,7 +413,7 @@ fn agent_rooms(
     settings: &Settings,
     journal: &Journal,
     control: &ControlPlane,
-    (dlp, providers, live): (Dlp, Providers, Live),
+    (dlp, floor, providers, live): (Dlp, HostFloor, Providers, Live),
     started_at: Timestamp,
 ) -> agent::Rooms {
     agent::Rooms {
@@ -417,6 +422,7 @@ fn agent_rooms(
         budget: control.budget.clone(),
         prices: control.prices.clone(),
         dlp,
+        floor,
         providers,
         tools: Tools::new(&settings.tools),
         first: FirstCalls::default(),

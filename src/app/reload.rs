@@ -11,8 +11,9 @@ use crate::domain::model::Model;
 use crate::domain::name::{ModelRef, ProviderName};
 
 impl Daemon {
-    /// Puts in force what new settings say about access, certificates, limits, prices and routes; everything else needs a restart.
-    /// Certificates that cannot be used leave those before in force, and say so in the log.
+    /// Puts in force what new settings say about access, certificates, limits, prices, routes, the master key and the floor of
+    /// protection; everything else needs a restart. Certificates that cannot be used leave those before in force, and say so in the
+    /// log.
     ///
     /// # Errors
     /// A part of the tree gave no answer.
@@ -33,6 +34,8 @@ impl Daemon {
         self.routes.publish(&settings.routes);
         keys::change_master_key(&self.store, &self.settings, &settings).await?;
         self.settings.encryption = settings.encryption;
+        self.floor.publish(settings.dlp.floor.clone());
+        self.settings.dlp = settings.dlp;
         self.settings.models = models;
         self.settings.routes = settings.routes;
         self.settings.access = settings.access;

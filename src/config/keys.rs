@@ -41,6 +41,8 @@ pub const KEYS: &[&str] = &[
     "cache.max_bytes",
     "chaos.enabled",
     "data_dir",
+    "dlp.floor.inbound.*",
+    "dlp.floor.outbound.*",
     "encryption.master_key_file",
     "encryption.previous_master_key_file",
     "hooks.attempts",

@@ -11,6 +11,7 @@ use crate::domain::certificate::CertificateName;
 use crate::domain::model::Model;
 use crate::domain::money::Usd;
 use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName, User};
+use crate::domain::protection::Floor;
 
 /// Everything that `factoryd` was told.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Settings {
     pub chaos: Chaos,
     /// Answers that were given before.
     pub cache: Cache,
+    /// What is done with personal data and secrets.
+    pub dlp: Dlp,
     /// The store.
     pub store: Store,
     /// The audit log.
@@ -62,6 +65,13 @@ pub struct Settings {
     pub budgets: BTreeMap<Scope, Limit>,
     /// Who may do what over the socket; without it, root and the daemon's own user are admin and nobody else gets in.
     pub access: Access,
+}
+
+/// What is done with personal data and secrets, whatever templates ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Dlp {
+    /// The most lenient actions that templates may ask for.
+    pub floor: Floor,
 }
 
 /// Agents in memory and what waits for them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entity::{Group, Kind};
+use super::entity::{Group, Kind, NameError};
 
 /// How long a person is waited for where neither template nor settings say: then the answer is no.
 pub const ASK_WITHIN_DEFAULT: Duration = Duration::from_secs(60 * 60);
@@ -74,6 +74,17 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// What a rule of this name is about.
+    ///
+    /// # Errors
+    /// It is neither the default nor the name of a group or kind, or too many names of kinds were learnt.
+    pub fn named(name: &str) -> Result<Self, NameError> {
+        if name == DEFAULT {
+            return Ok(Self::Default);
+        }
+        Group::named(name).map(Self::Group).map_or_else(|| Kind::named(name).map(Self::Kind), Ok)
+    }
+
     /// The name under which templates and settings write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -182,6 +193,16 @@ impl Rules {
         Self::new(self.default, subjects.map(raised))
     }
 
+    /// The same for what leaves as it is or not at all: what would be replaced is blocked.
+    #[must_use]
+    pub fn or_block(&self) -> Self {
+        let all_or_nothing = |(subject, action)| match action {
+            Action::Pseudonymise | Action::Mask | Action::Hash => (subject, Action::Block),
+            Action::Allow | Action::Ask | Action::Block => (subject, action),
+        };
+        Self::new(self.default, self.iter().map(all_or_nothing))
+    }
+
     /// The same, but that these kinds pass where a person would be asked about them.
     #[must_use]
     pub fn granting(&self, kinds: &[Kind]) -> Self {
@@ -200,7 +221,7 @@ impl From<Action> for Rules {
 /// What is done with pictures on their way out: nobody can see what is in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Images {
-    /// They leave where the rules neither ask nor block: who refuses texts for what is in them refuses what cannot be looked at.
+    /// They leave where the rules let everything pass: who has texts looked at has not said that what nobody can look at may leave.
     #[default]
     ByRules,
     /// They leave.
@@ -253,7 +274,7 @@ impl Protection {
         match self.images {
             Images::Allow => true,
             Images::Block => false,
-            Images::ByRules => !self.outbound.has(Action::Block) && !self.outbound.has(Action::Ask),
+            Images::ByRules => self.outbound.lets_all_pass(),
         }
     }
 
@@ -341,11 +362,11 @@ mod tests {
     }
 
     #[test]
-    fn who_refuses_texts_for_what_is_in_them_refuses_pictures() {
+    fn who_has_texts_looked_at_must_say_that_pictures_may_leave() {
         let by_rules = |action| Protection::simple(action, Action::Allow).lets_images_pass();
-        assert!(by_rules(Action::Pseudonymise) && !by_rules(Action::Ask) && !by_rules(Action::Block));
+        assert!(by_rules(Action::Allow) && !by_rules(Action::Pseudonymise) && !by_rules(Action::Block));
         let allowed = Protection { images: Images::Allow, ..Protection::simple(Action::Block, Action::Allow) };
-        let refused = Protection { images: Images::Block, ..Protection::default() };
+        let refused = Protection { images: Images::Block, ..Protection::simple(Action::Allow, Action::Allow) };
         assert!(allowed.lets_images_pass() && !refused.lets_images_pass());
     }
 

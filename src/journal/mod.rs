@@ -35,6 +35,7 @@ mod reading;
 pub mod reconciled;
 pub mod record;
 mod refusal;
+pub mod release;
 pub mod retention;
 mod retrying;
 mod snapshot;
@@ -42,6 +43,7 @@ pub mod state;
 pub mod stats;
 mod step;
 pub mod tally;
+mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
 

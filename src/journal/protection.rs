@@ -9,8 +9,7 @@ use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
 
-use crate::domain::entity::{Group, Kind};
-use crate::domain::protection::{Action, DEFAULT, Images, Protection, Rules, Subject};
+use crate::domain::protection::{Action, Images, Protection, Rules, Subject};
 
 pub(super) fn encode<C, W: Write>(
     value: &Protection,
@@ -60,9 +59,9 @@ fn rules(d: &mut Decoder<'_>) -> Result<Rules, DecodeError> {
     let (mut known, mut unknown) = (Vec::new(), Action::Allow);
     for _ in 0..count {
         let (name, action) = (d.str()?, action(d)?);
-        match subject(name) {
-            Some(subject) => known.push((subject, action)),
-            None => unknown = unknown.max(action),
+        match Subject::named(name) {
+            Ok(subject) => known.push((subject, action)),
+            Err(_) => unknown = unknown.max(action),
         }
     }
     // A kind may have been renamed since: what was asked for it is not forgotten, so that everything gets it.
@@ -73,16 +72,11 @@ fn action(d: &mut Decoder<'_>) -> Result<Action, DecodeError> {
     Action::from_word(d.str()?).ok_or_else(|| DecodeError::message("not an action"))
 }
 
-fn subject(name: &str) -> Option<Subject> {
-    if name == DEFAULT {
-        return Some(Subject::Default);
-    }
-    Group::named(name).map(Subject::Group).or_else(|| Kind::named(name).ok().map(Subject::Kind))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::entity::{Group, Kind};
+    use crate::domain::protection::DEFAULT;
 
     fn written(protection: &Protection) -> Vec<u8> {
         let mut bytes = Vec::new();

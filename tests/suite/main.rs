@@ -29,6 +29,7 @@ mod control_socket;
 #[path = "../corpus/mod.rs"]
 mod corpus;
 mod crash_loop;
+mod dlp_actions;
 mod dlp_quality;
 mod documents;
 mod encryption;

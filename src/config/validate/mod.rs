@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod budgets;
 mod chaos;
+mod dlp;
 mod encryption;
 mod hooks;
 mod log;
@@ -50,6 +51,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let (api, tls, rate) = api::read(root.section(report, "api"), report);
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let cache = cache(root.section(report, "cache"), report);
+    let dlp = dlp::read(root.section(report, "dlp"), report);
     let store = store(root.section(report, "store"), report);
     let audit = audit::read(root.section(report, "audit"), host, report);
     let encryption = encryption::read(root.section(report, "encryption"), host, report);
@@ -75,6 +77,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         tls,
         chaos,
         cache,
+        dlp,
         store,
         audit,
         encryption,

@@ -13,6 +13,7 @@
 
 mod actor;
 mod handle;
+mod on_record;
 mod order;
 mod placement;
 pub mod policy;

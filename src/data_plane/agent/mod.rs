@@ -15,6 +15,7 @@
 pub(crate) mod abandon;
 mod actor;
 pub mod allowance;
+mod answer;
 pub mod cache;
 mod call;
 mod ear;
@@ -23,6 +24,7 @@ mod error;
 mod exchange;
 pub(crate) mod filter;
 pub mod first;
+pub mod floor;
 pub(crate) mod hand;
 pub mod live;
 mod memory;
@@ -32,10 +34,12 @@ pub(crate) mod pause;
 mod prompt;
 mod pulse;
 mod race;
+mod release;
 pub mod state;
 mod suited;
 mod turn;
 mod unprepared;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;

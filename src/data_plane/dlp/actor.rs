@@ -4,9 +4,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::detect::resolve_under;
 use super::detectors::{Detectors, InForce};
-use super::message::{Done, Job, Message};
+use super::document::Document;
+use super::message::{Done, Job, Message, Reading};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
-use super::redaction::{Examined, redact};
+use super::redaction::{Examined, Redaction, redact};
 use crate::domain::private::Text;
 
 /// Texts up to this size together are examined in the handler: less than a millisecond. Bytes.
@@ -64,10 +65,20 @@ impl Actor for Worker {
 
 /// Finds and redacts.
 fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Done {
-    let examined = |text: &Text| Examined { text: text.clone(), findings: detectors.candidates(text.expose()) };
-    let examined: Vec<Examined> = job.texts.iter().map(examined).collect();
-    let outcome = redact(&examined, &job.rules, &job.consents, pseudonyms);
-    let findings = examined.into_iter().map(|one| resolve_under(&job.rules, one.findings));
+    let find = |text: &str| detectors.candidates(text);
+    let read = |text: &Text| match job.reading {
+        Reading::AsTheyAre => Document::examine(text, find),
+        Reading::AsWritten => Document::as_written(text, find),
+    };
+    let documents: Vec<Document> = job.texts.iter().map(read).collect();
+    let examined: Vec<Examined> = documents.iter().flat_map(Document::examined).collect();
+    let outcome = redact(&examined, &job.rules, &job.consents, pseudonyms).map(|redaction| {
+        let mut redacted = redaction.texts.into_iter();
+        // One that could not be put together would be told as empty: nothing of it passes.
+        let texts = documents.iter().map(|document| document.assemble(&mut redacted).unwrap_or_default()).collect();
+        Redaction { texts, ..redaction }
+    });
+    let findings = documents.into_iter().map(|document| resolve_under(&job.rules, document.into_findings()));
     Done { findings: findings.collect(), outcome }
 }
 

@@ -23,6 +23,9 @@ pub enum Error {
     /// A rule says that a person is asked first, and nobody has given leave.
     #[error("text kept back: a person must be asked about {}", counted(.0.counts.iter()))]
     ConsentNeeded(Question),
+    /// There is a picture, and nothing says that pictures may leave.
+    #[error("picture kept back: nobody can tell what is in it")]
+    Image,
     /// The texts are larger than what is examined at once.
     #[error("examine {bytes} bytes of text: at most {limit} are examined at once")]
     TooLarge {
@@ -73,6 +76,7 @@ impl Failure for Error {
         match self {
             Self::Blocked { .. } => "dlp_blocked",
             Self::ConsentNeeded(_) => "dlp_consent_needed",
+            Self::Image => "dlp_image_blocked",
             Self::TooLarge { .. } => "dlp_text_too_large",
             Self::Overloaded => "dlp_overloaded",
             Self::Unavailable => "dlp_unavailable",
@@ -82,7 +86,7 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::Blocked { .. } | Self::ConsentNeeded(_) => Class::Refused,
+            Self::Blocked { .. } | Self::ConsentNeeded(_) | Self::Image => Class::Refused,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::Overloaded => Class::Overload,
             Self::Unavailable => Class::Unavailable,
@@ -93,7 +97,11 @@ impl Failure for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::Overloaded | Self::Unavailable => Retry::After(RETRY_AFTER),
-            Self::Blocked { .. } | Self::ConsentNeeded(_) | Self::TooLarge { .. } | Self::Failed { .. } => Retry::Never,
+            Self::Blocked { .. }
+            | Self::ConsentNeeded(_)
+            | Self::Image
+            | Self::TooLarge { .. }
+            | Self::Failed { .. } => Retry::Never,
         }
     }
 
@@ -106,6 +114,7 @@ impl Failure for Error {
                     counted(counts.iter())
                 )
             }
+            Self::Image => "pictures are not looked into, and the template does not say that they may leave".to_owned(),
             Self::TooLarge { limit, .. } => {
                 format!("the text is larger than the {limit} bytes that are examined at once")
             }

@@ -11,7 +11,7 @@ use super::actor::{INLINE_BYTES_MAX, Means, Worker};
 use super::detectors::{Detectors, InForce};
 use super::error::Error;
 use super::finding::Counts;
-use super::message::{Done, Job, Message};
+use super::message::{Done, Job, Message, Reading};
 use super::metrics;
 use super::position::{Located, locate};
 use super::pseudonym::PseudonymKey;
@@ -119,7 +119,8 @@ impl Dlp {
         consents: Arc<[Consent]>,
         tenant: &Tenant,
     ) -> Result<Protected, Error> {
-        let done = self.examine(Job { texts: texts.into(), rules, consents, tenant: tenant.clone() }).await?;
+        let (texts, reading) = (texts.into(), Reading::AsTheyAre);
+        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone() }).await?;
         match done.outcome {
             Ok(Redaction { texts, vault, counts, rules }) => {
                 metrics::found(&counts, &rules);
@@ -142,8 +143,8 @@ impl Dlp {
     /// The text is too large; the pool is full or broken.
     pub async fn scan(&self, text: Text, tenant: &Tenant) -> Result<Scan, Error> {
         let rules = Rules::all(Action::Pseudonymise);
-        let (texts, consents) = (Arc::new([text.clone()]), Arc::default());
-        let done = self.examine(Job { texts, rules, consents, tenant: tenant.clone() }).await?;
+        let (texts, reading, consents) = (Arc::new([text.clone()]), Reading::AsWritten, Arc::default());
+        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone() }).await?;
         let redacted = done.outcome.map_err(Error::from)?.texts.pop();
         let findings = done.findings.first().map(|findings| locate(text.expose(), findings));
         match (findings, redacted) {

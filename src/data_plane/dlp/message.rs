@@ -15,6 +15,8 @@ use crate::domain::protection::Rules;
 pub(super) struct Job {
     /// The texts.
     pub(super) texts: Arc<[Text]>,
+    /// What the texts are taken for.
+    pub(super) reading: Reading,
     /// The actions on findings.
     pub(super) rules: Rules,
     /// What persons let pass.
@@ -23,10 +25,19 @@ pub(super) struct Job {
     pub(super) tenant: Tenant,
 }
 
+/// What texts are taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// What they are: JSON stays JSON.
+    AsTheyAre,
+    /// Texts as they are written, whatever is in them, so that the places of findings are places in them.
+    AsWritten,
+}
+
 /// A job that is done.
 #[derive(Debug)]
 pub(super) struct Done {
-    /// What was found, text by text.
+    /// What was found, text by text; in JSON it is not told where.
     pub(super) findings: Vec<Vec<Finding>>,
     /// What became of the texts.
     pub(super) outcome: Result<Redaction, Withheld>,

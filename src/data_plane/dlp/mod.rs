@@ -31,6 +31,7 @@
 mod actor;
 mod detect;
 mod detectors;
+mod document;
 mod error;
 mod finding;
 mod handle;

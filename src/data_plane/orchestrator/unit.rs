@@ -83,7 +83,7 @@ impl Unit {
             UnitWork::Tool { tool, .. } => StepKind::Tool { name, tool: tool.clone(), idempotent },
             UnitWork::Timer { wait } => StepKind::Timer { name, until: at.after(*wait) },
             UnitWork::Approval { question, timeout } => {
-                StepKind::Approval { name, question: question.clone(), until: until(timeout) }
+                StepKind::Approval { name, question: question.clone(), until: until(timeout), release: None }
             }
             UnitWork::Signal { signal, timeout } => {
                 StepKind::Signal { name, signal: signal.clone(), until: until(timeout) }

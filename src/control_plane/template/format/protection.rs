@@ -100,16 +100,10 @@ fn action(pointer: &str, word: &str, mistakes: &mut Vec<Mistake>) -> Option<Acti
 
 /// What a rule of this name is about; why nothing, where nothing has it.
 fn subject(name: &str) -> Result<Subject, String> {
-    if name == DEFAULT {
-        return Ok(Subject::Default);
-    }
-    if let Some(group) = Group::named(name) {
-        return Ok(Subject::Group(group));
-    }
-    let groups = Group::ALL.iter().map(|(_, name)| *name);
-    Kind::named(name).map(Subject::Kind).map_err(|fault| match fault {
+    Subject::named(name).map_err(|fault| match fault {
         NameError::TooMany => fault.to_string(),
         NameError::Unknown(_) => {
+            let groups = Group::ALL.iter().map(|(_, name)| *name);
             let known = Kind::ALL.iter().map(|kind| kind.as_str()).chain(groups).chain([DEFAULT]);
             let advice = match nearest(name, known) {
                 Some(meant) => format!("did you mean {meant:?}?"),

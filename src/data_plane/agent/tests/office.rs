@@ -16,6 +16,7 @@ use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::first::FirstCalls;
+use crate::data_plane::agent::floor::HostFloor;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -105,6 +106,7 @@ impl Office {
             budget,
             prices,
             dlp,
+            floor: HostFloor::default(),
             providers,
             tools,
             first: FirstCalls::default(),
