@@ -64,12 +64,17 @@ impl Coding {
 
     /// Whether the first characters spell text.
     fn is_text(self, segment: &[u8]) -> bool {
-        let start = segment.get(..SEGMENT_MIN).and_then(|start| self.decode(start));
-        start.is_some_and(|start| {
-            let shown = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r');
-            let whole = std::str::from_utf8(&start).map_or_else(|error| error.error_len().is_none(), |_| true);
-            whole && start.iter().all(shown)
-        })
+        let Some(start) = segment.get(..SEGMENT_MIN) else { return false };
+        let mut decoded = [0_u8; SEGMENT_MIN];
+        let len = match self {
+            Self::Hex => hex::decode_to_slice(start, decoded.get_mut(..8).unwrap_or_default()).ok().map(|()| 8),
+            Self::Plain => PLAIN.decode_slice(start, &mut decoded).ok(),
+            Self::Safe => SAFE.decode_slice(start, &mut decoded).ok(),
+        };
+        let Some(start) = len.and_then(|len| decoded.get(..len)) else { return false };
+        let shown = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r');
+        let whole = || std::str::from_utf8(start).map_or_else(|error| error.error_len().is_none(), |_| true);
+        start.iter().all(shown) && whole()
     }
 }
 
