@@ -1,11 +1,15 @@
 //! A worker of the pool: examines small texts at once and has large ones examined on a thread that may take its time.
 
+use std::sync::Arc;
+
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::detect::detect;
+use super::detect::{detect, resolve};
+use super::finding::Finding;
 use super::message::{Done, Job, Message};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
 use super::redaction::{Examined, redact};
+use super::view;
 
 /// Texts up to this size together are examined in the handler: less than a millisecond. Bytes.
 pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -47,6 +51,10 @@ impl Actor for Worker {
                 });
                 Ok(())
             }
+            Message::Open(opening, reply) => {
+                let pseudonyms = Pseudonyms::new(key.clone(), opening.tenant.clone());
+                answer(opening.filter(pseudonyms, Arc::new(find)), reply)
+            }
             Message::Examined(Some(done), reply) => answer(done, reply),
             // INVARIANT: a text that breaks its worker is not answered; the caller sees an interruption, not a pass.
             Message::Examined(None, _reply) => Err("a text broke the thread that examined it".into()),
@@ -57,16 +65,21 @@ impl Actor for Worker {
 /// Finds and redacts.
 fn examine(job: &Job, pseudonyms: &Pseudonyms) -> Done {
     let examined: Vec<Examined> =
-        job.texts.iter().map(|text| Examined { text: text.clone(), findings: detect(text.expose()) }).collect();
+        job.texts.iter().map(|text| Examined { text: text.clone(), findings: find(text.expose()) }).collect();
     let outcome = redact(&examined, job.action, pseudonyms);
     Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome }
+}
+
+/// What is in a text, in every way to read it.
+fn find(text: &str) -> Vec<Finding> {
+    resolve(view::examine(text, &detect))
 }
 
 fn bytes_of(job: &Job) -> usize {
     job.texts.iter().map(crate::domain::private::Text::len).fold(0, usize::saturating_add)
 }
 
-fn answer(done: Done, reply: ractor::RpcReplyPort<Done>) -> Result<(), ActorProcessingErr> {
+fn answer<T>(done: T, reply: ractor::RpcReplyPort<T>) -> Result<(), ActorProcessingErr> {
     if reply.send(done).is_err() {
         tracing::debug!("the caller of an examination has gone");
     }

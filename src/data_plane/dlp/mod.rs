@@ -40,9 +40,11 @@ mod position;
 mod pseudonym;
 mod redaction;
 mod restorer;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod view;
 
 pub use detect::detect;
 pub use error::{Error, KeyError};
@@ -53,4 +55,5 @@ pub use position::{Located, locate};
 pub use pseudonym::{PseudonymKey, Pseudonyms};
 pub use redaction::{Blocked, Examined, Redaction, redact};
 pub use restorer::Restorer;
+pub use stream::{HELD_BYTES_MAX, Released, Stream, StreamFilter};
 pub use vault::Vault;

@@ -79,7 +79,12 @@ impl Coding {
 }
 
 /// Adds what `direct` finds in the segments among the runs of the alphabets' characters in `part` of the text.
-pub(super) fn scan(text: &str, part: Range<usize>, direct: &impl Fn(&str) -> Vec<Finding>, findings: &mut Vec<Finding>) {
+pub(super) fn scan(
+    text: &str,
+    part: Range<usize>,
+    direct: &impl Fn(&str) -> Vec<Finding>,
+    findings: &mut Vec<Finding>,
+) {
     let bytes = text.as_bytes();
     let mut at = part.start;
     while at < part.end {
@@ -161,6 +166,6 @@ fn hidden(coding: Coding, len: usize, from: usize, decoded: Range<usize>) -> (us
 }
 
 /// Whether a byte is of one of the alphabets.
-pub(super) fn is_coded(byte: u8) -> bool {
+pub(in crate::data_plane::dlp) fn is_coded(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }

@@ -84,9 +84,10 @@ pub(super) fn gather(block: &[u8; BLOCK_BYTES], bits: impl Fn(u64) -> u64) -> u6
     // Brings the bits of the lanes together in the highest one.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (lanes, _none) = block.as_chunks::<8>();
-    lanes.iter().rev().fold(0, |mask, lanes| {
-        (mask << 8) | (bits(u64::from_le_bytes(*lanes)).wrapping_mul(GATHER) >> 56)
-    })
+    lanes
+        .iter()
+        .rev()
+        .fold(0, |mask, lanes| (mask << 8) | (bits(u64::from_le_bytes(*lanes)).wrapping_mul(GATHER) >> 56))
 }
 
 fn is_of_run(byte: u8) -> bool {
