@@ -16,6 +16,7 @@ use super::exchange::{Asking, Heard};
 use super::filter::{check, filter};
 use super::live::Line;
 use super::memory::Memory;
+use super::passage::{Passage, Words};
 use super::prompt::{self, Draft, SoFar};
 use super::race::{Rival, race};
 use super::unprepared::Unprepared;
@@ -32,7 +33,6 @@ use crate::domain::model::{Ability, Model};
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
 use crate::domain::usage::{Tokens, Usage};
 use crate::journal::dialogue::Format;
 use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then};
@@ -46,6 +46,8 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Prepared {
     pub(super) request: Request,
     vault: Vault,
+    /// What there is of the answer.
+    before: Text,
     /// The most that it can cost.
     pub(super) worst: Usd,
     known: Model,
@@ -140,6 +142,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Unprepared> {
     let key = asked.idempotency_key();
     let written = written_so_far(environment, model, &asked.so_far.arrived).count();
+    let before = asked.so_far.arrived.clone();
     let mut draft = Draft::of(order, memory, asked.so_far);
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
     let recall = if asked.is_rival { Recall::Off } else { environment.results.recall(order, model, &draft) };
@@ -153,7 +156,7 @@ pub(super) async fn prepare(
     let Candidate { known, input, worst, .. } = suited(environment, order, &mut request, model, allowance).await?;
     let worst = if is_hit { Usd::ZERO } else { worst };
     let attempts = asked.failed_attempts.saturating_add(1);
-    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall, attempts })
+    Ok(Prepared { request, vault: protected.vault, before, worst, known, input_tokens: input, recall, attempts })
 }
 
 /// Tokens of what there is of the answer, which the limit on it covers too.
@@ -204,7 +207,7 @@ pub(super) async fn perform(
     line: Option<Arc<Line>>,
 ) -> Answer {
     call.prepared.recall.count();
-    let told = line.clone().filter(|_| can_be_told_in_pieces(order, &call.prepared));
+    let told = line.clone().filter(|_| can_be_told_in_pieces(&call.prepared));
     if let Recall::Hit(kept) = &call.prepared.recall {
         return Answer::known(kept, told.as_deref());
     }
@@ -213,14 +216,17 @@ pub(super) async fn perform(
     let floor = Floor::new(told);
     let asking =
         Asking { environment, prepared: &call.prepared, model: &call.model, route: order.route(), deadline, in_pieces };
-    let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
-    let first = ear(Side::First, &call.prepared);
+    let ear = async |side, prepared: &Prepared| {
+        let passage = Passage::open(environment, order.order(), &prepared.before, floor.is_heard()).await;
+        Ear::new(side, &floor, &prepared.vault, passage)
+    };
+    let first = ear(Side::First, &call.prepared).await;
     let Some(rival) = &call.rival else {
         let answer = make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
         let left_alone = answer.is_unheard() && environment.providers.usable(&call.model).is_err();
         return if left_alone && asking.can_move_on() { answer.elsewhere() } else { answer };
     };
-    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared))).await;
+    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared).await)).await;
     let (heard, other) = match raced.side {
         Side::First => (&call.prepared, &rival.prepared),
         Side::Rival => (&rival.prepared, &call.prepared),
@@ -239,14 +245,13 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
         Err(error) if ear.heard_words() => return broken_off(environment, order, prepared, ear, &error).await,
         Err(error) => return Answer::of_error(&error, prepared.attempts),
     };
-    // What was held back of the words is told; the completion has them all.
-    drop(ear.words());
     let usage = used(&completion, prepared, counted_input(order, prepared));
     let cost = prepared.known.price.of(&usage);
-    let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
+    let passed = ear.whole(&completion.text).await;
+    let checked = check_all(environment, order, &prepared.vault, (completion.text, passed), completion.calls).await;
     let (output, calls) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Answer::unfit(&error, cost),
+        Err(error) => return Answer::unfit(&error, Bill::Known(cost)),
     };
     let ended = completion.stop;
     let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
@@ -255,10 +260,10 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
-/// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
-/// worth nothing and cannot be gone on with.
-fn can_be_told_in_pieces(order: &WorkOrder, prepared: &Prepared) -> bool {
-    order.order().protection.inbound == Action::Allow && prepared.request.format == Format::Text
+/// Words can be told as they come where nothing must look at the whole first: no format of which half is worth nothing and
+/// cannot be gone on with.
+fn can_be_told_in_pieces(prepared: &Prepared) -> bool {
+    prepared.request.format == Format::Text
 }
 
 /// What becomes of an answer that broke off: what arrived is paid for, and the task goes on from there if it may be heard.
@@ -272,13 +277,21 @@ async fn broken_off(
     let most = Tokens::new(prepared.request.max_output_tokens.into());
     let usage = ear.used(counted_input(order, prepared), most, &prepared.known);
     let cost = prepared.known.price.of(&usage);
-    let in_pieces = can_be_told_in_pieces(order, prepared);
-    let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
+    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
+    // and reasoning nothing is heard before they are whole.
+    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
+    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
+    let checked = match ear.broken() {
+        Ok(Words::Passed(text)) => Ok(prepared.vault.restore(&text)),
+        Ok(Words::Raw(text)) => check(environment, order.order(), &prepared.vault, &text).await,
+        Err(refusal) => Err(refusal),
+    };
+    let text = match checked {
         Ok(text) => text,
-        Err(error) => return Answer::unfit(&error, cost),
+        Err(error) => return Answer::unfit(&error, bill),
     };
     // Half a document of a format is paid for and thrown away.
-    let text = if in_pieces { text } else { Text::default() };
+    let text = if can_be_told_in_pieces(prepared) { text } else { Text::default() };
     let then = match Answer::then(error, prepared.attempts) {
         Then::GiveUp => Then::GiveUp,
         Then::Retry { after_ms }
@@ -287,10 +300,6 @@ async fn broken_off(
         | Then::Continue { after_ms } => Then::Continue { after_ms },
         Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
-    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
-    // and reasoning nothing is heard before they are whole.
-    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
-    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
     let arrived = Some(Arrived { text, usage });
     Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
 }
@@ -302,15 +311,18 @@ fn may_write_unheard(prepared: &Prepared) -> bool {
     !request.tools.is_empty() || request.sampling.reasoning_effort.is_some() || reasons
 }
 
-/// The answer's text and calls, filtered and restored.
+/// The answer's text and calls, filtered and restored; of the text what has passed already, where it was told as it came.
 async fn check_all(
     environment: &Environment,
     order: &WorkOrder,
     vault: &Vault,
-    text: Text,
+    (text, passed): (Text, Result<Option<Text>, dlp::Error>),
     calls: Vec<ToolCall>,
 ) -> Result<(Text, Vec<ToolCall>), dlp::Error> {
-    let text = check(environment, order.order(), vault, &text).await?;
+    let text = match passed? {
+        Some(passed) => vault.restore(&passed),
+        None => check(environment, order.order(), vault, &text).await?,
+    };
     let mut checked = Vec::with_capacity(calls.len());
     for call in calls {
         let arguments = check(environment, order.order(), vault, &call.arguments).await?;
@@ -392,9 +404,8 @@ impl Answer {
     }
 
     /// The answer was paid for and may not be heard.
-    fn unfit(error: &dlp::Error, cost: Usd) -> Self {
-        let (bill, then) = (Bill::Known(cost), Then::GiveUp);
-        Self::Failed { code: error.code(), message: error.detail(), bill, then, arrived: None }
+    fn unfit(error: &dlp::Error, bill: Bill) -> Self {
+        Self::Failed { code: error.code(), message: error.detail(), bill, then: Then::GiveUp, arrived: None }
     }
 
     /// The call was not made.
