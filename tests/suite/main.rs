@@ -28,6 +28,7 @@ mod crash_loop;
 mod documents;
 mod exit_codes;
 mod failing_store;
+mod filtered_streams;
 mod front_door;
 mod harness;
 mod hooks;
