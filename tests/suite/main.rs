@@ -35,6 +35,7 @@ mod documents;
 mod encryption;
 mod exit_codes;
 mod failing_store;
+mod filtered_streams;
 mod front_door;
 mod generated_requests;
 mod harness;

@@ -98,9 +98,8 @@ impl Answer {
     }
 
     /// The answer was paid for and may not be heard.
-    pub(super) fn unfit(error: &dlp::Error, cost: Usd) -> Self {
-        let (bill, then) = (Bill::Known(cost), Then::GiveUp);
-        Self::Failed { code: error.code(), message: error.detail(), bill, then, arrived: None }
+    pub(super) fn unfit(error: &dlp::Error, bill: Bill) -> Self {
+        Self::Failed { code: error.code(), message: error.detail(), bill, then: Then::GiveUp, arrived: None }
     }
 
     /// The call was not made.

@@ -17,6 +17,7 @@ use super::exchange::{Asking, Heard};
 use super::filter::{Fit, Shape, check, outbound};
 use super::live::Line;
 use super::memory::Memory;
+use super::passage::{Passage, Words};
 use super::prompt::{self, Draft, SoFar};
 use super::race::{Rival, race};
 use super::release::consents;
@@ -50,6 +51,8 @@ pub(super) struct Prepared {
     vault: Vault,
     /// What is done with what is found in its answer.
     inbound: Rules,
+    /// What there is of the answer.
+    before: Text,
     /// The most that it can cost.
     pub(super) worst: Usd,
     known: Model,
@@ -123,6 +126,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Unprepared> {
     let key = asked.idempotency_key();
     let written = written_so_far(environment, model, &asked.so_far.arrived).count();
+    let before = asked.so_far.arrived.clone();
     let mut draft = Draft::of(order, memory, asked.so_far);
     let protection = environment.floor.under(&order.order().protection);
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
@@ -137,8 +141,8 @@ pub(super) async fn prepare(
     let Candidate { known, input, worst, .. } = suited(environment, order, &mut request, model, allowance).await?;
     let worst = if is_hit { Usd::ZERO } else { worst };
     let attempts = asked.failed_attempts.saturating_add(1);
-    let inbound = protection.inbound;
-    Ok(Prepared { request, vault: protected.vault, inbound, worst, known, input_tokens: input, recall, attempts })
+    let (vault, inbound) = (protected.vault, protection.inbound);
+    Ok(Prepared { request, vault, inbound, before, worst, known, input_tokens: input, recall, attempts })
 }
 
 /// Tokens of what there is of the answer, which the limit on it covers too.
@@ -198,14 +202,18 @@ pub(super) async fn perform(
     let floor = Floor::new(told);
     let asking =
         Asking { environment, prepared: &call.prepared, model: &call.model, route: order.route(), deadline, in_pieces };
-    let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
-    let first = ear(Side::First, &call.prepared);
+    let ear = async |side, prepared: &Prepared| {
+        let passage =
+            Passage::open(environment, order.order(), (&prepared.inbound, &prepared.before), floor.is_heard()).await;
+        Ear::new(side, &floor, &prepared.vault, passage)
+    };
+    let first = ear(Side::First, &call.prepared).await;
     let Some(rival) = &call.rival else {
         let answer = make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
         let left_alone = answer.is_unheard() && environment.providers.usable(&call.model).is_err();
         return if left_alone && asking.can_move_on() { answer.elsewhere() } else { answer };
     };
-    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared))).await;
+    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared).await)).await;
     let (heard, other) = match raced.side {
         Side::First => (&call.prepared, &rival.prepared),
         Side::Rival => (&rival.prepared, &call.prepared),
@@ -224,14 +232,13 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
         Err(error) if ear.heard_words() => return broken_off(environment, order, prepared, ear, &error).await,
         Err(error) => return Answer::of_error(&error, prepared.attempts),
     };
-    // What was held back of the words is told; the completion has them all.
-    drop(ear.words());
     let usage = used(&completion, prepared, counted_input(order, prepared));
     let cost = prepared.known.price.of(&usage);
-    let checked = check_all(environment, order, prepared, completion.text, completion.calls).await;
+    let passed = ear.whole(&completion.text).await;
+    let checked = check_all(environment, order, prepared, (completion.text, passed), completion.calls).await;
     let (output, calls) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Answer::unfit(&error, cost),
+        Err(error) => return Answer::unfit(&error, Bill::Known(cost)),
     };
     let ended = completion.stop;
     let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
@@ -240,10 +247,10 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
-/// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
-/// worth nothing and cannot be gone on with.
+/// Words can be told as they come where nothing must look at the whole first: no format of which half is worth nothing and
+/// cannot be gone on with.
 fn can_be_told_in_pieces(prepared: &Prepared) -> bool {
-    prepared.inbound.lets_all_pass() && prepared.request.format == Format::Text
+    prepared.request.format == Format::Text
 }
 
 /// What becomes of an answer that broke off: what arrived is paid for, and the task goes on from there if it may be heard.
@@ -257,13 +264,21 @@ async fn broken_off(
     let most = Tokens::new(prepared.request.max_output_tokens.into());
     let usage = ear.used(counted_input(order, prepared), most, &prepared.known);
     let cost = prepared.known.price.of(&usage);
-    let in_pieces = can_be_told_in_pieces(prepared);
-    let text = match check(environment, order.order(), prepared.fit(Shape::Text), &ear.words()).await {
+    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
+    // and reasoning nothing is heard before they are whole.
+    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
+    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
+    let checked = match ear.broken() {
+        Ok(Words::Passed(text)) => Ok(prepared.vault.restore(&text)),
+        Ok(Words::Raw(text)) => check(environment, order.order(), prepared.fit(Shape::Text), &text).await,
+        Err(refusal) => Err(refusal),
+    };
+    let text = match checked {
         Ok(text) => text,
-        Err(error) => return Answer::unfit(&error, cost),
+        Err(error) => return Answer::unfit(&error, bill),
     };
     // Half a document of a format is paid for and thrown away.
-    let text = if in_pieces { text } else { Text::default() };
+    let text = if can_be_told_in_pieces(prepared) { text } else { Text::default() };
     let then = match Answer::then(error, prepared.attempts) {
         Then::GiveUp => Then::GiveUp,
         Then::Retry { after_ms }
@@ -272,10 +287,6 @@ async fn broken_off(
         | Then::Continue { after_ms } => Then::Continue { after_ms },
         Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
-    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
-    // and reasoning nothing is heard before they are whole.
-    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
-    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
     let arrived = Some(Arrived { text, usage });
     Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
 }
@@ -287,19 +298,23 @@ fn may_write_unheard(prepared: &Prepared) -> bool {
     !request.tools.is_empty() || request.sampling.reasoning_effort.is_some() || reasons
 }
 
-/// The answer's text and calls, filtered and restored.
+/// The answer's text and calls, filtered and restored; of the text what has passed already, where it was told as it came.
 async fn check_all(
     environment: &Environment,
     order: &WorkOrder,
     prepared: &Prepared,
-    text: Text,
+    (text, passed): (Text, Result<Option<Text>, dlp::Error>),
     calls: Vec<ToolCall>,
 ) -> Result<(Text, Vec<ToolCall>), dlp::Error> {
     let shape = match prepared.request.format {
         Format::Text => Shape::Text,
         Format::Json | Format::Schema { .. } => Shape::Json,
     };
-    let text = check(environment, order.order(), prepared.fit(shape), &text).await?;
+    let text = match passed? {
+        // Only the words of a plain text are told as they come.
+        Some(passed) => prepared.vault.restore(&passed),
+        None => check(environment, order.order(), prepared.fit(shape), &text).await?,
+    };
     let mut checked = Vec::with_capacity(calls.len());
     for call in calls {
         let arguments = check(environment, order.order(), prepared.fit(Shape::Json), &call.arguments).await?;

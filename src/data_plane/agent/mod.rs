@@ -30,6 +30,7 @@ pub mod live;
 mod memory;
 mod message;
 pub(crate) mod metrics;
+mod passage;
 pub(crate) mod pause;
 mod prompt;
 mod pulse;

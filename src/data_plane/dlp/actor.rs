@@ -1,5 +1,7 @@
 //! A worker of the pool: examines small texts at once and has large ones examined on a thread that may take its time.
 
+use std::sync::Arc;
+
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::detect::resolve_under;
@@ -56,6 +58,11 @@ impl Actor for Worker {
                 });
                 Ok(())
             }
+            Message::Open(opening, reply) => {
+                let pseudonyms = Pseudonyms::new(means.key.clone(), opening.tenant.clone());
+                let detectors = means.detectors.current();
+                answer(opening.filter(pseudonyms, Arc::new(move |text| detectors.candidates(text))), reply)
+            }
             Message::Examined(Some(done), reply) => answer(done, reply),
             // INVARIANT: a text that breaks its worker is not answered; the caller sees an interruption, not a pass.
             Message::Examined(None, _reply) => Err("a text broke the thread that examined it".into()),
@@ -86,7 +93,7 @@ fn bytes_of(job: &Job) -> usize {
     job.texts.iter().map(Text::len).fold(0, usize::saturating_add)
 }
 
-fn answer(done: Done, reply: ractor::RpcReplyPort<Done>) -> Result<(), ActorProcessingErr> {
+fn answer<T>(done: T, reply: ractor::RpcReplyPort<T>) -> Result<(), ActorProcessingErr> {
     if reply.send(done).is_err() {
         tracing::debug!("the caller of an examination has gone");
     }

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::detect;
 use super::finding::Finding;
+use super::view;
 
 /// Every detector, with the rules in force. Cheap to clone; a text is examined by one and the same from its first byte to its
 /// last, whatever is published meanwhile.
@@ -35,9 +36,11 @@ impl Detectors {
     /// them found. Whoever treats kinds differently must see them all.
     #[must_use]
     pub fn candidates(&self, text: &str) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        detect::scan(text, &mut findings);
-        findings
+        view::examine(text, &|text: &str| {
+            let mut findings = Vec::new();
+            detect::scan(text, &mut findings);
+            findings
+        })
     }
 }
 

@@ -33,7 +33,7 @@ const UNIT_BYTES: usize = INLINE_BYTES_MAX;
 const UNITS_MAX: usize = 4_096;
 
 /// How long an answer is waited for, a worker's restart included. The largest request takes a few seconds.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many workers a text is given to before it counts as one that breaks them.
 const ATTEMPTS_MAX: usize = 2;
@@ -185,7 +185,7 @@ impl Dlp {
     }
 
     /// The next worker in turn; one that is being restarted is passed over while another lives.
-    fn next_worker(&self) -> Option<&Address<Message>> {
+    pub(super) fn next_worker(&self) -> Option<&Address<Message>> {
         let workers = &self.0.workers;
         let turn = self.0.next.fetch_add(1, Ordering::Relaxed);
         let first = turn.checked_rem(workers.len())?;

@@ -6,6 +6,7 @@ use ractor::RpcReplyPort;
 
 use super::finding::Finding;
 use super::redaction::{Consent, Redaction, Withheld};
+use super::stream::StreamFilter;
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
 use crate::domain::protection::Rules;
@@ -43,11 +44,24 @@ pub(super) struct Done {
     pub(super) outcome: Result<Redaction, Withheld>,
 }
 
+/// A text that is about to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    /// The actions on findings.
+    pub(super) rules: Rules,
+    /// Whose pseudonyms are used.
+    pub(super) tenant: Tenant,
+    /// What was told of the text before.
+    pub(super) context: Text,
+}
+
 /// The mailbox of a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     /// From the handle: examine these texts.
     Examine(Job, RpcReplyPort<Done>),
+    /// From the handle: a filter for this text.
+    Open(Opening, RpcReplyPort<StreamFilter>),
     /// From the thread that a large job was given to: it is done, or it panicked.
     Examined(Option<Done>, RpcReplyPort<Done>),
 }

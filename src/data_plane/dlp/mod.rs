@@ -42,9 +42,11 @@ mod position;
 mod pseudonym;
 mod redaction;
 mod restorer;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod view;
 
 pub use detect::{Validator, detect, validator, validators};
 pub use detectors::Detectors;
@@ -56,4 +58,5 @@ pub use position::{Located, locate};
 pub use pseudonym::{PseudonymKey, Pseudonyms};
 pub use redaction::{Consent, Examined, Question, Redaction, Withheld, redact};
 pub use restorer::Restorer;
+pub use stream::{HELD_BYTES_MAX, Released, Stream, StreamFilter};
 pub use vault::Vault;

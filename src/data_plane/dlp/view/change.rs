@@ -114,7 +114,9 @@ fn character(text: &str, at: usize, after_change: usize) -> Option<Change> {
 /// A character in percent escapes (RFC 3986, 2.1): one for each byte of its UTF-8.
 fn percent(rest: &[u8]) -> Option<(usize, char)> {
     let byte = |index: usize| match rest.get(index.saturating_mul(3)..)? {
-        [b'%', high, low, ..] => hex(*high)?.checked_mul(16)?.checked_add(hex(*low)?).and_then(|byte| u8::try_from(byte).ok()),
+        [b'%', high, low, ..] => {
+            hex(*high)?.checked_mul(16)?.checked_add(hex(*low)?).and_then(|byte| u8::try_from(byte).ok())
+        }
         _ => None,
     };
     let first = byte(0)?;
@@ -236,8 +238,30 @@ mod tests {
     #[test]
     fn what_is_no_escape_is_left() {
         for text in [
-            "%4", "%4g", "%C3", "%C3%28", "%FF", r"\d", r"\u004", r"\ud83d", r"\ud83dx", r"\u{}", r"\u{110000}", "&", "&;",
-            "&#;", "&#x;", "&amp", "&nothing;", "&#1114112;", "&#99999999;", "é", "\\", "а б", "\u{200b} x", "",
+            "%4",
+            "%4g",
+            "%C3",
+            "%C3%28",
+            "%FF",
+            r"\d",
+            r"\u004",
+            r"\ud83d",
+            r"\ud83dx",
+            r"\u{}",
+            r"\u{110000}",
+            "&",
+            "&;",
+            "&#;",
+            "&#x;",
+            "&amp",
+            "&nothing;",
+            "&#1114112;",
+            "&#99999999;",
+            "é",
+            "\\",
+            "а б",
+            "\u{200b} x",
+            "",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -64,17 +64,27 @@ impl Coding {
 
     /// Whether the first characters spell text.
     fn is_text(self, segment: &[u8]) -> bool {
-        let start = segment.get(..SEGMENT_MIN).and_then(|start| self.decode(start));
-        start.is_some_and(|start| {
-            let shown = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r');
-            let whole = std::str::from_utf8(&start).map_or_else(|error| error.error_len().is_none(), |_| true);
-            whole && start.iter().all(shown)
-        })
+        let Some(start) = segment.get(..SEGMENT_MIN) else { return false };
+        let mut decoded = [0_u8; SEGMENT_MIN];
+        let len = match self {
+            Self::Hex => hex::decode_to_slice(start, decoded.get_mut(..8).unwrap_or_default()).ok().map(|()| 8),
+            Self::Plain => PLAIN.decode_slice(start, &mut decoded).ok(),
+            Self::Safe => SAFE.decode_slice(start, &mut decoded).ok(),
+        };
+        let Some(start) = len.and_then(|len| decoded.get(..len)) else { return false };
+        let shown = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r');
+        let whole = || std::str::from_utf8(start).map_or_else(|error| error.error_len().is_none(), |_| true);
+        start.iter().all(shown) && whole()
     }
 }
 
 /// Adds what `direct` finds in the segments among the runs of the alphabets' characters in `part` of the text.
-pub(super) fn scan(text: &str, part: Range<usize>, direct: &impl Fn(&str) -> Vec<Finding>, findings: &mut Vec<Finding>) {
+pub(super) fn scan(
+    text: &str,
+    part: Range<usize>,
+    direct: &impl Fn(&str) -> Vec<Finding>,
+    findings: &mut Vec<Finding>,
+) {
     let bytes = text.as_bytes();
     let mut at = part.start;
     while at < part.end {
@@ -156,6 +166,6 @@ fn hidden(coding: Coding, len: usize, from: usize, decoded: Range<usize>) -> (us
 }
 
 /// Whether a byte is of one of the alphabets.
-pub(super) fn is_coded(byte: u8) -> bool {
+pub(in crate::data_plane::dlp) fn is_coded(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }

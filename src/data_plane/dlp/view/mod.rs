@@ -10,7 +10,7 @@
 //! show, and puts signs in the place of `[at]` and ` dot `: all at once and each once. The second decodes base64 and hexadecimal.
 //! Neither looks at what the other made of a text.
 //!
-//! INVARIANT: a reading adds to what is found in the text as it is written, and takes nothing away. Its findings are spans of
+//! INVARIANT I117: a reading adds to what is found in the text as it is written, and takes nothing away. Its findings are spans of
 //! that text, so that what is restored is what was written.
 //!
 //! The time is linear: a part is read around what can be read otherwise, parts overlap by less than they are long, and plain
@@ -30,10 +30,10 @@ use std::iter::Peekable;
 use std::ops::Range;
 
 use self::change::Change;
+pub(super) use self::encoded::is_coded;
 use self::reading::Reading;
 use self::run::Runs;
 use self::trigger::Changes;
-use super::detect;
 use super::finding::Finding;
 
 /// How much of the text before and after a change is read with it, in bytes.
@@ -48,16 +48,20 @@ const PART_BYTES_MAX: usize = 64 * 1024;
 /// By how much parts overlap where changes go on and on, in bytes: what is found may be spelt in escapes of six bytes and more.
 const OVERLAP_BYTES: usize = 4 * 1024;
 
-/// Finds what `direct` finds in a text and in the other ways to read it. The findings are in order and apart.
+/// Finds what `direct` finds in a text and in the other ways to read it: in any order, and what was found in several ways each time.
 #[must_use]
 pub(super) fn examine(text: &str, direct: &impl Fn(&str) -> Vec<Finding>) -> Vec<Finding> {
     let mut findings = direct(text);
-    let written = findings.len();
     read(text, direct, &mut findings);
     for run in Runs::of(text) {
         encoded::scan(text, run, direct, &mut findings);
     }
-    if findings.len() == written { findings } else { detect::resolve(findings) }
+    findings
+}
+
+/// Whether a character is read as it is written, wherever it stands.
+pub(super) fn stands_for_itself(c: char) -> bool {
+    fold::fold(c).is_none()
 }
 
 /// Reads the parts of a text that can be read otherwise.
@@ -74,12 +78,7 @@ fn read(text: &str, direct: &impl Fn(&str) -> Vec<Finding>, findings: &mut Vec<F
 }
 
 /// The next part, and its changes; the one before ended at `known`. It takes at least one change that was in no part before.
-fn next_part(
-    text: &str,
-    changes: &mut Peekable<Changes<'_>>,
-    of_part: &mut Vec<Change>,
-    known: usize,
-) -> Range<usize> {
+fn next_part(text: &str, changes: &mut Peekable<Changes<'_>>, of_part: &mut Vec<Change>, known: usize) -> Range<usize> {
     let first = changes.peek().map_or(text.len(), |change| change.start);
     let margin = if first < known { OVERLAP_BYTES } else { MARGIN_BYTES };
     let start = word_start(text, first.saturating_sub(margin));

@@ -69,15 +69,51 @@ fn near(bytes: &[u8]) -> usize {
     bytes.len().saturating_sub(rest.len())
 }
 
-/// A bit for each byte of a block that is of a run.
+/// A bit for each byte of a block that is of a run: eight bytes are compared at a time, in the lanes of one number.
 fn mask(block: &[u8; BLOCK_BYTES]) -> u64 {
-    let mut mask = 0;
-    for (index, byte) in block.iter().enumerate() {
-        mask |= u64::from(is_of_run(*byte)) << index;
-    }
-    mask
+    const LOW_BITS: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // What carries a byte from the first of a run on into the high bit of its lane.
+    const CARRY: u64 = u64::from_ne_bytes([0x80 - FIRST; 8]);
+    gather(block, |lanes| ((lanes & LOW_BITS).wrapping_add(CARRY) & !lanes & HIGH_BITS) >> 7)
+}
+
+/// A bit for each byte of a block, the lowest for the first: what `bits` makes of eight bytes in the lanes of one number has it as
+/// the lowest bit of the lane, and no other.
+pub(super) fn gather(block: &[u8; BLOCK_BYTES], bits: impl Fn(u64) -> u64) -> u64 {
+    // Brings the bits of the lanes together in the highest one.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (lanes, _none) = block.as_chunks::<8>();
+    lanes
+        .iter()
+        .rev()
+        .fold(0, |mask, lanes| (mask << 8) | (bits(u64::from_le_bytes(*lanes)).wrapping_mul(GATHER) >> 56))
 }
 
 fn is_of_run(byte: u8) -> bool {
     (FIRST..0x80).contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn runs_are_found_wherever_they_are(text in "([ \n]{0,3}|[a-zA-Z0-9@:.é]{0,40}|[a-z ]{0,70}){0,12}") {
+            let mut expected = Vec::new();
+            let mut start = 0;
+            for (end, byte) in text.bytes().chain([b' ']).enumerate() {
+                if !is_of_run(byte) {
+                    if end - start >= SEGMENT_MIN {
+                        expected.push(start..end);
+                    }
+                    start = end + 1;
+                }
+            }
+            prop_assert_eq!(Runs::of(&text).collect::<Vec<_>>(), expected);
+        }
+    }
 }

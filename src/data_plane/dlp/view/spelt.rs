@@ -105,7 +105,9 @@ fn signs_of(bytes: &[u8], words: &[(usize, usize)]) -> Vec<Change> {
     };
     // Whether a sign stands between two words that are none.
     let between = |index: usize| {
-        index > 0 && sign(index.saturating_sub(1)).is_none() && index.saturating_add(1) < words.len()
+        index > 0
+            && sign(index.saturating_sub(1)).is_none()
+            && index.saturating_add(1) < words.len()
             && sign(index.saturating_add(1)).is_none()
     };
     let is = |index: usize, wanted: Sign| between(index) && sign(index) == Some(wanted);
@@ -185,7 +187,14 @@ mod tests {
             let at = text.find(noticed).expect("noticed") + 1;
             assert_eq!(read(text, row(text, at)), expected, "{text}");
         }
-        for text in ["the dot com boom", "dot", "connect the dot at noon", "at dot", "jean at  example dot com", "x dot y dot z"] {
+        for text in [
+            "the dot com boom",
+            "dot",
+            "connect the dot at noon",
+            "at dot",
+            "jean at  example dot com",
+            "x dot y dot z",
+        ] {
             let at = text.find("dot").expect("noticed") + 1;
             assert_eq!(row(text, at), [], "{text}");
         }
