@@ -78,11 +78,11 @@ struct State {
     listener: tokio::task::JoinHandle<()>,
 }
 
-/// The spec of the actor that seals records anew.
-pub(super) fn spec(store: &Store, events: &Events) -> ChildSpec {
+/// The spec of the actor that seals records anew; none where nothing is encrypted.
+pub(super) fn spec(store: &Store, events: &Events) -> Option<ChildSpec> {
     let (store, events) = (store.clone(), events.clone());
     let address: Address<Message> = Address::new("reencryption");
-    ChildSpec::worker(&address, move || (Sealer, (store.clone(), events.clone())))
+    store.is_encrypted().then(|| ChildSpec::worker(&address, move || (Sealer, (store.clone(), events.clone()))))
 }
 
 impl Actor for Sealer {
@@ -157,7 +157,9 @@ async fn pass(store: &Store, events: &Events) {
         }
         tokio::time::sleep(ROUND_PAUSE).await;
     }
-    if let Ok(Some(status)) = store.encryption() {
+    if let Ok(Some(status)) = store.encryption()
+        && status.resealed > 0
+    {
         let event =
             Event::new("reencrypted").with("records", status.resealed).with("generation", status.keys.generation);
         events.publish(event.with("unreadable", status.unreadable));

@@ -6,7 +6,7 @@
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, experiments, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator, hooks
-//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts
+//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts, reencryption
 //! ```
 //!
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
@@ -188,7 +188,8 @@ impl Daemon {
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
-        edge.extend([ledger.spec(), keys::spec(&store, &events)]);
+        edge.push(ledger.spec());
+        edge.extend(keys::spec(&store, &events));
         let audit = rooms.audit.clone();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);

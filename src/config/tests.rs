@@ -460,6 +460,19 @@ fn how_long_ended_tasks_are_kept_is_a_day_at_least_or_for_ever() {
 }
 
 #[test]
+fn a_master_key_of_before_is_of_no_use_alone() {
+    let text = "it is of no use without master_key_file, which takes its place";
+    let before = "[encryption]\nprevious_master_key_file = \"before.key\"\n";
+    let found = Written::new(before).mistakes(&[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].ends_with(text), "{found:?}");
+    let written = Written::new(&format!("{before}master_key_file = \"now.key\"\n"));
+    let encryption = written.load(&[]).expect("settings").encryption;
+    let file = |name: &str| Some(settings::KeyFile::File(written.dir.path().join(name)));
+    assert_eq!((encryption.master_key, encryption.previous_master_key), (file("now.key"), file("before.key")));
+}
+
+#[test]
 fn the_summary_names_places_and_no_keys() {
     let written = Written::new(FULL);
     let settings = written.load(&[]).expect("settings");

@@ -44,16 +44,17 @@ impl Store {
             shared.room_for(bytes).map_err(|no_room| Error::NoRoom(no_room.to_string()))?;
         }
         let closed = |_| Error::Unwell("the store is closed".to_owned());
+        // The gate before the place, always: whoever closes the gate waits for those behind it, who may wait for a place, and places
+        // are held by nobody who waits for the gate.
+        let gate = match (&shared.keys, passed) {
+            (Some(_), Some(gate)) => Some(gate),
+            (Some(keys), None) => Some(keys.gate().await),
+            (None, _) => None,
+        };
         let place = shared.queue.place(bytes).await.map_err(closed)?;
-        let (changes, gate) = match &shared.keys {
-            Some(keys) => {
-                let gate = match passed {
-                    Some(gate) => gate,
-                    None => keys.gate().await,
-                };
-                (sealed(keys, changes, bytes).await?, Some(gate))
-            }
-            None => (changes, None),
+        let changes = match &shared.keys {
+            Some(keys) => sealed(keys, changes, bytes).await?,
+            None => changes,
         };
         let (changes, pins) = self.filed(changes).await?;
         let (answer, answered) = oneshot::channel();

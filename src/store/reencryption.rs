@@ -21,7 +21,7 @@ use super::chain::Link32;
 use super::engine::Engine;
 use super::envelope::{self, Content};
 use super::group::{Body, Change, Replacement};
-use super::keyring::{self, Count, Keyring, Masters};
+use super::keyring::{self, Count, Keyring, Masters, NoKey};
 use super::reading::Reader;
 use super::{Error, Keyspace, MasterKey, Record, Store, key, sealing};
 use crate::domain::owner::{Owner, Selector};
@@ -141,6 +141,12 @@ impl Store {
         }))
     }
 
+    /// Whether what is stored is encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.shared().keys.is_some()
+    }
+
     /// Destroys the keys of some owners. When it returns, that is durable: what was stored of them reads as [`Error::Erased`], and
     /// lists pass it over. What is stored of them later is sealed with new keys.
     ///
@@ -223,7 +229,7 @@ impl Store {
         let keys = Arc::clone(self.keyring()?);
         // INVARIANT: from before a record is read until it is written under another key, no key is exchanged or destroyed.
         let gate = keys.gate().await;
-        let generation = keys.count().generation;
+        let generation = keys.generation();
         let after = after.filter(|after| after.generation == generation).map(|after| after.after);
         let (store, owner_of) = (self.clone(), Arc::clone(owner_of));
         let work = move || {
@@ -254,8 +260,8 @@ impl Store {
     async fn finish_reencryption(&self, generation: u32) -> Result<Option<Cursor>, Error> {
         let keys = Arc::clone(self.keyring()?);
         let _order = keys.order.lock().await;
-        if keys.count().generation != generation {
-            return Ok(Some(Cursor { after: Vec::new(), generation: keys.count().generation }));
+        if keys.generation() != generation {
+            return Ok(Some(Cursor { after: Vec::new(), generation: keys.generation() }));
         }
         let marked = self.shared().reading(|reader| reader.engine.contains(&key::full(Keyspace::Meta, key::SEALED)))?;
         if !marked {
@@ -336,8 +342,11 @@ impl Round {
             Some(id) => match keys.successor(id) {
                 Some(now) if now == id => return Ok(()),
                 Some(now) => Some(now),
-                // Erased, or nothing that a key of ours opens.
-                None => return Ok(()),
+                None => {
+                    let is_erased = matches!(keys.opening(id), Err(NoKey::Erased));
+                    self.unreadable = self.unreadable.saturating_add(u64::from(!is_erased));
+                    return Ok(());
+                }
             },
         };
         let stored = value.to_vec();

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `cipher` | pure: one key and what it does |
 //! | `slot` | pure: what stands in the file |
+//! | `index` | pure: which keys there are, and whose |
 //! | `master` | the master key |
 //! | `disk` | the file: appended to, overwritten in place, written anew |
 //!
@@ -26,6 +27,7 @@
 pub(in crate::store) mod cipher;
 mod disk;
 mod error;
+mod index;
 mod master;
 mod slot;
 
@@ -37,7 +39,8 @@ use tokio::sync::OwnedRwLockReadGuard;
 
 use self::cipher::Cipher;
 use self::disk::Disk;
-use self::slot::{Header, Live, RingId, Root, Slot, Tags};
+use self::index::{Held, Index};
+use self::slot::{Header, RingId, Slot, Tags};
 use crate::domain::owner::{Owner, Selector};
 
 pub use self::error::Error;
@@ -73,15 +76,6 @@ pub(in crate::store) enum NoKey {
     Unknown,
 }
 
-/// What is known of a slot without its key.
-#[derive(Debug, Clone, Copy)]
-enum Held {
-    Live { generation: u32, tags: Tags },
-    Erased,
-    Replaced,
-    Damaged,
-}
-
 /// How the keys are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
@@ -112,22 +106,15 @@ impl Prepared {
 /// The keys of a store.
 pub(in crate::store) struct Keyring {
     ring: RingId,
-    /// Lock order: `disk`, `state`, `ready`. `asked` is never held with another.
+    /// Lock order: `disk`, `index`, `ready`. `asked` is never held with another.
     disk: Mutex<Disk>,
-    state: RwLock<State>,
+    index: RwLock<Index>,
     ready: RwLock<Ready>,
     /// Owners without a key that wait for one.
     asked: Mutex<HashSet<Owner>>,
     gate: Arc<tokio::sync::RwLock<()>>,
     /// Held by whoever replaces, destroys or wraps keys.
     pub(in crate::store) order: tokio::sync::Mutex<()>,
-}
-
-struct State {
-    root: Arc<Root>,
-    slots: Vec<Held>,
-    current: HashMap<Tags, u32>,
-    generation: u32,
 }
 
 /// Keys that were unwrapped.
@@ -188,7 +175,7 @@ impl Keyring {
         let keyring = Self {
             ring: disk.ring(),
             disk: Mutex::new(disk),
-            state: RwLock::new(State::of(root, slots)),
+            index: RwLock::new(Index::of(root, slots)),
             ready: RwLock::default(),
             asked: Mutex::default(),
             gate: Arc::default(),
@@ -197,6 +184,11 @@ impl Keyring {
         // The committer never waits for a key.
         keyring.make(std::iter::once(Owner::Host).collect())?;
         Ok(Some(keyring))
+    }
+
+    /// How often all keys were exchanged.
+    pub(in crate::store) fn generation(&self) -> u32 {
+        self.index().generation
     }
 
     /// Held by a commit from before it is sealed until it is written.
@@ -210,8 +202,8 @@ impl Keyring {
             return Some(Arc::clone(key));
         }
         let id = {
-            let state = self.state();
-            *state.current.get(&state.root.tags(owner))?
+            let index = self.index();
+            *index.current.get(&index.root.tags(owner))?
         };
         let key = self.opening(id).ok()?;
         self.write_ready().by_owner.insert(owner.clone(), Arc::clone(&key));
@@ -220,9 +212,9 @@ impl Keyring {
 
     /// The key now in force of whoever the key `id` belongs to.
     pub(in crate::store) fn successor(&self, id: u32) -> Option<u32> {
-        let state = self.state();
-        match state.held(id)? {
-            Held::Live { tags, .. } => state.current.get(&tags).copied(),
+        let index = self.index();
+        match index.held(id)? {
+            Held::Live { tags, .. } => index.current.get(&tags).copied(),
             Held::Erased | Held::Replaced | Held::Damaged => None,
         }
     }
@@ -232,7 +224,7 @@ impl Keyring {
         if let Some(key) = self.read_ready().by_id.get(&id) {
             return Ok(Arc::clone(key));
         }
-        match self.state().held(id) {
+        match self.index().held(id) {
             Some(Held::Live { .. }) => {}
             Some(Held::Erased) => return Err(NoKey::Erased),
             Some(Held::Replaced) => return Err(NoKey::Replaced),
@@ -263,22 +255,22 @@ impl Keyring {
 
     fn make_all(&self, disk: &mut Disk, owners: &HashSet<Owner>) -> Result<(), Error> {
         let (root, next, generation) = {
-            let state = self.state();
-            (Arc::clone(&state.root), state.next_id()?, state.generation)
+            let index = self.index();
+            (Arc::clone(&index.root), index.next_id()?, index.generation)
         };
         let wanted: HashSet<Tags> = owners.iter().map(|owner| root.tags(owner)).collect();
         let missing: Vec<Tags> = {
-            let state = self.state();
-            wanted.into_iter().filter(|tags| !state.current.contains_key(tags)).collect()
+            let index = self.index();
+            wanted.into_iter().filter(|tags| !index.current.contains_key(tags)).collect()
         };
         if missing.is_empty() {
             return Ok(());
         }
         let added = disk.append(next, generation, &missing)?;
-        let mut state = self.write_state();
+        let mut index = self.write_index();
         for (id, tags) in added {
-            state.slots.push(Held::Live { generation, tags });
-            state.current.insert(tags, id);
+            index.slots.push(Held::Live { generation, tags });
+            index.current.insert(tags, id);
         }
         Ok(())
     }
@@ -287,37 +279,37 @@ impl Keyring {
     pub(in crate::store) fn prepare_exchange(&self) -> Result<Prepared, Error> {
         let mut disk = self.disk();
         let (tags, next, generation) = {
-            let state = self.state();
-            if state.replaced().next().is_some() {
+            let index = self.index();
+            if index.replaced().next().is_some() {
                 return Err(Error::Rotating);
             }
-            (state.current.keys().copied().collect::<Vec<_>>(), state.next_id()?, state.generation.saturating_add(1))
+            (index.current.keys().copied().collect::<Vec<_>>(), index.next_id()?, index.generation.saturating_add(1))
         };
         let added = disk.append(next, generation, &tags)?;
-        let mut state = self.write_state();
-        state.slots.extend(added.iter().map(|(_, tags)| Held::Live { generation, tags: *tags }));
+        let mut index = self.write_index();
+        index.slots.extend(added.iter().map(|(_, tags)| Held::Live { generation, tags: *tags }));
         Ok(Prepared(added))
     }
 
     /// Has everything be sealed with the new keys from now on, as soon as no commit is under way.
     pub(in crate::store) async fn exchange(&self, prepared: Prepared) {
         let _closed = self.gate.write().await;
-        let mut state = self.write_state();
-        state.generation = state.generation.saturating_add(1);
+        let mut index = self.write_index();
+        index.generation = index.generation.saturating_add(1);
         for (id, tags) in prepared.0 {
-            state.current.insert(tags, id);
+            index.current.insert(tags, id);
         }
         self.write_ready().by_owner.clear();
     }
 
     /// Whether keys of before are still there.
     pub(in crate::store) fn is_exchanging(&self) -> bool {
-        self.state().replaced().next().is_some()
+        self.index().replaced().next().is_some()
     }
 
     /// Destroys the keys of before, when no record is under them any more. Blocks.
     pub(in crate::store) fn retire(&self) -> Result<usize, Error> {
-        let ids: Vec<u32> = self.state().replaced().collect();
+        let ids: Vec<u32> = self.index().replaced().collect();
         self.destroy(&ids, &Slot::Replaced, Held::Replaced)?;
         Ok(ids.len())
     }
@@ -329,9 +321,9 @@ impl Keyring {
         let (keys, whose) = (Arc::clone(self), whose.clone());
         let erase = move || {
             let ids: Vec<u32> = {
-                let state = keys.state();
-                let selected = state.root.selected(&whose);
-                state.live().filter(|(_, _, tags)| selected(tags)).map(|(id, _, _)| id).collect()
+                let index = keys.index();
+                let selected = index.root.selected(&whose);
+                index.live().filter(|(_, _, tags)| selected(tags)).map(|(id, _, _)| id).collect()
             };
             keys.destroy(&ids, &Slot::Erased, Held::Erased)?;
             Ok(ids)
@@ -347,15 +339,15 @@ impl Keyring {
         let mut disk = self.disk();
         let outcome = disk.overwrite(ids, with);
         let ids: HashSet<u32> = ids.iter().copied().collect();
-        let mut state = self.write_state();
+        let mut index = self.write_index();
         let mut ready = self.write_ready();
         for id in &ids {
             ready.by_id.remove(id);
-            if let Some(slot) = id.checked_sub(1).and_then(|at| state.slots.get_mut(usize::try_from(at).ok()?)) {
+            if let Some(slot) = id.checked_sub(1).and_then(|at| index.slots.get_mut(usize::try_from(at).ok()?)) {
                 *slot = held;
             }
         }
-        state.current.retain(|_, id| !ids.contains(id));
+        index.current.retain(|_, id| !ids.contains(id));
         ready.by_owner.retain(|_, key| !ids.contains(&key.id));
         // Also where the sync failed: what may be overwritten is not sealed with any more.
         outcome
@@ -378,25 +370,25 @@ impl Keyring {
 
     /// The last key that was made.
     pub(in crate::store) fn last_key(&self) -> u32 {
-        self.state().last_id()
+        self.index().last_id()
     }
 
     /// The key that seals the small secret files of the data directory.
     pub(in crate::store) fn file_cipher(&self, name: &str) -> Cipher {
-        let root = Arc::clone(&self.state().root);
+        let root = Arc::clone(&self.index().root);
         Cipher::new(&cipher::derived(&root.files, b"agent-factory/file", name.as_bytes()))
     }
 
     pub(in crate::store) fn count(&self) -> Count {
         let wraps = self.disk().wraps();
-        let state = self.state();
-        let of = |wanted: fn(&Held) -> bool| state.slots.iter().filter(|held| wanted(held)).count();
+        let index = self.index();
+        let of = |wanted: fn(&Held) -> bool| index.slots.iter().filter(|held| wanted(held)).count();
         Count {
-            current: state.current.len(),
-            replaced: state.replaced().count(),
+            current: index.current.len(),
+            replaced: index.replaced().count(),
             destroyed: of(|held| matches!(held, Held::Erased | Held::Replaced)),
             damaged: of(|held| matches!(held, Held::Damaged)),
-            generation: state.generation,
+            generation: index.generation,
             wraps,
         }
     }
@@ -405,12 +397,12 @@ impl Keyring {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_state(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    fn write_index(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_ready(&self) -> RwLockReadGuard<'_, Ready> {
@@ -428,54 +420,5 @@ impl Keyring {
 
     fn asked(&self) -> MutexGuard<'_, HashSet<Owner>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn of(root: Root, slots: Vec<Result<Slot, slot::SlotFlaw>>) -> Self {
-        let held = |slot: &Result<Slot, slot::SlotFlaw>| match slot {
-            Ok(Slot::Live(live)) => {
-                let Live { generation, tags, .. } = &**live;
-                Held::Live { generation: *generation, tags: *tags }
-            }
-            Ok(Slot::Erased) => Held::Erased,
-            Ok(Slot::Replaced) => Held::Replaced,
-            Err(_) => Held::Damaged,
-        };
-        let slots = slots.iter().map(held).collect();
-        let mut state = Self { root: Arc::new(root), slots, current: HashMap::new(), generation: 0 };
-        // The last key of an owner is the one in force.
-        let live: Vec<(u32, u32, Tags)> = state.live().collect();
-        for (id, generation, tags) in live {
-            state.current.insert(tags, id);
-            state.generation = state.generation.max(generation);
-        }
-        state
-    }
-
-    fn held(&self, id: u32) -> Option<Held> {
-        self.slots.get(usize::try_from(id.checked_sub(1)?).ok()?).copied()
-    }
-
-    fn last_id(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
-    }
-
-    fn next_id(&self) -> Result<u32, Error> {
-        let last = self.last_id();
-        if last >= KEYS_MAX { Err(Error::Full(KEYS_MAX)) } else { Ok(last.saturating_add(1)) }
-    }
-
-    /// Keys that are there, with their ids and generations.
-    fn live(&self) -> impl Iterator<Item = (u32, u32, Tags)> {
-        (1..).zip(&self.slots).filter_map(|(id, held)| match held {
-            Held::Live { generation, tags } => Some((id, *generation, *tags)),
-            Held::Erased | Held::Replaced | Held::Damaged => None,
-        })
-    }
-
-    /// Keys of before.
-    fn replaced(&self) -> impl Iterator<Item = u32> {
-        self.live().filter(|(id, _, tags)| self.current.get(tags) != Some(id)).map(|(id, _, _)| id)
     }
 }
