@@ -1,11 +1,13 @@
 //! What the daemon itself puts on record: that it started, took up settings, and stopped; and the key that signs for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
 use crate::config::settings::Settings;
 use crate::control_plane::audit::{self, Audit, AuditKey, Entry, Who};
 use crate::domain::clock::Timestamp;
+use crate::journal::events::Events;
 
 /// How long a stop waits for its entry and the last checkpoint.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
@@ -22,6 +24,31 @@ pub(super) async fn started(audit: &Audit) {
     let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "start_daemon").on(env!("CARGO_PKG_VERSION"));
     entry.reason = Some(format!("the audit log is {}", audit.public_key().log_id()).into());
     record(audit, entry).await;
+}
+
+/// Has the log follow what changes without a request: files that are watched. An entry names the content that is in force from
+/// then on, as the event does.
+pub(super) fn follow(audit: &Audit, events: &Events) {
+    let audit = audit.clone();
+    events.tell(Arc::new(move |event| {
+        let Some((action, named)) = followed(event.kind) else { return };
+        let subject = event.details.iter().find(|(name, _)| *name == named);
+        let mut entry = Entry::allowed(event.at, Who::daemon(), action);
+        entry.subject = subject.map(|(_, value)| value.as_str().into());
+        let audit = audit.clone();
+        let _recording = tokio::spawn(async move { record(&audit, entry).await });
+    }));
+}
+
+/// The action that an event stands for, and the detail that is its subject.
+fn followed(kind: &str) -> Option<(&'static str, &'static str)> {
+    match kind {
+        "policy_published" => Some(("change_policy", "digest")),
+        "template_keys_changed" => Some(("change_trust", "keys")),
+        "template_keys_revoked" => Some(("revoke_keys", "keys")),
+        "tokens_changed" => Some(("change_tokens", "tokens")),
+        _ => None,
+    }
 }
 
 /// New settings are in force, but for those parts that need a restart.

@@ -150,6 +150,8 @@ impl Daemon {
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
+        chronicle::follow(&control.audit, &events);
+        control.access.tell(events.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);

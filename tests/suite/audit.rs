@@ -230,7 +230,8 @@ async fn the_key_may_lie_elsewhere_and_one_that_is_exchanged_is_told() {
     assert_eq!(verify(&daemon.workshop, &[&after, "--key", &key], "").await.json()["code"], "audit_other_key");
     assert_eq!(verify(&daemon.workshop, &[&after], "").await.code, Some(0));
     let starts = daemon.client.audit(0, 1_000).await.expect("entries").items;
-    let logs: Vec<_> = starts.iter().filter(|entry| entry.action == "start_daemon").map(|entry| &entry.reason).collect();
+    let logs: Vec<_> =
+        starts.iter().filter(|entry| entry.action == "start_daemon").map(|entry| &entry.reason).collect();
     assert!(logs.len() == 3 && logs[0] == logs[1] && logs[1] != logs[2], "{logs:?}");
 }
 

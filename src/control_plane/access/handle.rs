@@ -1,6 +1,6 @@
 //! The only way in. Cheap to clone; judges by the published snapshot, and asks the actor only for users it does not know.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::config::settings::Rate;
 use crate::domain::clock::Timestamp;
+use crate::journal::events::Events;
 use crate::supervision::{Address, CallError, ChildSpec};
 use crate::telemetry::names;
 
@@ -43,6 +44,7 @@ impl Access {
             own_uid,
             since: Instant::now(),
             limiter: Mutex::default(),
+            events: OnceLock::new(),
             rules: ArcSwap::from_pointee(rules),
             snapshot: ArcSwap::from_pointee(Snapshot { table, ..Snapshot::default() }),
         });
@@ -52,6 +54,13 @@ impl Access {
             move || (Gatekeeper, shared.clone())
         });
         (Self { address, shared }, spec)
+    }
+
+    /// Where it is told, from now on, that other tokens are in force.
+    pub fn tell(&self, events: Events) {
+        if self.shared.events.set(events).is_err() {
+            tracing::debug!("access tells its news already");
+        }
     }
 
     /// Who a peer of the Unix socket is.

@@ -1,13 +1,14 @@
 //! What requests are judged by: immutable, published by the actor, read without asking it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use crate::config::settings::{Access, Role};
+use crate::journal::events::Events;
 
 use super::rate::Limiter;
 use super::table::{Identity, Table};
@@ -77,4 +78,6 @@ pub(super) struct Shared {
     /// When the limiter's clock began.
     pub(super) since: Instant,
     pub(super) limiter: Mutex<Limiter>,
+    /// Where it is told that other tokens are in force.
+    pub(super) events: OnceLock<Events>,
 }
