@@ -1,4 +1,4 @@
-//! What the daemon itself puts on record: that it started, took up settings, and stopped; and the key that signs for it.
+//! What the daemon itself puts on record: that it started, took up settings, and stopped; and its keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,21 +6,26 @@ use std::time::Duration;
 use super::Error;
 use crate::config::settings::Settings;
 use crate::control_plane::audit::{self, Audit, AuditKey, Entry, Who};
+use crate::data_plane::dlp::PseudonymKey;
 use crate::domain::clock::Timestamp;
 use crate::journal::events::Events;
 
 /// How long a stop waits for its entry and the last checkpoint.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The key of the log, made at the first start.
-pub(super) async fn open_key(settings: &Settings) -> Result<AuditKey, Error> {
+/// The key of pseudonyms and that of the log, made at the first start.
+pub(super) async fn open_keys(settings: &Settings) -> Result<(PseudonymKey, AuditKey), Error> {
     let (directory, named) = (settings.data_dir.clone(), settings.audit.key_file.clone());
-    let load = move || audit::load_or_create(&directory, named.as_deref());
-    Ok(tokio::task::spawn_blocking(load).await.map_err(Error::Thread)??)
+    let load = move || {
+        let pseudonyms = PseudonymKey::load_or_create(&directory)?;
+        Ok((pseudonyms, audit::load_or_create(&directory, named.as_deref())?))
+    };
+    tokio::task::spawn_blocking(load).await.map_err(Error::Thread)?
 }
 
 /// The daemon serves requests. The entry names the log's key: one that was exchanged shows in the log itself.
-pub(super) async fn started(audit: &Audit) {
+pub(super) async fn started(settings: &Settings, audit: &Audit) {
+    tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "start_daemon").on(env!("CARGO_PKG_VERSION"));
     entry.reason = Some(format!("the audit log is {}", audit.public_key().log_id()).into());
     record(audit, entry).await;

@@ -47,7 +47,7 @@ use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::first::FirstCalls;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
-use crate::data_plane::dlp::{Dlp, PseudonymKey};
+use crate::data_plane::dlp::Dlp;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
@@ -144,14 +144,11 @@ impl Daemon {
         let events = Events::new();
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
-        let key = PseudonymKey::load_or_create(&settings.data_dir)?;
-        let audit_key = chronicle::open_key(&settings).await?;
+        let (key, audit_key) = chronicle::open_keys(&settings).await?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
-        chronicle::follow(&control.audit, &events);
-        control.access.tell(events.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
@@ -183,15 +180,12 @@ impl Daemon {
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
-        let audit = rooms.audit.clone();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
         root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
+        chronicle::started(&settings, &rooms.audit).await;
         tell_doubts(&journal);
-        chronicle::started(&audit).await;
-        tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;
-        let hooks = data.hooks;
         Ok(Self {
             root,
             store,
@@ -202,7 +196,7 @@ impl Daemon {
             prices,
             routes,
             listener,
-            hooks,
+            hooks: data.hooks,
             settings,
             owns_socket,
             rooms,
@@ -318,7 +312,9 @@ fn control_plane(
         key: audit_key,
         checkpoint_every: settings.audit.checkpoint_every,
     });
+    chronicle::follow(&audit, events);
     let (access, access_spec) = Access::start(rules(settings));
+    access.tell(events.clone());
     let environment = settings.templates.environment.as_ref().map(ToString::to_string);
     let (policies, policy_spec) =
         Policies::start(settings.policy.dir.clone(), environment, store.clone(), events.clone());
