@@ -21,6 +21,7 @@ mod dlp;
 mod error;
 mod events;
 mod experiments;
+mod fault;
 mod gate;
 mod listener;
 mod openapi;

@@ -38,6 +38,8 @@ use Surface::{Backup, Data};
 /// What is kept of a task is in the data directory, and in backups of it.
 const KEPT: &[Surface] = &[Data, Backup];
 const NOWHERE: &[Surface] = &[];
+/// A name that there is not is told back to whoever wrote it, and to nobody else.
+const TOLD_BACK: &[Surface] = &[Surface::Refusals];
 
 /// The policy: where what was planted at a place must be, which is also where alone it may be.
 const POLICY: &[(&str, &[Surface])] = &[
@@ -64,13 +66,15 @@ const POLICY: &[(&str, &[Surface])] = &[
     ("a body that breaks off", NOWHERE),
     ("a body that is no JSON", NOWHERE),
     ("a member that is not known", NOWHERE),
-    ("the name of a member that is not known", NOWHERE),
+    ("the name of a member that is not known", TOLD_BACK),
     ("a number that is a text", NOWHERE),
     ("a deadline that is none", NOWHERE),
     ("a budget that is none", NOWHERE),
-    ("a template that there is not", NOWHERE),
+    ("a template that there is not", TOLD_BACK),
+    ("a capability that nothing has", TOLD_BACK),
+    ("a model that there is not", TOLD_BACK),
     ("a query", NOWHERE),
-    ("the name of a parameter", NOWHERE),
+    ("the name of a parameter", TOLD_BACK),
     ("a path", NOWHERE),
     ("a route that there is not", NOWHERE),
     ("a message of the front door that is malformed", NOWHERE),
@@ -262,6 +266,7 @@ impl Run {
             (submit, task(json!({"deadline": planted("a deadline that is none")}))),
             (submit, task(json!({"budget_usd": planted("a budget that is none")}))),
             (submit, task(json!({"template_name": secret("a template that there is not")}))),
+            (submit, json!({"capability": secret("a capability that nothing has"), "input": "x"}).to_string()),
             (submit, large),
             ("PUT /factory/budgets/global", json!({"limit_usd": planted("a budget that is none")}).to_string()),
             ("POST /factory/dlp/scan", json!({"text": {"a": planted("a number that is a text")}}).to_string()),
@@ -272,9 +277,13 @@ impl Run {
         }
         let said = planted("a message of the front door that is malformed");
         for line in ["POST /v1/chat/completions", "POST /v1/messages"] {
-            for body in
-                [json!({"model": said}), json!({"model": "worker", "messages": said}), json!({"max_tokens": said})]
-            {
+            let (unknown, hello) = (secret("a model that there is not"), json!([{"role": "user", "content": "hello"}]));
+            for body in [
+                json!({"model": unknown, "messages": hello, "max_tokens": 16}),
+                json!({"model": "worker", "messages": said}),
+                json!({"max_tokens": said}),
+                json!({"model": "worker", "messages": [{"role": said, "content": "hello"}]}),
+            ] {
                 let status = self.ask(line, "", &body.to_string()).await;
                 assert!((400..500).contains(&status), "{status}: {line}");
             }
