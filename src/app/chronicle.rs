@@ -36,8 +36,7 @@ pub(super) struct Chronicle {
     queue: mpsc::Sender<Waiting>,
     /// Whether the start is on record.
     begun: Arc<AtomicBool>,
-    /// Which log it is.
-    log: Arc<str>,
+    audit: Audit,
 }
 
 impl Chronicle {
@@ -62,16 +61,18 @@ impl Chronicle {
                 let _heard = done.is_some_and(|done| done.send(on_record).is_ok());
             }
         });
-        Self { queue, begun: Arc::default(), log: audit.public_key().log_id().into() }
+        Self { queue, begun: Arc::default(), audit: audit.clone() }
     }
 
     /// Puts the start on record, behind what was found while starting; only then is the daemon ready. The entry names the log's
     /// key: one that was exchanged shows in the log itself.
     pub(super) async fn started(&self, settings: &Settings) {
         let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "start_daemon").on(env!("CARGO_PKG_VERSION"));
-        entry.reason = Some(format!("the audit log is {}", self.log).into());
+        entry.reason = Some(format!("the audit log is {}", self.audit.public_key().log_id()).into());
         let (done, recorded) = oneshot::channel();
         let on_record = self.queue.send((entry, Some(done))).await.is_ok() && recorded.await.unwrap_or(false);
+        // From the first start on, so that a log without a checkpoint is none that was ever ready.
+        self.audit.sign_soon();
         self.begun.store(true, Ordering::Release);
         tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), on_record, "ready");
     }

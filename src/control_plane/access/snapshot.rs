@@ -11,6 +11,7 @@ use crate::config::settings::{Access, Role};
 use crate::journal::events::Events;
 
 use super::rate::Limiter;
+use super::strangers::Strangers;
 use super::table::{Identity, Table};
 use super::tokens::Tokens;
 
@@ -78,6 +79,7 @@ pub(super) struct Shared {
     /// When the limiter's clock began.
     pub(super) since: Instant,
     pub(super) limiter: Mutex<Limiter>,
+    pub(super) strangers: Strangers,
     /// Where it is told that other tokens are in force.
     pub(super) events: OnceLock<Events>,
 }

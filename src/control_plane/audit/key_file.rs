@@ -114,8 +114,10 @@ fn create(path: &Path) -> Result<AuditKey, KeyError> {
 /// Lays the public key down, in place of another one.
 fn publish(path: &Path, key: &PublicKey) -> Result<(), KeyError> {
     let pem = key.to_pem().map_err(|reason| KeyError::NotAKey { path: path.to_owned(), reason })?;
-    if std::fs::read_to_string(path).is_ok_and(|there| there == pem) {
-        return Ok(());
+    match std::fs::read_to_string(path) {
+        Ok(there) if there == pem => return Ok(()),
+        Ok(_) => tracing::warn!(log = key.log_id(), "the audit log has another key than before"),
+        Err(_) => {}
     }
     put(path, pem.as_bytes(), PUBLIC_MODE)
 }
