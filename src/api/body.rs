@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{Answer, ApiError};
+use super::fault::without_values;
 use super::router::Shared;
 use crate::domain::failure::Class;
 use crate::protocol::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
@@ -69,7 +70,7 @@ where
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    value.map_err(|fault| ApiError::malformed(format!("the body is not what is expected: {fault}")))
+    value.map_err(|fault| ApiError::malformed(format!("the body is not what is expected: {}", without_values(&fault))))
 }
 
 /// Reads a body that nobody wants, within reason: a client that is still sending when it is answered would see its connection

@@ -74,6 +74,16 @@ impl ApiError {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
     }
 
+    /// What it is to the caller.
+    pub(super) fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Its code.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// What is told of it.
     pub(super) fn told(self) -> Told {
         let problem = Problem {

@@ -59,11 +59,12 @@ pub(super) async fn pass(
 ) -> Response {
     let origin = request.extensions().get::<Origin>().cloned();
     let token = token(request.headers());
+    let uid = if let Some(Origin::Peer(peer)) = &origin { Some(peer.uid) } else { None };
     let principal = match identify(&rooms, origin, token).await {
         Ok(principal) => principal,
         Err(error) => {
             body::discard(request).await;
-            return error.into_response();
+            return turn_away(&rooms, uid, error).await.into_response();
         }
     };
     // Before anything else is asked, so that refusals, which are audited, are bounded as well.
@@ -124,6 +125,18 @@ fn token(headers: &HeaderMap) -> Result<Option<Secret>, NoToken> {
     match token {
         Some(token) if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) => Err(NoToken),
         token => Ok(token.map(Secret::new)),
+    }
+}
+
+/// Somebody whom nobody knows is turned away; a failure to find out who asks is none of theirs.
+async fn turn_away(rooms: &Shared, uid: Option<u32>, error: ApiError) -> ApiError {
+    if !matches!(error.class(), Class::Unauthenticated | Class::Forbidden) {
+        return error;
+    }
+    let Some(entry) = rooms.access.turned_away(uid, error.code(), Timestamp::now()) else { return error };
+    match rooms.audit.record(entry).await {
+        Ok(()) => error,
+        Err(unrecorded) => unrecorded.into(),
     }
 }
 

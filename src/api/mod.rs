@@ -23,6 +23,7 @@ mod encryption;
 mod error;
 mod events;
 mod experiments;
+mod fault;
 mod gate;
 mod listener;
 mod openapi;

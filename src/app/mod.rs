@@ -15,6 +15,7 @@
 mod chronicle;
 mod error;
 mod keys;
+mod news;
 mod notifier;
 mod readiness;
 mod reload;
@@ -30,6 +31,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chronicle::Chronicle;
 pub use error::Error;
 pub use reload::needs_restart;
 use restarts::Restarts;
@@ -49,7 +51,7 @@ use crate::data_plane::agent::first::FirstCalls;
 use crate::data_plane::agent::floor::HostFloor;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
-use crate::data_plane::dlp::{Dlp, PseudonymKey};
+use crate::data_plane::dlp::Dlp;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
@@ -60,10 +62,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, Retry};
 use crate::domain::name::ModelRef;
 use crate::journal::Journal;
-use crate::journal::events::{Event, Events};
+use crate::journal::events::Events;
 use crate::journal::state::Task;
 use crate::store::Store;
-use crate::supervision::{AlarmHook, ChildSpec, Matter, OnStuck, SupervisorHandle};
+use crate::supervision::{ChildSpec, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
 
 /// How long connections may take to end after the last answer.
@@ -95,6 +97,7 @@ pub struct Daemon {
 /// The control plane's rooms, and the children of its supervisor in the order of their start.
 struct ControlPlane {
     audit: Audit,
+    chronicle: Chronicle,
     access: Access,
     policies: Policies,
     templates: Templates,
@@ -149,8 +152,7 @@ impl Daemon {
         let events = Events::new();
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
-        let key = PseudonymKey::load_or_create(&settings.data_dir, &store.secret_files())?;
-        let audit_key = chronicle::open_key(&settings).await?;
+        let (key, audit_key) = chronicle::open_keys(&settings, store.secret_files()).await?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
@@ -177,7 +179,7 @@ impl Daemon {
             audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),
-            readiness: readiness::of(store.clone(), control.templates, control.admission.clone()),
+            readiness: readiness::of(&store, control.templates, control.admission.clone(), control.chronicle.begun()),
             settings: settings.api.clone(),
             chaos: settings.chaos.enabled,
             started_at,
@@ -190,15 +192,12 @@ impl Daemon {
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
         edge.extend(keys::spec(&store, &events));
-        let audit = rooms.audit.clone();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
-        root.start_root(tree::root(tree, listeners(events, ledger))).await.map_err(Error::Tree)?;
+        root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;
+        control.chronicle.started(&settings).await;
         tell_doubts(&journal);
-        chronicle::started(&audit).await;
-        tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;
-        let hooks = data.hooks;
         Ok(Self {
             root,
             store,
@@ -211,7 +210,7 @@ impl Daemon {
             floor,
             listener,
             tls,
-            hooks,
+            hooks: data.hooks,
             settings,
             owns_socket,
             rooms,
@@ -312,7 +311,9 @@ fn control_plane(
         key: audit_key,
         checkpoint_every: settings.audit.checkpoint_every,
     });
+    let chronicle = Chronicle::follow(&audit, events);
     let (access, access_spec) = Access::start(rules(settings));
+    access.tell(events.clone());
     let environment = settings.templates.environment.as_ref().map(ToString::to_string);
     let (policies, policy_spec) =
         Policies::start(settings.policy.dir.clone(), environment, store.clone(), events.clone());
@@ -349,7 +350,19 @@ fn control_plane(
     });
     let children =
         vec![audit_spec, access_spec, policy_spec, budget_spec, templates_spec, experiments_spec, admission_spec];
-    ControlPlane { audit, access, policies, templates, experiments, budget, prices, routes, admission, children }
+    ControlPlane {
+        audit,
+        chronicle,
+        access,
+        policies,
+        templates,
+        experiments,
+        budget,
+        prices,
+        routes,
+        admission,
+        children,
+    }
 }
 
 /// Whether a task may be admitted to call this model first. A provider that has asked for patience will be asked again soon.
@@ -463,31 +476,4 @@ fn declare_daily_limits(templates: &Templates, budget: &Budget) {
             tracing::error!(template = %template.name, %error, "a template's daily limit is not in force");
         }
     }));
-}
-
-fn listeners(events: Events, ledger: Restarts) -> tree::Listeners {
-    tree::Listeners { observer: observer(events.clone()), alarm: alarm(events), ledger: Arc::new(ledger) }
-}
-
-/// Restarts are news.
-fn observer(events: Events) -> crate::supervision::Observer {
-    Arc::new(move |notice| {
-        tracing::warn!(actor = %notice.child, supervisor = %notice.supervisor, exit = %notice.exit, "an actor is restarted");
-        let event = Event::new("actor_restarted").with("actor", &notice.child).with("supervisor", &notice.supervisor);
-        events.publish(event.with("exit", &notice.exit));
-    })
-}
-
-/// What a person should hear of is news too.
-fn alarm(events: Events) -> AlarmHook {
-    Arc::new(move |alarm| {
-        let event = match &alarm.matter {
-            Matter::Stuck { busy_for, then } => Event::new("actor_stuck")
-                .with("busy_ms", busy_for.as_millis())
-                .with("replaced", *then == OnStuck::Replace),
-            Matter::Quarantined { exit } => Event::new("actor_quarantined").with("exit", exit),
-            Matter::Released => Event::new("actor_released"),
-        };
-        events.publish(event.with("actor", &alarm.child).with("supervisor", &alarm.supervisor));
-    })
 }

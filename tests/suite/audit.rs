@@ -7,8 +7,9 @@ use std::process::Command;
 use agent_factory::store::{Batch, Direction, Keyspace, Options, Store};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
-use crate::harness::{Daemon, Ended, Provider, Workshop, factoryctl, until};
+use crate::harness::{Daemon, Ended, Provider, Workshop, factoryctl, raw_over, until};
 use crate::tools;
 
 const VERIFIER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/verify_audit.py");
@@ -258,4 +259,21 @@ async fn the_newest_entries_are_shown_and_pages_follow() {
     for bad in ["?last=0", "?last=1001", "?last=2&after=1", "?limit=0", "?after=x"] {
         assert_eq!(daemon.get(&format!("/factory/audit{bad}")).await.0, 400, "{bad}");
     }
+}
+
+#[tokio::test]
+async fn a_stranger_is_on_record_once_a_minute_without_what_was_presented() {
+    let daemon = daemon("[api]\ntcp = \"127.0.0.1:0\"\n").await;
+    for _ in 0..3 {
+        let request =
+            "GET /factory/agents HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer g3ss3d\r\n\r\n";
+        let stream = TcpStream::connect(("127.0.0.1", daemon.tcp_port())).await.expect("a connection");
+        assert_eq!(raw_over(stream, request.as_bytes()).await.code(), "token_unknown");
+    }
+    let (_, page) = daemon.get("/factory/audit").await;
+    let items = page["items"].as_array().expect("items");
+    let tries: Vec<_> = items.iter().filter(|entry| entry["action"] == "authenticate").collect();
+    assert_eq!(tries.len(), 1, "{page}");
+    assert_eq!((&tries[0]["principal"], &tries[0]["code"]), (&json!("unknown"), &json!("token_unknown")), "{page}");
+    assert!(!page.to_string().contains("g3ss3d"));
 }

@@ -50,6 +50,7 @@ mod orchestration;
 mod otp_conformance;
 mod overspend;
 mod plans;
+mod planted_secret;
 mod policy;
 mod pool_limits;
 mod power_loss;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::error::{Answer, ApiError};
+use crate::api::fault::without_values;
 use crate::domain::failure::Class;
 use crate::domain::private::Text;
 
@@ -105,8 +106,8 @@ pub(super) fn read<'a, T: Members<'a>>(bytes: &'a [u8]) -> Answer<(T, Vec<Other<
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Body(&at, PhantomData).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|fault| match at.into_inner().filter(|_| fault.is_data()) {
-        Some(name) => wrong(name, &format!("is not what is expected: {fault}")),
-        None => ApiError::malformed(format!("the body is not what is expected: {fault}")),
+        Some(name) => wrong(name, &format!("is not what is expected: {}", without_values(&fault))),
+        None => ApiError::malformed(format!("the body is not what is expected: {}", without_values(&fault))),
     })
 }
 

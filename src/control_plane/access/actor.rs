@@ -11,6 +11,8 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
+use crate::journal::events::Event;
+
 use super::directory;
 use super::error::Error;
 use super::message::Message;
@@ -183,8 +185,13 @@ impl State {
 fn publish(shared: &Shared, next: impl FnOnce(&Snapshot) -> Snapshot) {
     // The actor is the only writer, so nothing is lost between the reading and the storing.
     let now = shared.snapshot.load_full();
-    shared.snapshot.store(Arc::new(next(&now)));
+    let next = Arc::new(next(&now));
+    let tokens = (next.tokens != now.tokens).then(|| next.tokens.len());
+    shared.snapshot.store(next);
     shared.changes.send_replace(());
+    if let (Some(tokens), Some(events)) = (tokens, shared.events.get()) {
+        events.publish(Event::new("tokens_changed").with("tokens", tokens));
+    }
 }
 
 fn resolve(rules: &Rules, own_uid: u32) -> (Table, Result<Tokens, Unusable>) {

@@ -1,6 +1,6 @@
 //! The only way in. Cheap to clone; judges by the published snapshot, and asks the actor only for users it does not know.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::settings::Rate;
+use crate::control_plane::audit::{Entry, Who};
 use crate::domain::clock::Timestamp;
+use crate::journal::events::Events;
 use crate::supervision::{Address, CallError, ChildSpec};
 use crate::telemetry::names;
 
@@ -20,6 +22,7 @@ use super::message::Message;
 use super::principal::{Holder, Peer, Principal, Via};
 use super::rate::{Decision, Key};
 use super::snapshot::{Rules, Shared, Snapshot};
+use super::strangers::Strangers;
 use super::table::{Identity, Table, Verdict};
 use super::tokens::Presented;
 
@@ -49,6 +52,8 @@ impl Access {
             since: Instant::now(),
             changes: watch::Sender::new(()),
             limiter: Mutex::default(),
+            strangers: Strangers::default(),
+            events: OnceLock::new(),
             rules: ArcSwap::from_pointee(rules),
             snapshot: ArcSwap::from_pointee(Snapshot { table, ..Snapshot::default() }),
         });
@@ -58,6 +63,24 @@ impl Access {
             move || (Gatekeeper, shared.clone())
         });
         (Self { address, shared }, spec)
+    }
+
+    /// The entry of the audit log for somebody whom nobody knows, or to whom nothing is granted, and who was turned away: one in
+    /// a minute. What they presented is not in it.
+    #[must_use]
+    pub fn turned_away(&self, uid: Option<u32>, code: &str, now: Timestamp) -> Option<Entry> {
+        let unheard = self.shared.strangers.turned_away(now)?;
+        let name = uid.map_or_else(|| "unknown".to_owned(), |uid| format!("uid:{uid}"));
+        let who = Who { name: name.into(), role: "none".into(), tenant: None, uid };
+        let reason = format!("since the last such entry {unheard} more were turned away");
+        Some(Entry::refused(now, who, "authenticate", code, &reason))
+    }
+
+    /// Where it is told, from now on, that other tokens are in force.
+    pub fn tell(&self, events: Events) {
+        if self.shared.events.set(events).is_err() {
+            tracing::debug!("access tells its news already");
+        }
     }
 
     /// Who a peer of the Unix socket is.

@@ -29,6 +29,7 @@ pub mod policy;
 mod principal;
 mod rate;
 mod snapshot;
+mod strangers;
 mod table;
 mod tokens;
 mod watch;

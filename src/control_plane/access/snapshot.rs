@@ -1,7 +1,7 @@
 //! What requests are judged by: immutable, published by the actor, read without asking it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::settings::{Access, Role};
+use crate::journal::events::Events;
 
 use super::rate::Limiter;
+use super::strangers::Strangers;
 use super::table::{Identity, Table};
 use super::tokens::Tokens;
 
@@ -80,4 +82,7 @@ pub(super) struct Shared {
     /// When the limiter's clock began.
     pub(super) since: Instant,
     pub(super) limiter: Mutex<Limiter>,
+    pub(super) strangers: Strangers,
+    /// Where it is told that other tokens are in force.
+    pub(super) events: OnceLock<Events>,
 }

@@ -366,7 +366,13 @@ impl Admission {
         refusal: &Refusal,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let entry = Entry::refused(now, principal.into(), action, refusal.code(), &refusal.detail()).on(subject);
+        let refused = |reason: &str| Entry::refused(now, principal.into(), action, refusal.code(), reason);
+        // A name that nothing has may be anything, such as a key that was pasted into the wrong place.
+        let entry = if refusal.names_nothing() {
+            refused("there is nothing of the name that was given")
+        } else {
+            refused(&refusal.detail()).on(subject)
+        };
         self.means.audit.record(refusal.under(entry)).await?;
         Ok(())
     }

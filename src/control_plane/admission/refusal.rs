@@ -140,6 +140,40 @@ fn told(passed_over: &[PassedOver]) -> String {
     if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }
 }
 
+impl Refusal {
+    /// Whether the request named what there is not, in a text of its own.
+    pub(super) fn names_nothing(&self) -> bool {
+        match self {
+            Self::UnknownCapability(_) | Self::Template(template::Error::NotFound(_)) => true,
+            Self::Template(_)
+            | Self::Access(_)
+            | Self::Budget(_)
+            | Self::Journal(_)
+            | Self::Audit(_)
+            | Self::UnknownAgent(_)
+            | Self::StoppedAgent(_)
+            | Self::QuarantinedAgent(_)
+            | Self::NotAnAgent(_)
+            | Self::UnknownRoute(_)
+            | Self::UnusableRoute { .. }
+            | Self::Unpriced(_)
+            | Self::ExceedsContext(_)
+            | Self::UnsuitableRoute { .. }
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::TooLate
+            | Self::DeadlineOver(_)
+            | Self::TimeOver(_)
+            | Self::KeyReused(_)
+            | Self::TooDeep(_)
+            | Self::Overloaded { .. }
+            | Self::QueueFull { .. }
+            | Self::Use { .. }
+            | Self::Draining => false,
+        }
+    }
+}
+
 impl Failure for Refusal {
     fn code(&self) -> &'static str {
         match self {

@@ -122,6 +122,9 @@ impl State {
         restored.damage.iter().chain(end.as_ref().err()).for_each(|error| self.damaged(error));
         self.standing = match restored.keeper {
             Ok(keeper) => {
+                if restored.latest.is_none() && end.as_ref().is_ok_and(|verified| *verified > 0) {
+                    tracing::warn!("the audit log has no checkpoint of its key: it is signed from its beginning");
+                }
                 tracing::info!(
                     verified = end.unwrap_or(0),
                     signed = keeper.size(),

@@ -140,8 +140,8 @@ impl Audit {
     pub fn batch(&self, entry: Entry) -> Batch {
         let policy = entry.policy.or_else(|| self.policy.load().as_deref().copied());
         let made = self.made.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if made.is_multiple_of(CHECKPOINT_ENTRIES) && self.address.cast(Message::Due).is_err() {
-            tracing::debug!("the audit log's actor is away; it signs when it is back");
+        if made.is_multiple_of(CHECKPOINT_ENTRIES) {
+            self.sign_soon();
         }
         Entry { policy, ..entry }.into_batch()
     }
@@ -192,6 +192,13 @@ impl Audit {
     /// Where it does not hold, or why that cannot be said.
     pub async fn verify(&self) -> Result<Verified, Error> {
         self.address.call(VERIFIED_WITHIN, |reply| Message::Verify { reply }).await?
+    }
+
+    /// Has a checkpoint made where there are new entries, before its time; nobody waits for it.
+    pub fn sign_soon(&self) {
+        if self.address.cast(Message::Due).is_err() {
+            tracing::debug!("the audit log's actor is away; it signs when it is back");
+        }
     }
 
     /// A checkpoint over all entries that are durable now, made if there is none yet.

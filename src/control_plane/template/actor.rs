@@ -254,7 +254,11 @@ impl State {
                 let event = Event::new("template_keys_revoked").with("version", version).with("keys", keys.join(" "));
                 self.events.publish(event);
             }
-            TrustNews::Keys { added, removed } => info!(?added, ?removed, "the keys of templates changed"),
+            TrustNews::Keys { added, removed } => {
+                info!(?added, ?removed, "the keys of templates changed");
+                let keys: Vec<String> = added.iter().chain(removed).map(ToString::to_string).collect();
+                self.events.publish(Event::new("template_keys_changed").with("keys", keys.join(" ")));
+            }
             TrustNews::Trust { changed } => {
                 let keys: Vec<String> = changed.iter().map(ToString::to_string).collect();
                 warn!(?keys, "keys of templates are trusted with something else than before");

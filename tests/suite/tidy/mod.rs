@@ -8,6 +8,7 @@ mod names;
 mod paths;
 mod purity;
 mod rows;
+mod security;
 mod sizes;
 mod source;
 mod tracked;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::question::{Block, OutputConfig, Question, Said, Source, Tool};
 use crate::api::error::Answer;
+use crate::api::fault::without_values;
 use crate::api::v1::checks;
 use crate::api::v1::reading::{Content, Str, unsupported, within, wrong};
 use crate::api::v1::running::Wanted;
@@ -219,8 +220,9 @@ fn result(block: &Block<'_>, at: &impl Fn(&str) -> String) -> Answer<ToolResult>
     let content = match block.content {
         None => Text::default(),
         Some(raw) => {
-            let read: Content<'_, Block<'_>> = serde_json::from_str(raw.get())
-                .map_err(|fault| wrong(at(".content"), &format!("is not what is expected: {fault}")))?;
+            let read: Content<'_, Block<'_>> = serde_json::from_str(raw.get()).map_err(|fault| {
+                wrong(at(".content"), &format!("is not what is expected: {}", without_values(&fault)))
+            })?;
             match &read {
                 Content::Nothing => Text::default(),
                 Content::Text(text) => text.into(),
