@@ -49,6 +49,7 @@ pub struct Listener {
     places: Places,
     connections_max: usize,
     handshakes: Crowd,
+    tls: Option<Tls>,
 }
 
 /// Connections that may still be made. Each listener has its own, so that a crowd on the network keeps nobody from the socket.
@@ -74,11 +75,18 @@ impl Listener {
             places: Places::new(connections_max),
             connections_max,
             handshakes: Crowd::default(),
+            tls: sockets.tls.clone(),
         };
         let address: Address<Message> = Address::new("api");
         let server = Server { sockets: Arc::new(sockets), router: router::build(&rooms), handle: handle.clone() };
         let spec = ChildSpec::worker(&address, move || (Acceptor, server.clone()));
         (handle, spec)
+    }
+
+    /// What the TCP listener shows and believes, where it speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Ends every connection after the request that it is serving.
@@ -166,7 +174,7 @@ async fn accept_tcp(server: Server) {
     let Some(tcp) = &server.sockets.tcp else { return };
     loop {
         // With TLS a connection takes its place after the handshake, so that handshakes take none.
-        let place = match &server.sockets.tls {
+        let place = match &server.handle.tls {
             None => place(&server.handle.places.tcp).await,
             Some(_) => None,
         };
@@ -181,7 +189,7 @@ async fn accept_tcp(server: Server) {
                 continue;
             }
         };
-        match (&server.sockets.tls, place) {
+        match (&server.handle.tls, place) {
             (Some(tls), _) => shake_hands(&server, tls.clone(), stream),
             (None, Some(place)) => serve(&server, stream, Terms::of(Origin::Tcp(None), place)),
             (None, None) => return,
@@ -311,6 +319,7 @@ mod tests {
             places: Places::new(1),
             connections_max: 1,
             handshakes: Crowd::default(),
+            tls: None,
         };
         let place = place(&handle.places.tcp).await.expect("a place");
         let server = Server { sockets: Arc::new(Sockets { unix, tcp: None, tls: None }), router: edge(), handle };

@@ -119,7 +119,9 @@ impl Modify for Refusals {
 }
 
 /// How those who ask over TCP say who they are; over the socket the kernel does. The names of requirements and what they mean.
-const GUARDS: [(&str, fn() -> SecurityScheme); 2] = [("token", token), ("certificate", certificate)];
+const GUARDS: [(&str, Scheme); 2] = [("token", token), ("certificate", certificate)];
+/// Makes the description of one.
+type Scheme = fn() -> SecurityScheme;
 /// Neither has scopes.
 const NONE: [&str; 0] = [];
 
@@ -150,6 +152,9 @@ fn id(route: &Route) -> String {
     [route.method.as_str().to_ascii_lowercase().as_str()].into_iter().chain(words).collect::<Vec<_>>().join("_")
 }
 
+/// Whether a status is in a range.
+type IsIn = fn(&StatusCode) -> bool;
+
 /// Puts each status in the place of `4XX` and `5XX`.
 fn explain(operation: &mut Operation, route: &Route) {
     let in_path =
@@ -159,8 +164,7 @@ fn explain(operation: &mut Operation, route: &Route) {
     let (method, is_public) = (&route.method, route.permission.is_none());
     let statuses = statuses::of(Shape { method, path: route.path, is_public, has_query, has_body });
     let responses = &mut operation.responses.responses;
-    let ranges: [(&str, fn(&StatusCode) -> bool); 2] =
-        [("4XX", StatusCode::is_client_error), ("5XX", StatusCode::is_server_error)];
+    let ranges: [(&str, IsIn); 2] = [("4XX", StatusCode::is_client_error), ("5XX", StatusCode::is_server_error)];
     for (range, is_in) in ranges {
         let Some(RefOr::T(declared)) = responses.remove(range) else { continue };
         for status in statuses.iter().filter(|status| is_in(status)) {

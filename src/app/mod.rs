@@ -37,7 +37,7 @@ pub use reload::needs_restart;
 use restarts::Restarts;
 use tokio::sync::watch;
 
-use crate::api::{self, Listener, Rooms, Tls};
+use crate::api::{self, Listener, Rooms};
 use crate::config::settings::Settings;
 use crate::control_plane::access::{Access, Rules};
 use crate::control_plane::admission::{Admission, Means, Routes, Unready};
@@ -85,8 +85,6 @@ pub struct Daemon {
     routes: Routes,
     floor: HostFloor,
     listener: Listener,
-    /// The certificates of the TCP listener, where it speaks TLS.
-    tls: Option<Tls>,
     hooks: Hooks,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
@@ -185,7 +183,6 @@ impl Daemon {
             started_at,
             draining: Arc::new(watch::Sender::new(false)),
         });
-        let tls = sockets.tls.clone();
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
@@ -209,7 +206,6 @@ impl Daemon {
             routes,
             floor,
             listener,
-            tls,
             hooks: data.hooks,
             settings,
             owns_socket,

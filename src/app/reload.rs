@@ -48,7 +48,7 @@ impl Daemon {
 impl Daemon {
     /// Nobody is kept out, nor let in, by a mistake in new files: those of before go on.
     async fn reload_certificates(&mut self, settings: &Settings) {
-        let (Some(tls), Some(files)) = (self.tls.clone(), settings.tls.clone()) else { return };
+        let (Some(tls), Some(files)) = (self.listener.tls().cloned(), settings.tls.clone()) else { return };
         let reading = tokio::task::spawn_blocking({
             let files = files.clone();
             move || tls.reload(&files)

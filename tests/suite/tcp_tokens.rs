@@ -131,7 +131,9 @@ async fn a_stream_ends_when_its_token_is_taken_away() {
     let mut streams = Vec::new();
     for token in ["looker", "boss"] {
         let mut stream = TcpStream::connect(("127.0.0.1", daemon.tcp_port())).await.expect("a connection");
-        let request = format!("GET /factory/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+        let request = format!(
+            "GET /factory/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut head = [0; 15];
         within("a status", stream.read_exact(&mut head)).await.expect("a status");

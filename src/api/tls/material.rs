@@ -141,9 +141,11 @@ fn all<T: PemObject>(file: &Path, bytes: &[u8], what: &str) -> Result<Vec<T>, Er
 
 fn key(file: &Path, own_uid: u32) -> Result<PrivateKeyDer<'static>, Error> {
     let bytes = read(file, own_uid, Secrecy::Secret)?;
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|reason| match reason {
-        pem::Error::NoItemsFound => malformed(file, &"there is no private key in it that is not encrypted"),
-        reason => malformed(file, &reason),
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|reason| {
+        if matches!(reason, pem::Error::NoItemsFound) {
+            return malformed(file, &"there is no private key in it that is not encrypted");
+        }
+        malformed(file, &reason)
     })
 }
 

@@ -46,7 +46,8 @@ pub(super) fn read(mut section: Section, report: &mut Report) -> (Api, Option<Tl
     let tls = tls::read(section.section(report, "tls"), tls_given, report);
     let tcp = section.read(report, "tcp", address);
     let anonymous_role = section.read(report, "anonymous_role", value::one_of(ANONYMOUS_ROLES));
-    check_reach(&section, (tcp.as_ref(), tls_given, anonymous_role.as_ref()), report);
+    let network = Network { tcp: tcp.as_ref(), is_encrypted: tls_given, anonymous: anonymous_role.as_ref() };
+    check_reach(&section, &network, report);
     let api = Api {
         tcp: tcp.map(|located| located.value),
         tokens_file: section.read(report, "tokens_file", path_from).map(|located| located.value),
@@ -69,12 +70,16 @@ fn address(node: &Node) -> Result<SocketAddr, String> {
     value::text(node)?.parse().map_err(|_| expected.to_owned())
 }
 
+/// What decides how far the TCP listener may be reached.
+struct Network<'a> {
+    tcp: Option<&'a Located<SocketAddr>>,
+    is_encrypted: bool,
+    anonymous: Option<&'a Located<Option<Role>>>,
+}
+
 /// What is listened on beyond this host is encrypted, and nobody gets in there without saying who they are.
-fn check_reach(
-    section: &Section,
-    (tcp, is_encrypted, anonymous): (Option<&Located<SocketAddr>>, bool, Option<&Located<Option<Role>>>),
-    report: &mut Report,
-) {
+fn check_reach(section: &Section, network: &Network<'_>, report: &mut Report) {
+    let Network { tcp, is_encrypted, anonymous } = *network;
     let Some(tcp) = tcp else {
         if is_encrypted {
             report.mistake(&section.place().clone(), &section.path_of("tls"), "needs api.tcp: the socket has no TLS");
