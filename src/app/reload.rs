@@ -27,7 +27,7 @@ impl Daemon {
         // Prices first: a route that names a new model finds it priced.
         self.prices.publish(&models);
         self.routes.publish(&settings.routes);
-        self.floor.publish(settings.dlp.floor.clone());
+        self.rooms.orchestrator.environment().floor.publish(settings.dlp.floor.clone());
         self.settings.dlp = settings.dlp;
         self.settings.models = models;
         self.settings.routes = settings.routes;

@@ -203,6 +203,35 @@ async fn nothing_is_held_of_the_budget_while_a_person_is_asked() {
 }
 
 #[tokio::test]
+async fn a_person_is_asked_before_a_tool_is_told() {
+    let tool = Provider::echo().await;
+    let url = format!("http://127.0.0.1:{}/publish", tool.port());
+    let workshop = Workshop::with(&tool, &format!("[tools.publish]\nkind = \"http\"\nurl = \"{url}\"\n"));
+    let plan = json!({"steps": [{"id": "out", "tool": "publish", "input": "{{input}}"}]});
+    let boss = json!({"kind": "orchestrator", "tools": ["publish"], "dlp": asking(), "plan": plan});
+    workshop.template("boss", boss);
+    let mut daemon = Daemon::start(workshop).await;
+    let task = daemon.submit("boss", &format!("{MAIL} pays with {CARD}")).await;
+    let asked = waiting(&daemon, &task).await.waiting_for.expect("a question");
+    assert_eq!(asked.question.as_deref(), Some("1 CREDIT_CARD would leave to publish"));
+    daemon.kill9();
+    daemon.start_again().await;
+    waiting(&daemon, &task).await;
+    assert_eq!(tool.count(), 0);
+    daemon.client.approve(&task.task_id, &Decision::default()).await.expect("approved");
+    let done = ended(&daemon, &task).await;
+    assert_eq!(done.state, TaskState::Succeeded, "{done:?}");
+    let told = tool.asked()[0].raw.clone();
+    assert!(told.contains(CARD) && !told.contains(MAIL), "{told}");
+
+    let task = daemon.submit("boss", CARD).await;
+    waiting(&daemon, &task).await;
+    daemon.client.reject(&task.task_id, &Decision::default()).await.expect("rejected");
+    assert_eq!(failed_with(&ended(&daemon, &task).await), (TaskState::Failed, "dlp_rejected"));
+    assert_eq!(tool.count(), 1);
+}
+
+#[tokio::test]
 async fn a_client_at_the_front_door_is_told_that_a_person_is_asked() {
     let provider = Provider::echo().await;
     let daemon = started(&provider, asking()).await;

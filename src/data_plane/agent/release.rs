@@ -31,9 +31,9 @@ use crate::journal::state::{Step, Task};
 use crate::store::Batch;
 
 /// What the audit log calls a call whose texts were kept back until a person has decided.
-const ASK: &str = "dlp_ask";
+pub(crate) const ASK: &str = "dlp_ask";
 /// The code of what was kept back.
-const CONSENT_NEEDED: &str = "dlp_consent_needed";
+pub(crate) const CONSENT_NEEDED: &str = "dlp_consent_needed";
 
 /// What becomes of an open question.
 pub(super) fn after(task: &Task, step: &Step, release: &Release, now: Timestamp) -> Next {
@@ -63,22 +63,17 @@ pub(super) fn after(task: &Task, step: &Step, release: &Release, now: Timestamp)
 }
 
 fn decision(number: u32, decided: &Decided, release: &Release, at: Timestamp) -> TaskRecord {
-    let comment = decided.comment.clone().unwrap_or_default();
     match decided.verdict {
         Verdict::Approved => TaskRecord::StepFinished(StepFinished {
             step: number,
-            output: Text::from(comment),
+            output: Text::from(decided.comment.clone().unwrap_or_default()),
             usage: Usage::default(),
             cost: Usd::ZERO,
             notes: vec![(DECIDED_BY.to_owned(), decided.by.clone())],
             at,
             calls: Vec::new(),
         }),
-        Verdict::Rejected => {
-            let why = if comment.is_empty() { String::new() } else { format!(": {comment}") };
-            let message = format!("{} may not leave to {}, says {}{why}", release.findings(), release.to, decided.by);
-            refused(number, DLP_REJECTED.to_owned(), message, at)
-        }
+        Verdict::Rejected => refused(number, DLP_REJECTED.to_owned(), release.rejected(decided), at),
     }
 }
 
@@ -107,7 +102,7 @@ impl NotReady {
     /// Why the call of a step to this model cannot start.
     pub(super) fn of(refusal: Unprepared, step: u32, model: &ModelRef) -> Self {
         let release = match &refusal {
-            Unprepared::Dlp(dlp::Error::ConsentNeeded(question)) => question_of(question, model),
+            Unprepared::Dlp(dlp::Error::ConsentNeeded(question)) => question_of(question, &model.to_string()),
             Unprepared::Dlp(_) | Unprepared::Unsuitable(_) | Unprepared::Exceeded(_) => None,
         };
         match release {
@@ -122,20 +117,20 @@ impl NotReady {
 }
 
 /// What a person is asked; nothing where the texts have no digest, so that no leave could be told from leave for others.
-fn question_of(question: &Question, model: &ModelRef) -> Option<Release> {
+pub(crate) fn question_of(question: &Question, to: &str) -> Option<Release> {
     let found = question.counts.iter().map(|(kind, count)| Found { kind: kind.as_str().to_owned(), count });
-    Some(Release { to: model.to_string(), digest: question.digest?, found: found.collect() })
+    Some(Release { to: to.to_owned(), digest: question.digest?, found: found.collect() })
 }
 
 /// What persons have let leave of a task.
-pub(super) fn granted(task: &Task) -> Arc<[Release]> {
+pub(crate) fn granted(task: &Task) -> Arc<[Release]> {
     task.steps.iter().filter_map(Step::granted).cloned().collect()
 }
 
-/// What of it is leave for this model.
-pub(super) fn consents(granted: &[Release], model: &ModelRef) -> Arc<[Consent]> {
-    let to_model = granted.iter().filter(|release| release.to == model.to_string());
-    to_model.map(|release| Consent { digest: release.digest, kinds: release.kinds().collect() }).collect()
+/// What of it is leave for this model or tool.
+pub(crate) fn consents(granted: &[Release], to: &str) -> Arc<[Consent]> {
+    let to_them = granted.iter().filter(|release| release.to == to);
+    to_them.map(|release| Consent { digest: release.digest, kinds: release.kinds().collect() }).collect()
 }
 
 impl Turn {
