@@ -89,8 +89,11 @@ async fn one_blocked_type_keeps_the_whole_text_back_and_is_named() {
     let daemon = started(&provider, json!({"outbound": {"SECRETS": "block", "CREDIT_CARD": "ask"}})).await;
     let task = daemon.run("worker", &format!("{MAIL} {CARD} {}", key())).await;
     assert_eq!((failed_with(&task), provider.count()), ((TaskState::Failed, "dlp_blocked"), 0));
-    let message = task.error.expect("an error").message;
+    let message = task.error.clone().expect("an error").message;
     assert!(message.contains("GITHUB_TOKEN") && !message.contains("EMAIL_ADDRESS"), "{message}");
+    let blocked = audited(&daemon, &task).await.into_iter().find(|entry| entry["action"] == json!("dlp_block"));
+    let reason = blocked.expect("an entry")["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("GITHUB_TOKEN") && !reason.contains(&key()), "{reason}");
     assert!(!message.contains(&key()) && !daemon.workshop.log().contains(&key()));
 }
 
@@ -206,7 +209,7 @@ async fn nothing_is_held_of_the_budget_while_a_person_is_asked() {
 async fn a_person_is_asked_before_a_tool_is_told() {
     let tool = Provider::echo().await;
     let url = format!("http://127.0.0.1:{}/publish", tool.port());
-    let workshop = Workshop::with(&tool, &format!("[tools.publish]\nkind = \"http\"\nurl = \"{url}\"\n"));
+    let workshop = Workshop::with(&tool, &format!("[tools.publish]\nurl = \"{url}\"\n"));
     let plan = json!({"steps": [{"id": "out", "tool": "publish", "input": "{{input}}"}]});
     let boss = json!({"kind": "orchestrator", "tools": ["publish"], "dlp": asking(), "plan": plan});
     workshop.template("boss", boss);

@@ -5,7 +5,7 @@
 //!                                                └─ rejects, too late ──> the task fails: dlp_rejected
 //! ```
 //!
-//! INVARIANT I115: leave is given for one model, for the texts whose digest the record holds, and for the kinds that it names; for
+//! INVARIANT I132: leave is given for one model, for the texts whose digest the record holds, and for the kinds that it names; for
 //! anything else a person is asked again. Nothing is held of the budget while a task waits.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::unprepared::Unprepared;
 use crate::control_plane::admission::payer_of;
 use crate::data_plane::dlp::{self, Consent, Question};
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Class, Failure};
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
@@ -32,7 +32,9 @@ use crate::store::Batch;
 
 /// What the audit log calls a call whose texts were kept back until a person has decided.
 pub(crate) const ASK: &str = "dlp_ask";
-/// The code of what was kept back.
+/// What it calls a call whose texts were kept back for good.
+const BLOCK: &str = "dlp_block";
+/// The code of what a person is asked about.
 pub(crate) const CONSENT_NEEDED: &str = "dlp_consent_needed";
 
 /// What becomes of an open question.
@@ -94,6 +96,8 @@ fn refused(step: u32, code: String, message: String, at: Timestamp) -> TaskRecor
 pub(super) enum NotReady {
     /// A person is asked first, by the step of this number.
     Asks(u32, Box<Release>),
+    /// The filter keeps its texts back.
+    Withheld(dlp::Error),
     /// Something is in its way.
     Refused(Box<dyn Failure + Send + Sync>),
 }
@@ -101,13 +105,18 @@ pub(super) enum NotReady {
 impl NotReady {
     /// Why the call of a step to this model cannot start.
     pub(super) fn of(refusal: Unprepared, step: u32, model: &ModelRef) -> Self {
-        let release = match &refusal {
-            Unprepared::Dlp(dlp::Error::ConsentNeeded(question)) => question_of(question, &model.to_string()),
-            Unprepared::Dlp(_) | Unprepared::Unsuitable(_) | Unprepared::Exceeded(_) => None,
+        let refusal = match refusal {
+            Unprepared::Dlp(refusal) => refusal,
+            other @ (Unprepared::Unsuitable(_) | Unprepared::Exceeded(_)) => return Self::refused(other),
         };
-        match release {
-            Some(release) => Self::Asks(step, Box::new(release)),
-            None => Self::refused(refusal),
+        let release = match &refusal {
+            dlp::Error::ConsentNeeded(question) => question_of(question, &model.to_string()),
+            _ => None,
+        };
+        match (release, refusal.class()) {
+            (Some(release), _) => Self::Asks(step, Box::new(release)),
+            (None, Class::Refused) => Self::Withheld(refusal),
+            (None, _) => Self::refused(refusal),
         }
     }
 
@@ -153,6 +162,14 @@ impl Turn {
         let free = move |_| held.iter().for_each(|held| budget.release(held));
         self.journal().append_then(&self.custody, vec![started], with, free).await?;
         Ok(())
+    }
+
+    /// Ends a task whose texts may not leave, with an entry of the audit log.
+    pub(super) async fn withhold(&self, refusal: &dlp::Error) -> Result<(), Error> {
+        let why = (refusal.code(), &*refusal.detail());
+        let task = self.custody.task();
+        let with = self.environment.admission.on_record(&task.order, BLOCK, why, Timestamp::now());
+        self.end_with(Outcome::failed(why.0, why.1), with).await
     }
 
     /// Writes down what became of a question.

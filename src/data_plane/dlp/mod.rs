@@ -42,6 +42,8 @@ mod pseudonym;
 mod redaction;
 mod restorer;
 #[cfg(test)]
+mod ruling;
+#[cfg(test)]
 mod tests;
 mod vault;
 
