@@ -83,7 +83,6 @@ pub struct Daemon {
     budget: Budget,
     prices: PriceList,
     routes: Routes,
-    floor: HostFloor,
     listener: Listener,
     hooks: Hooks,
     settings: Settings,
@@ -156,9 +155,7 @@ impl Daemon {
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
-        let floor = HostFloor::new(settings.dlp.floor.clone());
-        let filters = (dlp, floor.clone(), providers, live.clone());
-        let rooms = agent_rooms(&settings, &journal, &control, filters, started_at);
+        let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
@@ -204,7 +201,6 @@ impl Daemon {
             budget,
             prices,
             routes,
-            floor,
             listener,
             hooks: data.hooks,
             settings,
@@ -423,7 +419,7 @@ fn agent_rooms(
     settings: &Settings,
     journal: &Journal,
     control: &ControlPlane,
-    (dlp, floor, providers, live): (Dlp, HostFloor, Providers, Live),
+    (dlp, providers, live): (Dlp, Providers, Live),
     started_at: Timestamp,
 ) -> agent::Rooms {
     agent::Rooms {
@@ -432,7 +428,7 @@ fn agent_rooms(
         budget: control.budget.clone(),
         prices: control.prices.clone(),
         dlp,
-        floor,
+        floor: HostFloor::new(settings.dlp.floor.clone()),
         providers,
         tools: Tools::new(&settings.tools),
         first: FirstCalls::default(),

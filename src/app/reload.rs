@@ -34,7 +34,7 @@ impl Daemon {
         self.routes.publish(&settings.routes);
         keys::change_master_key(&self.store, &self.settings, &settings).await?;
         self.settings.encryption = settings.encryption;
-        self.floor.publish(settings.dlp.floor.clone());
+        self.rooms.orchestrator.environment().floor.publish(settings.dlp.floor.clone());
         self.settings.dlp = settings.dlp;
         self.settings.models = models;
         self.settings.routes = settings.routes;

@@ -10,6 +10,8 @@ use super::settings::{
 };
 use super::*;
 use crate::domain::budget::{Scope, Window};
+use crate::domain::entity::Kind;
+use crate::domain::protection::{Action, Rules};
 
 /// Every setting of the contract at once.
 const FULL: &str = r#"
@@ -348,6 +350,26 @@ fn all_mistakes_are_told_together_with_their_places() {
             "factoryd.toml:8:13: budgets.glob.limit_usd: expected an amount as text, such as \"10.00\", found a number with a fraction",
             "NG_API__TPC: api.tpc: unknown setting; did you mean NG_API__TCP?",
             "NG_ENABLE_SIGNATURE_VALIDATION: templates.enable_signature_validation: expected true or false",
+        ],
+    );
+}
+
+#[test]
+fn the_floor_of_protection_is_by_type_and_nobody_is_asked_about_answers() {
+    let floor =
+        "[dlp.floor.outbound]\nSECRETS = \"mask\"\nCREDIT_CARD = \"ask\"\n[dlp.floor.inbound]\ndefault = \"mask\"\n";
+    let floor = Written::new(floor).load(&[]).expect("settings").dlp.floor;
+    let outbound = [Kind::GITHUB_TOKEN, Kind::CREDIT_CARD, Kind::EMAIL_ADDRESS].map(|kind| floor.outbound.action(kind));
+    assert_eq!(outbound, [Action::Mask, Action::Ask, Action::Allow]);
+    assert_eq!(floor.inbound, Rules::all(Action::Mask));
+    check(
+        "[dlp.floor.outbound]\nCREDITCARD = \"mask\"\nPERSON = \"hide\"\n[dlp.floor.inbound]\nPERSON = \"ask\"\nIBAN_CODE = {}\n",
+        &[],
+        &[
+            "factoryd.toml:2:14: dlp.floor.outbound.CREDITCARD: \"CREDITCARD\" is no type of finding; those of your own begin with CUSTOM_, in capitals, digits and underscores",
+            "factoryd.toml:3:10: dlp.floor.outbound.PERSON: expected one of allow, pseudonymise, mask, hash, ask, block",
+            "factoryd.toml:5:10: dlp.floor.inbound.PERSON: expected one of allow, pseudonymise, mask, hash, block",
+            "factoryd.toml:6:1: dlp.floor.inbound.IBAN_CODE: expected an action, found a table",
         ],
     );
 }

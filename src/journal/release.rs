@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::record::Decided;
 use crate::domain::entity::Kind;
 
 /// The code of a step that asked for leave and got none, and of its task.
@@ -49,6 +50,14 @@ impl Release {
             Some((only, _)) => only.clone(),
             None => "nothing".to_owned(),
         }
+    }
+
+    /// That a person said no.
+    #[must_use]
+    pub fn rejected(&self, decided: &Decided) -> String {
+        let why = decided.comment.as_ref().filter(|comment| !comment.is_empty());
+        let why = why.map(|comment| format!(": {comment}")).unwrap_or_default();
+        format!("{} may not leave to {}, says {}{why}", self.findings(), self.to, decided.by)
     }
 
     /// What a person is asked: types and numbers, never a value.

@@ -89,8 +89,11 @@ async fn one_blocked_type_keeps_the_whole_text_back_and_is_named() {
     let daemon = started(&provider, json!({"outbound": {"SECRETS": "block", "CREDIT_CARD": "ask"}})).await;
     let task = daemon.run("worker", &format!("{MAIL} {CARD} {}", key())).await;
     assert_eq!((failed_with(&task), provider.count()), ((TaskState::Failed, "dlp_blocked"), 0));
-    let message = task.error.expect("an error").message;
+    let message = task.error.clone().expect("an error").message;
     assert!(message.contains("GITHUB_TOKEN") && !message.contains("EMAIL_ADDRESS"), "{message}");
+    let blocked = audited(&daemon, &task).await.into_iter().find(|entry| entry["action"] == json!("dlp_block"));
+    let reason = blocked.expect("an entry")["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("GITHUB_TOKEN") && !reason.contains(&key()), "{reason}");
     assert!(!message.contains(&key()) && !daemon.workshop.log().contains(&key()));
 }
 
@@ -200,6 +203,35 @@ async fn nothing_is_held_of_the_budget_while_a_person_is_asked() {
     daemon.client.approve(&task.task_id, &Decision::default()).await.expect("approved");
     let done = ended(&daemon, &task).await;
     assert_eq!(daemon.settled("global").await.spent_usd, done.cost_usd);
+}
+
+#[tokio::test]
+async fn a_person_is_asked_before_a_tool_is_told() {
+    let tool = Provider::echo().await;
+    let url = format!("http://127.0.0.1:{}/publish", tool.port());
+    let workshop = Workshop::with(&tool, &format!("[tools.publish]\nurl = \"{url}\"\n"));
+    let plan = json!({"steps": [{"id": "out", "tool": "publish", "input": "{{input}}"}]});
+    let boss = json!({"kind": "orchestrator", "tools": ["publish"], "dlp": asking(), "plan": plan});
+    workshop.template("boss", boss);
+    let mut daemon = Daemon::start(workshop).await;
+    let task = daemon.submit("boss", &format!("{MAIL} pays with {CARD}")).await;
+    let asked = waiting(&daemon, &task).await.waiting_for.expect("a question");
+    assert_eq!(asked.question.as_deref(), Some("1 CREDIT_CARD would leave to publish"));
+    daemon.kill9();
+    daemon.start_again().await;
+    waiting(&daemon, &task).await;
+    assert_eq!(tool.count(), 0);
+    daemon.client.approve(&task.task_id, &Decision::default()).await.expect("approved");
+    let done = ended(&daemon, &task).await;
+    assert_eq!(done.state, TaskState::Succeeded, "{done:?}");
+    let told = tool.asked()[0].raw.clone();
+    assert!(told.contains(CARD) && !told.contains(MAIL), "{told}");
+
+    let task = daemon.submit("boss", CARD).await;
+    waiting(&daemon, &task).await;
+    daemon.client.reject(&task.task_id, &Decision::default()).await.expect("rejected");
+    assert_eq!(failed_with(&ended(&daemon, &task).await), (TaskState::Failed, "dlp_rejected"));
+    assert_eq!(tool.count(), 1);
 }
 
 #[tokio::test]

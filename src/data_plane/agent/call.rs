@@ -132,7 +132,8 @@ pub(super) async fn prepare(
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
     let recall =
         if asked.is_rival { Recall::Off } else { environment.results.recall(order, &protection, model, &draft) };
-    let protected = outbound(environment, order, &mut draft, &protection, &consents(&asked.granted, model)).await?;
+    let protected =
+        outbound(environment, order, &mut draft, &protection, &consents(&asked.granted, &model.to_string())).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let mut request = draft.filtered(protected.texts, order, written, key);
     let is_hit = matches!(recall, Recall::Hit(_));

@@ -40,11 +40,11 @@ pub(crate) async fn filter(
 pub(crate) async fn filter_patiently(
     environment: &Environment,
     text: &Text,
-    rules: &Rules,
+    rules: (&Rules, &Arc<[Consent]>),
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
     loop {
-        match filter(environment, vec![text.clone()], (rules, &Arc::default()), tenant).await {
+        match filter(environment, vec![text.clone()], rules, tenant).await {
             Err(error) if transient(&error).is_some() => {
                 tokio::time::sleep(transient(&error).unwrap_or_default()).await;
             }
@@ -101,7 +101,7 @@ pub(crate) async fn check(
         text.clone()
     } else {
         // The answer is paid for: it waits until the filter has room.
-        let protected = filter_patiently(environment, text, rules, &order.tenant).await?;
+        let protected = filter_patiently(environment, text, (rules, &Arc::default()), &order.tenant).await?;
         protected.texts.into_iter().next().unwrap_or_default()
     };
     Ok(match shape {

@@ -24,7 +24,7 @@ impl HostFloor {
 
     /// What is done where a template asks for this: nothing more lenient than the floor.
     ///
-    /// INVARIANT I116: no text is filtered by what a template asks for alone.
+    /// INVARIANT I133: no text is filtered by what a template asks for alone.
     #[must_use]
     pub fn under(&self, asked: &Protection) -> Protection {
         asked.at_least(&self.0.load())

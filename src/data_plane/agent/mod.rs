@@ -35,7 +35,7 @@ pub(crate) mod pause;
 mod prompt;
 mod pulse;
 mod race;
-mod release;
+pub(crate) mod release;
 pub mod state;
 mod suited;
 mod turn;

@@ -5,7 +5,7 @@
 //!                                                └─ rejects, too late ──> the task fails: dlp_rejected
 //! ```
 //!
-//! INVARIANT I115: leave is given for one model, for the texts whose digest the record holds, and for the kinds that it names; for
+//! INVARIANT I132: leave is given for one model, for the texts whose digest the record holds, and for the kinds that it names; for
 //! anything else a person is asked again. Nothing is held of the budget while a task waits.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::unprepared::Unprepared;
 use crate::control_plane::admission::payer_of;
 use crate::data_plane::dlp::{self, Consent, Question};
 use crate::domain::clock::Timestamp;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Class, Failure};
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
@@ -31,9 +31,11 @@ use crate::journal::state::{Step, Task};
 use crate::store::Batch;
 
 /// What the audit log calls a call whose texts were kept back until a person has decided.
-const ASK: &str = "dlp_ask";
-/// The code of what was kept back.
-const CONSENT_NEEDED: &str = "dlp_consent_needed";
+pub(crate) const ASK: &str = "dlp_ask";
+/// What it calls a call whose texts were kept back for good.
+const BLOCK: &str = "dlp_block";
+/// The code of what a person is asked about.
+pub(crate) const CONSENT_NEEDED: &str = "dlp_consent_needed";
 
 /// What becomes of an open question.
 pub(super) fn after(task: &Task, step: &Step, release: &Release, now: Timestamp) -> Next {
@@ -63,22 +65,17 @@ pub(super) fn after(task: &Task, step: &Step, release: &Release, now: Timestamp)
 }
 
 fn decision(number: u32, decided: &Decided, release: &Release, at: Timestamp) -> TaskRecord {
-    let comment = decided.comment.clone().unwrap_or_default();
     match decided.verdict {
         Verdict::Approved => TaskRecord::StepFinished(StepFinished {
             step: number,
-            output: Text::from(comment),
+            output: Text::from(decided.comment.clone().unwrap_or_default()),
             usage: Usage::default(),
             cost: Usd::ZERO,
             notes: vec![(DECIDED_BY.to_owned(), decided.by.clone())],
             at,
             calls: Vec::new(),
         }),
-        Verdict::Rejected => {
-            let why = if comment.is_empty() { String::new() } else { format!(": {comment}") };
-            let message = format!("{} may not leave to {}, says {}{why}", release.findings(), release.to, decided.by);
-            refused(number, DLP_REJECTED.to_owned(), message, at)
-        }
+        Verdict::Rejected => refused(number, DLP_REJECTED.to_owned(), release.rejected(decided), at),
     }
 }
 
@@ -99,6 +96,8 @@ fn refused(step: u32, code: String, message: String, at: Timestamp) -> TaskRecor
 pub(super) enum NotReady {
     /// A person is asked first, by the step of this number.
     Asks(u32, Box<Release>),
+    /// The filter keeps its texts back.
+    Withheld(dlp::Error),
     /// Something is in its way.
     Refused(Box<dyn Failure + Send + Sync>),
 }
@@ -106,13 +105,18 @@ pub(super) enum NotReady {
 impl NotReady {
     /// Why the call of a step to this model cannot start.
     pub(super) fn of(refusal: Unprepared, step: u32, model: &ModelRef) -> Self {
-        let release = match &refusal {
-            Unprepared::Dlp(dlp::Error::ConsentNeeded(question)) => question_of(question, model),
-            Unprepared::Dlp(_) | Unprepared::Unsuitable(_) | Unprepared::Exceeded(_) => None,
+        let refusal = match refusal {
+            Unprepared::Dlp(refusal) => refusal,
+            other @ (Unprepared::Unsuitable(_) | Unprepared::Exceeded(_)) => return Self::refused(other),
         };
-        match release {
-            Some(release) => Self::Asks(step, Box::new(release)),
-            None => Self::refused(refusal),
+        let release = match &refusal {
+            dlp::Error::ConsentNeeded(question) => question_of(question, &model.to_string()),
+            _ => None,
+        };
+        match (release, refusal.class()) {
+            (Some(release), _) => Self::Asks(step, Box::new(release)),
+            (None, Class::Refused) => Self::Withheld(refusal),
+            (None, _) => Self::refused(refusal),
         }
     }
 
@@ -122,20 +126,20 @@ impl NotReady {
 }
 
 /// What a person is asked; nothing where the texts have no digest, so that no leave could be told from leave for others.
-fn question_of(question: &Question, model: &ModelRef) -> Option<Release> {
+pub(crate) fn question_of(question: &Question, to: &str) -> Option<Release> {
     let found = question.counts.iter().map(|(kind, count)| Found { kind: kind.as_str().to_owned(), count });
-    Some(Release { to: model.to_string(), digest: question.digest?, found: found.collect() })
+    Some(Release { to: to.to_owned(), digest: question.digest?, found: found.collect() })
 }
 
 /// What persons have let leave of a task.
-pub(super) fn granted(task: &Task) -> Arc<[Release]> {
+pub(crate) fn granted(task: &Task) -> Arc<[Release]> {
     task.steps.iter().filter_map(Step::granted).cloned().collect()
 }
 
-/// What of it is leave for this model.
-pub(super) fn consents(granted: &[Release], model: &ModelRef) -> Arc<[Consent]> {
-    let to_model = granted.iter().filter(|release| release.to == model.to_string());
-    to_model.map(|release| Consent { digest: release.digest, kinds: release.kinds().collect() }).collect()
+/// What of it is leave for this model or tool.
+pub(crate) fn consents(granted: &[Release], to: &str) -> Arc<[Consent]> {
+    let to_them = granted.iter().filter(|release| release.to == to);
+    to_them.map(|release| Consent { digest: release.digest, kinds: release.kinds().collect() }).collect()
 }
 
 impl Turn {
@@ -158,6 +162,14 @@ impl Turn {
         let free = move |_| held.iter().for_each(|held| budget.release(held));
         self.journal().append_then(&self.custody, vec![started], with, free).await?;
         Ok(())
+    }
+
+    /// Ends a task whose texts may not leave, with an entry of the audit log.
+    pub(super) async fn withhold(&self, refusal: &dlp::Error) -> Result<(), Error> {
+        let why = (refusal.code(), &*refusal.detail());
+        let task = self.custody.task();
+        let with = self.environment.admission.on_record(&task.order, BLOCK, why, Timestamp::now());
+        self.end_with(Outcome::failed(why.0, why.1), with).await
     }
 
     /// Writes down what became of a question.

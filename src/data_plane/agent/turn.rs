@@ -275,6 +275,7 @@ impl Turn {
         let ready = match self.prepare(order, memory, &self.custody.task(), planned).await {
             Ok(ready) => ready,
             Err(NotReady::Asks(step, release)) => return self.ask(step, *release).await,
+            Err(NotReady::Withheld(refusal)) => return self.withhold(&refusal).await,
             Err(NotReady::Refused(refusal)) => return self.refused(refusal.as_ref()).await,
         };
         // If this is refused, the reservation stays: it belongs to the step's number, whoever takes that.
@@ -445,10 +446,15 @@ impl Turn {
     }
 
     async fn end(&self, outcome: Outcome) -> Result<(), Error> {
+        self.end_with(outcome, Batch::new()).await
+    }
+
+    /// As [`Self::end`], with whatever must become durable with it.
+    pub(super) async fn end_with(&self, outcome: Outcome, with: Batch) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
         let (budget, task) = (self.environment.budget.clone(), self.custody.id());
         let close = move |_| budget.close_task(task);
-        self.journal().append_then(&self.custody, vec![ended], Batch::new(), close).await?;
+        self.journal().append_then(&self.custody, vec![ended], with, close).await?;
         metrics::task(&self.custody.task());
         Ok(())
     }

@@ -49,20 +49,8 @@ struct Place {
 impl Document {
     /// Examines a text by `candidates`.
     pub(super) fn examine(text: &Text, candidates: impl Fn(&str) -> Vec<Finding>) -> Self {
-        let written = text.expose();
-        let plain = |findings| Self { text: text.clone(), leaves: Vec::new(), findings };
-        if !may_be_json(written) {
-            return plain(candidates(written));
-        }
-        let has_escapes = written.contains('\\');
-        let as_written = if has_escapes { None } else { Some(candidates(written)) };
-        if as_written.as_ref().is_some_and(Vec::is_empty) {
-            return plain(Vec::new());
-        }
-        let Some((says, places)) = read(written) else {
-            return plain(as_written.unwrap_or_else(|| candidates(written)));
-        };
-        let findings = as_written.unwrap_or_else(|| candidates(&says));
+        let Some((says, places)) = read(text.expose()) else { return Self::as_written(text, candidates) };
+        let findings = candidates(&says);
         Self { text: text.clone(), leaves: leaves(&says, &places, &findings), findings: Vec::new() }
     }
 
@@ -115,7 +103,7 @@ fn may_be_json(text: &str) -> bool {
     text.trim_ascii_start().starts_with(['{', '[', '"'])
 }
 
-/// The text with what its strings say in the place of how they are escaped, and where its strings and numbers are; nothing where
+/// The text with what its strings say in the place of how they are escaped, its numbers apart, and where its strings and numbers are; nothing where
 /// it is not JSON, or has more of them than are treated one by one.
 fn read(text: &str) -> Option<(String, Vec<Place>)> {
     if !is_json(text) {
@@ -129,8 +117,9 @@ fn read(text: &str) -> Option<(String, Vec<Place>)> {
         }
         says.push_str(text.get(copied..token.start)?);
         let raw = text.get(token.clone())?;
+        // A number in a list is not one with its neighbours.
         let (quote, said) = match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
-            None => ("", raw.to_owned()),
+            None => (" ", raw.to_owned()),
             Some(inner) if !inner.contains('\\') => ("\"", inner.to_owned()),
             Some(_) => ("\"", serde_json::from_str(raw).ok()?),
         };

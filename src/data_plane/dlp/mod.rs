@@ -44,6 +44,8 @@ mod redaction;
 mod restorer;
 mod stream;
 #[cfg(test)]
+mod ruling;
+#[cfg(test)]
 mod tests;
 mod vault;
 mod view;

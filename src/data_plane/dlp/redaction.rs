@@ -68,7 +68,7 @@ pub enum Withheld {
 /// Does to the findings of texts that belong together what the rules say: they share a vault, and no pseudonym in it is something
 /// that any of the texts holds already.
 ///
-/// INVARIANT I114: nothing passes that a rule would have a person asked about, unless leave was given for these very texts and for
+/// INVARIANT I131: nothing passes that a rule would have a person asked about, unless leave was given for these very texts and for
 /// its kind.
 ///
 /// # Errors

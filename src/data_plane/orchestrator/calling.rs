@@ -16,6 +16,7 @@ use super::conclusion::End;
 use super::unit::Unit;
 use crate::data_plane::agent::Environment;
 use crate::data_plane::agent::filter::{Fit, Shape, check, filter_patiently};
+use crate::data_plane::dlp::Consent;
 use crate::data_plane::tool::policy::{self, Then};
 use crate::data_plane::tool::{Call, Slot, Tools};
 use crate::domain::clock::Timestamp;
@@ -34,6 +35,8 @@ pub(super) struct Started {
     /// The step that names the call to the tool.
     pub(super) key: u32,
     pub(super) input: Text,
+    /// What persons have let leave to the tool.
+    pub(super) consents: Arc<[Consent]>,
     pub(super) idempotent: bool,
 }
 
@@ -138,7 +141,8 @@ async fn perform(environment: &Environment, order: &Order, started: &Started, sl
         return Some(End::failed("tool_not_granted", "the order does not grant the tool"));
     }
     let protection = environment.floor.under(&order.protection);
-    let outbound = filter_patiently(environment, &started.input, &protection.outbound, &order.tenant).await;
+    let outbound =
+        filter_patiently(environment, &started.input, (&protection.outbound, &started.consents), &order.tenant).await;
     let protected = match outbound {
         Ok(protected) => protected,
         Err(refusal) => return Some(End::failed(refusal.code(), refusal.detail())),

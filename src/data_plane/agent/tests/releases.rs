@@ -86,7 +86,7 @@ fn who_does_not_answer_in_time_has_said_no_and_who_cancels_needs_no_answer() {
 fn leave_is_for_the_model_that_was_named() {
     let given = task(&[asked(0, "mock/a"), finished(0), asked(1, "mock/b")]);
     let granted = granted(&given);
-    let to = |model: &str| consents(&granted, &model.parse().expect("a model"));
+    let to = |model: &str| consents(&granted, model);
     assert_eq!((to("mock/a").len(), to("mock/b").len()), (1, 0), "what is only asked is not given");
     assert_eq!(to("mock/a")[0].kinds, [Kind::CREDIT_CARD]);
 }

@@ -14,7 +14,7 @@ pub(in crate::data_plane::dlp) fn resolve(findings: Vec<Finding>) -> Vec<Finding
 
 /// As [`resolve`], where each finding is to be treated as `rules` say.
 ///
-/// INVARIANT I113: the action on what findings became is the strictest of the actions on any of them.
+/// INVARIANT I130: the action on what findings became is the strictest of the actions on any of them.
 pub(in crate::data_plane::dlp) fn resolve_under(rules: &Rules, mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.kind, finding.score));
     let mut resolved: Vec<Finding> = Vec::with_capacity(findings.len());
