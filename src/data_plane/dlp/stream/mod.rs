@@ -7,8 +7,8 @@
 //! What is kept is examined as a text of its own, with what was told shortly before as its context. Only what lies before the cut
 //! is decided; findings that reach over it are held as a whole, however long they are, up to a limit.
 //!
-//! INVARIANT I115: no byte of what is found in the whole text is told as it is written, however the text is cut into pieces.
-//! INVARIANT I116: no more than [`HELD_BYTES_MAX`] are held.
+//! INVARIANT I140: no byte of what is found in the whole text is told as it is written, however the text is cut into pieces.
+//! INVARIANT I141: no more than [`HELD_BYTES_MAX`] are held.
 
 mod cut;
 mod guarded;
@@ -34,7 +34,7 @@ pub const HELD_BYTES_MAX: usize = 160 * 1024;
 const EAGER_BYTES_MAX: usize = 1_024;
 
 /// Finds what is in a text, in any order.
-pub(super) type Detect = Arc<dyn Fn(&str) -> Vec<Finding> + Send + Sync>;
+pub type Detect = Arc<dyn Fn(&str) -> Vec<Finding> + Send + Sync>;
 
 /// What has been decided of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +60,8 @@ pub struct StreamFilter {
 
 impl StreamFilter {
     /// A filter for a text that goes on from `context`, which has been told.
-    pub(super) fn new(detect: Detect, action: Action, pseudonyms: Pseudonyms, context: &str) -> Self {
+    #[must_use]
+    pub fn new(detect: Detect, action: Action, pseudonyms: Pseudonyms, context: &str) -> Self {
         let start = cut::context_start(context, context.len());
         let text = context.get(start..).unwrap_or_default().to_owned();
         let released = text.len();
