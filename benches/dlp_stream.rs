@@ -1,11 +1,8 @@
 //! What it costs to look at a text in every way, and to filter one while it is written, each beside the whole text as it is
 //! examined at once. The texts are made here, the same in every run.
 
-use std::sync::Arc;
-
 use agent_factory::data_plane::dlp::{PseudonymKey, Pseudonyms, StreamFilter, detect};
 use agent_factory::domain::name::Tenant;
-use agent_factory::domain::protection::Action;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use divan::counter::BytesCount;
@@ -50,8 +47,7 @@ fn text(kind: &str, bytes: usize) -> String {
 }
 
 fn filter() -> StreamFilter {
-    let pseudonyms = Pseudonyms::new(PseudonymKey::from_bytes([7; 32]), Tenant::default_tenant());
-    StreamFilter::new(Arc::new(detect), Action::Mask, pseudonyms, "")
+    StreamFilter::shipped(Pseudonyms::new(PseudonymKey::from_bytes([7; 32]), Tenant::default_tenant()))
 }
 
 /// Streams a text in pieces of so many bytes; how many bytes were told.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::detect::detect;
+use super::detect::{detect, resolve};
+use super::finding::Finding;
 use super::message::{Done, Job, Message};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
 use super::redaction::{Examined, redact};
+use super::view;
 
 /// Texts up to this size together are examined in the handler: less than a millisecond. Bytes.
 pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -51,7 +53,7 @@ impl Actor for Worker {
             }
             Message::Open(opening, reply) => {
                 let pseudonyms = Pseudonyms::new(key.clone(), opening.tenant.clone());
-                answer(opening.filter(pseudonyms, Arc::new(detect)), reply)
+                answer(opening.filter(pseudonyms, Arc::new(find)), reply)
             }
             Message::Examined(Some(done), reply) => answer(done, reply),
             // INVARIANT: a text that breaks its worker is not answered; the caller sees an interruption, not a pass.
@@ -63,9 +65,14 @@ impl Actor for Worker {
 /// Finds and redacts.
 fn examine(job: &Job, pseudonyms: &Pseudonyms) -> Done {
     let examined: Vec<Examined> =
-        job.texts.iter().map(|text| Examined { text: text.clone(), findings: detect(text.expose()) }).collect();
+        job.texts.iter().map(|text| Examined { text: text.clone(), findings: find(text.expose()) }).collect();
     let outcome = redact(&examined, job.action, pseudonyms);
     Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome }
+}
+
+/// What is in a text, in every way to read it.
+fn find(text: &str) -> Vec<Finding> {
+    resolve(view::examine(text, &detect))
 }
 
 fn bytes_of(job: &Job) -> usize {

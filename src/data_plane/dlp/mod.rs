@@ -58,5 +58,5 @@ pub use position::{Located, locate};
 pub use pseudonym::{PseudonymKey, Pseudonyms};
 pub use redaction::{Blocked, Examined, Redaction, redact};
 pub use restorer::Restorer;
-pub use stream::{Detect, HELD_BYTES_MAX, Released, Stream, StreamFilter};
+pub use stream::{HELD_BYTES_MAX, Released, Stream, StreamFilter};
 pub use vault::Vault;

@@ -20,20 +20,13 @@ mod tests;
 
 pub(super) use self::overlap::resolve;
 use super::finding::Finding;
-use super::view;
 
-/// Finds personal data and secrets, in a text and in the other ways to read it. Findings come in order and do not overlap; their
-/// ends are character boundaries.
+/// Finds personal data and secrets. Findings come in order and do not overlap; their ends are character boundaries.
 #[must_use]
 pub fn detect(text: &str) -> Vec<Finding> {
-    resolve(view::examine(text, &written))
-}
-
-/// Finds what is in a text as it is written. Findings come in any order, and may overlap.
-pub(super) fn written(text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     email::scan(text, &mut findings);
     secret::scan(text, &mut findings);
     number::scan(text, &mut findings);
-    findings
+    overlap::resolve(findings)
 }

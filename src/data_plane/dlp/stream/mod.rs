@@ -23,7 +23,7 @@ use super::detect::resolve;
 use super::finding::{Counts, Finding};
 use super::pseudonym::Pseudonyms;
 use super::redaction::{Blocked, Examined, redact};
-use crate::domain::protection::Action;
+use crate::domain::protection::{Action, Protection};
 
 /// The most that is held, in bytes: the longest finding (a private key or web token of 64 KiB), over a cut that is kept from the end
 /// by the longest run, and what may come until that is looked at again.
@@ -34,7 +34,7 @@ pub const HELD_BYTES_MAX: usize = 160 * 1024;
 const EAGER_BYTES_MAX: usize = 1_024;
 
 /// Finds what is in a text, in any order.
-pub type Detect = Arc<dyn Fn(&str) -> Vec<Finding> + Send + Sync>;
+pub(super) type Detect = Arc<dyn Fn(&str) -> Vec<Finding> + Send + Sync>;
 
 /// What has been decided of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,8 +60,7 @@ pub struct StreamFilter {
 
 impl StreamFilter {
     /// A filter for a text that goes on from `context`, which has been told.
-    #[must_use]
-    pub fn new(detect: Detect, action: Action, pseudonyms: Pseudonyms, context: &str) -> Self {
+    pub(super) fn new(detect: Detect, action: Action, pseudonyms: Pseudonyms, context: &str) -> Self {
         let start = cut::context_start(context, context.len());
         let text = context.get(start..).unwrap_or_default().to_owned();
         let released = text.len();
@@ -94,6 +93,12 @@ impl StreamFilter {
     fn wait(&mut self) {
         let held = self.held();
         self.again_at = if held > EAGER_BYTES_MAX { self.text.len().saturating_add(held / 8) } else { 0 };
+    }
+
+    /// A filter by the shipped detectors, under the rules that are usual on the way out, for a text that begins.
+    #[must_use]
+    pub fn shipped(pseudonyms: Pseudonyms) -> Self {
+        Self::new(Arc::new(super::detect), Protection::default().outbound, pseudonyms, "")
     }
 
     /// Gives the rest; nothing more comes.

@@ -31,12 +31,11 @@ impl Sign {
     /// The sign that a word spells.
     fn of_word(word: &[u8]) -> Option<Self> {
         let is = |known: &[&[u8]]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
-        if is(&[b"at", b"arobase", b"arobas", b"arroba", b"chiocciola"]) {
-            Some(Self::At)
-        } else if is(&[b"dot", b"point", b"punto", b"punkt", b"ponto"]) {
-            Some(Self::Dot)
-        } else {
-            None
+        // Most words end here, at one look.
+        match word.first()?.to_ascii_lowercase() {
+            b'a' | b'c' if is(&[b"at", b"arobase", b"arobas", b"arroba", b"chiocciola"]) => Some(Self::At),
+            b'd' | b'p' if is(&[b"dot", b"point", b"punto", b"punkt", b"ponto"]) => Some(Self::Dot),
+            _ => None,
         }
     }
 }
@@ -111,22 +110,19 @@ pub(super) fn row(text: &str, at: usize, known: usize) -> Row {
 
 /// The signs of an address among words: the first `at` that has a word before it and, word by word, a `dot` after it.
 fn signs_of(bytes: &[u8], words: &[(usize, usize)]) -> Vec<Change> {
-    let sign = |index: usize| {
-        let (start, end) = words.get(index).copied()?;
-        Sign::of_word(bytes.get(start..end)?)
+    let signs = words.iter().map(|(start, end)| bytes.get(*start..*end).and_then(Sign::of_word));
+    let signs: Vec<Option<Sign>> = signs.collect();
+    let is_word = |index: usize| matches!(signs.get(index), Some(None));
+    // A sign stands between two words that are none.
+    let is = |index: usize, wanted: Sign| {
+        signs.get(index) == Some(&Some(wanted))
+            && index.checked_sub(1).is_some_and(is_word)
+            && is_word(index.saturating_add(1))
     };
     let change = |index: usize, to: Sign| {
         let (start, end) = words.get(index).copied()?;
         Some(Change { start: start.checked_sub(1)?, end: end.checked_add(1)?, to: Some(to.to_char()) })
     };
-    // Whether a sign stands between two words that are none.
-    let between = |index: usize| {
-        index > 0
-            && sign(index.saturating_sub(1)).is_none()
-            && index.saturating_add(1) < words.len()
-            && sign(index.saturating_add(1)).is_none()
-    };
-    let is = |index: usize, wanted: Sign| between(index) && sign(index) == Some(wanted);
     let dotted = |at: &usize| is(*at, Sign::At) && is(at.saturating_add(2), Sign::Dot);
     let Some(at) = (1..words.len()).find(dotted) else { return Vec::new() };
     let mut changes: Vec<Change> = change(at, Sign::At).into_iter().collect();
