@@ -87,7 +87,7 @@ impl Stream {
         self.settle(done)
     }
 
-    /// INVARIANT I118: what broke its filter, or was refused, is told no further.
+    /// INVARIANT I143: what broke its filter, or was refused, is told no further.
     fn settle(&mut self, done: Option<Done>) -> Result<Text, Error> {
         let Some((filter, released)) = done else {
             tracing::warn!("a text that is being written could not be examined; it is told no further");
@@ -181,7 +181,7 @@ mod tests {
         assert!(stream.finish().await.is_err());
     }
 
-    /// INVARIANT I118.
+    /// INVARIANT I143.
     #[tokio::test]
     async fn a_text_that_breaks_its_filter_is_told_no_further() {
         for size in [1, INLINE_BYTES_MAX] {

@@ -7,8 +7,8 @@
 //! What is kept is examined as a text of its own, with what was told shortly before as its context. Only what lies before the cut
 //! is decided; findings that reach over it are held as a whole, however long they are, up to a limit.
 //!
-//! INVARIANT I115: no byte of what is found in the whole text is told as it is written, however the text is cut into pieces.
-//! INVARIANT I116: no more than [`HELD_BYTES_MAX`] are held.
+//! INVARIANT I140: no byte of what is found in the whole text is told as it is written, however the text is cut into pieces.
+//! INVARIANT I141: no more than [`HELD_BYTES_MAX`] are held.
 
 mod cut;
 mod guarded;
@@ -22,7 +22,7 @@ pub use self::guarded::Stream;
 use super::finding::{Counts, Finding};
 use super::pseudonym::Pseudonyms;
 use super::redaction::{Examined, Withheld, redact};
-use crate::domain::protection::Rules;
+use crate::domain::protection::{Protection, Rules};
 
 /// The most that is held, in bytes: the longest finding (a private key or web token of 64 KiB), over a cut that is kept from the end
 /// by the longest run, and what may come until that is looked at again.
@@ -92,6 +92,12 @@ impl StreamFilter {
     fn wait(&mut self) {
         let held = self.held();
         self.again_at = if held > EAGER_BYTES_MAX { self.text.len().saturating_add(held / 8) } else { 0 };
+    }
+
+    /// A filter by the shipped detectors, under the rules that are usual on the way out, for a text that begins.
+    #[must_use]
+    pub fn shipped(pseudonyms: Pseudonyms) -> Self {
+        Self::new(Arc::new(super::detect), Protection::default().outbound, pseudonyms, "")
     }
 
     /// Gives the rest; nothing more comes.

@@ -208,7 +208,7 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// INVARIANT I115 and I116: nothing of a finding of the whole text is told, whatever comes before and after it.
+    /// INVARIANT I140 and I141: nothing of a finding of the whole text is told, whatever comes before and after it.
     #[test]
     fn nothing_of_a_finding_is_told(
         parts in proptest::collection::vec((piece(), " | ; |\n|"), 0..14),

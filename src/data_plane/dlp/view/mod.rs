@@ -10,7 +10,7 @@
 //! show, and puts signs in the place of `[at]` and ` dot `: all at once and each once. The second decodes base64 and hexadecimal.
 //! Neither looks at what the other made of a text.
 //!
-//! INVARIANT I117: a reading adds to what is found in the text as it is written, and takes nothing away. Its findings are spans of
+//! INVARIANT I142: a reading adds to what is found in the text as it is written, and takes nothing away. Its findings are spans of
 //! that text, so that what is restored is what was written.
 //!
 //! The time is linear: a part is read around what can be read otherwise, parts overlap by less than they are long, and plain

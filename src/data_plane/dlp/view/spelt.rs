@@ -3,6 +3,8 @@
 //! The sign in brackets counts wherever it stands between words. As a bare word it counts only in a row of words that has one
 //! `at` and, after it, a `dot`: "meet at noon" is left alone, and so is `jean at example.com`, which is written of places as well.
 
+use std::collections::VecDeque;
+
 use super::change::Change;
 
 /// The most words and signs of a row that are looked at on each side of where it was noticed.
@@ -29,12 +31,11 @@ impl Sign {
     /// The sign that a word spells.
     fn of_word(word: &[u8]) -> Option<Self> {
         let is = |known: &[&[u8]]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
-        if is(&[b"at", b"arobase", b"arobas", b"arroba", b"chiocciola"]) {
-            Some(Self::At)
-        } else if is(&[b"dot", b"point", b"punto", b"punkt", b"ponto"]) {
-            Some(Self::Dot)
-        } else {
-            None
+        // Most words end here, at one look.
+        match word.first()?.to_ascii_lowercase() {
+            b'a' | b'c' if is(&[b"at", b"arobase", b"arobas", b"arroba", b"chiocciola"]) => Some(Self::At),
+            b'd' | b'p' if is(&[b"dot", b"point", b"punto", b"punkt", b"ponto"]) => Some(Self::Dot),
+            _ => None,
         }
     }
 }
@@ -69,50 +70,61 @@ pub(super) fn bracketed(text: &str, at: usize) -> Option<Change> {
     (word_before && word_after).then_some(Change { start, end, to: Some(sign.to_char()) })
 }
 
-/// The signs of the row of words around `at`, where a word that spells one was noticed: ` at ` and ` dot ` with their blanks.
-pub(super) fn row(text: &str, at: usize) -> Vec<Change> {
+/// A row of words that was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The signs of the first address in it: ` at ` and ` dot ` with their blanks.
+    pub(super) changes: Vec<Change>,
+    /// Where there is none: nothing that is noticed before here is part of another one.
+    pub(super) seen: usize,
+}
+
+/// The row of words around `at`, where a word that spells a sign was noticed. It begins behind what was read otherwise up to
+/// `known`.
+pub(super) fn row(text: &str, at: usize, known: usize) -> Row {
     let bytes = text.as_bytes();
-    let mut words = vec![word_around(bytes, at)];
+    let mut words = VecDeque::from([word_around(bytes, at)]);
     for _ in 0..STEPS_MAX {
-        let Some(previous) = words.first().and_then(|(start, _)| start.checked_sub(2)) else { break };
+        let Some(previous) = words.front().and_then(|(start, _)| start.checked_sub(2)) else { break };
         let (start, end) = word_around(bytes, previous);
         // One blank between the words, and a word before it.
-        if start == end || end != previous.saturating_add(1) || bytes.get(end) != Some(&b' ') {
+        if start < known || start == end || end != previous.saturating_add(1) || bytes.get(end) != Some(&b' ') {
             break;
         }
-        words.insert(0, (start, end));
+        words.push_front((start, end));
     }
+    let middle = words.len();
     for _ in 0..STEPS_MAX {
-        let Some(next) = words.last().and_then(|(_, end)| end.checked_add(1)) else { break };
+        let Some(next) = words.back().and_then(|(_, end)| end.checked_add(1)) else { break };
         let (start, end) = word_around(bytes, next);
         if start == end || start != next || bytes.get(next.saturating_sub(1)) != Some(&b' ') {
             break;
         }
-        words.push((start, end));
+        words.push_back((start, end));
     }
-    signs_of(bytes, &words)
+    // What is noticed a few words on has a row that this one holds but for its end.
+    let seen = words.get(middle.saturating_add(STEPS_MAX / 2)).map(|(start, _)| *start);
+    let end = words.back().map_or(at, |(_, end)| *end);
+    Row { changes: signs_of(bytes, words.make_contiguous()), seen: seen.unwrap_or(end) }
 }
 
-/// The signs of an address among words: the last `at` that has a word before it and, word by word, a `dot` after it.
+/// The signs of an address among words: the first `at` that has a word before it and, word by word, a `dot` after it.
 fn signs_of(bytes: &[u8], words: &[(usize, usize)]) -> Vec<Change> {
-    let sign = |index: usize| {
-        let (start, end) = words.get(index).copied()?;
-        Sign::of_word(bytes.get(start..end)?)
+    let signs = words.iter().map(|(start, end)| bytes.get(*start..*end).and_then(Sign::of_word));
+    let signs: Vec<Option<Sign>> = signs.collect();
+    let is_word = |index: usize| matches!(signs.get(index), Some(None));
+    // A sign stands between two words that are none.
+    let is = |index: usize, wanted: Sign| {
+        signs.get(index) == Some(&Some(wanted))
+            && index.checked_sub(1).is_some_and(is_word)
+            && is_word(index.saturating_add(1))
     };
     let change = |index: usize, to: Sign| {
         let (start, end) = words.get(index).copied()?;
         Some(Change { start: start.checked_sub(1)?, end: end.checked_add(1)?, to: Some(to.to_char()) })
     };
-    // Whether a sign stands between two words that are none.
-    let between = |index: usize| {
-        index > 0
-            && sign(index.saturating_sub(1)).is_none()
-            && index.saturating_add(1) < words.len()
-            && sign(index.saturating_add(1)).is_none()
-    };
-    let is = |index: usize, wanted: Sign| between(index) && sign(index) == Some(wanted);
     let dotted = |at: &usize| is(*at, Sign::At) && is(at.saturating_add(2), Sign::Dot);
-    let Some(at) = (1..words.len()).rev().find(dotted) else { return Vec::new() };
+    let Some(at) = (1..words.len()).find(dotted) else { return Vec::new() };
     let mut changes: Vec<Change> = change(at, Sign::At).into_iter().collect();
     let (mut left, mut right) = (at, at.saturating_add(2));
     while let Some(dot) = left.checked_sub(2).filter(|dot| is(*dot, Sign::Dot)) {
@@ -185,7 +197,7 @@ mod tests {
             ("à jean point dupont arobase exemple point fr.", "arobase", "à jean.dupont@exemple.fr."),
         ] {
             let at = text.find(noticed).expect("noticed") + 1;
-            assert_eq!(read(text, row(text, at)), expected, "{text}");
+            assert_eq!(read(text, row(text, at, 0).changes), expected, "{text}");
         }
         for text in [
             "the dot com boom",
@@ -196,7 +208,7 @@ mod tests {
             "x dot y dot z",
         ] {
             let at = text.find("dot").expect("noticed") + 1;
-            assert_eq!(row(text, at), [], "{text}");
+            assert_eq!(row(text, at, 0).changes, [], "{text}");
         }
     }
 }

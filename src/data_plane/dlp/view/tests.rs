@@ -93,6 +93,15 @@ fn what_is_disguised_is_found_as_it_is_written() {
 }
 
 #[test]
+fn each_of_several_spelt_addresses_is_found() {
+    let text = "ann at example dot com and bob at example dot org or eve dot x at mail dot example dot net";
+    let expected = ["ann at example dot com", "bob at example dot org", "eve dot x at mail dot example dot net"];
+    assert_eq!(found(text), expected.map(|address| (Kind::EMAIL_ADDRESS, address)));
+    let lead = "dot com or dot net, the dot is a dot and no dot at all: dot dot dot dot ";
+    assert_eq!(found(&format!("{lead}{text}"))[..], found(text)[..]);
+}
+
+#[test]
 fn a_segment_is_hidden_as_a_whole() {
     for (before, after) in
         [("", ""), ("key=", ";"), ("https://example.org/path/to/", "?x=1"), ("Basic ", "\n"), ("\"", "\"")]
@@ -131,7 +140,7 @@ fn what_looks_encoded_and_is_not_is_left_alone() {
 }
 
 proptest! {
-    /// INVARIANT I117: readings add to what is found, and every span can be taken out and put back.
+    /// INVARIANT I142: readings add to what is found, and every span can be taken out and put back.
     #[test]
     fn readings_only_add(text in any_text()) {
         let (written, all) = (resolve(direct(&text)), examine(&text));

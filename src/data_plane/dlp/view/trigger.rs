@@ -27,12 +27,14 @@ pub(super) struct Changes<'t> {
     after: usize,
     /// The changes of a spelt row, which come together.
     row: VecDeque<Change>,
+    /// Up to where words that spell signs were looked at, and are none.
+    row_seen: usize,
 }
 
 impl<'t> Changes<'t> {
     /// The changes of this text.
     pub(super) fn of(text: &'t str) -> Self {
-        Self { text, block: 0, next_block: 0, noticed: 0, after: 0, row: VecDeque::new() }
+        Self { text, block: 0, next_block: 0, noticed: 0, after: 0, row: VecDeque::new(), row_seen: 0 }
     }
 
     /// The next byte that was noticed.
@@ -65,8 +67,12 @@ impl<'t> Changes<'t> {
                 if !around.eq_ignore_ascii_case(b"dot") && !around.eq_ignore_ascii_case(b"rob") {
                     return None;
                 }
-                let known = self.after;
-                self.row = spelt::row(self.text, at).into_iter().filter(|change| change.start >= known).collect();
+                if at < self.row_seen {
+                    return None;
+                }
+                let row = spelt::row(self.text, at, self.after);
+                self.row_seen = if row.changes.is_empty() { row.seen } else { 0 };
+                self.row = row.changes.into();
                 self.row.pop_front()
             }
             b'(' | b'[' | b'{' | b'<' => spelt::bracketed(self.text, at),

@@ -153,7 +153,7 @@ fn row(pieces: Vec<Piece>, end: End, (between, held): (Duration, Option<(usize, 
         // Whoever cuts a connection has sent what came before, if only the head.
         tokio::task::yield_now().await;
         let next = left.next();
-        if !next.as_ref().is_some_and(|(number, _)| *number == 0) {
+        if next.as_ref().is_none_or(|(number, _)| *number > 0) {
             tokio::time::sleep(between).await;
         }
         if let (Some((number, _)), Some((pieces, gate))) = (&next, &held)
