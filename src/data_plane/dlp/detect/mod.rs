@@ -4,19 +4,29 @@
 //! the known secrets ([`secret`], one automaton), and digits ([`number`]: cards, IBANs and phones). Around each such anchor a
 //! bounded window is checked by hand-written classes and validators, so that the time is linear in the text whatever is in it.
 
+mod address;
+mod birth;
 mod boundary;
 mod card;
 mod context;
+mod date;
 mod email;
 mod iban;
+mod national;
+mod network;
 mod number;
 mod numbering;
 mod overlap;
+mod person;
+mod personal;
 mod phone;
+mod reader;
 mod secret;
 mod secret_rules;
 #[cfg(test)]
 mod tests;
+mod wallet;
+mod words;
 
 use super::finding::Finding;
 
@@ -27,5 +37,6 @@ pub fn detect(text: &str) -> Vec<Finding> {
     email::scan(text, &mut findings);
     secret::scan(text, &mut findings);
     number::scan(text, &mut findings);
+    personal::scan(text, &mut findings);
     overlap::resolve(findings)
 }
