@@ -112,8 +112,11 @@ fn day_first(text: &str, at: usize) -> Option<usize> {
 /// `May 12, 1980`, `Sept. 3rd 1980`.
 fn month_first(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let (month, end) = month(text, at)?;
-    let (day, digits, end) = figure(bytes, filler(text, end)?)?;
+    // Most words are no months, and no figure follows them.
+    let name_end = name_end(text, at)?;
+    let day_at = filler(text, name_end).filter(|at| bytes.get(*at).is_some_and(u8::is_ascii_digit))?;
+    let (month, _) = month(text, at)?;
+    let (day, digits, end) = figure(bytes, day_at)?;
     let (year, year_digits, end) = figure(bytes, filler(text, ordinal_end(text, end))?)?;
     (digits <= 2 && year_digits == 4 && is_day(day, month) && is_year(year, year_digits)).then_some(end)
 }
@@ -147,12 +150,15 @@ fn filler(text: &str, from: usize) -> Option<usize> {
 
 /// The month whose name is at `at`, and where the name ends.
 fn month(text: &str, at: usize) -> Option<(u32, usize)> {
-    let rest = text.get(at..)?;
-    let len = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
-    if !(3..=MONTH_BYTES_MAX).contains(&len) {
-        return None;
-    }
-    let name = format!(" {} ", rest.get(..len)?.to_lowercase());
+    let end = name_end(text, at)?;
+    let name = format!(" {} ", text.get(at..end)?.to_lowercase());
     let place = MONTHS.iter().position(|names| names.contains(&name))?;
-    Some((u32::try_from(place).ok()?.saturating_add(1), at.saturating_add(len)))
+    Some((u32::try_from(place).ok()?.saturating_add(1), end))
+}
+
+/// Where the letters at `at` end, if they are as many as a month may have.
+fn name_end(text: &str, at: usize) -> Option<usize> {
+    let most = at.saturating_add(MONTH_BYTES_MAX).saturating_add(1);
+    let end = run_end(text.as_bytes(), at, MONTH_BYTES_MAX.saturating_add(1), |byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    (end.saturating_sub(at) >= 3 && end < most && text.is_char_boundary(end)).then_some(end)
 }

@@ -1,6 +1,7 @@
 //! Words of names and places, read from a place in a text.
 
 use super::boundary::{blank_len, slice};
+use super::words::{self, Topics};
 
 /// The longest word that is looked at, in bytes.
 const WORD_BYTES_MAX: usize = 40;
@@ -32,13 +33,9 @@ impl Word<'_> {
         matches!(self.shape, Shape::Capital | Shape::Capitals)
     }
 
-    /// Whether it is one of the words between the spaces of the list, which are in small letters.
-    pub(super) fn is_in(&self, list: &str) -> bool {
-        let mut small = String::with_capacity(self.text.len().saturating_add(2));
-        small.push(' ');
-        small.extend(self.text.chars().flat_map(char::to_lowercase));
-        small.push(' ');
-        list.contains(&small)
+    /// Whether it is a word with one of these topics.
+    pub(super) fn is(&self, topics: Topics) -> bool {
+        words::topics_of(self.text.as_bytes()).meets(topics)
     }
 }
 

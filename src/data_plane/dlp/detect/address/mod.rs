@@ -24,11 +24,14 @@ const LINES_MAX: usize = 4;
 /// Adds every address whose street, box or label is in the section.
 pub(super) fn scan(section: &Section<'_>, findings: &mut Vec<Finding>) {
     let mut free = section.from.saturating_sub(super::words::AROUND_BYTES);
-    for hit in section.hits(Topics::VOIE | Topics::STREET | Topics::BOX | Topics::ADDRESS) {
+    let mut hits = section.hits(Topics::VOIE | Topics::STREET | Topics::BOX | Topics::ADDRESS).peekable();
+    while let Some(hit) = hits.next() {
         if hit.end < free {
             continue;
         }
-        let found = of(section, hit).filter(|(start, end, _)| *end > free && end > start);
+        // What follows the next label is that label's.
+        let limit = hits.peek().filter(|next| next.topics.meets(Topics::ADDRESS)).map_or(usize::MAX, |next| next.start);
+        let found = of(section, hit, limit).filter(|(start, end, _)| *end > free && end > start);
         if let Some((start, end, score)) = found {
             findings.push(Finding { kind: Kind::LOCATION, start, end, score });
             free = end;
@@ -38,13 +41,13 @@ pub(super) fn scan(section: &Section<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn of(section: &Section<'_>, hit: Hit) -> Option<(usize, usize, Score)> {
+fn of(section: &Section<'_>, hit: Hit, limit: usize) -> Option<(usize, usize, Score)> {
     let text = section.text;
     let is = |topic: Topics| hit.topics.meets(topic);
     let french = || if is(Topics::VOIE) { voie(section, hit) } else { None };
     let english = || if is(Topics::STREET) { english(text, hit) } else { None };
     let boxed = || if is(Topics::BOX) { boxed(text, hit) } else { None };
-    let labelled = || if is(Topics::ADDRESS) { labelled(section, hit) } else { None };
+    let labelled = || if is(Topics::ADDRESS) { labelled(section, hit, limit) } else { None };
     labelled().or_else(french).or_else(english).or_else(boxed)
 }
 
@@ -80,7 +83,7 @@ fn boxed(text: &str, hit: Hit) -> Option<(usize, usize, Score)> {
 }
 
 /// What stands after the label of an address up to a postal code and its town.
-fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, usize, Score)> {
+fn labelled(section: &Section<'_>, hit: Hit, limit: usize) -> Option<(usize, usize, Score)> {
     let (text, bytes) = (section.text, section.bytes());
     let cell = hit.topics.meets(Topics::COLUMN);
     let after = slice(bytes, hit.end, hit.end.saturating_add(LABEL_SIGNS_MAX));
@@ -92,7 +95,7 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, usize, Score)> {
         return None;
     }
     let mut lines: usize = 0;
-    for at in start..start.saturating_add(VALUE_BYTES).min(bytes.len()) {
+    for at in start..start.saturating_add(VALUE_BYTES).min(bytes.len()).min(limit) {
         match bytes.get(at) {
             Some(b'\n') => {
                 lines = lines.saturating_add(1);
@@ -102,7 +105,7 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, usize, Score)> {
                 }
             }
             Some(b'"' | b'<' | b'@' | b'|' | b'\t' | b'{' | b'=') => return None,
-            Some(byte) if byte.is_ascii_alphanumeric() && begins_word(bytes, at) => {
+            Some(byte) if (byte.is_ascii_digit() || byte.is_ascii_uppercase()) && begins_word(bytes, at) => {
                 if let Some(end) = place::code_and_town(text, at) {
                     return Some((start, end, Score::HIGH));
                 }

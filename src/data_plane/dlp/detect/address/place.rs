@@ -2,6 +2,7 @@
 
 use super::super::boundary::{run_end, slice};
 use super::super::reader::{Shape, blanks, one_of, word};
+use super::super::words::Topics;
 use super::street::{digits_end, unit_after};
 
 /// The most words in a town's name.
@@ -9,13 +10,6 @@ const TOWN_WORDS_MAX: usize = 5;
 
 /// The most parts between a street and its town: a building, a hamlet.
 const PARTS_MAX: usize = 2;
-
-/// Small words in the names of towns.
-const JOINERS: &str = " de du des d la le les l sur sous en lès lez aux au upon on the of in by and à saint ";
-
-/// Words in capitals that begin what is no town.
-const NOT_TOWNS: &str = " tel tél téléphone phone fax mobile email e-mail mail siret siren tva vat iban the and but please he she it we i you they on in at for \
-    le la il elle nous vous je tu et mais or our my his her date born né née dob n° ";
 
 /// The states of the United States and its territories, and the provinces of Canada.
 const STATES: &str = " AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI \
@@ -117,13 +111,13 @@ pub(super) fn code_and_town(text: &str, at: usize) -> Option<usize> {
     if let Some(end) = united_kingdom(bytes, at) {
         return Some(with_country(text, end));
     }
-    let state = word(text, at).filter(|state| state.shape == Shape::Capitals && STATES.contains(&format!(" {} ", state.text)))?;
+    let state = word(text, at).filter(|state| state.shape == Shape::Capitals && is_state(state.text))?;
     let zip = zip(bytes, blanks(bytes, state.end, 2)?)?;
     Some(with_country(text, zip))
 }
 
 fn starts_month(text: &str, at: usize) -> bool {
-    word(text, at).is_some_and(|word| word.is_in(" january february march april may june july august september october november december "))
+    word(text, at).is_some_and(|word| word.is(Topics::MONTH))
 }
 
 /// Where the state and code, or the code, ends that follows a town: `, IL 62701`, ` NW1 6XE`, `, California 90210`.
@@ -134,7 +128,7 @@ fn state_and_code(text: &str, town: usize) -> Option<usize> {
         return Some(with_country(text, end));
     }
     let named = one_of(bytes, start, &STATE_NAMES);
-    let short = word(text, start).filter(|state| state.shape == Shape::Capitals && STATES.contains(&format!(" {} ", state.text))).map(|state| state.end);
+    let short = word(text, start).filter(|state| state.shape == Shape::Capitals && is_state(state.text)).map(|state| state.end);
     let state = named.or(short);
     if let Some(state) = state {
         let joint = joint(bytes, state);
@@ -142,6 +136,10 @@ fn state_and_code(text: &str, town: usize) -> Option<usize> {
         return Some(with_country(text, code.unwrap_or(state)));
     }
     zip(bytes, start).filter(|end| end.saturating_sub(start) >= 5).map(|end| with_country(text, end))
+}
+
+fn is_state(text: &str) -> bool {
+    text.len() == 2 && STATES.split(' ').any(|state| state == text)
 }
 
 /// `62701`, `62701-1234`.
@@ -180,10 +178,10 @@ fn town(text: &str, at: usize) -> Option<usize> {
     let (mut next, mut end) = (at, None);
     for _ in 0..TOWN_WORDS_MAX {
         let Some(read) = word(text, next) else { break };
-        let joins = read.shape == Shape::Small && end.is_some() && (read.is_in(JOINERS) || read.text.starts_with("d'") || read.text.starts_with("l'"));
+        let joins = read.shape == Shape::Small && end.is_some() && (read.is(Topics::JOINER) || read.text.starts_with("d'") || read.text.starts_with("l'"));
         let code = bytes.get(read.end).is_some_and(u8::is_ascii_digit);
-        let state = end.is_some() && STATES.contains(&format!(" {} ", read.text));
-        if state || code || (!joins && (read.shape == Shape::Small || read.is_in(NOT_TOWNS))) {
+        let state = end.is_some() && is_state(read.text);
+        if state || code || (!joins && (read.shape == Shape::Small || read.is(Topics::NO_TOWN))) {
             break;
         }
         if !joins {

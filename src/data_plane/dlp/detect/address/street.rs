@@ -2,6 +2,7 @@
 
 use super::super::boundary::{before, begins_word, run_end, run_start, slice};
 use super::super::reader::{Shape, blanks, one_of, word};
+use super::super::words::Topics;
 
 /// The most digits of a house number.
 const NUMBER_DIGITS_MAX: usize = 5;
@@ -11,9 +12,6 @@ const NAME_WORDS_MAX: usize = 7;
 
 /// The longest name of a street that is looked back for, in bytes.
 const NAME_BYTES_MAX: usize = 48;
-
-/// Small words in the names of French streets.
-const JOINERS: &str = " de du des d la le les l et à au aux en sous sur saint sainte st ste von der van den ";
 
 /// Points of the compass after an English street's name.
 const DIRECTIONS: [&str; 12] = ["north", "south", "east", "west", "NW", "NE", "SW", "SE", "N", "S", "E", "W"];
@@ -32,7 +30,7 @@ pub(super) fn digits_end(bytes: &[u8], at: usize, most: usize) -> Option<usize> 
 /// Where the house number begins that ends before the word at `at`: `12`, `12 bis`, `12-14`, `12B`, `12,`.
 pub(super) fn number_before(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut end = at.checked_sub(1).filter(|gap| matches!(bytes.get(*gap), Some(b' ' | b'\n' | 0xA0)))?;
+    let mut end = at.checked_sub(1).filter(|gap| matches!(bytes.get(*gap), Some(b' ' | 0xA0)))?;
     if before(bytes, end) == Some(0xC2) {
         end = end.saturating_sub(1);
     }
@@ -82,13 +80,13 @@ pub(super) fn name_after(text: &str, at: usize) -> Option<usize> {
         }
         let Some(read) = word(text, next) else { break };
         match read.shape {
-            Shape::Small if read.is_in(JOINERS) => {}
+            Shape::Small if read.is(Topics::JOINER) => {}
             // Names are typed in small letters, too: each word of three letters and more counts up to the first that cannot.
             Shape::Small if read.text.starts_with("d'") || read.text.starts_with("l'") || read.text.starts_with("d’") || read.text.starts_with("l’") => {
                 end = Some(read.end);
             }
             Shape::Small => {
-                let month = read.is_in(" janvier février mars avril mai juin juillet août septembre octobre novembre décembre ");
+                let month = read.is(Topics::MONTH);
                 let last = end.is_none() && ends_part(bytes, read.end);
                 if !month && !last {
                     break;

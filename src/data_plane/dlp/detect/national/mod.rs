@@ -38,7 +38,7 @@ static SHAPES: LazyLock<Vec<Vec<Shape>>> = LazyLock::new(|| {
     for spec in SPECS {
         for form in spec.forms {
             let shape = Shape::of(spec, form);
-            let first = shape.lens.first().copied().unwrap_or(0);
+            let first = form.mask.split(' ').next().map_or(0, str::len);
             if let Some(with) = shapes.get_mut(first) {
                 with.push(shape);
             }
@@ -53,7 +53,10 @@ static SHAPES: LazyLock<Vec<Vec<Shape>>> = LazyLock::new(|| {
 /// A form, taken apart.
 struct Shape {
     spec: &'static Spec,
-    lens: Vec<usize>,
+    /// The length of each group, a byte each, the first lowest; and which of the bytes count.
+    lens: u64,
+    lens_mask: u64,
+    groups: usize,
     /// The mask without separators.
     characters: Vec<u8>,
     joints: Joints,
@@ -70,9 +73,12 @@ struct Candidate {
 
 impl Shape {
     fn of(spec: &'static Spec, form: &forms::Form) -> Self {
+        let lens = || form.mask.split(' ').map(str::len);
         Self {
             spec,
-            lens: form.mask.split(' ').map(str::len).collect(),
+            lens: pack(lens()),
+            lens_mask: pack(lens().map(|_| 0xFF)),
+            groups: lens().count(),
             characters: form.mask.bytes().filter(|byte| *byte != b' ').collect(),
             joints: form.joints,
             alone: form.alone,
@@ -81,11 +87,7 @@ impl Shape {
 
     /// The tokens as this form, if they have it.
     fn matches<'r>(&self, bytes: &[u8], tokens: &'r [Token]) -> Option<&'r [Token]> {
-        let taken = tokens.get(..self.lens.len())?;
-        let fits = |(token, len): (&Token, &usize)| token.len() == *len;
-        if !taken.iter().zip(&self.lens).all(fits) {
-            return None;
-        }
+        let taken = tokens.get(..self.groups)?;
         let written = taken.iter().flat_map(|token| token.bytes(bytes));
         let agrees = |(byte, class): (&u8, &u8)| match class {
             b'9' => byte.is_ascii_digit(),
@@ -129,6 +131,11 @@ impl Candidate {
     }
 }
 
+/// Lengths as bytes of one number, the first lowest.
+fn pack(lens: impl DoubleEndedIterator<Item = usize>) -> u64 {
+    lens.rev().fold(0, |packed, len| (packed << 8) | u64::try_from(len).unwrap_or(0))
+}
+
 /// Adds every number of a state that begins in the section.
 pub(super) fn scan(section: &Section<'_>, findings: &mut Vec<Finding>) {
     let mut tokens = Vec::with_capacity(TOKENS_MAX);
@@ -154,9 +161,13 @@ pub(super) fn scan(section: &Section<'_>, findings: &mut Vec<Finding>) {
 
 /// The best reading of the tokens from the first.
 fn best(section: &Section<'_>, tokens: &[Token]) -> Option<Finding> {
+    let ahead = tokens.get(..GROUPS_MAX.min(tokens.len())).unwrap_or_default();
+    let lens = pack(ahead.iter().map(|token| token.len()));
     SHAPES
         .get(tokens.first()?.len())?
         .iter()
+        .filter(|shape| lens & shape.lens_mask == shape.lens)
+        .filter(|shape| shape.alone.is_some() || section.mentions(shape.spec.topics))
         .filter_map(|shape| shape.candidate(section, tokens))
         .max_by_key(Candidate::rank)
         .map(|candidate| candidate.finding)

@@ -32,15 +32,8 @@ const FORM_BYTES: usize = 160;
 /// The most names in a list after one label.
 const LISTED_MAX: usize = 32;
 
-/// The longest name before an e-mail address, in bytes.
-const BRACKETED_BYTES_MAX: usize = 60;
-
-/// Words before a given name that make it the name of a place.
-const PLACES: &str = " rue avenue av boulevard bd place quai allée impasse square cours chemin route pont gare saint sainte st san santa lycée collège école hôpital \
-    aéroport port institut fondation stade université cathédrale église prix théâtre musée clinique station metro métro résidence centre parc rond-point passage ";
-
-/// Forms of address that may begin with a small letter.
-const SMALL_TITLES: &str = " monsieur madame mademoiselle docteur docteure professeur professeure maître doctor professor mister missus ";
+/// The most words of a name before an e-mail address.
+const BRACKETED_WORDS_MAX: usize = 4;
 
 /// Topics of labels that stand in forms about people.
 const PERSONAL: Topics = Topics::BIRTH
@@ -108,7 +101,7 @@ fn beside(section: &Section<'_>, hit: Hit) -> Option<(usize, Name, Score)> {
 fn titled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let title = word(section.text, hit.start)?;
     let bytes = section.bytes();
-    if title.shape == Shape::Small && !title.is_in(SMALL_TITLES) {
+    if title.shape == Shape::Small && !title.is(Topics::SMALL_TITLE) {
         return None;
     }
     // A lone capital is an initial unless it is French and has its stop.
@@ -310,7 +303,7 @@ fn follows_place(text: &str, at: usize) -> bool {
     let bytes = text.as_bytes();
     let Some(end) = at.checked_sub(1).filter(|gap| matches!(bytes.get(*gap), Some(b' ' | b'-'))) else { return false };
     let start = run_start(bytes, end, 16, |byte| byte.is_ascii_alphabetic() || byte >= 0x80);
-    word(text, start).is_some_and(|place| place.end == end && place.is_in(PLACES))
+    word(text, start).is_some_and(|place| place.end == end && place.is(Topics::OF_PLACES))
 }
 
 /// `Jane Doe <jane@example.org>`.
@@ -325,9 +318,27 @@ fn bracketed(section: &Section<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let end = open.saturating_sub(if last == b'"' { 2 } else { 1 });
-        let from = end.saturating_sub(BRACKETED_BYTES_MAX);
-        let begins = |at: &usize| section.text.is_char_boundary(*at) && before(bytes, *at).is_none_or(|byte| matches!(byte, b' ' | b'"' | b'\n' | b',' | b':' | b'\t'));
-        let start = (from..end).filter(begins).find(|at| name::read(section.text, *at).is_some_and(|name| name.end == end));
+        let start = bracketed_start(section.text, end);
         findings.extend(start.map(|start| Finding { kind: Kind::PERSON, start, end, score: Score::HIGH }));
     }
+}
+
+/// Where the name begins that ends at `end`, going back word by word.
+fn bracketed_start(text: &str, end: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut start) = (end, None);
+    for _ in 0..BRACKETED_WORDS_MAX {
+        let begins = run_start(bytes, at, 40, |byte| byte.is_ascii_alphabetic() || byte >= 0x80 || matches!(byte, b'-' | b'\'' | b'.'));
+        if begins == at || !text.is_char_boundary(begins) {
+            break;
+        }
+        if name::read(text, begins).is_some_and(|name| name.end == end) {
+            start = Some(begins);
+        }
+        match begins.checked_sub(1) {
+            Some(gap) if bytes.get(gap) == Some(&b' ') => at = gap,
+            _ => break,
+        }
+    }
+    start
 }

@@ -83,7 +83,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
     (T::VERSION, "version|versions|ver|release|firmware|oid|snmp|driver|pilote|upgrade|upgraded to|updated to|mise à jour|bumped|bump"),
     (T::TITLE, "mr|mr.|mrs|mrs.|ms|ms.|miss|mx|mx.|dr|dr.|prof|prof.|professor|sir|m.|mme|mme.|mlle|mlle.|me|maître|pr|pr.|docteur|doctor|\
         professeur|monsieur|madame|mademoiselle|herr|frau|señor|señora|sr.|sra.|dott.|dott.ssa|sig.|sig.ra|judge|juge|captain|capitaine|\
-        lieutenant|colonel|général|sergeant|officer|nurse|mgr|mgr.|rev.|reverend|mister|missus|docteure|professeure|veuve|messrs|hon.|\
+        lieutenant|colonel|sergeant|officer|nurse|mgr|mgr.|rev.|reverend|mister|missus|docteure|professeure|veuve|messrs|hon.|\
         père|sœur|lady|lord"),
     (T::NAME, "full name|fullname|first name|firstname|last name|lastname|surname|family name|given name|given names|middle name|forename|forenames|\
         maiden name|birth name|prénom|prénoms|prénom(s)|nom de famille|nom de naissance|nom de jeune fille|nom d'usage|nom d’usage|nom complet|\
@@ -148,4 +148,52 @@ pub(super) const WORDS: &[(T, &str)] = &[
         code postal et ville|address line 1|address 1|adresse 1|residence|locality|commune"),
     (T::BOX, "po box|p.o. box|p o box|bp|b.p.|boîte postale|post office box|cs"),
     (T::GIVEN, given::NAMES),
+    (T::PARTICLE, "de|du|des|d|la|le|van|von|der|den|ter|ten|da|dos|das|do|di|del|della|el|al|bin|ben|ibn|abu|zu|zur|af|av|y|e|ap|\
+        st"),
+    (T::COMMON, "the|a|an|and|or|of|for|to|in|on|at|by|with|from|this|that|these|those|our|your|their|his|her|its|my|we|you|\
+        they|it|he|she|i|all|everyone|everybody|team|teams|there|folks|guys|friends|friend|colleague|colleagues|\
+        customer|customers|client|clients|member|members|support|service|services|sir|madam|madame|monsieur|mesdames|\
+        messieurs|mademoiselle|hiring|manager|managers|recruiter|committee|council|board|department|staff|user|users|\
+        admin|administrator|world|sirs|ladies|gentlemen|valued|sales|marketing|finance|accounting|accounts|payroll|\
+        billing|legal|security|engineering|product|products|project|projects|inc|ltd|llc|plc|gmbh|sa|sas|sarl|eurl|\
+        corp|corporation|company|group|groupe|société|bank|banque|university|université|college|school|école|lycée|\
+        hospital|hôpital|clinic|clinique|street|road|avenue|rue|boulevard|square|park|station|airport|aéroport|city|\
+        town|county|state|states|kingdom|republic|france|england|scotland|wales|ireland|europe|america|africa|asia|\
+        canada|germany|spain|italy|belgium|switzerland|london|york|angeles|francisco|lyon|marseille|toulouse|bordeaux|\
+        january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|\
+        thursday|friday|saturday|sunday|janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|\
+        décembre|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|re|fw|fwd|subject|objet|date|note|notes|please|\
+        thanks|thank|regards|hello|hi|dear|bonjour|merci|cordialement|bien|cher|chère|le|la|les|un|une|des|nous|vous|\
+        ils|elles|votre|notre|mon|ma|mes|ce|cette|ces|je|tu|il|elle|ne|pas|pour|dans|sur|avec|sans|par|et|ou|si|oui|\
+        non|yes|no|not|n/a|na|tbd|unknown|none|null|true|false|nil|undefined|test|tests|testing|build|builds|run|\
+        install|deploy|deployment|check|create|update|delete|get|set|add|remove|upload|download|start|stop|setup|\
+        config|configuration|api|sdk|http|https|json|xml|yaml|csv|sql|html|css|url|uri|id|ids|pdf|git|github|gitlab|\
+        docker|kubernetes|linux|windows|python|java|rust|node|server|client-side|data|database|file|files|table|column|\
+        row|page|section|chapter|figure|version|release|order|number|name|address|phone|email|mail|birth|total|amount|\
+        price|invoice|payment|account|contract|policy|report|summary|overview|introduction|conclusion|request|response|\
+        error|warning|info|debug|status|code|codes|type|value|key|keys|token|opus|sonnet|haiku|new|old|first|last|next|\
+        previous|other|open|closed|done|todo|in-progress|high|low|medium|critical|urgent|important|tax|vat|tva|siret|\
+        siren|iban|bic|nir|ssn|passport|directeur|directrice|responsable|président|présidente|maître|docteur|équipe|\
+        comité|conseil|ministère|mairie|préfecture|tribunal|assurance|assurances|commande|facture|contrat|dossier|\
+        adresse|téléphone|tél|tel|courriel|prénom|nom|naissance|patient|patiente|nationalité|sexe|âge|profession|dr|mr|\
+        mrs|ms|mme|mlle|prof|general|motors|electric|cloud|systems|solutions|technologies|software|foundation|\
+        institute|center|centre|association|agency|agence|office|bureau|here|what|when|where|why|how|who|which|can|\
+        could|would|should|will|is|are|was|were|be|been|has|have|had|do|does|did|just|also|so|but|as|if|then|than|now|\
+        today|tomorrow|yesterday|aujourd'hui|demain|hier|again|soon|morning|afternoon|evening|weekend|year|week|day|\
+        days|month|male|female|homme|femme|single|married|célibataire|divorcé|divorcée|french|english|\
+        british|american|français|française|anglais|anglaise|head|chief|officer|engineer|developer|designer|analyst|\
+        consultant|director|assistant|coordinator|specialist|developper|nurse|doctor|professor|lead|senior|junior|\
+        intern|ceo|cto|cfo|coo|hr|rh|uk|us|usa|eu|gb|fr|best|kind|warm|sincerely|cheers|sent|via|envoyé|attached|\
+        attachment|call|meeting|agenda|minutes|action|actions|attendees|quarter|quarterly|review|plan|planning|\
+        budget|demo|onboarding|training"),
+    (T::OF_PLACES, "rue|avenue|av|boulevard|bd|place|quai|allée|impasse|square|cours|chemin|route|pont|gare|saint|sainte|st|san|\
+        santa|lycée|collège|école|hôpital|aéroport|port|institut|fondation|stade|université|cathédrale|église|prix|\
+        théâtre|musée|clinique|station|metro|métro|résidence|centre|parc|rond-point|passage"),
+    (T::SMALL_TITLE, "monsieur|madame|mademoiselle|docteur|docteure|professeur|professeure|maître|doctor|professor|mister|missus"),
+    (T::JOINER, "de|du|des|d|la|le|les|l|et|à|au|aux|en|sous|sur|saint|sainte|st|ste|von|der|van|den|lès|lez|upon|on|the|of|in|\
+        by|and"),
+    (T::NO_TOWN, "tel|tél|téléphone|phone|fax|mobile|email|e-mail|mail|siret|siren|tva|vat|iban|the|and|but|please|he|she|it|we|\
+        i|you|they|on|in|at|for|le|la|il|elle|nous|vous|je|tu|et|mais|or|our|my|his|her|date|born|né|née|dob|n°"),
+    (T::MONTH, "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre|january|february|march|\
+        april|may|june|july|august|september|october|november|december"),
 ];

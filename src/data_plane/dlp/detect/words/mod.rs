@@ -1,13 +1,14 @@
 //! Words that say what is beside them: labels, forms of address, kinds of streets, given names.
 //!
-//! A text is read in sections. One automaton finds the words of a section; the detectors ask them about their candidates. The
+//! A text is read in sections. One table finds the words of a section; the detectors ask them about their candidates. The
 //! words of one section alone are kept, so that a text that is nothing but words costs no memory.
 //!
 //! ```text
-//!  section ──▶ automaton ──▶ words that stand alone ─┬─▶ detectors
+//!  section ──▶ index ──▶ words that stand alone ─┬─▶ detectors
 //!                 table: a column's heading before each of its cells ─┘
 //! ```
 
+mod index;
 mod list;
 mod table;
 mod topics;
@@ -15,8 +16,7 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
+use self::index::{Index, is_letter};
 use super::boundary::{back, before, slice};
 pub(super) use table::Table;
 pub(super) use topics::Topics;
@@ -27,12 +27,10 @@ const SECTION_BYTES: usize = 16 * 1024;
 /// How far around a section its words are known, in bytes.
 pub(super) const AROUND_BYTES: usize = 256;
 
-static WORDS: LazyLock<Option<Words>> = LazyLock::new(Words::build);
+static WORDS: LazyLock<Words> = LazyLock::new(Words::build);
 
 struct Words {
-    automaton: AhoCorasick,
-    /// What each pattern says.
-    topics: Vec<Topics>,
+    index: Index,
 }
 
 /// A word in a text: bytes `start..end`.
@@ -51,19 +49,21 @@ pub(super) struct Section<'t> {
     pub(super) from: usize,
     pub(super) to: usize,
     hits: Vec<Hit>,
+    /// Every topic of a word in the section.
+    topics: Topics,
 }
 
 /// Reads a text in sections.
 pub(super) fn sections(text: &str, mut read: impl FnMut(&Section<'_>)) {
-    let Some(words) = WORDS.as_ref() else { return };
-    let mut section = Section { text, from: 0, to: 0, hits: Vec::new() };
+    let mut section = Section { text, from: 0, to: 0, hits: Vec::new(), topics: Topics::NONE };
     let mut table = Table::default();
     while section.to < text.len() {
         section.from = section.to;
         section.to = section_end(text.as_bytes(), section.from);
         section.hits.clear();
-        words.find(text.as_bytes(), section.from.saturating_sub(AROUND_BYTES), section.to, &mut section.hits);
+        WORDS.find(text.as_bytes(), section.from.saturating_sub(AROUND_BYTES), section.to, &mut section.hits);
         table.label(text.as_bytes(), section.from, section.to, &mut section.hits);
+        section.topics = section.hits.iter().fold(Topics::NONE, |topics, hit| topics | hit.topics);
         read(&section);
     }
 }
@@ -78,7 +78,7 @@ fn section_end(bytes: &[u8], from: usize) -> usize {
 }
 
 impl Words {
-    fn build() -> Option<Self> {
+    fn build() -> Self {
         let mut spelt: BTreeMap<String, Topics> = BTreeMap::new();
         for (topics, words) in list::WORDS {
             for word in words.split('|').map(str::trim).filter(|word| !word.is_empty()) {
@@ -88,31 +88,76 @@ impl Words {
                 }
             }
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(spelt.keys())
-            .ok()?;
-        Some(Self { automaton, topics: spelt.into_values().collect() })
+        Self { index: Index::of(spelt) }
     }
 
     /// Adds the words that stand alone in `from..to` and a little beyond.
     fn find(&self, bytes: &[u8], from: usize, to: usize, hits: &mut Vec<Hit>) {
-        let part = slice(bytes, from, to.saturating_add(AROUND_BYTES));
-        for found in self.automaton.find_iter(part) {
-            let (start, end) = (from.saturating_add(found.start()), from.saturating_add(found.end()));
-            if stands_alone(bytes, start, end) {
-                let topics = self.topics.get(found.pattern().as_usize()).copied().unwrap_or_default();
-                hits.push(Hit { start, end, topics });
-            }
+        let limit = to.saturating_add(AROUND_BYTES).min(bytes.len());
+        let mut at = from;
+        while at < limit {
+            let skipped = slice(bytes, at, limit).iter().position(|byte| is_letter(*byte));
+            let Some(start) = skipped.map(|skipped| at.saturating_add(skipped)) else { return };
+            let run = run_of(bytes, start, limit);
+            at = match self.at(bytes, start, &run) {
+                Some(hit) => {
+                    if hit.topics.is_reported() {
+                        hits.push(hit);
+                    }
+                    hit.end
+                }
+                // A name in a program goes on with the next of its words.
+                None => run.joint.unwrap_or(run.end),
+            };
         }
     }
+
+    /// The longest word of ours that begins with the run of letters at `start`.
+    fn at(&self, bytes: &[u8], start: usize, run: &Run) -> Option<Hit> {
+        // In `\nname` the `n` is the escape's.
+        let escape = usize::from(before(bytes, start) == Some(b'\\') && matches!(bytes.get(start), Some(b'n' | b't' | b'r')));
+        let start = start.saturating_add(escape);
+        let whole = |end: usize| ends_alone(bytes, end);
+        let found = self.index.longest(bytes, start, run.end, whole);
+        let found = found.or_else(|| self.index.longest(bytes, start, run.joint?, whole));
+        found.map(|(end, topics)| Hit { start, end, topics })
+    }
+}
+
+/// A run of letters, and where its first joint is, as in `birthDate`.
+struct Run {
+    end: usize,
+    joint: Option<usize>,
+}
+
+fn run_of(bytes: &[u8], start: usize, limit: usize) -> Run {
+    let mut joint = None;
+    let mut small = false;
+    let letters = slice(bytes, start, limit);
+    let mut len = letters.len();
+    for (place, byte) in letters.iter().enumerate() {
+        if !is_letter(*byte) {
+            len = place;
+            break;
+        }
+        let capital = byte.is_ascii_uppercase();
+        if capital && small && joint.is_none() {
+            joint = Some(start.saturating_add(place));
+        }
+        small = byte.is_ascii_lowercase();
+    }
+    Run { end: start.saturating_add(len), joint }
+}
+
+/// What is said by a word that is exactly this.
+pub(super) fn topics_of(word: &[u8]) -> Topics {
+    WORDS.index.topics_of(word)
 }
 
 /// Words of so many letters keep their accents: without them they would be other words, as `né` would be `ne`.
 const SHORT_CHARS: usize = 3;
 
-/// How a label may be spelt: with and without accents, with accents on its capitals, and, where it has several words, joined as
+/// How a label may be spelt: with and without accents, and, where it has several words, joined as
 /// names in programs are.
 fn spellings(word: &str) -> Vec<String> {
     let mut all = vec![word.to_owned()];
@@ -120,7 +165,6 @@ fn spellings(word: &str) -> Vec<String> {
         if word.chars().count() > SHORT_CHARS {
             all.push(word.chars().map(without_accent).collect());
         }
-        all.push(word.chars().map(|c| if c.is_ascii() { c } else { c.to_uppercase().next().unwrap_or(c) }).collect());
     }
     let joined: Vec<String> = all
         .iter()
@@ -146,41 +190,31 @@ fn without_accent(c: char) -> char {
     }
 }
 
-/// Whether what stands at `start..end` is a word of its own, or a part of a name in a program such as `birthDate` or
-/// `user_ssn`.
-fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
-    let (first, last) = (bytes.get(start).copied().unwrap_or(0), before(bytes, end).unwrap_or(0));
-    let begins = match before(bytes, start) {
-        // In `\nname` the `n` is the escape's.
-        Some(b'n' | b't' | b'r') if back(bytes, start, 2) == Some(b'\\') => true,
-        Some(byte) if byte.is_ascii_alphabetic() => byte.is_ascii_lowercase() && first.is_ascii_uppercase(),
-        // The last byte of an accented letter; after a no-break space and the like a word begins.
-        Some(byte @ 0x80..=0xBF) => !is_letter_tail(bytes, start, byte),
-        Some(_) | None => true,
-    };
-    let ends = match bytes.get(end).copied() {
-        Some(byte) if byte.is_ascii_alphabetic() => byte.is_ascii_uppercase() && last.is_ascii_lowercase(),
-        Some(0xC3..=0xC5) => false,
-        Some(_) | None => true,
-    };
-    // Signs such as the degree in "n°" may have letters at either side.
-    let sign = last < 0x80 && !last.is_ascii_alphanumeric() || back(bytes, end, 2) == Some(0xC2);
-    (begins || !first.is_ascii_alphabetic() && first < 0x80) && (ends || sign)
+/// Whether a word can end at `end`: no letter follows, or the next word of a name in a program does.
+fn ends_alone(bytes: &[u8], end: usize) -> bool {
+    let Some(next) = bytes.get(end).copied() else { return true };
+    let last = before(bytes, end).unwrap_or(0);
+    if next.is_ascii_alphabetic() {
+        // Signs such as the degree in "n°" may have letters after them.
+        return (next.is_ascii_uppercase() && last.is_ascii_lowercase()) || (!last.is_ascii_alphanumeric() && !is_accented(bytes, end));
+    }
+    !matches!(next, 0xC3..=0xC5)
 }
 
-/// Whether the byte before `at` ends a letter of Latin script beyond ASCII.
-fn is_letter_tail(bytes: &[u8], at: usize, tail: u8) -> bool {
-    match back(bytes, at, 2) {
-        Some(0xC3) => !matches!(tail, 0x97 | 0xB7),
-        Some(0xC4 | 0xC5) => true,
-        _ => false,
-    }
+/// Whether the last byte before `end` ends an accented letter.
+fn is_accented(bytes: &[u8], end: usize) -> bool {
+    before(bytes, end).is_some_and(|byte| byte >= 0x80) && matches!(back(bytes, end, 2), Some(0xC3..=0xC5))
 }
 
 impl Section<'_> {
     /// The text's bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
+    }
+
+    /// Whether a word in or around the section has one of these topics.
+    pub(super) fn mentions(&self, topics: Topics) -> bool {
+        self.topics.meets(topics)
     }
 
     /// The words that begin in the section and have one of these topics, in order.

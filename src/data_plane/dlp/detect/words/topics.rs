@@ -91,6 +91,20 @@ topics! {
     BOX = 36;
     /// The label of the address of a network card.
     HARDWARE = 37;
+    /// A small word inside names.
+    PARTICLE = 38;
+    /// A word that is no name, though it may have a capital.
+    COMMON = 39;
+    /// A word before the name of a person that makes it a place's.
+    OF_PLACES = 40;
+    /// A form of address that may begin with a small letter.
+    SMALL_TITLE = 41;
+    /// A small word inside the names of streets and towns.
+    JOINER = 42;
+    /// A word with a capital that begins no town.
+    NO_TOWN = 43;
+    /// A month that streets are named after.
+    MONTH = 44;
 }
 
 impl Topics {
@@ -107,9 +121,9 @@ impl Topics {
         self.0 & other.0 != 0
     }
 
-    /// Whether there are none.
-    pub(in crate::data_plane::dlp::detect) const fn is_none(self) -> bool {
-        self.0 == 0
+    /// Whether there is one that makes a word worth reporting: others are only looked up.
+    pub(super) const fn is_reported(self) -> bool {
+        self.0 & (Self::PARTICLE.0 - 1) != 0
     }
 
     /// How many there are: the fewer, the more a word says.
