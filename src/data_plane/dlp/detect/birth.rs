@@ -38,6 +38,7 @@ pub(super) fn scan(section: &Section<'_>, findings: &mut Vec<Finding>) {
 fn after(section: &Section<'_>, hit: Hit, limit: usize) -> Option<(usize, usize)> {
     let bytes = section.bytes();
     let mut lines: u8 = 0;
+    let mut labels: u8 = 0;
     let most = hit.end.saturating_add(AFTER_BYTES).min(limit).min(bytes.len());
     for at in hit.end..most {
         match bytes.get(at) {
@@ -48,9 +49,20 @@ fn after(section: &Section<'_>, hit: Hit, limit: usize) -> Option<(usize, usize)
                 }
             }
             Some(b'.' | b'?' | b'!') if ends_sentence(bytes, at, hit.end) => return None,
+            // The word may be a label; what follows another label is that one's.
+            Some(b':' | b'=') => {
+                labels = labels.saturating_add(1);
+                if labels > 1 {
+                    return None;
+                }
+            }
             Some(byte) if byte.is_ascii_alphanumeric() && begins_token(bytes, at) => {
                 if let Some(end) = date::end_of(section.text, at) {
                     return Some((at, end));
+                }
+                // Somebody who is born in a year is not born on the next day that is named.
+                if date::is_year_alone(bytes, at) {
+                    return None;
                 }
             }
             _ => {}

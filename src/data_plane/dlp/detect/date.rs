@@ -44,6 +44,11 @@ fn figure(bytes: &[u8], at: usize) -> Option<(u32, usize, usize)> {
     Some((value, end.saturating_sub(at), end))
 }
 
+/// Whether a year and nothing else stands at `at`.
+pub(super) fn is_year_alone(bytes: &[u8], at: usize) -> bool {
+    figure(bytes, at).is_some_and(|(year, digits, _)| digits == 4 && YEARS.contains(&year))
+}
+
 fn is_day(day: u32, month: u32) -> bool {
     let most = match month {
         2 => 29,

@@ -82,6 +82,11 @@ fn stands_apart(bytes: &[u8], start: usize, end: usize) -> bool {
     let begins = match before(bytes, start) {
         Some(b'.' | b'_' | b'+') => false,
         Some(b'-') => !back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_digit()),
+        // A product and its version; an address after a host's name has its port.
+        Some(b'/') => !back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_alphanumeric()) || bytes.get(end) == Some(&b':'),
+        // What a package must be.
+        Some(b'=') => !back(bytes, start, 2).is_some_and(|byte| matches!(byte, b'=' | b'>' | b'<' | b'~')),
+        Some(b'^' | b'~') => false,
         Some(byte) => !byte.is_ascii_alphanumeric() || follows_escape(bytes, start),
         None => true,
     };

@@ -65,7 +65,9 @@ pub(super) fn word(text: &str, at: usize) -> Option<Word<'_>> {
         }
     }
     end = written.len();
-    let first = written.chars().next()?.is_uppercase();
+    // Of d'Artagnan the name has the capital.
+    let elided = ["d'", "d’", "l'", "l’"].iter().find_map(|article| written.strip_prefix(article));
+    let first = elided.unwrap_or(written).chars().next()?.is_uppercase();
     let shape = match (first, letters) {
         (false, _) => Shape::Small,
         (true, 1) => Shape::Initial,

@@ -57,11 +57,12 @@ fn voie(section: &Section<'_>, hit: Hit) -> Option<(usize, usize, Score)> {
     let number = street::number_before(text, hit.start);
     let name = street::name_after(text, hit.end)?;
     let place = place::after_street(text, name);
-    // Without its number a street is one that everybody knows, unless the town follows or a label stands before.
+    // Without its number a street is one that everybody knows, unless a postal code follows or a label stands before.
+    let coded = place.is_some_and(|place| place.coded);
     let labelled = || section.before(hit.start, 16).any(|near| near.topics.meets(Topics::ADDRESS));
-    let start = number.or_else(|| (place.is_some() || labelled()).then_some(hit.start))?;
-    let score = if number.is_some() && place.is_some() { Score::HIGH } else { Score::LIKELY };
-    Some((street::unit_before(text, start), place.unwrap_or(name), score))
+    let start = number.or_else(|| (coded || labelled()).then_some(hit.start))?;
+    let score = if coded { Score::HIGH } else { Score::LIKELY };
+    Some((street::unit_before(text, start), place.map_or(name, |place| place.end), score))
 }
 
 /// `221B Baker Street, London NW1 6XE`.
@@ -69,8 +70,11 @@ fn english(text: &str, hit: Hit) -> Option<(usize, usize, Score)> {
     let start = street::name_before(text, hit.start)?;
     let end = street::direction_after(text, hit.end);
     let place = place::after_street(text, end);
-    let score = if place.is_some() { Score::HIGH } else { Score::LIKELY };
-    Some((street::unit_before(text, start), place.unwrap_or(end), score))
+    let coded = place.is_some_and(|place| place.coded);
+    // In small letters the kind of street is a word like others: "a 5 Star way".
+    let capital = text.as_bytes().get(hit.start).is_some_and(u8::is_ascii_uppercase);
+    let score = if coded { Score::HIGH } else { Score::LIKELY };
+    (capital || coded).then_some((street::unit_before(text, start), place.map_or(end, |place| place.end), score))
 }
 
 /// `PO Box 123, Springfield, IL 62701`, `BP 40 123, 75002 Paris`.
@@ -79,7 +83,7 @@ fn boxed(text: &str, hit: Hit) -> Option<(usize, usize, Score)> {
     let digits = blanks(bytes, hit.end, 1)?;
     let end = street::digits_end(bytes, digits, 6)?;
     let place = place::after_street(text, end)?;
-    Some((hit.start, place, Score::HIGH))
+    Some((hit.start, place.end, Score::HIGH))
 }
 
 /// What stands after the label of an address up to a postal code and its town.
@@ -106,7 +110,9 @@ fn labelled(section: &Section<'_>, hit: Hit, limit: usize) -> Option<(usize, usi
             }
             Some(b'"' | b'<' | b'@' | b'|' | b'\t' | b'{' | b'=') => return None,
             Some(byte) if (byte.is_ascii_digit() || byte.is_ascii_uppercase()) && begins_word(bytes, at) => {
-                if let Some(end) = place::code_and_town(text, at) {
+                // What the value begins with is a house number.
+                let place = if at == start && byte.is_ascii_digit() { None } else { place::code_and_town(text, at) };
+                if let Some(end) = place {
                     return Some((start, end, Score::HIGH));
                 }
             }

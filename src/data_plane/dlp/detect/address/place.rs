@@ -27,42 +27,52 @@ const COUNTRIES: [&str; 22] = [
     "Irlande", "England", "Scotland", "Wales", "Luxembourg", "Germany", "Allemagne",
 ];
 
-/// Where the town ends that follows a street, which ends at `at`.
-pub(super) fn after_street(text: &str, at: usize) -> Option<usize> {
+/// What follows a street.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Where the address ends.
+    pub(super) end: usize,
+    /// Whether a postal code or a state is there.
+    pub(super) coded: bool,
+}
+
+const fn coded(end: usize) -> Place {
+    Place { end, coded: true }
+}
+
+const fn named(end: usize) -> Place {
+    Place { end, coded: false }
+}
+
+/// The unit and the town that follow a street, which ends at `at`.
+pub(super) fn after_street(text: &str, at: usize) -> Option<Place> {
     let bytes = text.as_bytes();
-    let mut end = at;
-    let mut unit = None;
+    let (mut end, mut unit) = (at, None);
     for _ in 0..=PARTS_MAX {
         let start = joint(bytes, end)?;
         if let Some(code) = code_and_town(text, start) {
-            return Some(code);
+            return Some(coded(code));
         }
-        if let Some(after) = unit_after(text, start) {
-            (end, unit) = (after, Some(after));
-            continue;
+        match unit_after(text, start) {
+            Some(after) => (end, unit) = (after, Some(named(after))),
+            None => return town_after(text, end, start).or(unit),
         }
-        // A town before its code or state, or a part of the address that is neither.
-        let Some(town) = town(text, start) else { return unit };
-        if let Some(code) = state_and_code(text, town) {
-            return Some(code);
-        }
-        let comma = bytes.get(town) == Some(&b',') || bytes.get(town) == Some(&b'\n');
-        if !comma {
-            let named = bytes.get(end) == Some(&b',') || bytes.get(end) == Some(&b'\n');
-            let after = joint(bytes, end).filter(|_| named && bytes.get(end) == Some(&b','));
-            return after.map(|_| town).or(unit);
-        }
-        let country = joint(bytes, town).and_then(|at| one_of(bytes, at, &COUNTRIES));
-        if let Some(country) = country {
-            return Some(country);
-        }
-        if bytes.get(end) != Some(&b',') && bytes.get(end) != Some(&b'\n') {
-            return unit;
-        }
-        let further = after_part(text, town);
-        return Some(further.unwrap_or(if bytes.get(end) == Some(&b',') { town } else { return unit }));
     }
     unit
+}
+
+/// The town that begins at `start`, after a street or unit that ends at `end`: with its code or state, or after a comma.
+fn town_after(text: &str, end: usize, start: usize) -> Option<Place> {
+    let bytes = text.as_bytes();
+    let town = town(text, start)?;
+    if let Some(code) = state_and_code(text, town) {
+        return Some(coded(code));
+    }
+    if let Some(country) = joint(bytes, town).and_then(|at| one_of(bytes, at, &COUNTRIES)) {
+        return Some(named(country));
+    }
+    let further = after_part(text, town).map(coded);
+    further.or_else(|| (bytes.get(end) == Some(&b',')).then_some(named(town)))
 }
 
 /// The town and code after one part that is neither, as a hamlet is.

@@ -128,10 +128,13 @@ pub(super) fn name_before(text: &str, at: usize) -> Option<usize> {
             Some(byte) if byte.is_ascii_digit() && end < at => {
                 let digits = run_end(part, 0, part.len(), |byte| byte.is_ascii_digit());
                 let tail = slice(part, digits, part.len());
-                let number = digits <= NUMBER_DIGITS_MAX && (tail.len() <= 1 || matches!(tail, [b'-' | b'/', rest @ ..] if rest.iter().all(u8::is_ascii_digit) && rest.len() <= NUMBER_DIGITS_MAX));
+                let letter = tail.len() <= 1 && tail.iter().all(u8::is_ascii_alphabetic);
+                let number = digits <= NUMBER_DIGITS_MAX && (letter || matches!(tail, [b'-' | b'/', rest @ ..] if rest.iter().all(u8::is_ascii_digit) && rest.len() <= NUMBER_DIGITS_MAX));
                 let apart = begins_word(bytes, start) && !matches!(before(bytes, start), Some(b':' | b'#' | b'$' | b','));
                 return (number && apart).then_some(start);
             }
+            // A full stop after more than an abbreviation ends a sentence.
+            Some(_) if part.ends_with(b".") && part.len() > 3 => return None,
             Some(byte) if byte.is_ascii_uppercase() || *byte >= 0x80 => end = start,
             _ => return None,
         }

@@ -9,7 +9,7 @@ mod name;
 
 use self::name::Name;
 use super::boundary::{back, before, run_start, slice};
-use super::reader::{Shape, blanks, ends_value, word};
+use super::reader::{Shape, Word, blanks, ends_value, word};
 use super::words::{Hit, Section, Topics};
 use crate::data_plane::dlp::finding::{Finding, Kind, Score};
 
@@ -252,7 +252,7 @@ fn small(section: &Section<'_>, start: usize) -> Option<(usize, Name)> {
     }
     let first = word(section.text, start)?;
     let second = blanks(section.bytes(), first.end, 1).and_then(|at| word(section.text, at)).filter(|second| {
-        second.shape == Shape::Small && second.text.len() > 3 && ends_value(section.bytes(), second.end) && !name::is_other(second)
+        second.shape == Shape::Small && second.text.len() > 1 && !second.is(Topics::COMMON | Topics::JOINER | Topics::PARTICLE)
     });
     Some((start, Name { end: second.map_or(first.end, |second| second.end), words: 2 }))
 }
@@ -281,6 +281,10 @@ fn given(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     if let Some(start) = family_before(section.text, hit.start) {
         return Some((start, Name { end: first.end, words: 2 }));
     }
+    // Somebody is met, told, thanked.
+    if word_before(section.text, hit.start).is_some_and(|word| word.is(Topics::DEALING)) {
+        return Some((hit.start, name));
+    }
     // Who speaks in a chat.
     let speaks = slice(bytes, first.end, first.end.saturating_add(2));
     let line = matches!(before(bytes, hit.start), None | Some(b'\n'));
@@ -300,10 +304,15 @@ fn family_before(text: &str, at: usize) -> Option<usize> {
 
 /// Whether the word before `at` is that of a street, a school or a saint.
 fn follows_place(text: &str, at: usize) -> bool {
+    word_before(text, at).is_some_and(|word| word.is(Topics::OF_PLACES))
+}
+
+/// The word that ends before the space or hyphen before `at`.
+fn word_before(text: &str, at: usize) -> Option<Word<'_>> {
     let bytes = text.as_bytes();
-    let Some(end) = at.checked_sub(1).filter(|gap| matches!(bytes.get(*gap), Some(b' ' | b'-'))) else { return false };
+    let end = at.checked_sub(1).filter(|gap| matches!(bytes.get(*gap), Some(b' ' | b'-')))?;
     let start = run_start(bytes, end, 16, |byte| byte.is_ascii_alphabetic() || byte >= 0x80);
-    word(text, start).is_some_and(|place| place.end == end && place.is(Topics::OF_PLACES))
+    word(text, start).filter(|word| word.end == end)
 }
 
 /// `Jane Doe <jane@example.org>`.

@@ -22,7 +22,7 @@ pub(super) fn read(text: &str, at: usize) -> Option<Name> {
     for _ in 0..WORDS_MAX {
         let Some(read) = word(text, next) else { break };
         match read.shape {
-            Shape::Small if is_particle(&read) => {}
+            Shape::Small | Shape::Capital | Shape::Capitals if is_particle(&read) => {}
             Shape::Small => break,
             Shape::Initial if read.text.ends_with('.') || words > 0 => {
                 initials = initials.saturating_add(1);

@@ -80,8 +80,8 @@ pub(super) const WORDS: &[(T, &str)] = &[
         item|page|pages|section|chapter|request id|session id|trace id|user id|build|build number|job|job id|run id|process|quote|devis|\
         duns|rna|ape|naf|orcid|pmid|patent|brevet|numéro de lot|routing number|sort code|code banque|code guichet|rib|bic|swift|\
         bon de livraison|delivery note|purchase order|po number|p.o.|bytes|octets|latitude|longitude|barcode|code-barres|model|modèle"),
-    (T::VERSION, "version|versions|ver|release|firmware|oid|snmp|driver|pilote|upgrade|upgraded to|updated to|mise à jour|bumped|bump"),
-    (T::TITLE, "mr|mr.|mrs|mrs.|ms|ms.|miss|mx|mx.|dr|dr.|prof|prof.|professor|sir|m.|mme|mme.|mlle|mlle.|me|maître|pr|pr.|docteur|doctor|\
+    (T::VERSION, "section|chapter|chapitre|clause|paragraph|paragraphe|annexe|appendix|version|versions|ver|release|firmware|oid|snmp|driver|pilote|upgrade|upgraded to|updated to|mise à jour|bumped|bump"),
+    (T::TITLE, "née|mr|mr.|mrs|mrs.|ms|ms.|miss|mx|mx.|dr|dr.|prof|prof.|professor|sir|m.|mme|mme.|mlle|mlle.|me|maître|pr|pr.|docteur|doctor|\
         professeur|monsieur|madame|mademoiselle|herr|frau|señor|señora|sr.|sra.|dott.|dott.ssa|sig.|sig.ra|judge|juge|captain|capitaine|\
         lieutenant|colonel|sergeant|officer|nurse|mgr|mgr.|rev.|reverend|mister|missus|docteure|professeure|veuve|messrs|hon.|\
         père|sœur|lady|lord"),
@@ -148,9 +148,12 @@ pub(super) const WORDS: &[(T, &str)] = &[
         code postal et ville|address line 1|address 1|adresse 1|residence|locality|commune"),
     (T::BOX, "po box|p.o. box|p o box|bp|b.p.|boîte postale|post office box|cs"),
     (T::GIVEN, given::NAMES),
+    (T::DEALING, "with|avec|chez|told|tell|asked|ask|thank|merci|remercie|emailed|call|called|appelle|ping|pinged|contacted|met|meet|invite|invited|\
+        prévenir|prévenez|informer|inform|informed|notify|reminded|remind|par|by|from|than|pour|for"),
     (T::PARTICLE, "de|du|des|d|la|le|van|von|der|den|ter|ten|da|dos|das|do|di|del|della|el|al|bin|ben|ibn|abu|zu|zur|af|av|y|e|ap|\
         st"),
-    (T::COMMON, "the|a|an|and|or|of|for|to|in|on|at|by|with|from|this|that|these|those|our|your|their|his|her|its|my|we|you|\
+    (T::COMMON, "i'm|i’m|i'll|i’ll|i've|i’ve|i'd|i’d|it's|it’s|we're|that's|what's|let's|don't|don’t|can't|we'll|you're|c'est|c’est|j'ai|j’ai|d'accord|\
+        qu'il|n'est|s'il|s’il|jusqu'à|the|a|an|and|or|of|for|to|in|on|at|by|with|from|this|that|these|those|our|your|their|his|her|its|my|we|you|\
         they|it|he|she|i|all|everyone|everybody|team|teams|there|folks|guys|friends|friend|colleague|colleagues|\
         customer|customers|client|clients|member|members|support|service|services|sir|madam|madame|monsieur|mesdames|\
         messieurs|mademoiselle|hiring|manager|managers|recruiter|committee|council|board|department|staff|user|users|\
@@ -189,7 +192,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
     (T::OF_PLACES, "rue|avenue|av|boulevard|bd|place|quai|allée|impasse|square|cours|chemin|route|pont|gare|saint|sainte|st|san|\
         santa|lycée|collège|école|hôpital|aéroport|port|institut|fondation|stade|université|cathédrale|église|prix|\
         théâtre|musée|clinique|station|metro|métro|résidence|centre|parc|rond-point|passage"),
-    (T::SMALL_TITLE, "monsieur|madame|mademoiselle|docteur|docteure|professeur|professeure|maître|doctor|professor|mister|missus"),
+    (T::SMALL_TITLE, "née|monsieur|madame|mademoiselle|docteur|docteure|professeur|professeure|maître|doctor|professor|mister|missus"),
     (T::JOINER, "de|du|des|d|la|le|les|l|et|à|au|aux|en|sous|sur|saint|sainte|st|ste|von|der|van|den|lès|lez|upon|on|the|of|in|\
         by|and"),
     (T::NO_TOWN, "tel|tél|téléphone|phone|fax|mobile|email|e-mail|mail|siret|siren|tva|vat|iban|the|and|but|please|he|she|it|we|\

@@ -105,6 +105,8 @@ topics! {
     NO_TOWN = 43;
     /// A month that streets are named after.
     MONTH = 44;
+    /// A word that somebody's given name stands behind.
+    DEALING = 45;
 }
 
 impl Topics {
