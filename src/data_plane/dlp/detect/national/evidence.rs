@@ -3,14 +3,17 @@
 //! The nearest word before it that is about numbers decides, unless a further one is in the same phrase: in "the SIREN of this
 //! invoice" it is the SIREN that follows. Where there is none before it, a word after it decides, as in "… is my BSN".
 
-use super::super::boundary::slice;
-use super::super::words::{Hit, Section, Topics};
+use super::super::boundary::{run_end, slice};
+use super::super::words::{Hit, Section, Topics, is_letter, topics_of};
 
 /// How far before a value its word may end, in bytes.
 const BEFORE_BYTES: usize = 96;
 
 /// How far after a value its word may begin, in bytes.
 const AFTER_BYTES: usize = 40;
+
+/// The longest unit, in bytes.
+const UNIT_BYTES_MAX: usize = 16;
 
 /// Every topic that is about a number, so that a word with another one speaks against a kind.
 const NUMBERS: Topics = Topics::NIR
@@ -52,6 +55,9 @@ pub(super) enum Evidence {
 
 /// What the words around `start..end` say about a kind with these topics.
 pub(super) fn of(section: &Section<'_>, start: usize, end: usize, topics: Topics) -> Evidence {
+    if is_amount(section.bytes(), start, end) {
+        return Evidence::Against;
+    }
     let mut against: Option<Hit> = None;
     for hit in section.before(start, BEFORE_BYTES).filter(|hit| hit.topics.meets(NUMBERS)) {
         if hit.topics.meets(topics) {
@@ -73,6 +79,17 @@ pub(super) fn of(section: &Section<'_>, start: usize, end: usize, topics: Topics
         .take_while(|hit| is_phrase(slice(section.bytes(), end, hit.start)) && !is_label(section.bytes(), hit.end))
         .find(|hit| hit.topics.meets(topics))
         .map_or(Evidence::None, support)
+}
+
+/// Whether a currency stands beside the value, or a unit after it.
+fn is_amount(bytes: &[u8], start: usize, end: usize) -> bool {
+    let currency = |sign: &[u8]| matches!(sign, [b'$', ..] | [0xE2, 0x82, 0xAC] | [0xC2, 0xA3, ..]);
+    let gap = usize::from(bytes.get(end) == Some(&b' '));
+    let unit = end.saturating_add(gap);
+    let word = slice(bytes, unit, run_end(bytes, unit, UNIT_BYTES_MAX, is_letter));
+    let before = slice(bytes, start.saturating_sub(3), start);
+    before.ends_with(b"$") || before.ends_with(&[0xC2, 0xA3]) || currency(before) || currency(slice(bytes, unit, unit.saturating_add(3)))
+        || (gap > 0 && topics_of(word).meets(Topics::UNIT))
 }
 
 fn support(hit: Hit) -> Evidence {

@@ -133,6 +133,11 @@ pub(super) const SPECS: &[Spec] = &[
         form("AA999999", Alike, None),
         form("AA 99 99 99", Free, None),
     ]),
+    unchecked(Kind::UK_NINO, anglophone::nino_of_examples, Topics::NINO, &[
+        form("AA999999A", Alike, None),
+        form("AA 99 99 99 A", Free, None),
+        form("AA 999999 A", Free, None),
+    ]),
     spec(Kind::ES_NIE, south::nie, Topics::NIE.and(Topics::NIF), &[
         form("A9999999A", Alike, HIGH),
         form("A 9999999 A", Free, HIGH),

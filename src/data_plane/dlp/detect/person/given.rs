@@ -37,7 +37,7 @@ pub(in crate::data_plane::dlp::detect) const NAMES: &str = "\
     karima|karin|karine|karl|karolina|kate|kateryna|katarzyna|katherine|kathleen|kathryn|kathy|katia|katie|katrin|katrina|kay|kayla|keith|kelly|kelsey|ken|\
     kenji|kenneth|kerry|kevin|kévin|khadija|khaled|khalid|kieran|kim|kimberly|kirsten|kirsty|klaus|konrad|kristen|kristin|kristina|krzysztof|kumar|kurt|kwame|\
     kyle|laetitia|laëtitia|laila|lakshmi|lambert|lamia|lara|larry|lars|laura|laure|laureen|lauren|laurence|laurent|laurette|laurie|lawrence|léa|leah|léana|leanne|\
-    leila|leïla|lena|léna|leo|léo|leon|léon|léonard|leonardo|léonie|léopold|leslie|lewis|liam|lidia|lila|lilian|liliane|lillian|lily|lina|linda|lindsay|line|\
+    leila|leïla|lena|léna|leo|léo|leon|léon|léonard|leonardo|léonie|léopold|leslie|lewis|liam|lidia|lila|lilian|liliane|lillian|lily|lina|linda|lindsay|\
     lionel|lisa|lise|liz|lloyd|logan|loïc|lola|lorenzo|lorraine|lou|louane|louis|louisa|louise|lourdes|luc|luca|lucas|lucia|lucie|lucien|lucienne|lucile|lucy|\
     ludivine|ludovic|luigi|luis|luisa|luiz|lukas|luke|lydia|lydie|lyna|lynda|lynn|maciej|maddison|madeleine|madison|mae|maël|maelle|maëlle|maëva|mahmoud|mairead|\
     maïté|malcolm|malek|malgorzata|małgorzata|malika|mamadou|manon|manuel|manuela|marc|marc-antoine|marcel|marcelle|marcia|marco|marcus|margaret|margarita|\

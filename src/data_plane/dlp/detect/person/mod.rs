@@ -123,7 +123,7 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let name = name::read(section.text, start)?;
     let first = word(section.text, start)?;
     let known = is_given(section, start);
-    let ends = ends_value(bytes, name.end);
+    let ends = ends_value(bytes, name.end) && !is_code(bytes, name.end);
     // DOE, Jane
     if bytes.get(name.end) == Some(&b',') && name.words == 1 && !cell {
         if let Some(second) = blanks(bytes, name.end.saturating_add(1), 1).and_then(|at| name::read(section.text, at)) {
@@ -135,9 +135,22 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     }
     let strong = hit.topics.meets(Topics::NAME);
     let french = slice(bytes, hit.start, hit.end).eq_ignore_ascii_case(b"nom");
-    let alone = strong || known || (french && ends) || (ends && !cell && is_in_form(section, hit));
+    let form = || {
+        let written = bytes.get(hit.start).is_some_and(u8::is_ascii_uppercase) || before(bytes, hit.start) == Some(b'"');
+        written && !cell && is_in_form(section, hit)
+    };
+    let alone = strong || known || (ends && (french || form()));
     let several = name.words > 1 && (ends || bytes.get(name.end).is_some_and(|byte| matches!(byte, b' ' | b':' | b'-')));
     (if name.words > 1 { strong || known || several } else { alone && (ends || known) }).then_some((start, name))
+}
+
+/// Whether what stands at `at` goes on as the source of a program does, not the value of a form.
+fn is_code(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at) {
+        Some(b'<') => bytes.get(at.saturating_add(1)) != Some(&b'/') && bytes.get(at.saturating_add(1)) != Some(&b'b'),
+        Some(b'(' | b'[' | b'{') => true,
+        _ => false,
+    }
 }
 
 /// Where the value of a label begins: behind a colon or its like.
@@ -147,6 +160,7 @@ fn value_start(bytes: &[u8], hit: Hit) -> Option<usize> {
     let mut lines: u8 = 0;
     for (place, byte) in after.iter().enumerate() {
         match byte {
+            b':' if after.get(place.saturating_add(1)) == Some(&b':') => return None,
             b':' | b'=' | b'>' | b'\t' => sign = true,
             b'\n' => {
                 lines = lines.saturating_add(1);
@@ -275,14 +289,17 @@ fn given(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     }
     let name = name::read(section.text, hit.start)?;
     let stop = name.words == 1 && name.end > first.end;
-    if name.words > 1 || stop {
+    let title = first.shape == Shape::Capitals && name.end.saturating_sub(first.end) < 4;
+    if (name.words > 1 || stop) && !title {
         return Some((hit.start, name));
     }
-    if let Some(start) = family_before(section.text, hit.start) {
+    let family = if first.shape == Shape::Capital { family_before(section.text, hit.start) } else { None };
+    if let Some(start) = family {
         return Some((start, Name { end: first.end, words: 2 }));
     }
     // Somebody is met, told, thanked.
-    if word_before(section.text, hit.start).is_some_and(|word| word.is(Topics::DEALING)) {
+    let code = is_code(bytes, first.end) || bytes.get(first.end) == Some(&b':');
+    if !code && word_before(section.text, hit.start).is_some_and(|word| word.is(Topics::DEALING)) {
         return Some((hit.start, name));
     }
     // Who speaks in a chat.

@@ -32,7 +32,7 @@ pub(super) fn read(text: &str, at: usize) -> Option<Name> {
                 }
             }
             Shape::Initial => break,
-            Shape::Capital | Shape::Capitals if is_other(&read) => break,
+            Shape::Capital | Shape::Capitals if is_other(&read) || is_joined(read.text) => break,
             Shape::Capital | Shape::Capitals => {
                 words = words.saturating_add(1);
                 name = Some(Name { end: read.end, words });
@@ -52,6 +52,13 @@ fn without_stop(bytes: &[u8], name: Name) -> Name {
     let stop = name.end.checked_sub(1).filter(|at| bytes.get(*at) == Some(&b'.'));
     let ends = matches!(bytes.get(name.end), None | Some(b'\n'));
     Name { end: stop.filter(|_| ends).unwrap_or(name.end), ..name }
+}
+
+/// Whether small letters go over into a capital as in names of programs, not as in `McDonald`.
+fn is_joined(text: &str) -> bool {
+    let prefixes = ["Mc", "Mac", "De", "Le", "La", "Du", "Di", "Da", "Van", "Fitz", "St"];
+    let rest = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+    rest.as_bytes().windows(2).any(|pair| matches!(pair, [small, capital] if small.is_ascii_lowercase() && capital.is_ascii_uppercase()))
 }
 
 fn is_particle(word: &Word<'_>) -> bool {

@@ -80,7 +80,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
         item|page|pages|section|chapter|request id|session id|trace id|user id|build|build number|job|job id|run id|process|quote|devis|\
         duns|rna|ape|naf|orcid|pmid|patent|brevet|numéro de lot|routing number|sort code|code banque|code guichet|rib|bic|swift|\
         bon de livraison|delivery note|purchase order|po number|p.o.|bytes|octets|latitude|longitude|barcode|code-barres|model|modèle"),
-    (T::VERSION, "section|chapter|chapitre|clause|paragraph|paragraphe|annexe|appendix|version|versions|ver|release|firmware|oid|snmp|driver|pilote|upgrade|upgraded to|updated to|mise à jour|bumped|bump"),
+    (T::VERSION, "section|sections|clauses|chapter|chapitre|clause|paragraph|paragraphe|annexe|appendix|version|versions|ver|release|firmware|oid|snmp|driver|pilote|upgrade|upgraded to|updated to|mise à jour|bumped|bump"),
     (T::TITLE, "née|mr|mr.|mrs|mrs.|ms|ms.|miss|mx|mx.|dr|dr.|prof|prof.|professor|sir|m.|mme|mme.|mlle|mlle.|me|maître|pr|pr.|docteur|doctor|\
         professeur|monsieur|madame|mademoiselle|herr|frau|señor|señora|sr.|sra.|dott.|dott.ssa|sig.|sig.ra|judge|juge|captain|capitaine|\
         lieutenant|colonel|sergeant|officer|nurse|mgr|mgr.|rev.|reverend|mister|missus|docteure|professeure|veuve|messrs|hon.|\
@@ -95,7 +95,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
         apellidos|cognome|achternaam|voornaam|name and surname|insured name|manager name|nom du responsable|\
         nom du conjoint|spouse name|spouse|conjoint|conjointe|legal name|print name|printed name|display name|nom de l'élève|\
         nom du locataire|tenant name|landlord|bailleur|locataire|preferred name|author name|owner name|nom du propriétaire|holder|\
-        beneficiary|next-of-kin|participants|attendees|présents|excusés|absents|présent|apologies|attending|recipient name"),
+        beneficiary|next-of-kin|participants|attendees|présents|excusés|excusé|excusée|absents|apologies|attending|recipient name"),
     (T::NAMED, "name|nom|noms|from:|to:|cc:|bcc:|from :|to :|de:|de :|à:|à :|author|auteur|autrice|reviewed-by|signed-off-by|co-authored-by|committer|sender|recipient|expéditeur|\
         destinataire|patient|patiente|client|cliente|customer|employee|salarié|salariée|candidate|candidat|candidate name|candidature|applicant|\
         contact|contact person|interlocuteur|interlocutrice|manager|responsable|assignee|reporter|requester|demandeur|demandeuse|\
@@ -148,8 +148,10 @@ pub(super) const WORDS: &[(T, &str)] = &[
         code postal et ville|address line 1|address 1|adresse 1|residence|locality|commune"),
     (T::BOX, "po box|p.o. box|p o box|bp|b.p.|boîte postale|post office box|cs"),
     (T::GIVEN, given::NAMES),
+    (T::UNIT, "euros|euro|eur|usd|dollars|dollar|fcfa|chf|gbp|pounds|livres|francs|bytes|octets|people|personnes|habitants|inhabitants|users|utilisateurs|\
+        lines|lignes|rows|records|requests|requêtes|tokens|times|fois|steps|votes|views|vues|kb|mb|gb|ko|mo|go|ms|km"),
     (T::DEALING, "with|avec|chez|told|tell|asked|ask|thank|merci|remercie|emailed|call|called|appelle|ping|pinged|contacted|met|meet|invite|invited|\
-        prévenir|prévenez|informer|inform|informed|notify|reminded|remind|par|by|from|than|pour|for"),
+        prévenir|prévenez|informer|inform|informed|notify|reminded|remind|par|by|from"),
     (T::PARTICLE, "de|du|des|d|la|le|van|von|der|den|ter|ten|da|dos|das|do|di|del|della|el|al|bin|ben|ibn|abu|zu|zur|af|av|y|e|ap|\
         st"),
     (T::COMMON, "i'm|i’m|i'll|i’ll|i've|i’ve|i'd|i’d|it's|it’s|we're|that's|what's|let's|don't|don’t|can't|we'll|you're|c'est|c’est|j'ai|j’ai|d'accord|\

@@ -16,7 +16,8 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use self::index::{Index, is_letter};
+use self::index::Index;
+pub(super) use self::index::is_letter;
 use super::boundary::{back, before, slice};
 pub(super) use table::Table;
 pub(super) use topics::Topics;

@@ -107,6 +107,8 @@ topics! {
     MONTH = 44;
     /// A word that somebody's given name stands behind.
     DEALING = 45;
+    /// A unit: what stands before it is an amount.
+    UNIT = 46;
 }
 
 impl Topics {
