@@ -4,20 +4,30 @@
 //! the known secrets ([`secret`], one automaton), and digits ([`number`]: cards, IBANs and phones). Around each such anchor a
 //! bounded window is checked by hand-written classes and validators, so that the time is linear in the text whatever is in it.
 
+mod address;
+mod birth;
 mod boundary;
 mod card;
 mod context;
+mod date;
 mod email;
 mod iban;
+mod national;
+mod network;
 mod number;
 mod numbering;
 mod overlap;
+mod person;
+mod personal;
 mod phone;
+mod reader;
 mod secret;
 mod secret_rules;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod wallet;
+mod words;
 
 pub(super) use overlap::{resolve, resolve_under};
 pub use validate::{Validator, validator, validators};
@@ -37,4 +47,5 @@ pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
     email::scan(text, findings);
     secret::scan(text, findings);
     number::scan(text, findings);
+    personal::scan(text, findings);
 }
