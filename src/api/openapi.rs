@@ -63,6 +63,7 @@ const OF_MODELS: &str = "/v1/";
         spending::doubts,
         spending::reconcile,
         dlp::scan,
+        dlp::rules,
         audit::list,
         backup::take,
         tree::show,

@@ -78,6 +78,7 @@ pub(super) fn table() -> Vec<Route> {
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
         delete("/factory/budgets/{scope}", budgets::unset).needs(P::SetBudgets),
         post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
+        get("/factory/dlp/rules", dlp::rules).needs(P::ReadPolicy),
         get("/factory/audit", audit::list).needs(P::ReadAudit),
         post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),

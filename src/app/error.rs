@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::api::BindError;
 use crate::control_plane::budget;
 use crate::data_plane::dlp::KeyError;
+use crate::data_plane::dlp::rules::Refused;
 use crate::supervision::{CallError, StartError};
 use crate::{journal, store};
 
@@ -32,6 +33,9 @@ pub enum Error {
     /// The key of pseudonyms cannot be read or made.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The operator's DLP rules cannot be used.
+    #[error("read the DLP rules:\n{0}")]
+    Rules(#[from] Refused),
     /// A part of the tree did not start.
     #[error("start the supervision tree: {0}")]
     Tree(StartError),
@@ -58,6 +62,7 @@ impl Error {
             Self::Bind(_)
             | Self::Journal(_)
             | Self::Key(_)
+            | Self::Rules(_)
             | Self::Tree(_)
             | Self::Reload(_)
             | Self::Limits(_)

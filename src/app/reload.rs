@@ -10,12 +10,16 @@ use crate::domain::model::Model;
 use crate::domain::name::{ModelRef, ProviderName};
 
 impl Daemon {
-    /// Puts in force what new settings say about access, limits, prices and routes; everything else needs a restart.
+    /// Puts in force what new settings say about access, limits, prices and routes, and what the file of DLP rules says now;
+    /// everything else needs a restart.
     ///
     /// # Errors
     /// A part of the tree gave no answer.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
+        if let Some(rules) = &self.dlp_rules {
+            rules.reload().await.map_err(Error::Reload)?;
+        }
         let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
         let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
         let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
@@ -52,7 +56,7 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 16] = [
+    let parts: [(&'static str, Part); 17] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
@@ -67,6 +71,7 @@ pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("log", |it| &it.log),
         ("templates", |it| &it.templates),
         ("policy", |it| &it.policy),
+        ("dlp", |it| &it.dlp),
         ("providers", |it| &it.providers),
         ("tools", |it| &it.tools),
     ];

@@ -29,6 +29,7 @@ pub const KEYS: &[&str] = &[
     "cache.max_bytes",
     "chaos.enabled",
     "data_dir",
+    "dlp.rules_file",
     "hooks.attempts",
     "hooks.concurrency",
     "hooks.pause",

@@ -42,6 +42,8 @@ pub struct Settings {
     pub templates: Templates,
     /// What templates may ask for.
     pub policy: Policy,
+    /// What texts are examined for.
+    pub dlp: Dlp,
     /// Providers by name; `builtin` is always there.
     pub providers: BTreeMap<ProviderName, Provider>,
     /// Tools that plans may call, by name.
@@ -189,6 +191,13 @@ pub struct Templates {
 pub struct Policy {
     /// Where `*.rego` and `data.json` are read from and watched; without it the shipped rules alone are asked.
     pub dir: Option<PathBuf>,
+}
+
+/// What texts are examined for before they leave.
+#[derive(Debug, Clone, Default)]
+pub struct Dlp {
+    /// The operator's rules, which are read and watched; without it the shipped ones are used as they are.
+    pub rules_file: Option<PathBuf>,
 }
 
 /// A provider's wire format.

@@ -5,6 +5,7 @@ mod agents;
 mod api;
 mod budgets;
 mod chaos;
+mod dlp;
 mod hooks;
 mod log;
 pub(super) mod models;
@@ -53,6 +54,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let log = log::read(root.section(report, "log"), report);
     let templates = templates::read(root.section(report, "templates"), report);
     let policy = policy::read(root.section(report, "policy"), report);
+    let dlp = dlp::read(root.section(report, "dlp"), report);
     let providers = providers::providers(root.section(report, "providers"), report);
     let tools = tools::read(root.section(report, "tools"), report);
     let models = models::read(root.section(report, "models"), &providers, report);
@@ -75,6 +77,7 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         log,
         templates,
         policy,
+        dlp,
         providers,
         tools,
         models,

@@ -1,9 +1,11 @@
 //! A worker of the pool: examines small texts at once and has large ones examined on a thread that may take its time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::detectors::{Detectors, InForce};
-use super::message::{Done, Job, Message};
+use super::message::{Answer, Broken, Done, Job, Message};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
 use super::redaction::{Examined, redact};
 use crate::domain::private::Text;
@@ -54,7 +56,7 @@ impl Actor for Worker {
                 });
                 Ok(())
             }
-            Message::Examined(Some(done), reply) => answer(done, reply),
+            Message::Examined(Some(examined), reply) => answer(examined, reply),
             // INVARIANT: a text that breaks its worker is not answered; the caller sees an interruption, not a pass.
             Message::Examined(None, _reply) => Err("a text broke the thread that examined it".into()),
         }
@@ -62,19 +64,26 @@ impl Actor for Worker {
 }
 
 /// Finds and redacts.
-fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Done {
-    let examined = |text: &Text| Examined { text: text.clone(), findings: detectors.detect(text.expose()) };
-    let examined: Vec<Examined> = job.texts.iter().map(examined).collect();
+///
+/// INVARIANT: a text that a detector panics on does not pass, and costs nobody a worker: the panic ends here, and the text is
+/// named. Detectors change nothing but what they return, so that none is left half-done.
+fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Answer {
+    let mut examined = Vec::with_capacity(job.texts.len());
+    for (place, text) in job.texts.iter().enumerate() {
+        let findings = catch_unwind(AssertUnwindSafe(|| detectors.detect(text.expose())));
+        let findings = findings.map_err(|_panic| Broken { text: place })?;
+        examined.push(Examined { text: text.clone(), findings });
+    }
     let outcome = redact(&examined, job.action, pseudonyms);
-    Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome }
+    Ok(Done { findings: examined.into_iter().map(|one| one.findings).collect(), outcome })
 }
 
 fn bytes_of(job: &Job) -> usize {
     job.texts.iter().map(Text::len).fold(0, usize::saturating_add)
 }
 
-fn answer(done: Done, reply: ractor::RpcReplyPort<Done>) -> Result<(), ActorProcessingErr> {
-    if reply.send(done).is_err() {
+fn answer(answer: Answer, reply: ractor::RpcReplyPort<Answer>) -> Result<(), ActorProcessingErr> {
+    if reply.send(answer).is_err() {
         tracing::debug!("the caller of an examination has gone");
     }
     Ok(())

@@ -30,11 +30,21 @@ pub(super) struct Done {
     pub(super) outcome: Result<Redaction, Blocked>,
 }
 
+/// A text that a detector broke on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// Its place among the job's texts.
+    pub(super) text: usize,
+}
+
+/// What a worker answers.
+pub(super) type Answer = Result<Done, Broken>;
+
 /// The mailbox of a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     /// From the handle: examine these texts.
-    Examine(Job, RpcReplyPort<Done>),
+    Examine(Job, RpcReplyPort<Answer>),
     /// From the thread that a large job was given to: it is done, or it panicked.
-    Examined(Option<Done>, RpcReplyPort<Done>),
+    Examined(Option<Answer>, RpcReplyPort<Answer>),
 }

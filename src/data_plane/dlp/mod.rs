@@ -39,14 +39,17 @@ mod message;
 mod metrics;
 mod position;
 mod pseudonym;
+mod quarantine;
 mod redaction;
 mod restorer;
+pub mod rules;
 #[cfg(test)]
 mod tests;
 mod vault;
 
+pub use detect::pattern::{Checks, Context, Exceptions, Origin as RuleOrigin, Pattern, Reach, Rule};
 pub use detect::{Validator, detect, validator, validators};
-pub use detectors::Detectors;
+pub use detectors::{Detectors, Published, Taken};
 pub use error::{Error, KeyError};
 pub use finding::{Counts, Finding, Kind, Score};
 pub use handle::{Dlp, Protected, REQUEST_BYTES_MAX, Scan};

@@ -9,12 +9,13 @@ mod card;
 mod context;
 mod email;
 mod iban;
+mod named;
 mod number;
 mod numbering;
 mod overlap;
+pub(super) mod pattern;
 mod phone;
 mod secret;
-mod secret_rules;
 #[cfg(test)]
 mod tests;
 mod validate;
