@@ -66,6 +66,7 @@ const OF_MODELS: &str = "/v1/";
         spending::doubts,
         spending::reconcile,
         dlp::scan,
+        dlp::rules,
         audit::list,
         audit::export,
         audit::checkpoint,

@@ -78,6 +78,7 @@ pub(super) fn table() -> Vec<Route> {
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
         delete("/factory/budgets/{scope}", budgets::unset).needs(P::SetBudgets),
         post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
+        get("/factory/dlp/rules", dlp::rules).needs(P::ReadPolicy),
         get("/factory/audit", audit::list).needs(P::ReadAudit),
         get("/factory/audit/export", audit::export).needs(P::ReadAudit),
         get("/factory/audit/checkpoint", audit::checkpoint).needs(P::ReadAudit),

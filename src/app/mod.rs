@@ -51,7 +51,8 @@ use crate::data_plane::agent::first::FirstCalls;
 use crate::data_plane::agent::floor::HostFloor;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
-use crate::data_plane::dlp::Dlp;
+use crate::data_plane::dlp::rules::RuleReader;
+use crate::data_plane::dlp::{self, Dlp};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
@@ -85,6 +86,8 @@ pub struct Daemon {
     routes: Routes,
     listener: Listener,
     hooks: Hooks,
+    /// What has the operator's DLP rules read again; none where the shipped ones are used as they are.
+    dlp_rules: Option<RuleReader>,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
     owns_socket: bool,
@@ -154,9 +157,10 @@ impl Daemon {
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
-        let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
+        let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key, events.clone());
+        let (dlp_rules, rules_spec) = own_rules(&settings, &dlp)?.unzip();
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
-        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
+        let data = data_plane(&settings, rooms, &known, (dlp_specs, rules_spec), provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
@@ -203,6 +207,7 @@ impl Daemon {
             routes,
             listener,
             hooks: data.hooks,
+            dlp_rules,
             settings,
             owns_socket,
             rooms,
@@ -372,7 +377,7 @@ fn data_plane(
     settings: &Settings,
     rooms: agent::Rooms,
     known: &Known,
-    dlp_specs: Vec<ChildSpec>,
+    (dlp_specs, rules_spec): (Vec<ChildSpec>, Option<ChildSpec>),
     provider_specs: Vec<ChildSpec>,
     ledger: &Restarts,
 ) -> DataPlane {
@@ -394,7 +399,7 @@ fn data_plane(
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = known.factory.get_or_init(|| factory).clone();
     let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
-    let children = vec![
+    let mut children = vec![
         tree::pool("dlp", dlp_specs),
         tree::pool("providers", provider_specs),
         agents,
@@ -403,7 +408,14 @@ fn data_plane(
         tree::watched(orchestrator_spec),
         tree::watched(hooks_spec),
     ];
+    children.extend(rules_spec.map(tree::watched));
     DataPlane { dlp, factory, orchestrator, hooks, children }
+}
+
+/// The operator's DLP rules, in force before a text is examined.
+fn own_rules(settings: &Settings, dlp: &Dlp) -> Result<Option<(RuleReader, ChildSpec)>, Error> {
+    let Some(file) = &settings.dlp.rules_file else { return Ok(None) };
+    Ok(Some(dlp.rules_from(file, dlp::rules::load(file)?)))
 }
 
 fn rules(settings: &Settings) -> Rules {

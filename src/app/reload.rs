@@ -12,14 +12,17 @@ use crate::domain::name::{ModelRef, ProviderName};
 
 impl Daemon {
     /// Puts in force what new settings say about access, certificates, limits, prices, routes, the master key and the floor of
-    /// protection; everything else needs a restart. Certificates that cannot be used leave those before in force, and say so in the
-    /// log.
+    /// protection, and what the file of DLP rules says now; everything else needs a restart. Certificates that cannot be used leave
+    /// those before in force, and say so in the log.
     ///
     /// # Errors
     /// A part of the tree gave no answer.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
         self.reload_certificates(&settings).await;
+        if let Some(rules) = &self.dlp_rules {
+            rules.reload().await.map_err(Error::Reload)?;
+        }
         let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
         let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
         let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
@@ -35,7 +38,7 @@ impl Daemon {
         keys::change_master_key(&self.store, &self.settings, &settings).await?;
         self.settings.encryption = settings.encryption;
         self.rooms.orchestrator.environment().floor.publish(settings.dlp.floor.clone());
-        self.settings.dlp = settings.dlp;
+        self.settings.dlp.floor = settings.dlp.floor;
         self.settings.models = models;
         self.settings.routes = settings.routes;
         self.settings.access = settings.access;
@@ -83,7 +86,7 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 18] = [
+    let parts: [(&'static str, Part); 19] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
@@ -101,6 +104,7 @@ pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("log", |it| &it.log),
         ("templates", |it| &it.templates),
         ("policy", |it| &it.policy),
+        ("dlp.rules_file", |it| &it.dlp.rules_file),
         ("providers", |it| &it.providers),
         ("tools", |it| &it.tools),
     ];

@@ -69,6 +69,9 @@ pub(super) enum Error {
     /// A policy directory cannot be used.
     #[error("the policy in {} cannot be used", .directory.display())]
     Policy { directory: PathBuf, reasons: Vec<String> },
+    /// A file of DLP rules cannot be used.
+    #[error("the DLP rules in {} cannot be used", .file.display())]
+    Rules { file: PathBuf, reasons: Vec<String> },
     /// An archive or a data directory is not what it should be.
     #[error("{0}")]
     Store(#[from] store::Error),
@@ -130,7 +133,7 @@ impl Error {
             Self::Client(error @ client::Error::Problem { .. }) => Exit::of_class(error.class()),
             Self::Template(error) => Exit::of_class(error.class()),
             Self::Store(error) => Exit::of_class(error.class()),
-            Self::Policy { .. } => Exit::Refused,
+            Self::Policy { .. } | Self::Rules { .. } => Exit::Refused,
             Self::Usage(_) | Self::Client(client::Error::Address { .. }) => Exit::Usage,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
@@ -162,7 +165,7 @@ impl Error {
                 told.reasons = mistakes.iter().map(ToString::to_string).collect();
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
-            Self::Policy { reasons, .. } => told.reasons = Cow::Borrowed(reasons),
+            Self::Policy { reasons, .. } | Self::Rules { reasons, .. } => told.reasons = Cow::Borrowed(reasons),
             Self::Client(_)
             | Self::Template(_)
             | Self::Store(_)
@@ -180,6 +183,7 @@ impl Error {
             Self::Template(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Policy { .. } => "policy_invalid",
+            Self::Rules { .. } => "dlp_rules_invalid",
             Self::Usage(_) => "usage",
             Self::Failed { code, .. } => code,
             Self::StillRunning { .. } => "task_still_running",
@@ -210,6 +214,7 @@ impl Error {
             }
             Self::Store(_) => Some("the old data directory is as it was; mend the cause and run it again".into()),
             Self::Template(error) => advice_on_template(error),
+            Self::Rules { .. } => Some("mend what is told; `docs/dlp.md` has the reference of the file".into()),
             Self::Policy { .. } => Some("mend what is told; `docs/policy.md` has working examples".into()),
             Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }

@@ -43,6 +43,7 @@ pub const KEYS: &[&str] = &[
     "data_dir",
     "dlp.floor.inbound.*",
     "dlp.floor.outbound.*",
+    "dlp.rules_file",
     "encryption.master_key_file",
     "encryption.previous_master_key_file",
     "hooks.attempts",

@@ -31,6 +31,7 @@ use std::path::PathBuf;
 pub use environment::PREFIX;
 pub use error::{Errors, Mistake, Place};
 pub use file::SETTINGS_BYTES_MAX;
+pub(crate) use reader::nearest;
 pub use summary::Summary;
 
 use host::Host;

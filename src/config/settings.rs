@@ -72,6 +72,8 @@ pub struct Settings {
 pub struct Dlp {
     /// The most lenient actions that templates may ask for.
     pub floor: Floor,
+    /// The operator's rules, which are read and watched; without it the shipped ones are used as they are.
+    pub rules_file: Option<PathBuf>,
 }
 
 /// Agents in memory and what waits for them.

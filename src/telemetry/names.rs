@@ -60,6 +60,12 @@ pub const BUDGET_IN_DOUBT_USD: &str = "factory_budget_in_doubt_usd";
 pub const RESULT_CACHE_REQUESTS_TOTAL: &str = "factory_result_cache_requests_total";
 /// Findings of the DLP filter, by `type` and `action`.
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
+/// Files of the operator's DLP rules that were read, by `outcome` (`published`, `refused`).
+pub const DLP_RULE_LOADS_TOTAL: &str = "factory_dlp_rule_loads_total";
+/// 1 while the file of the operator's DLP rules is refused.
+pub const DLP_RULES_REFUSED: &str = "factory_dlp_rules_refused";
+/// Texts that broke a worker of the DLP filter and are kept from all others.
+pub const DLP_QUARANTINED_TOTAL: &str = "factory_dlp_quarantined_total";
 /// Attempts to load a template, by `outcome`.
 pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 /// Policies that were read, by `outcome` (`published`, `refused`).
@@ -280,6 +286,12 @@ pub const FAMILIES: &[Family] = &[
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")
     },
+    Family {
+        open: &["outcome"],
+        ..family(DLP_RULE_LOADS_TOTAL, Kind::Counter, "Files of the operator's DLP rules that were read.")
+    },
+    family(DLP_RULES_REFUSED, Kind::Gauge, "1 while the file of the operator's DLP rules is refused."),
+    family(DLP_QUARANTINED_TOTAL, Kind::Counter, "Texts that broke a worker of the DLP filter."),
     Family { open: &["outcome"], ..family(POLICY_LOADS_TOTAL, Kind::Counter, "Policies that were read.") },
     Family { open: &["outcome"], ..family(TEMPLATE_LOADS_TOTAL, Kind::Counter, "Attempts to load a template.") },
     Family {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 45] = [
+const NAMES: [(&str, &str); 48] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -36,6 +36,9 @@ const NAMES: [(&str, &str); 45] = [
     ("factory_budget_oldest_reservation_timestamp_seconds", "gauge"),
     ("factory_budget_in_doubt_usd", "gauge"),
     ("factory_dlp_findings_total", "counter"),
+    ("factory_dlp_rule_loads_total", "counter"),
+    ("factory_dlp_rules_refused", "gauge"),
+    ("factory_dlp_quarantined_total", "counter"),
     ("factory_template_loads_total", "counter"),
     ("factory_policy_loads_total", "counter"),
     ("factory_template_signature_failures_total", "counter"),

@@ -1,6 +1,6 @@
 //! `[dlp]`.
 
-use crate::config::reader::{Report, Section, TableOrValue};
+use crate::config::reader::{Report, Section, TableOrValue, path_from};
 use crate::config::settings::Dlp;
 use crate::config::value;
 use crate::domain::protection::{Action, Floor, Rules, Subject};
@@ -11,8 +11,9 @@ pub(super) fn read(mut section: Section, report: &mut Report) -> Dlp {
     // Nobody can be asked about an answer that is there already.
     let inbound = rules(floor.section(report, "inbound"), &WITHOUT_ASK, report);
     floor.finish(report);
+    let rules_file = section.read(report, "rules_file", path_from).map(|located| located.value);
     section.finish(report);
-    Dlp { floor: Floor { outbound, inbound } }
+    Dlp { floor: Floor { outbound, inbound }, rules_file }
 }
 
 const WITHOUT_ASK: [(Action, &str); 5] = [

@@ -1,5 +1,6 @@
 //! A worker of the pool: examines small texts at once and has large ones examined on a thread that may take its time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -7,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::detect::resolve_under;
 use super::detectors::{Detectors, InForce};
 use super::document::Document;
-use super::message::{Done, Job, Message, Reading};
+use super::message::{Answer, Broken, Done, Job, Message, Reading};
 use super::pseudonym::{PseudonymKey, Pseudonyms};
 use super::redaction::{Examined, Redaction, redact};
 use crate::domain::private::Text;
@@ -63,7 +64,7 @@ impl Actor for Worker {
                 let detectors = means.detectors.current();
                 answer(opening.filter(pseudonyms, Arc::new(move |text| detectors.candidates(text))), reply)
             }
-            Message::Examined(Some(done), reply) => answer(done, reply),
+            Message::Examined(Some(examined), reply) => answer(examined, reply),
             // INVARIANT: a text that breaks its worker is not answered; the caller sees an interruption, not a pass.
             Message::Examined(None, _reply) => Err("a text broke the thread that examined it".into()),
         }
@@ -71,13 +72,20 @@ impl Actor for Worker {
 }
 
 /// Finds and redacts.
-fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Done {
+///
+/// INVARIANT: a text that a detector panics on does not pass, and costs nobody a worker: the panic ends here, and the text is
+/// named. Detectors change nothing but what they return, so that none is left half-done.
+fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Answer {
     let find = |text: &str| detectors.candidates(text);
     let read = |text: &Text| match job.reading {
         Reading::AsTheyAre => Document::examine(text, find),
         Reading::AsWritten => Document::as_written(text, find),
     };
-    let documents: Vec<Document> = job.texts.iter().map(read).collect();
+    let mut documents: Vec<Document> = Vec::with_capacity(job.texts.len());
+    for (place, text) in job.texts.iter().enumerate() {
+        let document = catch_unwind(AssertUnwindSafe(|| read(text)));
+        documents.push(document.map_err(|_panic| Broken { text: place })?);
+    }
     let examined: Vec<Examined> = documents.iter().flat_map(Document::examined).collect();
     let outcome = redact(&examined, &job.rules, &job.consents, pseudonyms).map(|redaction| {
         let mut redacted = redaction.texts.into_iter();
@@ -86,15 +94,15 @@ fn examine(job: &Job, detectors: &Detectors, pseudonyms: &Pseudonyms) -> Done {
         Redaction { texts, ..redaction }
     });
     let findings = documents.into_iter().map(|document| resolve_under(&job.rules, document.into_findings()));
-    Done { findings: findings.collect(), outcome }
+    Ok(Done { findings: findings.collect(), outcome })
 }
 
 fn bytes_of(job: &Job) -> usize {
     job.texts.iter().map(Text::len).fold(0, usize::saturating_add)
 }
 
-fn answer<T>(done: T, reply: ractor::RpcReplyPort<T>) -> Result<(), ActorProcessingErr> {
-    if reply.send(done).is_err() {
+fn answer<T>(answer: T, reply: ractor::RpcReplyPort<T>) -> Result<(), ActorProcessingErr> {
+    if reply.send(answer).is_err() {
         tracing::debug!("the caller of an examination has gone");
     }
     Ok(())

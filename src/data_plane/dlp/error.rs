@@ -40,6 +40,9 @@ pub enum Error {
     /// No worker was there in time.
     #[error("examine text: no worker is running")]
     Unavailable,
+    /// The text broke a worker before; it is given to none again.
+    #[error("examine text: it broke a worker, and no other is given it")]
+    Quarantined,
     /// The workers that held the text ended or gave no answer.
     #[error("examine text: {reason}")]
     Failed {
@@ -80,13 +83,14 @@ impl Failure for Error {
             Self::TooLarge { .. } => "dlp_text_too_large",
             Self::Overloaded => "dlp_overloaded",
             Self::Unavailable => "dlp_unavailable",
+            Self::Quarantined => "dlp_quarantined",
             Self::Failed { .. } => "dlp_failed",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Blocked { .. } | Self::ConsentNeeded(_) | Self::Image => Class::Refused,
+            Self::Blocked { .. } | Self::ConsentNeeded(_) | Self::Image | Self::Quarantined => Class::Refused,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::Overloaded => Class::Overload,
             Self::Unavailable => Class::Unavailable,
@@ -101,6 +105,7 @@ impl Failure for Error {
             | Self::ConsentNeeded(_)
             | Self::Image
             | Self::TooLarge { .. }
+            | Self::Quarantined
             | Self::Failed { .. } => Retry::Never,
         }
     }
@@ -120,6 +125,9 @@ impl Failure for Error {
             }
             Self::Overloaded => "too many texts are being examined".to_owned(),
             Self::Unavailable => "texts cannot be examined at the moment".to_owned(),
+            Self::Quarantined => {
+                "the text cannot be examined: it broke what examines texts, and does not pass".to_owned()
+            }
             Self::Failed { .. } => "the text could not be examined, and does not pass unexamined".to_owned(),
         }
     }

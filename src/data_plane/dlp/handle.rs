@@ -1,6 +1,7 @@
 //! The way into the pool.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,18 +9,21 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::actor::{INLINE_BYTES_MAX, Means, Worker};
-use super::detectors::{Detectors, InForce};
+use super::detectors::{Detectors, InForce, Published};
 use super::error::Error;
 use super::finding::Counts;
-use super::message::{Done, Job, Message, Reading};
+use super::message::{Broken, Done, Job, Message, Reading};
 use super::metrics;
 use super::position::{Located, locate};
 use super::pseudonym::PseudonymKey;
+use super::quarantine::Quarantine;
 use super::redaction::{Consent, Redaction, Withheld};
+use super::rules::{Loaded, RuleReader};
 use super::vault::Vault;
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
 use crate::domain::protection::{Action, Rules};
+use crate::journal::events::{Event, Events};
 use crate::supervision::{Address, CallError, ChildSpec};
 
 /// The most bytes of text that are examined at once for one caller, all texts together.
@@ -48,6 +52,8 @@ struct Pool {
     next: AtomicUsize,
     room: Semaphore,
     detectors: InForce,
+    quarantine: Quarantine,
+    events: Events,
 }
 
 /// Texts that may leave.
@@ -71,9 +77,10 @@ pub struct Scan {
 }
 
 impl Dlp {
-    /// A pool of so many workers, and the specs by which a supervisor starts them: `dlp/0`, `dlp/1`, …
+    /// A pool of so many workers, and the specs by which a supervisor starts them: `dlp/0`, `dlp/1`, … Texts are examined by the
+    /// shipped rules until others are published.
     #[must_use]
-    pub fn start(workers: NonZeroUsize, key: PseudonymKey) -> (Self, Vec<ChildSpec>) {
+    pub fn start(workers: NonZeroUsize, key: PseudonymKey, events: Events) -> (Self, Vec<ChildSpec>) {
         let addresses: Box<[_]> = (0..workers.get()).map(|index| Address::new(format!("dlp/{index}"))).collect();
         let detectors = InForce::default();
         let spec = |address: &Address<Message>| {
@@ -81,11 +88,26 @@ impl Dlp {
             ChildSpec::worker(address, move || (Worker, means.clone()))
         };
         let specs = addresses.iter().map(spec).collect();
-        (Self::over(addresses, detectors.clone()), specs)
+        (Self::over(addresses, detectors.clone(), events), specs)
     }
 
-    fn over(workers: Box<[Address<Message>]>, detectors: InForce) -> Self {
-        Self(Arc::new(Pool { workers, next: AtomicUsize::new(0), room: Semaphore::new(UNITS_MAX), detectors }))
+    fn over(workers: Box<[Address<Message>]>, detectors: InForce, events: Events) -> Self {
+        let (next, room) = (AtomicUsize::new(0), Semaphore::new(UNITS_MAX));
+        Self(Arc::new(Pool { workers, next, room, detectors, quarantine: Quarantine::default(), events }))
+    }
+
+    /// Puts the rules of an operator's file in force, which was just read, and has it watched from now on: what reads it again
+    /// when asked, and the spec by which a supervisor starts that.
+    #[must_use]
+    pub fn rules_from(&self, file: &Path, loaded: Loaded) -> (RuleReader, ChildSpec) {
+        self.0.detectors.publish(Published::of_file(file, loaded));
+        RuleReader::start(file.to_owned(), self.0.detectors.clone(), self.0.events.clone())
+    }
+
+    /// The rules in force, and how they came to be.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Published> {
+        self.0.detectors.published()
     }
 
     /// The detectors in force: what a text is examined by that is given to the pool now.
@@ -154,24 +176,57 @@ impl Dlp {
     }
 
     /// Gives a job to one worker after another, until one answers or enough have not.
+    ///
+    /// INVARIANT: a text that broke a worker is given to none again, and a job that ended [`ATTEMPTS_MAX`] workers is given to no
+    /// further one; other texts go on.
     async fn examine(&self, job: Job) -> Result<Done, Error> {
         let _room = self.reserve(&job)?;
-        let mut failure = Error::Unavailable;
+        if self.0.quarantine.holds(&job.texts) {
+            return Err(Error::Quarantined);
+        }
+        let (mut failure, mut ended) = (Error::Unavailable, 0_usize);
         for _ in 0..ATTEMPTS_MAX {
             let worker = self.next_worker().ok_or(Error::Unavailable)?;
             match worker.call(ANSWER_WITHIN, |reply| Message::Examine(job.clone(), reply)).await {
-                Ok(done) => return Ok(done),
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(broken)) => return Err(self.quarantine_text(&job, broken)),
                 // The text is examined nowhere: another worker may.
                 Err(CallError::NotRunning(_)) => failure = Error::Unavailable,
                 Err(fault @ CallError::Interrupted(_)) => {
                     tracing::warn!(%fault, "a worker ended with a text in hand");
+                    ended = ended.saturating_add(1);
                     failure = Error::Failed { reason: fault.to_string() };
                 }
                 // Another attempt would have the pool examine it twice.
                 Err(fault @ CallError::TimedOut(_)) => return Err(Error::Failed { reason: fault.to_string() }),
             }
         }
+        if ended == ATTEMPTS_MAX {
+            self.quarantine_job(&job);
+        }
         Err(failure)
+    }
+
+    /// Keeps the text from all workers that a detector broke on.
+    fn quarantine_text(&self, job: &Job, broken: Broken) -> Error {
+        let bytes = job.texts.get(broken.text).map_or(0, |text| {
+            self.0.quarantine.add(text);
+            text.len()
+        });
+        self.tell_quarantine(&job.tenant, bytes);
+        Error::Quarantined
+    }
+
+    /// Keeps the texts of a job from all workers, when they come together again.
+    fn quarantine_job(&self, job: &Job) {
+        self.0.quarantine.add_together(&job.texts);
+        self.tell_quarantine(&job.tenant, job.texts.iter().map(Text::len).fold(0, usize::saturating_add));
+    }
+
+    fn tell_quarantine(&self, tenant: &Tenant, bytes: usize) {
+        metrics::quarantined();
+        tracing::error!(%tenant, bytes, "a text broke a worker; it is refused from now on, and worth a report");
+        self.0.events.publish(Event::new("dlp_text_quarantined").with("tenant", tenant).with("bytes", bytes));
     }
 
     /// Takes the room that a job needs for as long as it is examined.
@@ -198,6 +253,6 @@ impl Dlp {
 impl Dlp {
     /// The pool over addresses at which a test lets its own actors live.
     pub(super) fn over_addresses(workers: Vec<Address<Message>>) -> Self {
-        Self::over(workers.into(), InForce::default())
+        Self::over(workers.into(), InForce::default(), Events::new())
     }
 }

@@ -55,13 +55,23 @@ pub(super) struct Opening {
     pub(super) context: Text,
 }
 
+/// A text that a detector broke on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// Its place among the job's texts.
+    pub(super) text: usize,
+}
+
+/// What a worker answers.
+pub(super) type Answer = Result<Done, Broken>;
+
 /// The mailbox of a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     /// From the handle: examine these texts.
-    Examine(Job, RpcReplyPort<Done>),
+    Examine(Job, RpcReplyPort<Answer>),
     /// From the handle: a filter for this text.
     Open(Opening, RpcReplyPort<StreamFilter>),
     /// From the thread that a large job was given to: it is done, or it panicked.
-    Examined(Option<Done>, RpcReplyPort<Done>),
+    Examined(Option<Answer>, RpcReplyPort<Answer>),
 }

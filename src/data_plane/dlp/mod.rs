@@ -43,18 +43,21 @@ mod message;
 mod metrics;
 mod position;
 mod pseudonym;
+mod quarantine;
 mod redaction;
 mod restorer;
-mod stream;
+pub mod rules;
 #[cfg(test)]
 mod ruling;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod vault;
 mod view;
 
+pub use detect::pattern::{Checks, Context, Exceptions, Origin as RuleOrigin, Pattern, Reach, Rule};
 pub use detect::{Validator, detect, validator, validators};
-pub use detectors::Detectors;
+pub use detectors::{Detectors, Published, Taken};
 pub use error::{Error, KeyError};
 pub use finding::{Counts, Finding, Kind, Score};
 pub use handle::{Dlp, Protected, REQUEST_BYTES_MAX, Scan};

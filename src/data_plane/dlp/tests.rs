@@ -264,6 +264,6 @@ static ACME: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(tenant);
 #[test]
 fn a_pool_has_a_spec_for_each_worker() {
     let workers = std::num::NonZeroUsize::new(3).expect("not zero");
-    let (_pool, specs) = Dlp::start(workers, key());
+    let (_pool, specs) = Dlp::start(workers, key(), crate::journal::events::Events::new());
     assert_eq!(specs.len(), 3);
 }

@@ -96,7 +96,12 @@ impl Office {
             open_tasks_max: 10,
             agent_queue_max: 10,
         });
-        let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
+        let dlp = Dlp::start(
+            NonZeroUsize::MIN,
+            PseudonymKey::from_bytes([7; PseudonymKey::BYTES]),
+            crate::journal::events::Events::new(),
+        )
+        .0;
         let providers = Providers::start(&BTreeMap::new(), &events).0;
         let started_at = Timestamp::now();
         let tools = Tools::new(&BTreeMap::new());

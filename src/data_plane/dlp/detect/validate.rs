@@ -4,11 +4,23 @@ use std::str::FromStr;
 
 use iban::Iban;
 
+use super::named;
+
 /// Whether what a pattern matched is what it looks like. Separators may still stand in it. Pure, without panics, and linear.
 pub type Validator = fn(&str) -> bool;
 
 /// Every validator, by the name that rules use, in the order of names.
-const VALIDATORS: &[(&str, Validator)] = &[("iban", iban), ("luhn", luhn), ("mod97", mod97), ("verhoeff", verhoeff)];
+const VALIDATORS: &[(&str, Validator)] = &[
+    ("assigned_password", named::assigned_password),
+    ("basic", named::basic),
+    ("connection_string", named::connection_string),
+    ("iban", iban),
+    ("luhn", luhn),
+    ("mod97", mod97),
+    ("password", named::password),
+    ("secret", named::secret),
+    ("verhoeff", verhoeff),
+];
 
 /// The longest value that a validator looks at, in bytes; what is longer is not valid.
 const VALUE_BYTES_MAX: usize = 256;

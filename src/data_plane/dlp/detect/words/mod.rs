@@ -116,7 +116,8 @@ impl Words {
     /// The longest word of ours that begins with the run of letters at `start`.
     fn at(&self, bytes: &[u8], start: usize, run: &Run) -> Option<Hit> {
         // In `\nname` the `n` is the escape's.
-        let escape = usize::from(before(bytes, start) == Some(b'\\') && matches!(bytes.get(start), Some(b'n' | b't' | b'r')));
+        let escape =
+            usize::from(before(bytes, start) == Some(b'\\') && matches!(bytes.get(start), Some(b'n' | b't' | b'r')));
         let start = start.saturating_add(escape);
         let whole = |end: usize| ends_alone(bytes, end);
         let found = self.index.longest(bytes, start, run.end, whole);
@@ -197,7 +198,8 @@ fn ends_alone(bytes: &[u8], end: usize) -> bool {
     let last = before(bytes, end).unwrap_or(0);
     if next.is_ascii_alphabetic() {
         // Signs such as the degree in "n°" may have letters after them.
-        return (next.is_ascii_uppercase() && last.is_ascii_lowercase()) || (!last.is_ascii_alphanumeric() && !is_accented(bytes, end));
+        return (next.is_ascii_uppercase() && last.is_ascii_lowercase())
+            || (!last.is_ascii_alphanumeric() && !is_accented(bytes, end));
     }
     !matches!(next, 0xC3..=0xC5)
 }
