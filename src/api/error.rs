@@ -74,6 +74,11 @@ impl ApiError {
         Self::new(Class::NotFound, "not_found", format!("there is no such {what}"))
     }
 
+    /// Its code.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// What is told of it.
     pub(super) fn told(self) -> Told {
         let problem = Problem {
