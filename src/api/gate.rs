@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use metrics::counter;
 
 use super::body;
 use super::error::{Answer, ApiError};
@@ -18,6 +19,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Class, Failure};
 use crate::domain::name::Tenant;
 use crate::domain::private::Secret;
+use crate::telemetry::names;
 
 /// Where Anthropic's clients put their key.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -63,6 +65,7 @@ pub(super) async fn pass(
     let principal = match identify(&rooms, origin, token).await {
         Ok(principal) => principal,
         Err(error) => {
+            counter!(names::UNKNOWN_CALLERS_TOTAL, "code" => error.code().to_owned()).increment(1);
             body::discard(request).await;
             return turn_away(&rooms, uid, error).await.into_response();
         }

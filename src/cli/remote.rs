@@ -13,7 +13,7 @@ use crate::domain::private::Secret;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Over a network")]
 pub(super) struct Remote {
-    /// The daemon's TCP listener, https://HOST[:PORT]; http:// on loopback only.
+    /// The daemon's TCP listener, https://HOST:PORT, or http:// on loopback.
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
 

@@ -135,8 +135,8 @@ fn a_listener_on_a_network_is_encrypted_and_knows_who_asks() {
         "[api]\ntcp = \"0.0.0.0:8443\"\n[api.tls]\ncertificate_file = \"c\"\nclient_auth = \"maybe\"\n",
         &[],
         &[
-            "factoryd.toml:3:2: api.tls.key_file: missing",
-            "factoryd.toml:3:2: api.tls.client_auth: needs client_ca_file beside it",
+            "factoryd.toml:3:6: api.tls.key_file: missing",
+            "factoryd.toml:3:6: api.tls.client_auth: needs client_ca_file beside it",
             "factoryd.toml:5:15: api.tls.client_auth: expected one of required, optional",
         ],
     );

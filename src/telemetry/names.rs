@@ -44,6 +44,8 @@ pub const BUDGET_REMAINING_USD: &str = "factory_budget_remaining_usd";
 pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
 /// Requests that a rate limit refused, by `via`: how who asked was recognised. The audit log says who it was.
 pub const RATE_LIMITED_TOTAL: &str = "factory_rate_limited_total";
+/// Requests of nobody who is known, by `code`: why. They are too many, and too little is known of them, for the audit log.
+pub const UNKNOWN_CALLERS_TOTAL: &str = "factory_unknown_callers_total";
 /// Handshakes of TLS by `outcome`: `done`, `failed`, `timed_out`, `in_the_clear`, `crowded_out`.
 pub const TLS_HANDSHAKES_TOTAL: &str = "factory_tls_handshakes_total";
 /// Connections that were cut off because their certificate is no longer good.
@@ -256,6 +258,25 @@ pub const FAMILIES: &[Family] = &[
     Family {
         known: Some(("via", &["peer", "token", "certificate", "anonymous"])),
         ..family(RATE_LIMITED_TOTAL, Kind::Counter, "Requests of principals that asked more often than they may.")
+    },
+    Family {
+        known: Some((
+            "code",
+            &[
+                "token_missing",
+                "token_unknown",
+                "token_expired",
+                "token_malformed",
+                "not_granted",
+                "certificate_not_granted",
+                "certificate_ambiguous",
+            ],
+        )),
+        ..family(
+            UNKNOWN_CALLERS_TOTAL,
+            Kind::Counter,
+            "Requests of callers who are not known, or to whom nothing is granted.",
+        )
     },
     Family {
         known: Some(("outcome", &["done", "failed", "timed_out", "in_the_clear", "crowded_out"])),

@@ -393,6 +393,9 @@ async fn whoever_is_nobody_gets_in_nowhere() {
     });
     assert_eq!(wrong.collect::<Vec<_>>(), <[String; 0]>::default());
     assert_eq!(desk.daemon.holdings().await, before, "nothing has changed");
+    let guarded = rows().filter(|row| row.reach != Public).count();
+    let counted = format!("factory_unknown_callers_total{{code=\"token_expired\"}} {guarded}\n");
+    assert!(desk.daemon.metrics().await.contains(&counted), "{counted}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 48] = [
+const NAMES: [(&str, &str); 49] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -28,6 +28,7 @@ const NAMES: [(&str, &str); 48] = [
     ("factory_budget_remaining_usd", "gauge"),
     ("factory_budget_refusals_total", "counter"),
     ("factory_rate_limited_total", "counter"),
+    ("factory_unknown_callers_total", "counter"),
     ("factory_tls_handshakes_total", "counter"),
     ("factory_tls_distrusted_total", "counter"),
     ("factory_tls_expiry_timestamp_seconds", "gauge"),
