@@ -1,5 +1,5 @@
-//! Durable commits a second with 1, 32 and 128 writers, beside what the disk gives: bare appends of the same bytes, synced once
-//! for as many commits as there are writers, which is the most that any group commit can reach.
+//! Durable commits a second with 1, 32 and 128 writers, in clear and encrypted, beside what the disk gives: bare appends of the same
+//! bytes, synced once for as many commits as there are writers, which is the most that any group commit can reach.
 #![allow(missing_docs, reason = "a program, not a library")]
 #![expect(clippy::print_stdout, reason = "figures are its output")]
 #![expect(
@@ -14,7 +14,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use agent_factory::store::{Batch, Keyspace, Options, Record, Store};
+use agent_factory::domain::owner::Owner;
+use agent_factory::store::{Batch, Keyspace, MasterKey, Masters, Options, Record, Store};
 use anyhow::Context as _;
 
 /// How long each figure is measured.
@@ -34,27 +35,32 @@ fn main() -> anyhow::Result<()> {
     // Where the build is: a temporary directory may be in memory.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
     println!("{BODY_BYTES}-byte records, {} s each", MEASURED.as_secs());
-    println!("writers    store/s   p50 ms   p99 ms  a group     bare/s  store:bare");
+    println!("writers    store/s   p50 ms   p99 ms  a group     bare/s  store:bare  sealed/s   p50 ms  sealed:clear");
     for writers in [1, 32, 128] {
         let bare = bare(place, writers)?;
-        let store = committed(place, writers)?;
+        let store = committed(place, writers, &Masters::default())?;
+        let masters = Masters { current: Some(MasterKey::generate()?), previous: None };
+        let sealed = committed(place, writers, &masters)?;
         println!(
-            "{writers:>7} {:>10.0} {:>8.3} {:>8.3} {:>8.1} {bare:>10.0} {:>11.2}",
+            "{writers:>7} {:>10.0} {:>8.3} {:>8.3} {:>8.1} {bare:>10.0} {:>11.2} {:>9.0} {:>8.3} {:>13.2}",
             store.per_second,
             store.p50.as_secs_f64() * 1e3,
             store.p99.as_secs_f64() * 1e3,
             store.group,
             store.per_second / bare,
+            sealed.per_second,
+            sealed.p50.as_secs_f64() * 1e3,
+            sealed.per_second / store.per_second,
         );
     }
     Ok(())
 }
 
-/// Commits by the store.
-fn committed(place: &Path, writers: u32) -> anyhow::Result<Figure> {
+/// Commits by the store, of eight owners.
+fn committed(place: &Path, writers: u32, masters: &Masters) -> anyhow::Result<Figure> {
     let directory = tempfile::tempdir_in(place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-    let store = Store::open(directory.path(), Options { cache_bytes: 64 << 20 })?;
+    let store = Store::open_with(directory.path(), Options { cache_bytes: 64 << 20 }, masters)?;
     let committer = store.run_committer()?;
     let began = Instant::now();
     let times = runtime.block_on(async {
@@ -82,11 +88,12 @@ fn committed(place: &Path, writers: u32) -> anyhow::Result<Figure> {
 
 async fn write(store: Store, writer: u32, began: Instant) -> anyhow::Result<Vec<Duration>> {
     let mut times = Vec::new();
+    let owner = Owner::of(&format!("tenant{}", writer % 8).parse()?, None);
     for step in 0_u64.. {
         let key = [&[writer as u8; 16][..], &step.to_be_bytes()].concat();
         let record = Record { kind: 1, version: 1, body: vec![writer as u8; BODY_BYTES] };
         let sent = Instant::now();
-        store.commit(Batch::new().put(Keyspace::Task, key, record)).await?;
+        store.commit(Batch::new().put_of(Keyspace::Task, key, record, &owner)).await?;
         times.push(sent.elapsed());
         if began.elapsed() >= MEASURED {
             break;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::Error;
-use crate::config::settings::Settings;
+use crate::config::settings::{Encryption, Settings};
 use crate::control_plane::admission::task_of_idempotency_key;
 use crate::domain::id::TaskId;
 use crate::domain::owner::Owner;
@@ -30,11 +30,15 @@ pub(super) async fn open_store(settings: &Settings) -> Result<Store, Error> {
     let (directory, cache_bytes) = (settings.data_dir.clone(), settings.store.cache_bytes);
     let encryption = settings.encryption.clone();
     let open = move || {
-        let masters = Masters::load(&encryption, &directory).map_err(store::Error::from)?;
+        let masters = masters(&encryption, &directory)?;
         create_private(&directory)?;
         Store::open_with(&directory, store::Options { cache_bytes }, &masters).map_err(Error::from)
     };
     tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
+}
+
+fn masters(told: &Encryption, data_dir: &Path) -> Result<Masters, store::Error> {
+    Ok(Masters::load(told.master_key.as_ref(), told.previous_master_key.as_ref(), data_dir)?)
 }
 
 fn create_private(directory: &Path) -> Result<(), Error> {
@@ -53,8 +57,8 @@ pub(super) async fn change_master_key(store: &Store, running: &Settings, new: &S
         return Ok(());
     }
     let (encryption, data_dir) = (new.encryption.clone(), running.data_dir.clone());
-    let load = move || Masters::load(&encryption, &data_dir);
-    let masters = tokio::task::spawn_blocking(load).await.map_err(Error::Thread)?.map_err(store::Error::from)?;
+    let load = move || masters(&encryption, &data_dir);
+    let masters = tokio::task::spawn_blocking(load).await.map_err(Error::Thread)??;
     if let Some(master) = masters.current {
         store.change_master_key(master).await?;
     }

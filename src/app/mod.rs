@@ -187,9 +187,8 @@ impl Daemon {
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
-        edge.extend(retention::spec(&journal, settings.retention.tasks));
+        edge.extend(retention::spec(&journal, settings.retention.tasks).into_iter().chain(keys::spec(&store, &events)));
         edge.push(ledger.spec());
-        edge.extend(keys::spec(&store, &events));
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
         root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;

@@ -17,9 +17,9 @@ use super::progress::Progress;
 use super::session::Session;
 use super::words;
 use crate::client::Download;
-use crate::config::settings::{Encryption, KeyFile};
 use crate::config::{self, Overrides, Sources};
 use crate::domain::clock::Timestamp;
+use crate::domain::key_file::KeyFile;
 use crate::store::backup::{self, Restored, Summary};
 use crate::store::{self, Masters};
 
@@ -125,8 +125,8 @@ impl Restore {
         let sources = Sources { file: self.config, environment: Vec::new(), flags };
         let (data_dir, encryption) = config::stored(&sources).map_err(|mistakes| Error::Usage(mistakes.to_string()))?;
         let named = self.master_key_file.map(KeyFile::File).or(encryption.master_key);
-        let masters =
-            Masters::load(&Encryption { master_key: named, ..encryption }, &data_dir).map_err(store::Error::from)?;
+        let masters = Masters::load(named.as_ref(), encryption.previous_master_key.as_ref(), &data_dir)
+            .map_err(store::Error::from)?;
         let progress = Progress::start(format!("restoring to {}", data_dir.display()));
         let restored = backup::restore(&self.file, &data_dir, &masters, Timestamp::now())?;
         drop(progress);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
 use crate::domain::certificate::CertificateName;
+use crate::domain::key_file::KeyFile;
 use crate::domain::model::Model;
 use crate::domain::money::Usd;
 use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName, User};
@@ -182,15 +183,6 @@ pub struct Encryption {
     pub master_key: Option<KeyFile>,
     /// The master key of before, from which the keys are wrapped anew.
     pub previous_master_key: Option<KeyFile>,
-}
-
-/// Where a key of the host's lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyFile {
-    /// A file that the settings name.
-    File(PathBuf),
-    /// A credential that systemd passed to the service.
-    Credential(PathBuf),
 }
 
 /// How long what has ended is kept.

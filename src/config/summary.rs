@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::prices;
-use super::settings::{BaseUrl, ClientAuth, KeyFile, KeySource, ProviderKind, Route, Settings, Tls, ToolUrl};
+use super::settings::{BaseUrl, ClientAuth, KeySource, ProviderKind, Route, Settings, Tls, ToolUrl};
+use crate::domain::key_file::KeyFile;
 use crate::domain::model::Origin;
 use crate::domain::name::{ModelRef, RouteName};
 

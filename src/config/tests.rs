@@ -490,7 +490,7 @@ fn a_master_key_of_before_is_of_no_use_alone() {
     assert!(found[0].ends_with(text), "{found:?}");
     let written = Written::new(&format!("{before}master_key_file = \"now.key\"\n"));
     let encryption = written.load(&[]).expect("settings").encryption;
-    let file = |name: &str| Some(settings::KeyFile::File(written.dir.path().join(name)));
+    let file = |name: &str| Some(crate::domain::key_file::KeyFile::File(written.dir.path().join(name)));
     assert_eq!((encryption.master_key, encryption.previous_master_key), (file("now.key"), file("before.key")));
 }
 

@@ -10,6 +10,7 @@ pub mod entity;
 pub mod failure;
 pub mod hook;
 pub mod id;
+pub mod key_file;
 pub mod model;
 pub mod money;
 pub mod name;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::host::Host;
 use crate::config::reader::{Report, Section, path_from};
-use crate::config::settings::{Encryption, KeyFile};
+use crate::config::settings::Encryption;
+use crate::domain::key_file::KeyFile;
 
 /// The credential that holds the master key where no file is named.
 const MASTER_CREDENTIAL: &str = "factoryd.master-key";

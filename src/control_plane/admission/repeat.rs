@@ -141,3 +141,33 @@ pub(super) async fn sweep(
     }
     Ok(next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::{Rate, Role};
+    use crate::control_plane::access::Via;
+    use crate::store::Options;
+
+    #[tokio::test]
+    async fn a_key_is_stored_as_its_digest_and_one_of_an_earlier_release_is_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path(), Options { cache_bytes: 1 << 20 }).expect("opens");
+        let _committer = store.run_committer().expect("runs");
+        let (name, via, rate) = ("ann".into(), Via::Anonymous, Rate::Default);
+        let principal = Principal { name, user: None, role: Role::Submitter, tenant: None, rate, via };
+        let (keys, now) = (Keys::default(), Timestamp::now());
+        let (task, earlier) = (TaskId::generate(), TaskId::generate());
+        let claim = keys.claim(&principal, "a secret of ann's").await;
+        store.commit(claim.remember(task, [1; 32], now, &Owner::Host)).await.expect("committed");
+        let stored = store.keys(Keyspace::Idempotency, b"", None, Direction::Ascending, 9).expect("read");
+        assert!(stored.len() == 1 && stored.iter().all(|key| key.len() == 32), "{stored:?}");
+        assert_eq!(claim.earlier(&store, [1; 32], now).await.expect("read"), Some(task));
+
+        let claim = keys.claim(&principal, "another").await;
+        let body = encode(&Remembered { task: earlier, fingerprint: [2; 32], at: now });
+        let record = Record { kind: KIND, version: VERSION, body };
+        store.commit(Batch::new().put(Keyspace::Idempotency, claim.key.clone(), record)).await.expect("committed");
+        assert_eq!(claim.earlier(&store, [2; 32], now).await.expect("read"), Some(earlier));
+    }
+}

@@ -58,9 +58,10 @@ async fn every_record_of_a_task_and_an_agent_tells_whose_it_is() {
         let found = store.range(keyspace, b"", None, crate::store::Direction::Ascending, 9).expect("read");
         found.iter().map(|(key, record)| ownership::of(store, keyspace, key, record)).collect::<Vec<_>>()
     };
-    assert_eq!(tell(Keyspace::Task), [owner.clone()]);
-    assert_eq!(tell(Keyspace::Open), [owner.clone()]);
-    assert_eq!(tell(Keyspace::Agent), [agent.owner()]);
+    for (keyspace, expected) in [(Keyspace::Task, &owner), (Keyspace::Open, &owner), (Keyspace::Agent, &agent.owner())]
+    {
+        assert_eq!(tell(keyspace).iter().collect::<Vec<_>>(), [expected], "{keyspace:?}");
+    }
     assert_eq!(ownership::of_task(store, task), owner);
     assert_eq!(ownership::of_task(store, TaskId::generate()), Owner::Host);
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::cipher::{self, Cipher, KEY_BYTES, KeyBytes};
 use super::error::Error;
 use super::slot::RingId;
-use crate::config::settings::{Encryption, KeyFile};
+use crate::domain::key_file::KeyFile;
 
 /// The longest file that may hold one: 64 hexadecimal digits, and a line's end.
 const FILE_BYTES_MAX: u64 = 66;
@@ -48,23 +48,15 @@ impl Masters {
     ///
     /// # Errors
     /// As [`MasterKey::load`].
-    pub fn load(told: &Encryption, data_dir: &Path) -> Result<Self, Error> {
-        let read = |place: &KeyFile| match place {
-            KeyFile::File(path) => MasterKey::load(path, data_dir),
-            KeyFile::Credential(path) => MasterKey::load_credential(path, data_dir),
-        };
-        let is_gone = |place: &KeyFile| match place {
-            KeyFile::File(path) | KeyFile::Credential(path) => !path.exists(),
-        };
-        let current = told.master_key.as_ref().map(read).transpose()?;
-        let previous = match &told.previous_master_key {
-            Some(place) if is_gone(place) => {
-                tracing::warn!(
-                    "the previous master key is not there; previous_master_key_file can be taken out of the settings"
-                );
+    pub fn load(current: Option<&KeyFile>, previous: Option<&KeyFile>, data_dir: &Path) -> Result<Self, Error> {
+        let read = |file: &KeyFile| MasterKey::load(file, data_dir);
+        let current = current.map(read).transpose()?;
+        let previous = match previous {
+            Some(gone) if !gone.path().exists() => {
+                tracing::warn!("the previous master key is not there; the settings need not name it any more");
                 None
             }
-            place => place.as_ref().map(read).transpose()?,
+            previous => previous.map(read).transpose()?,
         };
         Ok(Self { current, previous })
     }
@@ -87,25 +79,18 @@ impl MasterKey {
         text
     }
 
-    /// Reads one from a file that nobody but its owner may read, outside the data directory. Blocks.
+    /// Reads one from a file that nobody but its owner may read, outside the data directory. A credential may have a mode for its
+    /// group: systemd may give it to the service's user by an access control list, whose mask stands there (systemd.exec(5),
+    /// acl(5)). Blocks.
     ///
     /// # Errors
     /// [`Error::MasterUnusable`]: there is no such file, it is open to others, lies in the data directory or holds no key.
-    pub fn load(path: &Path, data_dir: &Path) -> Result<Self, Error> {
-        Self::read(path, data_dir, 0o077)
-    }
-
-    /// The same for a credential: systemd may give it to the service's user by an access control list, whose mask then stands
-    /// where the group's permissions do (systemd.exec(5), acl(5)).
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub fn load_credential(path: &Path, data_dir: &Path) -> Result<Self, Error> {
-        Self::read(path, data_dir, 0o037)
-    }
-
-    fn read(path: &Path, data_dir: &Path, forbidden: u32) -> Result<Self, Error> {
-        let unusable = |why: String| Error::MasterUnusable { path: path.to_owned(), why };
+    pub fn load(file: &KeyFile, data_dir: &Path) -> Result<Self, Error> {
+        let (path, forbidden) = match file {
+            KeyFile::File(path) => (path, 0o077),
+            KeyFile::Credential(path) => (path, 0o037),
+        };
+        let unusable = |why: String| Error::MasterUnusable { path: path.clone(), why };
         let fault = |fault: std::io::Error| unusable(format!("cannot be read: {fault}"));
         let file = File::open(path).map_err(fault)?;
         let about = file.metadata().map_err(fault)?;
@@ -221,10 +206,12 @@ mod tests {
         let key = MasterKey::generate().unwrap();
         let good = directory.path().join("master.key");
         write(&good, key.to_text().as_bytes(), 0o600);
-        assert_eq!(MasterKey::load(&good, &data_dir).unwrap(), key);
-        let why = |path: &Path| MasterKey::load(path, &data_dir).unwrap_err().to_string();
+        let load = |path: &Path| MasterKey::load(&KeyFile::File(path.to_owned()), &data_dir);
+        assert_eq!(load(&good).unwrap(), key);
+        let why = |path: &Path| load(path).unwrap_err().to_string();
         write(&good, key.to_text().as_bytes(), 0o640);
         assert!(why(&good).contains("open to others"), "{}", why(&good));
+        assert!(MasterKey::load(&KeyFile::Credential(good.clone()), &data_dir).is_ok(), "by an access control list");
         write(&good, b"secret", 0o600);
         assert!(why(&good).contains("holds no key") && !why(&good).contains("secret"));
         let inside = data_dir.join("master.key");

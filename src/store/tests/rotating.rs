@@ -278,10 +278,9 @@ async fn an_owner_who_is_erased_in_the_midst_of_a_rotation_stays_erased() {
     while after.is_some() {
         after = bench.store.reencrypt(after, &by_first_letter()).await.unwrap();
     }
-    for bench in [bench.reopen_sealed(directory.path(), &right).await] {
-        let left = bench.store.range(Keyspace::Task, b"", None, Direction::Ascending, 999).unwrap();
-        assert!(left.len() == 150 && left.iter().all(|(key, _)| key[0] == b'b'));
-    }
+    let bench = bench.reopen_sealed(directory.path(), &right).await;
+    let left = bench.store.range(Keyspace::Task, b"", None, Direction::Ascending, 999).unwrap();
+    assert!(left.len() == 150 && left.iter().all(|(key, _)| key[0] == b'b'));
 }
 
 /// Takes a backup to its end.
@@ -320,4 +319,36 @@ async fn a_backup_under_load_while_keys_are_exchanged_can_be_read() {
     }
     done.store(true, std::sync::atomic::Ordering::Relaxed);
     exchanging.await.unwrap();
+}
+
+/// Whoever closes the gate waits for those who passed it, who may wait for a place in the line: none of them may wait for the gate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_exchanged_while_the_line_is_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::sealed(directory.path(), &masters());
+    filled(&bench.store, 20).await;
+    whole_pass(&bench.store).await;
+    // Bodies of which a few fill the line, which 128 MiB do.
+    let writers: Vec<_> = (0..12)
+        .map(|writer| {
+            let store = bench.store.clone();
+            tokio::spawn(async move {
+                for at in 0..3 {
+                    let batch = (0..30).fold(Batch::new(), |batch, part| {
+                        let key = format!("a{writer:02}{at}{part}");
+                        batch.put_of(Keyspace::Task, key, record(vec![7; 900_000]), &owner("a", None))
+                    });
+                    store.commit(batch).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        bench.store.rotate_keys().await.unwrap();
+        whole_pass(&bench.store).await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(bench.store.encryption().unwrap().unwrap().unreadable, 0);
 }
