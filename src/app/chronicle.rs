@@ -65,17 +65,21 @@ impl Chronicle {
         Self { queue, begun: Arc::default(), audit: audit.clone() }
     }
 
-    /// Puts the start on record, behind what was found while starting; only then is the daemon ready. The entry names the log's
-    /// key: one that was exchanged shows in the log itself.
-    pub(super) async fn started(&self, settings: &Settings) {
+    /// Puts the start on record, behind what was found while starting; only then is the daemon ready, and nobody waits for it
+    /// here. The entry names the log's key: one that was exchanged shows in the log itself.
+    pub(super) fn started(&self, settings: &Settings) {
         let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "start_daemon").on(env!("CARGO_PKG_VERSION"));
         entry.reason = Some(format!("the audit log is {}", self.audit.public_key().log_id()).into());
-        let (done, recorded) = oneshot::channel();
-        let on_record = self.queue.send((entry, Some(done))).await.is_ok() && recorded.await.unwrap_or(false);
-        // From the first start on, so that a log without a checkpoint is none that was ever ready.
-        self.audit.sign_soon();
-        self.begun.store(true, Ordering::Release);
-        tracing::info!(socket = %settings.socket.display(), version = env!("CARGO_PKG_VERSION"), on_record, "ready");
+        let (queue, audit, begun, socket) =
+            (self.queue.clone(), self.audit.clone(), self.begun(), settings.socket.clone());
+        let _telling = tokio::spawn(async move {
+            let (done, recorded) = oneshot::channel();
+            let on_record = queue.send((entry, Some(done))).await.is_ok() && recorded.await.unwrap_or(false);
+            // From the first start on, so that a log without a checkpoint is none that was ever ready.
+            audit.sign_soon();
+            begun.store(true, Ordering::Release);
+            tracing::info!(socket = %socket.display(), version = env!("CARGO_PKG_VERSION"), on_record, "ready");
+        });
     }
 
     /// Whether the start is on record.

@@ -192,7 +192,7 @@ impl Daemon {
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
         root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;
-        control.chronicle.started(&settings).await;
+        control.chronicle.started(&settings);
         tell_doubts(&journal);
         let ControlPlane { access, admission, budget, prices, routes, .. } = control;
         Ok(Self {

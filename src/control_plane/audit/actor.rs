@@ -256,7 +256,7 @@ async fn make(
         let made = grown.go_to_the_end(store).and_then(|()| {
             let is_new = signed.map_or(wanted || grown.size() > 0, |signed| signed != grown.size());
             let kept = is_new.then(|| grown.sign(Timestamp::now(), &key));
-            Ok(kept.map(|kept| kept.clone().into_batch(store).map(|batch| (kept, batch))).transpose()?)
+            kept.map(|kept| kept.clone().into_batch(store).map(|batch| (kept, batch))).transpose()
         });
         Ok((grown, made))
     });

@@ -128,7 +128,6 @@ impl World {
         let _clock = simulated::go_by(move || base.after(ahead()));
         let daemon = self.start().await;
         disk.set(&daemon.store);
-        self.market.watch(&daemon.journal);
         tokio::time::pause();
         self.broken.extend(invariants::after_start(&daemon.journal, &self.remembered).await);
         self.hire(&daemon).await;
@@ -181,6 +180,8 @@ impl World {
             }
         };
         let daemon = tokio::time::timeout(STARTED_WITHIN, started).await.expect("a start");
+        // Open tasks go on while the daemon is not yet ready.
+        self.market.watch(&daemon.journal);
         let ready = async {
             while !(daemon.rooms.readiness)().is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
