@@ -6,7 +6,7 @@ use std::time::Duration;
 use agent_factory::protocol::task::{Decision, Task, TaskState};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Daemon, Provider, Workshop, until};
+use crate::harness::{Answer, Daemon, Provider, Reply, Workshop, until};
 
 const MAIL: &str = "jean.dupont@example.fr";
 const CARD: &str = "4111 1111 1111 1111";
@@ -207,7 +207,7 @@ async fn nothing_is_held_of_the_budget_while_a_person_is_asked() {
 
 #[tokio::test]
 async fn a_person_is_asked_before_a_tool_is_told() {
-    let tool = Provider::echo().await;
+    let tool = Provider::start(|_| Reply::Return).await;
     let url = format!("http://127.0.0.1:{}/publish", tool.port());
     let workshop = Workshop::with(&tool, &format!("[tools.publish]\nurl = \"{url}\"\n"));
     let plan = json!({"steps": [{"id": "out", "tool": "publish", "input": "{{input}}"}]});

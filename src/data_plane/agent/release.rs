@@ -54,14 +54,14 @@ pub(super) fn after(task: &Task, step: &Step, release: &Release, now: Timestamp)
     if let Some(decided) = task.decision(number) {
         return settle(decision(number, decided, release, now));
     }
-    match &step.kind {
-        StepKind::Approval { until: Some(until), .. } if now < *until => Next::Wait { until: *until },
-        // Without a limit nobody would ever say no.
-        _ => {
-            let message = format!("nobody said in time that {} may leave to {}", release.findings(), release.to);
-            settle(refused(number, DLP_REJECTED.to_owned(), message, now))
-        }
+    if let StepKind::Approval { until: Some(until), .. } = &step.kind
+        && now < *until
+    {
+        return Next::Wait { until: *until };
     }
+    // Without a limit nobody would ever say no.
+    let message = format!("nobody said in time that {} may leave to {}", release.findings(), release.to);
+    settle(refused(number, DLP_REJECTED.to_owned(), message, now))
 }
 
 fn decision(number: u32, decided: &Decided, release: &Release, at: Timestamp) -> TaskRecord {
@@ -109,15 +109,12 @@ impl NotReady {
             Unprepared::Dlp(refusal) => refusal,
             other @ (Unprepared::Unsuitable(_) | Unprepared::Exceeded(_)) => return Self::refused(other),
         };
-        let release = match &refusal {
-            dlp::Error::ConsentNeeded(question) => question_of(question, &model.to_string()),
-            _ => None,
-        };
-        match (release, refusal.class()) {
-            (Some(release), _) => Self::Asks(step, Box::new(release)),
-            (None, Class::Refused) => Self::Withheld(refusal),
-            (None, _) => Self::refused(refusal),
+        if let dlp::Error::ConsentNeeded(question) = &refusal
+            && let Some(release) = question_of(question, &model.to_string())
+        {
+            return Self::Asks(step, Box::new(release));
         }
+        if refusal.class() == Class::Refused { Self::Withheld(refusal) } else { Self::refused(refusal) }
     }
 
     pub(super) fn refused<F: Failure + Send + Sync + 'static>(refusal: F) -> Self {

@@ -142,12 +142,12 @@ fn next_token(json: &[u8], at: usize) -> Option<Range<usize>> {
     let mut after = json.get(start..)?.iter().skip(1);
     let length = if json.get(start) == Some(&b'"') {
         let mut is_escaped = false;
-        let mut closes = |byte: &u8| {
+        let closes = |byte: &u8| {
             let closes = *byte == b'"' && !is_escaped;
             is_escaped = *byte == b'\\' && !is_escaped;
             closes
         };
-        after.position(|byte| closes(byte))?.saturating_add(2)
+        after.position(closes)?.saturating_add(2)
     } else {
         let of_number = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
         after.take_while(of_number).count().saturating_add(1)

@@ -36,17 +36,14 @@ fn task(records: &[TaskRecord]) -> Task {
 }
 
 fn settled(task: &Task, now: Timestamp) -> TaskRecord {
-    match next(task, Course { route: &route(), answers: 1 }, now) {
-        Next::Settle(record) => *record,
-        other => panic!("{other:?}"),
-    }
+    let next = next(task, Course { route: &route(), answers: 1 }, now);
+    let Next::Settle(record) = next else { panic!("{next:?}") };
+    *record
 }
 
 fn failure(record: &TaskRecord) -> &str {
-    match record {
-        TaskRecord::StepFailed(failed) => &failed.code,
-        other => panic!("{other:?}"),
-    }
+    let TaskRecord::StepFailed(failed) = record else { panic!("{record:?}") };
+    &failed.code
 }
 
 #[test]
@@ -108,9 +105,9 @@ proptest! {
                 let step = number(records);
                 records.extend([started(step, &model.to_string()), failed(step, "no", then)]);
             }
-            let ahead = |records: &[TaskRecord]| match next(&task(records), Course { route: &route(), answers: 1 }, NOW) {
-                Next::Call { step: _, model, not_before } => Ok((model, not_before)),
-                other => Err(other),
+            let ahead = |records: &[TaskRecord]| {
+                let next = next(&task(records), Course { route: &route(), answers: 1 }, NOW);
+                if let Next::Call { model, not_before, .. } = next { Ok((model, not_before)) } else { Err(next) }
             };
             prop_assert_eq!(ahead(&plain), ahead(&with));
             let (plain, with) = (task(&plain), task(&with));
