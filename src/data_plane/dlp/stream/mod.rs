@@ -23,7 +23,7 @@ use super::detect::resolve;
 use super::finding::{Counts, Finding};
 use super::pseudonym::Pseudonyms;
 use super::redaction::{Blocked, Examined, redact};
-use crate::domain::protection::{Action, Protection};
+use crate::domain::protection::Action;
 
 /// The most that is held, in bytes: the longest finding (a private key or web token of 64 KiB), over a cut that is kept from the end
 /// by the longest run, and what may come until that is looked at again.
@@ -98,7 +98,8 @@ impl StreamFilter {
     /// A filter by the shipped detectors, under the rules that are usual on the way out, for a text that begins.
     #[must_use]
     pub fn shipped(pseudonyms: Pseudonyms) -> Self {
-        Self::new(Arc::new(super::detect), Protection::default().outbound, pseudonyms, "")
+        let usual = crate::domain::protection::Protection::default();
+        Self::new(Arc::new(super::detect), usual.outbound, pseudonyms, "")
     }
 
     /// Gives the rest; nothing more comes.
