@@ -95,13 +95,6 @@ impl StreamFilter {
         self.again_at = if held > EAGER_BYTES_MAX { self.text.len().saturating_add(held / 8) } else { 0 };
     }
 
-    /// A filter by the shipped detectors, under the rules that are usual on the way out, for a text that begins.
-    #[must_use]
-    pub fn shipped(pseudonyms: Pseudonyms) -> Self {
-        let usual = crate::domain::protection::Protection::default();
-        Self::new(Arc::new(super::detect), usual.outbound, pseudonyms, "")
-    }
-
     /// Gives the rest; nothing more comes.
     ///
     /// # Errors
@@ -109,6 +102,13 @@ impl StreamFilter {
     pub fn finish(mut self) -> Result<Released, Blocked> {
         let findings = (self.detect)(&self.text);
         self.release(self.text.len(), &findings)
+    }
+
+    /// A filter by the shipped detectors, under the rules that are usual on the way out, for a text that begins.
+    #[must_use]
+    pub fn shipped(pseudonyms: Pseudonyms) -> Self {
+        let usual = crate::domain::protection::Protection::default();
+        Self::new(Arc::new(super::detect), usual.outbound, pseudonyms, "")
     }
 
     /// How many bytes are held.
