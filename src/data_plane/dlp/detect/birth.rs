@@ -80,7 +80,9 @@ fn earlier(section: &Section<'_>, hit: Hit, free: usize) -> Option<(usize, usize
         .filter_map(|at| date::end_of(section.text, at).map(|end| (at, end)))
         .find(|(_, end)| {
             let between = slice(bytes, *end, hit.start);
-            let apart = between.iter().any(|byte| matches!(byte, b'\n' | b'|' | b';' | b'.' | b',' | b'\t') || byte.is_ascii_digit());
+            let apart = between
+                .iter()
+                .any(|byte| matches!(byte, b'\n' | b'|' | b';' | b'.' | b',' | b'\t') || byte.is_ascii_digit());
             *end <= hit.start && between.len() <= GAP_BYTES && !apart
         })
 }

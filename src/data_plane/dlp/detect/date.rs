@@ -33,7 +33,8 @@ pub(super) fn end_of(text: &str, at: usize) -> Option<usize> {
         _ => None,
     }?;
     let goes_on = bytes.get(end).is_some_and(|byte| byte.is_ascii_digit())
-        || matches!(bytes.get(end), Some(b'/' | b'-' | b'.')) && bytes.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit);
+        || matches!(bytes.get(end), Some(b'/' | b'-' | b'.'))
+            && bytes.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit);
     (!goes_on).then_some(end)
 }
 
@@ -164,6 +165,8 @@ fn month(text: &str, at: usize) -> Option<(u32, usize)> {
 /// Where the letters at `at` end, if they are as many as a month may have.
 fn name_end(text: &str, at: usize) -> Option<usize> {
     let most = at.saturating_add(MONTH_BYTES_MAX).saturating_add(1);
-    let end = run_end(text.as_bytes(), at, MONTH_BYTES_MAX.saturating_add(1), |byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    let end = run_end(text.as_bytes(), at, MONTH_BYTES_MAX.saturating_add(1), |byte| {
+        byte.is_ascii_alphabetic() || byte >= 0x80
+    });
     (end.saturating_sub(at) >= 3 && end < most && text.is_char_boundary(end)).then_some(end)
 }

@@ -19,6 +19,8 @@ mod numbering;
 mod overlap;
 mod person;
 mod personal;
+#[cfg(test)]
+mod personal_tests;
 mod phone;
 mod reader;
 mod secret;

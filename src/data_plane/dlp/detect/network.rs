@@ -58,8 +58,11 @@ fn v4(section: &Section<'_>, findings: &mut Vec<Finding>) {
         let most = section.to.saturating_sub(start).saturating_add(V6_BYTES_MAX);
         let end = run_end(bytes, start, most, is_part);
         free = end;
-        let written = end.saturating_sub(slice(bytes, start, end).iter().rev().take_while(|byte| **byte == b'.').count());
-        let Some(address) = section.text.get(start..written).and_then(|text| text.parse::<Ipv4Addr>().ok()) else { continue };
+        let written =
+            end.saturating_sub(slice(bytes, start, end).iter().rev().take_while(|byte| **byte == b'.').count());
+        let Some(address) = section.text.get(start..written).and_then(|text| text.parse::<Ipv4Addr>().ok()) else {
+            continue;
+        };
         if is_somebodys(address) && stands_apart(bytes, start, written) && !is_version(section, start) {
             let score = if is_public(address) { Score::HIGH } else { Score::LIKELY };
             let end = prefix_end(bytes, written, 32);
@@ -83,7 +86,9 @@ fn stands_apart(bytes: &[u8], start: usize, end: usize) -> bool {
         Some(b'.' | b'_' | b'+') => false,
         Some(b'-') => !back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_digit()),
         // A product and its version; an address after a host's name has its port.
-        Some(b'/') => !back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_alphanumeric()) || bytes.get(end) == Some(&b':'),
+        Some(b'/') => {
+            !back(bytes, start, 2).is_some_and(|byte| byte.is_ascii_alphanumeric()) || bytes.get(end) == Some(&b':')
+        }
         // What a package must be.
         Some(b'=') => !back(bytes, start, 2).is_some_and(|byte| matches!(byte, b'=' | b'>' | b'<' | b'~')),
         Some(b'^' | b'~') => false,
@@ -124,7 +129,9 @@ fn colons(section: &Section<'_>, findings: &mut Vec<Finding>) {
     let mut free = section.from;
     for colon in memchr_iter(b':', slice(bytes, section.from, section.to)) {
         let colon = section.from.saturating_add(colon);
-        if colon < free || !bytes.get(colon.saturating_add(1)).copied().is_some_and(|byte| byte.is_ascii_hexdigit() || byte == b':') {
+        if colon < free
+            || !bytes.get(colon.saturating_add(1)).copied().is_some_and(|byte| byte.is_ascii_hexdigit() || byte == b':')
+        {
             continue;
         }
         let start = run_start(bytes, colon, V6_BYTES_MAX, is_part).max(free);
@@ -156,12 +163,17 @@ fn v6(text: &str, start: usize, end: usize) -> Option<Finding> {
     let address: Ipv6Addr = run.parse().ok()?;
     let end = start.saturating_add(run.len());
     // `a::b` is a path in many languages: some digits have to tell.
-    let groups = run.split(':').filter(|group| !group.is_empty()).count();
-    let digits = run.bytes().filter(u8::is_ascii_digit).count();
-    let sound = digits > 0 && (groups > 2 || run.len() >= 6 && digits > 1) && !address.is_loopback() && !address.is_unspecified();
+    let groups = || run.split(':').filter(|group| !group.is_empty());
+    let digits = run.bytes().any(|byte| byte.is_ascii_digit());
+    let sound = digits
+        && (groups().count() > 2 || groups().any(|group| group.len() > 2))
+        && !address.is_loopback()
+        && !address.is_unspecified();
     let begins = begins_word(bytes, start) && before(bytes, start) != Some(b':') || follows_escape(bytes, start);
     let apart = !bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b':');
-    let private = address.is_unicast_link_local() || address.is_unique_local() || address.segments().starts_with(&[0x2001, 0xdb8]);
+    let private = address.is_unicast_link_local()
+        || address.is_unique_local()
+        || address.segments().starts_with(&[0x2001, 0xdb8]);
     let end = prefix_end(bytes, zone_end(bytes, end), 128);
     let score = if private { Score::LIKELY } else { Score::HIGH };
     (sound && begins && apart).then_some(Finding { kind: Kind::IP_ADDRESS, start, end, score })
@@ -172,7 +184,8 @@ fn zone_end(bytes: &[u8], end: usize) -> usize {
         return end;
     }
     let from = end.saturating_add(1);
-    let to = run_end(bytes, from, ZONE_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    let to =
+        run_end(bytes, from, ZONE_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if to > from { to } else { end }
 }
 
@@ -198,7 +211,10 @@ fn hyphens_and_dots(section: &Section<'_>, findings: &mut Vec<Finding>) {
         let Some(distance) = after.iter().position(u8::is_ascii_hexdigit) else { continue };
         let start = hit.end.saturating_add(distance);
         let end = run_end(bytes, start, MAC_DIGITS.saturating_add(1), |byte| byte.is_ascii_hexdigit());
-        if end.saturating_sub(start) == MAC_DIGITS && begins_word(bytes, start) && !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+        if end.saturating_sub(start) == MAC_DIGITS
+            && begins_word(bytes, start)
+            && !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric)
+        {
             findings.push(Finding { kind: Kind::MAC_ADDRESS, start, end, score: Score::LIKELY });
         }
     }
@@ -222,7 +238,12 @@ fn mac(bytes: &[u8], start: usize, end: usize, separator: u8) -> Option<Finding>
     };
     let before_it = joined(before(bytes, start), back(bytes, start, 2)) && label == 0 && !follows_escape(bytes, start);
     let apart = !before_it && !joined(bytes.get(stop).copied(), bytes.get(stop.saturating_add(1)).copied());
-    (pairs && apart && is_a_card(run)).then_some(Finding { kind: Kind::MAC_ADDRESS, start, end: stop, score: Score::HIGH })
+    (pairs && apart && is_a_card(run)).then_some(Finding {
+        kind: Kind::MAC_ADDRESS,
+        start,
+        end: stop,
+        score: Score::HIGH,
+    })
 }
 
 /// Three groups of four hexadecimal digits with dots.

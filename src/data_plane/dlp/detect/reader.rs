@@ -46,7 +46,8 @@ pub(super) fn word(text: &str, at: usize) -> Option<Word<'_>> {
     let mut characters = rest.char_indices().peekable();
     while let Some((place, c)) = characters.next() {
         let next = characters.peek().map(|(_, next)| *next);
-        let inside = matches!(c, '\'' | '’' | '-' | '\u{2010}' | '\u{2011}') && letters > 0 && next.is_some_and(is_letter);
+        let inside =
+            matches!(c, '\'' | '’' | '-' | '\u{2010}' | '\u{2011}') && letters > 0 && next.is_some_and(is_letter);
         if !is_letter(c) && !inside || place > WORD_BYTES_MAX {
             break;
         }
@@ -106,7 +107,11 @@ pub(super) fn ends_value(bytes: &[u8], at: usize) -> bool {
         at = at.saturating_add(len);
     }
     match bytes.get(at) {
-        None | Some(b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'|' | b',' | b';' | b'\t' | b')' | b'(' | b'/' | b'`' | b'*' | b'}' | b']') => true,
+        None
+        | Some(
+            b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'|' | b',' | b';' | b'\t' | b')' | b'(' | b'/' | b'`' | b'*' | b'}'
+            | b']',
+        ) => true,
         Some(b'\\') => true,
         Some(b'.') => bytes.get(at.saturating_add(1)).is_none_or(|byte| matches!(byte, b' ' | b'\n')),
         Some(_) => false,

@@ -75,7 +75,10 @@ fn score(section: &Section<'_>, run: &str, start: usize, end: usize) -> Option<S
         return Some(Score::HIGH);
     }
     let named = || {
-        section.before(start, WORD_BYTES).chain(section.after(end, WORD_BYTES)).any(|hit| hit.topics.meets(Topics::WALLET))
+        section
+            .before(start, WORD_BYTES)
+            .chain(section.after(end, WORD_BYTES))
+            .any(|hit| hit.topics.meets(Topics::WALLET))
     };
     let ethereum = ethereum_digits(run).is_some();
     ((ethereum || is_solana(run)) && named()).then_some(Score::LIKELY)
@@ -139,7 +142,10 @@ fn has_ethereum_checksum(digits: &str) -> bool {
     }
     let hash = Keccak256::digest(lower.as_bytes());
     let nibbles = hash.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
-    digits.bytes().zip(nibbles).all(|(digit, nibble)| !digit.is_ascii_alphabetic() || digit.is_ascii_uppercase() == (nibble > 7))
+    digits
+        .bytes()
+        .zip(nibbles)
+        .all(|(digit, nibble)| !digit.is_ascii_alphabetic() || digit.is_ascii_uppercase() == (nibble > 7))
 }
 
 /// Whether the characters can be the 32 bytes of an Ed25519 key in Base58.

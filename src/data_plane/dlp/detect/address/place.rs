@@ -17,14 +17,52 @@ const STATES: &str = " AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME 
 
 /// States that are written out.
 const STATE_NAMES: [&str; 20] = [
-    "California", "Texas", "New York", "Florida", "Illinois", "Massachusetts", "Washington", "Oregon", "Ohio", "Pennsylvania", "Georgia", "Michigan", "Virginia", "Colorado",
-    "Arizona", "New Jersey", "North Carolina", "Minnesota", "Wisconsin", "Maryland",
+    "California",
+    "Texas",
+    "New York",
+    "Florida",
+    "Illinois",
+    "Massachusetts",
+    "Washington",
+    "Oregon",
+    "Ohio",
+    "Pennsylvania",
+    "Georgia",
+    "Michigan",
+    "Virginia",
+    "Colorado",
+    "Arizona",
+    "New Jersey",
+    "North Carolina",
+    "Minnesota",
+    "Wisconsin",
+    "Maryland",
 ];
 
 /// Countries that end an address.
 const COUNTRIES: [&str; 22] = [
-    "France", "United Kingdom", "UK", "U.K.", "USA", "U.S.A.", "United States", "États-Unis", "Royaume-Uni", "Belgique", "Belgium", "Suisse", "Switzerland", "Canada", "Ireland",
-    "Irlande", "England", "Scotland", "Wales", "Luxembourg", "Germany", "Allemagne",
+    "France",
+    "United Kingdom",
+    "UK",
+    "U.K.",
+    "USA",
+    "U.S.A.",
+    "United States",
+    "États-Unis",
+    "Royaume-Uni",
+    "Belgique",
+    "Belgium",
+    "Suisse",
+    "Switzerland",
+    "Canada",
+    "Ireland",
+    "Irlande",
+    "England",
+    "Scotland",
+    "Wales",
+    "Luxembourg",
+    "Germany",
+    "Allemagne",
 ];
 
 /// What follows a street.
@@ -94,8 +132,21 @@ fn after_part(text: &str, at: usize) -> Option<usize> {
 
 /// Where the next part of an address begins: after a comma, a hyphen, a line's end, or only a space.
 fn joint(bytes: &[u8], at: usize) -> Option<usize> {
-    let joints: [&[u8]; 13] =
-        [b",\r\n", b",\n", b"\r\n", b", ", b" - ", b"\\n", b",\\n", b" \n", b" | ", b"\n", b" ", b",", "\u{a0}".as_bytes()];
+    let joints: [&[u8]; 13] = [
+        b",\r\n",
+        b",\n",
+        b"\r\n",
+        b", ",
+        b" - ",
+        b"\\n",
+        b",\\n",
+        b" \n",
+        b" | ",
+        b"\n",
+        b" ",
+        b",",
+        "\u{a0}".as_bytes(),
+    ];
     let joint = joints.into_iter().find(|joint| slice(bytes, at, at.saturating_add(joint.len())) == *joint)?;
     let mut start = at.saturating_add(joint.len());
     if joint.ends_with(b"\n") {
@@ -114,7 +165,9 @@ pub(super) fn code_and_town(text: &str, at: usize) -> Option<usize> {
         let start = blanks(bytes, end, 1)?;
         let town = town(text, start)?;
         // Four digits are a year as well: they need their country, or to be none.
-        let year = matches!(bytes.get(digits_at), Some(b'1' | b'2')) && matches!(bytes.get(digits_at.saturating_add(1)), Some(b'9' | b'0')) && country.is_none();
+        let year = matches!(bytes.get(digits_at), Some(b'1' | b'2'))
+            && matches!(bytes.get(digits_at.saturating_add(1)), Some(b'9' | b'0'))
+            && country.is_none();
         let code = len == 5 || (len == 4 && !(year && starts_month(text, start)));
         return code.then(|| with_country(text, cedex(bytes, town)));
     }
@@ -138,7 +191,8 @@ fn state_and_code(text: &str, town: usize) -> Option<usize> {
         return Some(with_country(text, end));
     }
     let named = one_of(bytes, start, &STATE_NAMES);
-    let short = word(text, start).filter(|state| state.shape == Shape::Capitals && is_state(state.text)).map(|state| state.end);
+    let short =
+        word(text, start).filter(|state| state.shape == Shape::Capitals && is_state(state.text)).map(|state| state.end);
     let state = named.or(short);
     if let Some(state) = state {
         let joint = joint(bytes, state);
@@ -164,7 +218,8 @@ fn zip(bytes: &[u8], at: usize) -> Option<usize> {
 fn united_kingdom(bytes: &[u8], at: usize) -> Option<usize> {
     let letters = run_end(bytes, at, 2, |byte| byte.is_ascii_uppercase());
     let outward = run_end(bytes, letters, 3, |byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-    let shape = letters > at && bytes.get(letters).is_some_and(u8::is_ascii_digit) && outward.saturating_sub(letters) <= 2;
+    let shape =
+        letters > at && bytes.get(letters).is_some_and(u8::is_ascii_digit) && outward.saturating_sub(letters) <= 2;
     let inward = blanks(bytes, outward, 1)?;
     let [digit, one, other] = slice(bytes, inward, inward.saturating_add(3)) else { return None };
     let end = inward.saturating_add(3);
@@ -188,7 +243,9 @@ fn town(text: &str, at: usize) -> Option<usize> {
     let (mut next, mut end) = (at, None);
     for _ in 0..TOWN_WORDS_MAX {
         let Some(read) = word(text, next) else { break };
-        let joins = read.shape == Shape::Small && end.is_some() && (read.is(Topics::JOINER) || read.text.starts_with("d'") || read.text.starts_with("l'"));
+        let joins = read.shape == Shape::Small
+            && end.is_some()
+            && (read.is(Topics::JOINER) || read.text.starts_with("d'") || read.text.starts_with("l'"));
         let code = bytes.get(read.end).is_some_and(u8::is_ascii_digit);
         let state = end.is_some() && is_state(read.text);
         if state || code || (!joins && (read.shape == Shape::Small || read.is(Topics::NO_TOWN))) {

@@ -18,7 +18,22 @@ const DIRECTIONS: [&str; 12] = ["north", "south", "east", "west", "NW", "NE", "S
 
 /// What a part of a building is called, before its number.
 const UNITS: [&str; 16] = [
-    "apartment ", "apt. ", "apt ", "suite ", "ste. ", "ste ", "unit ", "flat ", "floor ", "room ", "appartement ", "appt ", "bâtiment ", "bât. ", "bat ", "étage ",
+    "apartment ",
+    "apt. ",
+    "apt ",
+    "suite ",
+    "ste. ",
+    "ste ",
+    "unit ",
+    "flat ",
+    "floor ",
+    "room ",
+    "appartement ",
+    "appt ",
+    "bâtiment ",
+    "bât. ",
+    "bat ",
+    "étage ",
 ];
 
 /// Where digits at `at` end, if there are at most so many.
@@ -54,7 +69,8 @@ pub(super) fn number_before(text: &str, at: usize) -> Option<usize> {
             let range = run_start(bytes, start.saturating_sub(1), NUMBER_DIGITS_MAX, |byte| byte.is_ascii_digit());
             start = if range < start.saturating_sub(1) { range } else { start };
         }
-        let apart = begins_word(bytes, start) && !matches!(before(bytes, start), Some(b'.' | b',' | b'-' | b'/' | b':' | b'#'));
+        let apart =
+            begins_word(bytes, start) && !matches!(before(bytes, start), Some(b'.' | b',' | b'-' | b'/' | b':' | b'#'));
         return apart.then_some(start);
     }
     None
@@ -82,7 +98,12 @@ pub(super) fn name_after(text: &str, at: usize) -> Option<usize> {
         match read.shape {
             Shape::Small if read.is(Topics::JOINER) => {}
             // Names are typed in small letters, too: each word of three letters and more counts up to the first that cannot.
-            Shape::Small if read.text.starts_with("d'") || read.text.starts_with("l'") || read.text.starts_with("d’") || read.text.starts_with("l’") => {
+            Shape::Small
+                if read.text.starts_with("d'")
+                    || read.text.starts_with("l'")
+                    || read.text.starts_with("d’")
+                    || read.text.starts_with("l’") =>
+            {
                 end = Some(read.end);
             }
             Shape::Small => {
@@ -120,7 +141,9 @@ pub(super) fn name_before(text: &str, at: usize) -> Option<usize> {
     let mut end = at;
     for _ in 0..NAME_WORDS_MAX {
         let gap = end.checked_sub(1).filter(|gap| *gap > from && matches!(bytes.get(*gap), Some(b' ')))?;
-        let start = run_start(bytes, gap, NAME_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'\'' | b'-' | b'.' | b'/'));
+        let start = run_start(bytes, gap, NAME_BYTES_MAX, |byte| {
+            byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'\'' | b'-' | b'.' | b'/')
+        });
         let part = slice(bytes, start, gap);
         let ordinal = part.ends_with(b"th") || part.ends_with(b"st") || part.ends_with(b"nd") || part.ends_with(b"rd");
         match part.first() {
@@ -129,8 +152,11 @@ pub(super) fn name_before(text: &str, at: usize) -> Option<usize> {
                 let digits = run_end(part, 0, part.len(), |byte| byte.is_ascii_digit());
                 let tail = slice(part, digits, part.len());
                 let letter = tail.len() <= 1 && tail.iter().all(u8::is_ascii_alphabetic);
-                let number = digits <= NUMBER_DIGITS_MAX && (letter || matches!(tail, [b'-' | b'/', rest @ ..] if rest.iter().all(u8::is_ascii_digit) && rest.len() <= NUMBER_DIGITS_MAX));
-                let apart = begins_word(bytes, start) && !matches!(before(bytes, start), Some(b':' | b'#' | b'$' | b','));
+                let number = digits <= NUMBER_DIGITS_MAX
+                    && (letter
+                        || matches!(tail, [b'-' | b'/', rest @ ..] if rest.iter().all(u8::is_ascii_digit) && rest.len() <= NUMBER_DIGITS_MAX));
+                let apart =
+                    begins_word(bytes, start) && !matches!(before(bytes, start), Some(b':' | b'#' | b'$' | b','));
                 return (number && apart).then_some(start);
             }
             // A full stop after more than an abbreviation ends a sentence.
@@ -145,7 +171,11 @@ pub(super) fn name_before(text: &str, at: usize) -> Option<usize> {
 /// Where the street ends with the point of the compass after it.
 pub(super) fn direction_after(text: &str, end: usize) -> usize {
     let bytes = text.as_bytes();
-    let stop = end.saturating_add(usize::from(bytes.get(end) == Some(&b'.') && before(bytes, end) != Some(b'.') && bytes.get(end.saturating_add(1)) == Some(&b',')));
+    let stop = end.saturating_add(usize::from(
+        bytes.get(end) == Some(&b'.')
+            && before(bytes, end) != Some(b'.')
+            && bytes.get(end.saturating_add(1)) == Some(&b','),
+    ));
     let direction = blanks(bytes, stop, 1).and_then(|at| one_of(bytes, at, &DIRECTIONS));
     direction.filter(|end| !bytes.get(*end).is_some_and(u8::is_ascii_alphanumeric)).unwrap_or(stop)
 }

@@ -37,7 +37,10 @@ pub(super) fn nino(value: &[u8]) -> bool {
         && !barred(first)
         && !barred(second)
         && *second != b'O'
-        && !matches!([*first, *second], [b'B', b'G'] | [b'G', b'B'] | [b'K', b'N'] | [b'N', b'K'] | [b'N', b'T'] | [b'T', b'N'] | [b'Z', b'Z']);
+        && !matches!(
+            [*first, *second],
+            [b'B', b'G'] | [b'G', b'B'] | [b'K', b'N'] | [b'N', b'K'] | [b'N', b'T'] | [b'T', b'N'] | [b'Z', b'Z']
+        );
     let (number, suffix) = digits.split_at_checked(6).unwrap_or_default();
     prefix && are_digits(number, 6) && matches!(suffix, [] | [b'A'..=b'D'])
 }

@@ -88,7 +88,10 @@ fn is_amount(bytes: &[u8], start: usize, end: usize) -> bool {
     let unit = end.saturating_add(gap);
     let word = slice(bytes, unit, run_end(bytes, unit, UNIT_BYTES_MAX, is_letter));
     let before = slice(bytes, start.saturating_sub(3), start);
-    before.ends_with(b"$") || before.ends_with(&[0xC2, 0xA3]) || currency(before) || currency(slice(bytes, unit, unit.saturating_add(3)))
+    before.ends_with(b"$")
+        || before.ends_with(&[0xC2, 0xA3])
+        || currency(before)
+        || currency(slice(bytes, unit, unit.saturating_add(3)))
         || (gap > 0 && topics_of(word).meets(Topics::UNIT))
 }
 
@@ -99,7 +102,8 @@ fn support(hit: Hit) -> Evidence {
 /// Whether nothing in between begins another statement.
 fn is_phrase(between: &[u8]) -> bool {
     let stops = |pair: &[u8]| matches!(pair, [b'.' | b',' | b';', b' ' | b'\n']);
-    !between.windows(2).any(stops) && !between.iter().any(|byte| byte.is_ascii_digit() || matches!(byte, b'\n' | b'|' | b'\t' | b';'))
+    !between.windows(2).any(stops)
+        && !between.iter().any(|byte| byte.is_ascii_digit() || matches!(byte, b'\n' | b'|' | b'\t' | b';'))
 }
 
 /// Whether a word is the label of what follows it.

@@ -57,7 +57,9 @@ pub(super) fn siret(value: &[u8]) -> bool {
 /// TVA: `FR`, a key of two characters, a SIREN. A key of digits is 12 and three times the SIREN, by 97; one with letters, which
 /// has neither I nor O, is not computed from the SIREN alone.
 pub(super) fn tva(value: &[u8]) -> bool {
-    let (Some(b"FR"), Some(key), Some(company)) = (value.get(..2), value.get(2..4), value.get(4..)) else { return false };
+    let (Some(b"FR"), Some(key), Some(company)) = (value.get(..2), value.get(2..4), value.get(4..)) else {
+        return false;
+    };
     let Some(company) = Some(company).filter(|company| siren(company)).and_then(number) else { return false };
     match number(key) {
         Some(key) => long_rest(company, 97).saturating_mul(3).saturating_add(12).checked_rem(97) == Some(key),

@@ -47,7 +47,8 @@ pub(super) fn national_number(value: &[u8]) -> bool {
 
 /// BSN: nine digits; weights from 9 to 2, and the last counts against them; the sum is a multiple of eleven.
 pub(super) fn bsn(value: &[u8]) -> bool {
-    let Some((sum, last)) = weighted(value, &[9, 8, 7, 6, 5, 4, 3, 2]).zip(value.last().copied().and_then(digit)) else {
+    let Some((sum, last)) = weighted(value, &[9, 8, 7, 6, 5, 4, 3, 2]).zip(value.last().copied().and_then(digit))
+    else {
         return false;
     };
     are_digits(value, 9) && !is_uniform(value) && sum >= last && sum.saturating_sub(last).is_multiple_of(11)
@@ -72,7 +73,9 @@ pub(super) fn pesel(value: &[u8]) -> bool {
 /// AHV number: 756 for Switzerland, nine digits, and the check digit of EAN-13.
 pub(super) fn ahv(value: &[u8]) -> bool {
     let sum = weighted(value, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]);
-    are_digits(value, 13) && value.starts_with(b"756") && sum.is_some_and(|sum| sum.is_multiple_of(10))
+    are_digits(value, 13)
+        && value.starts_with(b"756")
+        && sum.is_some_and(|sum| sum.is_multiple_of(10))
         && number(value.get(3..).unwrap_or_default()).is_some_and(|rest| rest > 9)
 }
 

@@ -80,7 +80,9 @@ fn is_group(group: &[u8]) -> bool {
 fn leading(bytes: &[u8], start: usize, from: usize) -> usize {
     let mut begins = start;
     for _ in 0..LEADING_MAX {
-        let Some(end) = begins.checked_sub(1).filter(|at| matches!(bytes.get(*at), Some(b' ' | b'-' | b'.'))) else { break };
+        let Some(end) = begins.checked_sub(1).filter(|at| matches!(bytes.get(*at), Some(b' ' | b'-' | b'.'))) else {
+            break;
+        };
         let group = run_start(bytes, end, CAPITALS_MAX.saturating_add(1), |byte| byte.is_ascii_alphabetic());
         if group < from || !is_group(slice(bytes, group, end)) || !begins_word(bytes, group) {
             break;
@@ -113,7 +115,11 @@ pub(super) fn are_joined(bytes: &[u8], tokens: &[Token], joints: Joints) -> bool
         [left, right] => slice(bytes, left.end, right.start),
         _ => &[],
     });
-    let single = |separator: &[u8]| separator.len() == 1 || blank_len(separator, 0) == Some(separator.len()) || hyphen_len(separator, 0) == Some(separator.len());
+    let single = |separator: &[u8]| {
+        separator.len() == 1
+            || blank_len(separator, 0) == Some(separator.len())
+            || hyphen_len(separator, 0) == Some(separator.len())
+    };
     match joints {
         // After a full stop and a space another sentence begins.
         Joints::Free => separators.all(|separator| single(separator) || !separator.contains(&b'.')),

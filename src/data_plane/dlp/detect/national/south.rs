@@ -11,8 +11,7 @@ const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 const ORGANISATION_LETTERS: &[u8; 10] = b"JABCDEFGHI";
 
 /// What a character in an odd place counts in the codice fiscale: digits and letters alike, A as 0.
-const ODD: [u32; 26] =
-    [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
 
 /// The letters that stand for digits where two people would have the same code (omocodia).
 const SUBSTITUTES: &[u8; 10] = b"LMNPQRSTUV";
@@ -53,9 +52,10 @@ pub(super) fn organisation(value: &[u8]) -> bool {
         return false;
     }
     let doubled = |value: u32| rest(value.saturating_mul(2), 10).saturating_add(u32::from(value > 4));
-    let values = digits.iter().enumerate().map(|(place, byte)| {
-        digit(*byte).map(|value| if place.is_multiple_of(2) { doubled(value) } else { value })
-    });
+    let values = digits
+        .iter()
+        .enumerate()
+        .map(|(place, byte)| digit(*byte).map(|value| if place.is_multiple_of(2) { doubled(value) } else { value }));
     let Some(sum) = values.sum::<Option<u32>>() else { return false };
     let check = rest(10_u32.saturating_sub(rest(sum, 10)), 10);
     let letter = usize::try_from(check).ok().and_then(|check| ORGANISATION_LETTERS.get(check));

@@ -127,7 +127,9 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     // DOE, Jane
     if bytes.get(name.end) == Some(&b',') && name.words == 1 && !cell {
         if let Some(second) = blanks(bytes, name.end.saturating_add(1), 1).and_then(|at| name::read(section.text, at)) {
-            let comma = ends_value(bytes, second.end) && (first.shape == Shape::Capitals || second.words == 1) && hit.topics.meets(Topics::NAME);
+            let comma = ends_value(bytes, second.end)
+                && (first.shape == Shape::Capitals || second.words == 1)
+                && hit.topics.meets(Topics::NAME);
             if comma && bytes.get(second.end) != Some(&b',') {
                 return Some((start, Name { end: second.end, words: second.words.saturating_add(1) }));
             }
@@ -136,11 +138,13 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let strong = hit.topics.meets(Topics::NAME);
     let french = slice(bytes, hit.start, hit.end).eq_ignore_ascii_case(b"nom");
     let form = || {
-        let written = bytes.get(hit.start).is_some_and(u8::is_ascii_uppercase) || before(bytes, hit.start) == Some(b'"');
+        let written =
+            bytes.get(hit.start).is_some_and(u8::is_ascii_uppercase) || before(bytes, hit.start) == Some(b'"');
         written && !cell && is_in_form(section, hit)
     };
     let alone = strong || known || (ends && (french || form()));
-    let several = name.words > 1 && (ends || bytes.get(name.end).is_some_and(|byte| matches!(byte, b' ' | b':' | b'-')));
+    let several =
+        name.words > 1 && (ends || bytes.get(name.end).is_some_and(|byte| matches!(byte, b' ' | b':' | b'-')));
     (if name.words > 1 { strong || known || several } else { alone && (ends || known) }).then_some((start, name))
 }
 
@@ -169,7 +173,7 @@ fn value_start(bytes: &[u8], hit: Hit) -> Option<usize> {
             }
             b' ' | b'"' | b'\'' | b'*' | b'`' | b')' | b'(' | b'|' | b'_' | b'.' | b'[' | b'\r' => {}
             b's' if place == 0 || place == 1 => {}
-            0xC2 | 0xA0 => {}
+            0xC2 | 0xA0 | 0xAB | 0xE2 | 0x80 | 0xAF => {}
             _ => return (sign && lines < 2).then(|| hit.end.saturating_add(place)),
         }
     }
@@ -192,7 +196,9 @@ fn listed(text: &str, from: usize, found: &mut impl FnMut(usize, usize, Score)) 
     let bytes = text.as_bytes();
     let mut at = from;
     for _ in 0..LISTED_MAX {
-        let joint = [", and ", ", ", " and ", " et ", " & ", "; ", " / "].into_iter().find(|joint| slice(bytes, at, at.saturating_add(joint.len())) == joint.as_bytes());
+        let joint = [", and ", ", ", " and ", " et ", " & ", "; ", " / "]
+            .into_iter()
+            .find(|joint| slice(bytes, at, at.saturating_add(joint.len())) == joint.as_bytes());
         let Some(start) = joint.map(|joint| at.saturating_add(joint.len())) else { return };
         let Some(name) = name::read(text, start).filter(|name| name.words > 1) else { return };
         found(start, name.end, Score::LIKELY);
@@ -227,7 +233,10 @@ fn closing(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let ends = ends_value(bytes, name.end);
     let sound = match lines {
         0 => comma && (known || name.words > 1) && ends,
-        _ => ends && lines <= 4 && (known || name.words > 1 || matches!(bytes.get(name.end), None | Some(b'\n' | b'\r' | b'\\' | b'"'))),
+        _ => {
+            ends && lines <= 4
+                && (known || name.words > 1 || matches!(bytes.get(name.end), None | Some(b'\n' | b'\r' | b'\\' | b'"')))
+        }
     };
     sound.then_some((start, name))
 }
@@ -238,8 +247,10 @@ fn greeted(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let comma = usize::from(bytes.get(hit.end) == Some(&b','));
     let start = blanks(bytes, hit.end.saturating_add(comma), 1)?;
     let name = name::read(section.text, start)?;
-    let closes = matches!(bytes.get(name.end), None | Some(b',' | b'!' | b'\n' | b'\r' | b':' | b';' | b'\\' | b'.' | b'"' | b'-' | b'?'))
-        || slice(bytes, name.end, name.end.saturating_add(2)) == b" -"
+    let closes = matches!(
+        bytes.get(name.end),
+        None | Some(b',' | b'!' | b'\n' | b'\r' | b':' | b';' | b'\\' | b'.' | b'"' | b'-' | b'?')
+    ) || slice(bytes, name.end, name.end.saturating_add(2)) == b" -"
         || slice(bytes, name.end, name.end.saturating_add(2)) == b" !";
     let thanks = hit.topics.meets(Topics::CLOSING);
     let address = !thanks && closes && comma == 0 && name.words <= 3;
@@ -251,7 +262,9 @@ fn introduced(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let bytes = section.bytes();
     let start = blanks(bytes, hit.end, 1)?;
     let said = slice(bytes, hit.start, hit.end).to_ascii_lowercase();
-    let says_name = [b"name".as_slice(), b"nom", b"appel", b"call", b"llamo", b"chiamo", b"hei"].iter().any(|part| memchr::memmem::find(&said, part).is_some());
+    let says_name = [b"name".as_slice(), b"nom", b"appel", b"call", b"llamo", b"chiamo", b"hei"]
+        .iter()
+        .any(|part| memchr::memmem::find(&said, part).is_some());
     let Some(name) = name::read(section.text, start) else {
         return if says_name { small(section, start) } else { None };
     };
@@ -266,7 +279,9 @@ fn small(section: &Section<'_>, start: usize) -> Option<(usize, Name)> {
     }
     let first = word(section.text, start)?;
     let second = blanks(section.bytes(), first.end, 1).and_then(|at| word(section.text, at)).filter(|second| {
-        second.shape == Shape::Small && second.text.len() > 1 && !second.is(Topics::COMMON | Topics::JOINER | Topics::PARTICLE)
+        second.shape == Shape::Small
+            && second.text.len() > 1
+            && !second.is(Topics::COMMON | Topics::JOINER | Topics::PARTICLE)
     });
     Some((start, Name { end: second.map_or(first.end, |second| second.end), words: 2 }))
 }
@@ -354,7 +369,9 @@ fn bracketed_start(text: &str, end: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut start) = (end, None);
     for _ in 0..BRACKETED_WORDS_MAX {
-        let begins = run_start(bytes, at, 40, |byte| byte.is_ascii_alphabetic() || byte >= 0x80 || matches!(byte, b'-' | b'\'' | b'.'));
+        let begins = run_start(bytes, at, 40, |byte| {
+            byte.is_ascii_alphabetic() || byte >= 0x80 || matches!(byte, b'-' | b'\'' | b'.')
+        });
         if begins == at || !text.is_char_boundary(begins) {
             break;
         }

@@ -58,7 +58,9 @@ fn without_stop(bytes: &[u8], name: Name) -> Name {
 fn is_joined(text: &str) -> bool {
     let prefixes = ["Mc", "Mac", "De", "Le", "La", "Du", "Di", "Da", "Van", "Fitz", "St"];
     let rest = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
-    rest.as_bytes().windows(2).any(|pair| matches!(pair, [small, capital] if small.is_ascii_lowercase() && capital.is_ascii_uppercase()))
+    rest.as_bytes()
+        .windows(2)
+        .any(|pair| matches!(pair, [small, capital] if small.is_ascii_lowercase() && capital.is_ascii_uppercase()))
 }
 
 fn is_particle(word: &Word<'_>) -> bool {

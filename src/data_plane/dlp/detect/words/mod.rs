@@ -16,8 +16,8 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use self::index::Index;
 pub(super) use self::index::is_letter;
+use self::index::{Index, begins_letter};
 use super::boundary::{back, before, slice};
 pub(super) use table::Table;
 pub(super) use topics::Topics;
@@ -97,7 +97,7 @@ impl Words {
         let limit = to.saturating_add(AROUND_BYTES).min(bytes.len());
         let mut at = from;
         while at < limit {
-            let skipped = slice(bytes, at, limit).iter().position(|byte| is_letter(*byte));
+            let skipped = slice(bytes, at, limit).iter().position(|byte| begins_letter(*byte));
             let Some(start) = skipped.map(|skipped| at.saturating_add(skipped)) else { return };
             let run = run_of(bytes, start, limit);
             at = match self.at(bytes, start, &run) {
@@ -116,7 +116,8 @@ impl Words {
     /// The longest word of ours that begins with the run of letters at `start`.
     fn at(&self, bytes: &[u8], start: usize, run: &Run) -> Option<Hit> {
         // In `\nname` the `n` is the escape's.
-        let escape = usize::from(before(bytes, start) == Some(b'\\') && matches!(bytes.get(start), Some(b'n' | b't' | b'r')));
+        let escape =
+            usize::from(before(bytes, start) == Some(b'\\') && matches!(bytes.get(start), Some(b'n' | b't' | b'r')));
         let start = start.saturating_add(escape);
         let whole = |end: usize| ends_alone(bytes, end);
         let found = self.index.longest(bytes, start, run.end, whole);
@@ -197,7 +198,8 @@ fn ends_alone(bytes: &[u8], end: usize) -> bool {
     let last = before(bytes, end).unwrap_or(0);
     if next.is_ascii_alphabetic() {
         // Signs such as the degree in "n°" may have letters after them.
-        return (next.is_ascii_uppercase() && last.is_ascii_lowercase()) || (!last.is_ascii_alphanumeric() && !is_accented(bytes, end));
+        return (next.is_ascii_uppercase() && last.is_ascii_lowercase())
+            || (!last.is_ascii_alphanumeric() && !is_accented(bytes, end));
     }
     !matches!(next, 0xC3..=0xC5)
 }

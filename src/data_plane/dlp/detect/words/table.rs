@@ -59,7 +59,11 @@ impl Table {
 
     fn is_row(&self, bytes: &[u8], from: usize, to: usize) -> bool {
         let short = to.saturating_sub(from) <= ROW_BYTES_MAX;
-        short && self.head.as_ref().is_some_and(|head| cells(bytes, from, to, head.delimiter).count() == head.columns.len())
+        short
+            && self
+                .head
+                .as_ref()
+                .is_some_and(|head| cells(bytes, from, to, head.delimiter).count() == head.columns.len())
     }
 }
 
