@@ -21,6 +21,8 @@ mod overlap;
 pub(super) mod pattern;
 mod person;
 mod personal;
+#[cfg(test)]
+mod personal_tests;
 mod phone;
 mod reader;
 mod secret;

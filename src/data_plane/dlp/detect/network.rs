@@ -163,10 +163,10 @@ fn v6(text: &str, start: usize, end: usize) -> Option<Finding> {
     let address: Ipv6Addr = run.parse().ok()?;
     let end = start.saturating_add(run.len());
     // `a::b` is a path in many languages: some digits have to tell.
-    let groups = run.split(':').filter(|group| !group.is_empty()).count();
-    let digits = run.bytes().filter(u8::is_ascii_digit).count();
-    let sound = digits > 0
-        && (groups > 2 || run.len() >= 6 && digits > 1)
+    let groups = || run.split(':').filter(|group| !group.is_empty());
+    let digits = run.bytes().any(|byte| byte.is_ascii_digit());
+    let sound = digits
+        && (groups().count() > 2 || groups().any(|group| group.len() > 2))
         && !address.is_loopback()
         && !address.is_unspecified();
     let begins = begins_word(bytes, start) && before(bytes, start) != Some(b':') || follows_escape(bytes, start);

@@ -23,6 +23,7 @@ fn kinds_beside_each_other_are_told_apart() {
     assert_eq!(
         found(text),
         [
+            (Kind::PERSON, "Jean"),
             (Kind::PHONE_NUMBER, "06 12 34 56 78"),
             (Kind::EMAIL_ADDRESS, "jean@example.fr"),
             (Kind::CREDIT_CARD, "4111 1111 1111 1111"),
@@ -66,6 +67,26 @@ proptest! {
     }
 }
 
+/// How far what follows a finding may tell what it is, in bytes.
+const FOLLOWING_BYTES: usize = 512;
+
+proptest! {
+    #[test]
+    fn what_follows_far_behind_changes_nothing(pieces in prop::collection::vec(piece(), 0..30), more in prop::collection::vec(piece(), 0..30)) {
+        let first = format!("{}\n{}", pieces.concat(), "\n.".repeat(FOLLOWING_BYTES));
+        let both = format!("{first}{}", more.concat());
+        let upto = pieces.concat().len();
+        let early = |text: &str| detect(text).into_iter().filter(|finding| finding.end <= upto).collect::<Vec<_>>();
+        prop_assert_eq!(early(&first), early(&both));
+    }
+
+    #[test]
+    fn the_same_text_has_the_same_findings(pieces in prop::collection::vec(piece(), 0..30)) {
+        let text = pieces.concat();
+        prop_assert_eq!(detect(&text), detect(&text));
+    }
+}
+
 /// INVARIANT: findings are in order, apart, not empty, and on character boundaries.
 fn check_findings(text: &str) {
     let mut last = 0;
@@ -86,6 +107,20 @@ fn piece() -> impl Strategy<Value = String> {
         Just("-----BEGIN PRIVATE KEY-----".to_owned()),
         Just("eyJ".to_owned()),
         Just("sk-".to_owned()),
+        Just("Dear ".to_owned()),
+        Just("Nom : ".to_owned()),
+        Just("née le ".to_owned()),
+        Just("SIREN ".to_owned()),
+        Just("passport ".to_owned()),
+        Just("12 rue de ".to_owned()),
+        Just(" Baker Street, ".to_owned()),
+        Just("Regards,\n".to_owned()),
+        Just("name,siren,dob\n".to_owned()),
+        Just("0x".to_owned()),
+        Just("Élodie d’".to_owned()),
+        Just(" <".to_owned()),
+        "[0-9a-f]{1,4}[:.-]",
+        "[A-ZÀ-Ý][a-zà-ÿ]{1,8} ",
         Just("é".to_owned()),
         Just("\u{a0}".to_owned()),
         Just("(0)".to_owned()),

@@ -92,7 +92,24 @@ fn labelled(section: &Section<'_>, hit: Hit, limit: usize) -> Option<(usize, usi
     let cell = hit.topics.meets(Topics::COLUMN);
     let after = slice(bytes, hit.end, hit.end.saturating_add(LABEL_SIGNS_MAX));
     let sign = |byte: &u8| {
-        matches!(byte, b':' | b'=' | b'"' | b'\'' | b' ' | b'\n' | b'\t' | b'*' | b'>' | b'|' | 0xC2 | 0xA0)
+        matches!(
+            byte,
+            b':' | b'='
+                | b'"'
+                | b'\''
+                | b' '
+                | b'\n'
+                | b'\t'
+                | b'*'
+                | b'>'
+                | b'|'
+                | 0xC2
+                | 0xA0
+                | 0xAB
+                | 0xE2
+                | 0x80
+                | 0xAF
+        )
     };
     let skipped = after.iter().position(|byte| !sign(byte))?;
     let colon = after.iter().take(skipped).any(|byte| matches!(byte, b':' | b'=' | b'\t' | b'>' | b'\n'));

@@ -173,7 +173,7 @@ fn value_start(bytes: &[u8], hit: Hit) -> Option<usize> {
             }
             b' ' | b'"' | b'\'' | b'*' | b'`' | b')' | b'(' | b'|' | b'_' | b'.' | b'[' | b'\r' => {}
             b's' if place == 0 || place == 1 => {}
-            0xC2 | 0xA0 => {}
+            0xC2 | 0xA0 | 0xAB | 0xE2 | 0x80 | 0xAF => {}
             _ => return (sign && lines < 2).then(|| hit.end.saturating_add(place)),
         }
     }

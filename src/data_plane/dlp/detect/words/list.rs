@@ -44,7 +44,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
     (T::NHS, "nhs|nhs number|nhs no|nhs no.|nhs num|nhs #|national health service|numéro nhs|n° nhs"),
     (
         T::NINO,
-        "nino|ni number|ni no|ni no.|ni #|national insurance|national insurance number|national insurance no|nat ins|nat. ins.|\
+        "nino|ni|ni number|ni no|ni no.|ni #|national insurance|national insurance number|national insurance no|nat ins|nat. ins.|\
         assurance nationale|numéro d'assurance nationale|nin",
     ),
     (
@@ -178,7 +178,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
         apellidos|cognome|achternaam|voornaam|name and surname|insured name|manager name|nom du responsable|\
         nom du conjoint|spouse name|spouse|conjoint|conjointe|legal name|print name|printed name|display name|nom de l'élève|\
         nom du locataire|tenant name|landlord|bailleur|locataire|preferred name|author name|owner name|nom du propriétaire|holder|\
-        beneficiary|next-of-kin|participants|attendees|présents|excusés|excusé|excusée|absents|apologies|attending|recipient name",
+        beneficiary|next-of-kin|participants|attendees|present:|present :|présents|excusés|excusé|excusée|absents|apologies|attending|recipient name",
     ),
     (
         T::NAMED,
@@ -250,8 +250,8 @@ pub(super) const WORDS: &[(T, &str)] = &[
         "address|home address|postal address|mailing address|shipping address|billing address|street address|delivery address|residential address|\
         work address|current address|adresse|adresse postale|adresse de livraison|adresse de facturation|adresse du domicile|domicile|domicilié|\
         domiciliée|domicilié au|domiciliée au|domicilié à|demeurant|demeurant au|demeurant à|résidant|résidant au|habite au|habitant au|j'habite au|j'habite|living at|lives at|\
-        live at|resides at|residing at|located at|situé au|située au|siège social|sis|sise|ship to|bill to|deliver to|livrer à|livrer au|envoyer au|envoyer à|send to|\
-        anschrift|dirección|indirizzo|registered office|home addr|moved to|déménagé au|lieu de résidence|place of residence|street|rue et numéro|ville|city|\
+        live at|resides at|residing at|located at|situé au|située au|siège social|sis|sise|\
+        anschrift|dirección|indirizzo|registered office|home addr|moved to|déménagé au|lieu de résidence|place of residence|\
         code postal et ville|address line 1|address 1|adresse 1|residence|locality|commune",
     ),
     (T::BOX, "po box|p.o. box|p o box|bp|b.p.|boîte postale|post office box|cs"),

@@ -16,8 +16,8 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use self::index::Index;
 pub(super) use self::index::is_letter;
+use self::index::{Index, begins_letter};
 use super::boundary::{back, before, slice};
 pub(super) use table::Table;
 pub(super) use topics::Topics;
@@ -97,7 +97,7 @@ impl Words {
         let limit = to.saturating_add(AROUND_BYTES).min(bytes.len());
         let mut at = from;
         while at < limit {
-            let skipped = slice(bytes, at, limit).iter().position(|byte| is_letter(*byte));
+            let skipped = slice(bytes, at, limit).iter().position(|byte| begins_letter(*byte));
             let Some(start) = skipped.map(|skipped| at.saturating_add(skipped)) else { return };
             let run = run_of(bytes, start, limit);
             at = match self.at(bytes, start, &run) {
