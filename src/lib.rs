@@ -37,7 +37,7 @@ pub mod control_plane;
 // Does the work.
 pub mod data_plane;
 
-// The control API over the Unix socket and loopback TCP.
+// The control API over the Unix socket, and over TCP with TLS.
 pub mod api;
 
 // Composition root: wires the supervision tree bottom-up, readiness, drain.

@@ -17,6 +17,7 @@ use crate::data_plane::orchestrator::Decision;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::SignalName;
 use crate::journal::record::{Signalled, Verdict};
+use crate::journal::state::Step;
 use crate::protocol::problem::Problem;
 use crate::protocol::task::{Decision as Decided, Signal, Task};
 
@@ -60,8 +61,11 @@ async fn decide(
         Verdict::Rejected => "reject_task",
     };
     let id = known.order.task;
-    let entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), action).on(id);
+    let mut entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), action).on(id);
     let Decided { comment, step } = decision;
+    if let Some(asked) = known.open_release().and_then(Step::release) {
+        entry = entry.because(&asked.question());
+    }
     let decision = Decision { verdict, step, comment, by: caller.0.name.to_string() };
     let task = rooms.orchestrator.decide(id, &decision, rooms.audit.batch(entry)).await?;
     Ok(Json(render::task(&task)))

@@ -172,6 +172,10 @@ impl IntoResponse for ApiError {
         if let Some(pause) = pause {
             headers.insert(header::RETRY_AFTER, seconds(pause));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 15.5.2: a 401 says how one may say who one is.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }

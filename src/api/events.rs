@@ -39,9 +39,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn follow(State(rooms): State<Shared>, caller: Caller) -> Response {
     let following = rooms.journal.events().subscribe();
-    let listener = Listener { journal: rooms.journal.clone(), caller, known: HashMap::new() };
+    let listener = Listener { journal: rooms.journal.clone(), caller: caller.clone(), known: HashMap::new() };
     respond(
         &rooms,
+        caller,
         stream::unfold((following, listener), |(mut following, mut listener)| async move {
             loop {
                 let event = next(&mut following).await?;
@@ -109,7 +110,12 @@ impl Listener {
 /// while it is written, which is provisional until its step is recorded.
 ///
 /// `following` began before the records are read, so that nothing is missed; what was read is not told twice.
-pub(super) async fn stream_task(rooms: &Shared, task: TaskId, following: Receiver<Event>) -> Answer<Response> {
+pub(super) async fn stream_task(
+    rooms: &Shared,
+    caller: Caller,
+    task: TaskId,
+    following: Receiver<Event>,
+) -> Answer<Response> {
     let records = rooms.journal.records(task).await?;
     let told: VecDeque<Event> = (0..).zip(&records).map(|(number, record)| notice::of(task, number, record)).collect();
     let seen = u64::try_from(told.len()).unwrap_or(u64::MAX);
@@ -117,6 +123,7 @@ pub(super) async fn stream_task(rooms: &Shared, task: TaskId, following: Receive
     let state = Following { task, told, following, listener, next: seen, ended: false };
     Ok(respond(
         rooms,
+        caller,
         stream::unfold(state, |mut state| async move {
             let event = state.next().await?;
             Some((Ok::<_, Infallible>(sse(&event)), state))
@@ -184,12 +191,20 @@ fn sse(event: &Event) -> Sse {
     Sse::default().event(event.kind).json_data(&wire).unwrap_or_else(|_| Sse::default().event(event.kind))
 }
 
-/// A stream of events, which ends when the daemon's connections do.
-fn respond<S>(rooms: &Shared, events: S) -> Response
+/// A stream of events, which ends when the daemon's connections do, or when whoever listens is no longer who they were.
+fn respond<S>(rooms: &Shared, caller: Caller, events: S) -> Response
 where
     S: Stream<Item = Result<Sse, Infallible>> + Send + 'static,
 {
-    axum::response::Sse::new(events.take_until(Arc::clone(rooms).drained()).boxed())
+    let access = rooms.access.clone();
+    let rooms = Arc::clone(rooms);
+    let until = async move {
+        tokio::select! {
+            () = access.ended(&caller.0) => {}
+            () = Arc::clone(&rooms).drained() => {}
+        }
+    };
+    axum::response::Sse::new(events.take_until(until).boxed())
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response()
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::counter;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
@@ -20,8 +22,10 @@ use tower::ServiceExt;
 use super::gate::Origin;
 use super::rooms::Rooms;
 use super::router;
+use super::tls::{Crowd, Tls};
 use crate::control_plane::access::Peer;
 use crate::supervision::{Address, ChildSpec};
+use crate::telemetry::names;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
@@ -32,16 +36,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Sockets {
     /// The control socket.
     pub unix: UnixListener,
-    /// The loopback listener, where it is on.
+    /// The TCP listener, where it is on.
     pub tcp: Option<TcpListener>,
+    /// What it shows and believes, where it speaks TLS.
+    pub tls: Option<Tls>,
 }
 
 /// The listener's handle.
 #[derive(Clone)]
 pub struct Listener {
     draining: Arc<watch::Sender<bool>>,
-    connections: Arc<Semaphore>,
+    places: Places,
     connections_max: usize,
+    handshakes: Crowd,
+    tls: Option<Tls>,
+}
+
+/// Connections that may still be made. Each listener has its own, so that a crowd on the network keeps nobody from the socket.
+#[derive(Clone)]
+struct Places {
+    unix: Arc<Semaphore>,
+    tcp: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(each: usize) -> Self {
+        Self { unix: Arc::new(Semaphore::new(each)), tcp: Arc::new(Semaphore::new(each)) }
+    }
 }
 
 impl Listener {
@@ -51,8 +72,10 @@ impl Listener {
         let connections_max = rooms.settings.connections_max;
         let handle = Self {
             draining: Arc::clone(&rooms.draining),
-            connections: Arc::new(Semaphore::new(connections_max)),
+            places: Places::new(connections_max),
             connections_max,
+            handshakes: Crowd::default(),
+            tls: sockets.tls.clone(),
         };
         let address: Address<Message> = Address::new("api");
         let server = Server { sockets: Arc::new(sockets), router: router::build(&rooms), handle: handle.clone() };
@@ -60,21 +83,30 @@ impl Listener {
         (handle, spec)
     }
 
+    /// What the TCP listener shows and believes, where it speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// Ends every connection after the request that it is serving.
     pub fn drain(&self) {
         self.draining.send_replace(true);
-    }
-
-    /// A place for one more connection; none when there will be no more.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.connections).acquire_owned().await.ok()
+        self.handshakes.clear();
     }
 
     /// Waits until no connection is left, at most so long; says whether that is so.
     pub async fn drained(&self, within: Duration) -> bool {
         let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
-        tokio::time::timeout(within, self.connections.acquire_many(all)).await.is_ok()
+        let Places { unix, tcp } = &self.places;
+        let both = async { unix.acquire_many(all).await.is_ok() && tcp.acquire_many(all).await.is_ok() };
+        tokio::time::timeout(within, both).await.is_ok()
     }
+}
+
+/// A place for one more connection; none when there will be no more.
+async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(places).acquire_owned().await.ok()
 }
 
 #[derive(Clone)]
@@ -123,14 +155,14 @@ impl Actor for Acceptor {
 
 async fn accept_unix(server: Server) {
     loop {
-        let Some(place) = server.handle.place().await else { return };
+        let Some(place) = place(&server.handle.places.unix).await else { return };
         let accepted = tokio::select! {
             accepted = server.sockets.unix.accept() => accepted,
             () = told(server.handle.draining.subscribe()) => return,
         };
         match accepted {
             Ok((stream, _)) => match peer(&stream) {
-                Ok(peer) => serve(&server, stream, Origin::Peer(peer), place),
+                Ok(peer) => serve(&server, stream, Terms::of(Origin::Peer(peer), place)),
                 Err(error) => tracing::warn!(%error, "a connection whose peer the kernel does not name was closed"),
             },
             Err(error) => pause(&error).await,
@@ -141,26 +173,63 @@ async fn accept_unix(server: Server) {
 async fn accept_tcp(server: Server) {
     let Some(tcp) = &server.sockets.tcp else { return };
     loop {
-        let Some(place) = server.handle.place().await else { return };
+        // With TLS a connection takes its place after the handshake, so that handshakes take none.
+        let place = match &server.handle.tls {
+            None => place(&server.handle.places.tcp).await,
+            Some(_) => None,
+        };
         let accepted = tokio::select! {
             accepted = tcp.accept() => accepted,
             () = told(server.handle.draining.subscribe()) => return,
         };
-        match accepted {
-            Ok((stream, from)) => {
-                without_delay(&stream, from);
-                serve(&server, stream, Origin::Tcp, place);
+        let stream = match accepted {
+            Ok((stream, from)) => without_delay(stream, from),
+            Err(error) => {
+                pause(&error).await;
+                continue;
             }
-            Err(error) => pause(&error).await,
+        };
+        match (&server.handle.tls, place) {
+            (Some(tls), _) => shake_hands(&server, tls.clone(), stream),
+            (None, Some(place)) => serve(&server, stream, Terms::of(Origin::Tcp(None), place)),
+            (None, None) => return,
         }
     }
 }
 
+/// Shakes hands beside the accepting, and then serves the connection.
+fn shake_hands(server: &Server, tls: Tls, stream: TcpStream) {
+    let handshake = tokio::spawn({
+        let server = server.clone();
+        async move {
+            let outcome = match tls.accept(stream).await {
+                Ok(accepted) => {
+                    // It waits here among the handshakes, and gives way to newer ones like them.
+                    let Some(place) = place(&server.handle.places.tcp).await else { return };
+                    let (stream, holder, chain) = accepted.into_parts();
+                    let distrusted = Box::pin(tls.distrusts(chain));
+                    serve(&server, stream, Terms { origin: Origin::Tcp(holder), place, distrusted: Some(distrusted) });
+                    "done"
+                }
+                Err(reason) => {
+                    tracing::debug!(%reason, "a handshake failed");
+                    reason.as_str()
+                }
+            };
+            counter!(names::TLS_HANDSHAKES_TOTAL, "outcome" => outcome).increment(1);
+        }
+    });
+    if server.handle.handshakes.enter(handshake.abort_handle()) {
+        counter!(names::TLS_HANDSHAKES_TOTAL, "outcome" => "crowded_out").increment(1);
+    }
+}
+
 /// Small answers must not wait for more to send.
-fn without_delay(stream: &tokio::net::TcpStream, from: SocketAddr) {
+fn without_delay(stream: TcpStream, from: SocketAddr) -> TcpStream {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %from, "a connection keeps its delay");
     }
+    stream
 }
 
 fn peer(stream: &UnixStream) -> io::Result<Peer> {
@@ -180,16 +249,32 @@ async fn told(mut draining: watch::Receiver<bool>) {
     let _told = draining.wait_for(|draining| *draining).await.is_ok();
 }
 
+/// On what terms a connection is served.
+struct Terms {
+    origin: Origin,
+    place: OwnedSemaphorePermit,
+    /// Done once it is no longer to be served at all.
+    distrusted: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Terms {
+    /// As long as both sides like.
+    fn of(origin: Origin, place: OwnedSemaphorePermit) -> Self {
+        Self { origin, place, distrusted: None }
+    }
+}
+
 /// Serves one connection, which outlives the accepting actor.
-fn serve<S>(server: &Server, stream: S, origin: Origin, place: OwnedSemaphorePermit)
+fn serve<S>(server: &Server, stream: S, terms: Terms)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let router = server.router.clone();
     let draining = server.handle.draining.subscribe();
+    let Terms { origin, place, distrusted } = terms;
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(origin);
+        request.extensions_mut().insert(origin.clone());
         let answer = router.clone().oneshot(request);
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });
@@ -204,6 +289,11 @@ where
             () = told(draining) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
+            }
+            () = async { match distrusted { Some(distrusted) => distrusted.await, None => std::future::pending().await } } => {
+                counter!(names::TLS_DISTRUSTED_TOTAL).increment(1);
+                tracing::info!("a connection was cut off: its certificate is no longer good");
+                Ok(())
             }
         };
         if let Err(error) = served {
@@ -226,13 +316,15 @@ mod tests {
         let unix = UnixListener::bind(directory.path().join("s")).expect("bound");
         let handle = Listener {
             draining: Arc::new(watch::Sender::new(false)),
-            connections: Arc::new(Semaphore::new(1)),
+            places: Places::new(1),
             connections_max: 1,
+            handshakes: Crowd::default(),
+            tls: None,
         };
-        let place = handle.place().await.expect("a place");
-        let server = Server { sockets: Arc::new(Sockets { unix, tcp: None }), router: edge(), handle };
+        let place = place(&handle.places.tcp).await.expect("a place");
+        let server = Server { sockets: Arc::new(Sockets { unix, tcp: None, tls: None }), router: edge(), handle };
         let (mut client, stream) = tokio::io::duplex(1 << 16);
-        serve(&server, stream, Origin::Tcp, place);
+        serve(&server, stream, Terms::of(Origin::Tcp(None), place));
         client.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.expect("an answer");

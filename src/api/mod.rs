@@ -1,7 +1,8 @@
-//! The control API: HTTP/1.1 with JSON over the Unix socket and, where it is on, a loopback TCP listener.
+//! The control API: HTTP/1.1 with JSON over the Unix socket and, where it is on, a TCP listener: in the clear on
+//! loopback, with TLS anywhere.
 //!
 //! ```text
-//! listener ─ peer or token ─> gate (who? may they?) ─> a handler per resource ─> rooms ─> answer, problem or events
+//! listener ─ peer, token or certificate ─> gate (who? may they?) ─> a handler per resource ─> rooms ─> answer, problem or events
 //! ```
 //!
 //! A file per resource. `router` names every route with the permission that it needs; there is no other way to a handler.
@@ -18,6 +19,7 @@ mod chaos;
 mod compat;
 mod decisions;
 mod dlp;
+mod encryption;
 mod error;
 mod events;
 mod experiments;
@@ -32,10 +34,12 @@ mod router;
 mod socket;
 mod spending;
 mod status;
+mod statuses;
 mod tasks;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tree;
 mod v1;
 mod versions;
@@ -43,3 +47,4 @@ mod versions;
 pub use listener::{Listener, Sockets};
 pub use rooms::{Readiness, Rooms};
 pub use socket::{BindError, bind};
+pub use tls::{Error as TlsError, Tls};

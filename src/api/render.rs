@@ -77,7 +77,7 @@ fn waiting_for(task: &Task) -> Option<WaitingFor> {
     }
     let first = policy::undecided(task).into_iter().next()?;
     let step = task.open_step(first)?;
-    let StepKind::Approval { name, question, until } = &step.kind else { return None };
+    let StepKind::Approval { name, question, until, .. } = &step.kind else { return None };
     Some(WaitingFor {
         kind: "approval".to_owned(),
         step: Some(first),

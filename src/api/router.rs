@@ -13,8 +13,8 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, events, experiments, gate, openapi, policy,
-    spending, status, tasks, templates, tree, v1, versions,
+    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, encryption, events, experiments, gate,
+    openapi, policy, spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -78,12 +78,15 @@ pub(super) fn table() -> Vec<Route> {
         put("/factory/budgets/{scope}", budgets::set).needs(P::SetBudgets),
         delete("/factory/budgets/{scope}", budgets::unset).needs(P::SetBudgets),
         post("/factory/dlp/scan", dlp::scan).needs(P::ScanText),
+        get("/factory/dlp/rules", dlp::rules).needs(P::ReadPolicy),
         get("/factory/audit", audit::list).needs(P::ReadAudit),
         get("/factory/audit/export", audit::export).needs(P::ReadAudit),
         get("/factory/audit/checkpoint", audit::checkpoint).needs(P::ReadAudit),
         get("/factory/audit/proof", audit::proof).needs(P::ReadAudit),
         get("/factory/audit/verify", audit::verify).needs(P::ReadAudit),
         get("/factory/audit/key", audit::key).needs(P::ReadAudit),
+        get("/factory/encryption", encryption::show).needs(P::ReadMetrics),
+        post("/factory/encryption/rotate", encryption::rotate).needs(P::ManageKeys),
         post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
         post("/factory/chaos/kill", chaos::kill).needs(P::InjectFaults),

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::listener::Sockets;
-use crate::config::settings;
+use super::tls::{Error as TlsError, Tls};
+use crate::config::settings::Settings;
+use crate::domain::failure::Failure as _;
 
 /// Who may connect, as far as the file's mode says: owner and group. Who gets in, access decides.
 const SOCKET_MODE: u32 = 0o660;
@@ -24,6 +26,9 @@ pub enum BindError {
     /// Something that is no socket lies there.
     #[error("{0} exists and is not a socket; remove it, or name another path with --socket")]
     NotASocket(PathBuf),
+    /// The files of TLS cannot be used.
+    #[error("speak TLS on the TCP listener ({})", .0.code())]
+    Tls(#[from] TlsError),
     /// The host refuses.
     #[error("listen on {place}: {fault}")]
     Host {
@@ -38,7 +43,10 @@ pub enum BindError {
 ///
 /// # Errors
 /// See [`BindError`].
-pub async fn bind(socket: &Path, api: &settings::Api, inherited: Option<OwnedFd>) -> Result<Sockets, BindError> {
+pub async fn bind(settings: &Settings, inherited: Option<OwnedFd>) -> Result<Sockets, BindError> {
+    let (socket, api) = (settings.socket.as_path(), &settings.api);
+    // First: nothing is listened on, and no stale socket removed, for a daemon that cannot speak.
+    let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     let host = |fault| BindError::Host { place: socket.display().to_string(), fault };
     let listener = match inherited {
         Some(inherited) => StdListener::from(inherited),
@@ -53,7 +61,7 @@ pub async fn bind(socket: &Path, api: &settings::Api, inherited: Option<OwnedFd>
         }
         None => None,
     };
-    Ok(Sockets { unix, tcp })
+    Ok(Sockets { unix, tcp, tls })
 }
 
 fn bind_path(socket: &Path) -> Result<StdListener, BindError> {

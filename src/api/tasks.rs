@@ -58,7 +58,7 @@ pub(super) async fn submit(
     let following = rooms.journal.events().subscribe();
     let task = rooms.orchestrator.accept(Arc::clone(&caller.0), submission).await?;
     if streamed {
-        return events::stream_task(&rooms, task, following).await;
+        return events::stream_task(&rooms, caller, task, following).await;
     }
     drop(following);
     answer(&rooms, task, wait).await
@@ -145,7 +145,7 @@ pub(super) async fn events(
     let following = rooms.journal.events().subscribe();
     let known = find(&rooms, &caller, &task).await?;
     if accepts_events(&headers) {
-        return events::stream_task(&rooms, known.order.task, following).await;
+        return events::stream_task(&rooms, caller, known.order.task, following).await;
     }
     let id = known.order.task;
     let first = after.map_or(0, |after| after.saturating_add(1));

@@ -12,6 +12,7 @@ use crate::control_plane::audit::{self, Audit, AuditKey, Entry, Who};
 use crate::data_plane::dlp::PseudonymKey;
 use crate::domain::clock::Timestamp;
 use crate::journal::events::Events;
+use crate::store::secret_file::SecretFiles;
 
 /// The most entries that wait to be recorded; files change seldom.
 const WAITING_MAX: usize = 1_024;
@@ -19,11 +20,11 @@ const WAITING_MAX: usize = 1_024;
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The key of pseudonyms and that of the log, made at the first start.
-pub(super) async fn open_keys(settings: &Settings) -> Result<(PseudonymKey, AuditKey), Error> {
+pub(super) async fn open_keys(settings: &Settings, files: SecretFiles) -> Result<(PseudonymKey, AuditKey), Error> {
     let (directory, named) = (settings.data_dir.clone(), settings.audit.key_file.clone());
     let load = move || {
-        let pseudonyms = PseudonymKey::load_or_create(&directory)?;
-        Ok((pseudonyms, audit::load_or_create(&directory, named.as_deref())?))
+        let pseudonyms = PseudonymKey::load_or_create(&directory, &files)?;
+        Ok((pseudonyms, audit::load_or_create(&directory, named.as_deref(), &files)?))
     };
     tokio::task::spawn_blocking(load).await.map_err(Error::Thread)?
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::api::BindError;
 use crate::control_plane::{audit, budget};
 use crate::data_plane::dlp::KeyError;
+use crate::data_plane::dlp::rules::Refused;
 use crate::supervision::{CallError, StartError};
 use crate::{journal, store};
 
@@ -35,6 +36,9 @@ pub enum Error {
     /// The key of the audit log cannot be read or made.
     #[error(transparent)]
     AuditKey(#[from] audit::KeyError),
+    /// The operator's DLP rules cannot be used.
+    #[error("read the DLP rules:\n{0}")]
+    Rules(#[from] Refused),
     /// A part of the tree did not start.
     #[error("start the supervision tree: {0}")]
     Tree(StartError),
@@ -62,6 +66,7 @@ impl Error {
             | Self::Journal(_)
             | Self::Key(_)
             | Self::AuditKey(_)
+            | Self::Rules(_)
             | Self::Tree(_)
             | Self::Reload(_)
             | Self::Limits(_)
@@ -92,8 +97,10 @@ fn advice_on_store(error: &store::Error) -> Option<&'static str> {
             "free space, or let the daemon's user write the directory; if it is damaged, `factoryctl restore FILE`",
         ),
         E::Read(_) | E::Damaged { .. } => Some("put back the last backup with `factoryctl restore FILE`"),
+        E::Keys(error) => advice_on_keys(error),
         E::Commit(_)
         | E::Unwell(_)
+        | E::Erased { .. }
         | E::NoRoom(_)
         | E::TooLarge { .. }
         | E::Reserved
@@ -102,5 +109,24 @@ fn advice_on_store(error: &store::Error) -> Option<&'static str> {
         | E::BackupAbandoned(_)
         | E::Archive { .. }
         | E::Restore(_) => None,
+    }
+}
+
+fn advice_on_keys(error: &store::KeyError) -> Option<&'static str> {
+    use store::KeyError as E;
+    match error {
+        E::MasterMissing { .. } => Some(
+            "set [encryption] master_key_file, or pass the credential factoryd.master-key: without the key that the store was \
+             encrypted under nothing of it can be read",
+        ),
+        E::MasterWrong { .. } => Some(
+            "name the key of this data directory in [encryption] master_key_file; after a change of keys, name the one before in \
+             previous_master_key_file as well",
+        ),
+        E::MasterUnusable { .. } => Some("make one with `factoryctl keys master FILE`, outside the data directory"),
+        E::RingMissing { .. } | E::RingUnreadable { .. } => {
+            Some("put back the last backup with `factoryctl restore FILE`; nothing in this directory was changed")
+        }
+        E::Full(_) | E::Failed(_) | E::Rotating | E::Off => None,
     }
 }

@@ -6,7 +6,7 @@
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, experiments, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator, hooks
-//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts
+//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts, reencryption
 //! ```
 //!
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive
@@ -14,6 +14,7 @@
 
 mod chronicle;
 mod error;
+mod keys;
 mod news;
 mod notifier;
 mod readiness;
@@ -47,9 +48,11 @@ use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::first::FirstCalls;
+use crate::data_plane::agent::floor::HostFloor;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{self, Environment};
-use crate::data_plane::dlp::Dlp;
+use crate::data_plane::dlp::rules::RuleReader;
+use crate::data_plane::dlp::{self, Dlp};
 use crate::data_plane::factory::Factory;
 use crate::data_plane::hook::{self, Hooks};
 use crate::data_plane::orchestrator::Orchestrator;
@@ -62,7 +65,7 @@ use crate::domain::name::ModelRef;
 use crate::journal::Journal;
 use crate::journal::events::Events;
 use crate::journal::state::Task;
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::supervision::{ChildSpec, SupervisorHandle};
 use crate::telemetry::metrics::Metrics;
 
@@ -83,6 +86,8 @@ pub struct Daemon {
     routes: Routes,
     listener: Listener,
     hooks: Hooks,
+    /// What has the operator's DLP rules read again; none where the shipped ones are used as they are.
+    dlp_rules: Option<RuleReader>,
     settings: Settings,
     /// Whether the socket's file is ours to remove.
     owns_socket: bool,
@@ -128,7 +133,7 @@ impl Daemon {
     pub async fn start(settings: Settings, metrics: Metrics, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let owns_socket = inherited.is_none();
         let socket = settings.socket.clone();
-        let sockets = api::bind(&socket, &settings.api, inherited).await?;
+        let sockets = api::bind(&settings, inherited).await?;
         let started = Self::start_behind(sockets, owns_socket, settings, metrics).await;
         if started.is_err() && owns_socket {
             remove_socket(&socket);
@@ -143,18 +148,19 @@ impl Daemon {
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let started_at = Timestamp::now();
-        let store = open_store(&settings).await?;
+        let store = keys::open_store(&settings).await?;
         let events = Events::new();
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
-        let (key, audit_key) = chronicle::open_keys(&settings).await?;
+        let (key, audit_key) = chronicle::open_keys(&settings, store.secret_files()).await?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
-        let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
+        let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key, events.clone());
+        let (dlp_rules, rules_spec) = own_rules(&settings, &dlp)?.unzip();
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
-        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
+        let data = data_plane(&settings, rooms, &known, (dlp_specs, rules_spec), provider_specs, &ledger);
 
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
@@ -183,6 +189,7 @@ impl Daemon {
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
         edge.push(ledger.spec());
+        edge.extend(keys::spec(&store, &events));
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);
         root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;
@@ -200,6 +207,7 @@ impl Daemon {
             routes,
             listener,
             hooks: data.hooks,
+            dlp_rules,
             settings,
             owns_socket,
             rooms,
@@ -281,24 +289,9 @@ fn remove_socket(socket: &Path) {
     }
 }
 
-async fn open_store(settings: &Settings) -> Result<Store, Error> {
-    let (directory, cache_bytes) = (settings.data_dir.clone(), settings.store.cache_bytes);
-    let open = move || {
-        create_private(&directory)?;
-        Store::open(&directory, store::Options { cache_bytes }).map_err(Error::from)
-    };
-    tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
-}
-
 async fn open_journal(store: &Store, events: &Events) -> Result<Journal, Error> {
     let (store, events) = (store.clone(), events.clone());
     Ok(tokio::task::spawn_blocking(move || Journal::open(store, events)).await.map_err(Error::Thread)??)
-}
-
-fn create_private(directory: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
 }
 
 fn control_plane(
@@ -384,7 +377,7 @@ fn data_plane(
     settings: &Settings,
     rooms: agent::Rooms,
     known: &Known,
-    dlp_specs: Vec<ChildSpec>,
+    (dlp_specs, rules_spec): (Vec<ChildSpec>, Option<ChildSpec>),
     provider_specs: Vec<ChildSpec>,
     ledger: &Restarts,
 ) -> DataPlane {
@@ -406,7 +399,7 @@ fn data_plane(
     let (orchestrator, [plans, orchestrator_spec]) = Orchestrator::start(environment, factory.clone());
     let factory = known.factory.get_or_init(|| factory).clone();
     let orchestrator = known.orchestrator.get_or_init(|| orchestrator).clone();
-    let children = vec![
+    let mut children = vec![
         tree::pool("dlp", dlp_specs),
         tree::pool("providers", provider_specs),
         agents,
@@ -415,7 +408,14 @@ fn data_plane(
         tree::watched(orchestrator_spec),
         tree::watched(hooks_spec),
     ];
+    children.extend(rules_spec.map(tree::watched));
     DataPlane { dlp, factory, orchestrator, hooks, children }
+}
+
+/// The operator's DLP rules, in force before a text is examined.
+fn own_rules(settings: &Settings, dlp: &Dlp) -> Result<Option<(RuleReader, ChildSpec)>, Error> {
+    let Some(file) = &settings.dlp.rules_file else { return Ok(None) };
+    Ok(Some(dlp.rules_from(file, dlp::rules::load(file)?)))
 }
 
 fn rules(settings: &Settings) -> Rules {
@@ -440,6 +440,7 @@ fn agent_rooms(
         budget: control.budget.clone(),
         prices: control.prices.clone(),
         dlp,
+        floor: HostFloor::new(settings.dlp.floor.clone()),
         providers,
         tools: Tools::new(&settings.tools),
         first: FirstCalls::default(),

@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{Daemon, Error, chronicle, rules};
+use super::{Daemon, Error, chronicle, keys, rules};
 use crate::config::settings::Settings;
 use crate::control_plane::budget::Source;
+use crate::domain::failure::Failure as _;
 use crate::domain::model::Model;
 use crate::domain::name::{ModelRef, ProviderName};
 
 impl Daemon {
-    /// Puts in force what new settings say about access, limits, prices and routes; everything else needs a restart.
+    /// Puts in force what new settings say about access, certificates, limits, prices, routes, the master key and the floor of
+    /// protection, and what the file of DLP rules says now; everything else needs a restart. Certificates that cannot be used leave
+    /// those before in force, and say so in the log.
     ///
     /// # Errors
     /// A part of the tree gave no answer.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
+        self.reload_certificates(&settings).await;
+        if let Some(rules) = &self.dlp_rules {
+            rules.reload().await.map_err(Error::Reload)?;
+        }
         let gone = self.settings.budgets.keys().filter(|scope| !settings.budgets.contains_key(scope));
         let limits = settings.budgets.iter().map(|(scope, limit)| (scope.clone(), Some(*limit)));
         let limits: Vec<_> = gone.map(|scope| (scope.clone(), None)).chain(limits).collect();
@@ -28,12 +35,37 @@ impl Daemon {
         // Prices first: a route that names a new model finds it priced.
         self.prices.publish(&models);
         self.routes.publish(&settings.routes);
+        keys::change_master_key(&self.store, &self.settings, &settings).await?;
+        self.settings.encryption = settings.encryption;
+        self.rooms.orchestrator.environment().floor.publish(settings.dlp.floor.clone());
+        self.settings.dlp.floor = settings.dlp.floor;
         self.settings.models = models;
         self.settings.routes = settings.routes;
         self.settings.access = settings.access;
         self.settings.budgets = settings.budgets;
         chronicle::reloaded(&self.rooms.audit, &unheeded).await;
         Ok(())
+    }
+}
+
+impl Daemon {
+    /// Nobody is kept out, nor let in, by a mistake in new files: those of before go on.
+    async fn reload_certificates(&mut self, settings: &Settings) {
+        let (Some(tls), Some(files)) = (self.listener.tls().cloned(), settings.tls.clone()) else { return };
+        let reading = tokio::task::spawn_blocking({
+            let files = files.clone();
+            move || tls.reload(&files)
+        });
+        match reading.await {
+            Ok(Ok(())) => {
+                tracing::info!("the certificates of TLS were read");
+                self.settings.tls = Some(files);
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, code = error.code(), "the certificates of TLS read before stay in force");
+            }
+            Err(error) => tracing::error!(%error, "the certificates of TLS read before stay in force"),
+        }
     }
 }
 
@@ -54,13 +86,15 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 17] = [
+    let parts: [(&'static str, Part); 19] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
         ("max_workers", |it| &it.max_workers),
         ("agents", |it| &it.agents),
         ("api", |it| &it.api),
+        // The files may be others; a listener that has TLS keeps it, and one that has none gets none.
+        ("api.tls", |it| if it.tls.is_some() { &"on" } else { &"off" }),
         ("cache", |it| &it.cache),
         ("chaos", |it| &it.chaos),
         ("store", |it| &it.store),
@@ -70,6 +104,7 @@ pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("log", |it| &it.log),
         ("templates", |it| &it.templates),
         ("policy", |it| &it.policy),
+        ("dlp.rules_file", |it| &it.dlp.rules_file),
         ("providers", |it| &it.providers),
         ("tools", |it| &it.tools),
     ];

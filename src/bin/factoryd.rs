@@ -7,6 +7,7 @@ use agent_factory::app::{self, Daemon};
 use agent_factory::cli::quickstart;
 use agent_factory::config::settings::{LogFormat, Settings};
 use agent_factory::config::{self, Overrides, Sources};
+use agent_factory::data_plane::dlp::rules;
 use agent_factory::telemetry::logs::{self, Destination, Format};
 use agent_factory::telemetry::metrics::Metrics;
 use anyhow::Context;
@@ -25,7 +26,7 @@ const WRONG: u8 = 2;
 #[command(
     version,
     about,
-    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, a second one at once; SIGHUP re-reads access, limits, prices and routes.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
+    after_help = "Examples:\n  factoryd quickstart\n  factoryd --config /etc/agent-factory/factoryd.toml\n  factoryd --config factoryd.toml --check-config\n\nSignals: SIGTERM and SIGINT drain and stop, a second one at once; SIGHUP re-reads access, certificates, limits, prices, routes, the master key and DLP rules.\nExit codes: 0 done, 1 failed, 2 wrong usage or settings."
 )]
 struct Arguments {
     /// The settings file; /etc/agent-factory/factoryd.toml is used where it exists and none is named.
@@ -76,6 +77,9 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(mistakes) => return say(&mistakes.to_string(), WRONG),
     };
+    if let Some(Err(refused)) = settings.dlp.rules_file.as_deref().map(rules::load) {
+        return say(&refused.to_string(), WRONG);
+    }
     if arguments.check_config {
         return print(&settings.summary().to_string());
     }

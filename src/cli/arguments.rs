@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::remote::Remote;
 use super::{agents, audit, backup, bench, budgets, dlp, events, keys, policy, run, shell, tasks, templates, tree};
 
 const EXAMPLES: &str = "\
@@ -14,7 +15,8 @@ Examples:
   factoryctl tasks show ID                              what happened, step by step, and what it cost
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 refused by a rule · 4 daemon not reachable · 5 timed out
-Socket: --socket, else NG_SOCKET, else /run/factoryd/control.sock, else $XDG_RUNTIME_DIR/factoryd/control.sock";
+Socket: --socket, else NG_SOCKET, else /run/factoryd/control.sock, else $XDG_RUNTIME_DIR/factoryd/control.sock
+Over a network: --url https://HOST:PORT --ca CA.pem, and --cert and --key, or --token-file; --url goes before any socket";
 
 /// Runs agents, and shows what they did and what it cost.
 #[derive(Debug, Parser)]
@@ -24,6 +26,9 @@ pub(super) struct Arguments {
     /// The daemon's control socket.
     #[arg(long, global = true, value_name = "PATH", env = "NG_SOCKET", hide_env_values = true)]
     pub(super) socket: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) remote: Remote,
 
     /// Prints JSON: one document, for streams one per line.
     #[arg(long, global = true)]
@@ -58,7 +63,7 @@ pub(super) enum Verb {
     /// The policy: what templates may ask for, and who may use them.
     #[command(subcommand)]
     Policy(policy::Verbs),
-    /// Keys: what templates are signed with.
+    /// Keys: what templates are signed with, and what the store is encrypted with.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Budgets: what may be spent, and what was.

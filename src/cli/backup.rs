@@ -17,17 +17,20 @@ use super::progress::Progress;
 use super::session::Session;
 use super::words;
 use crate::client::Download;
+use crate::config::settings::{Encryption, KeyFile};
 use crate::config::{self, Overrides, Sources};
 use crate::domain::clock::Timestamp;
 use crate::store::backup::{self, Restored, Summary};
+use crate::store::{self, Masters};
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
   factoryctl backup /srv/backups/factory.zst
   factoryctl backup \"factory-$(date +%F).zst\" --json | jq .sha256
 
-The daemon goes on meanwhile. The file holds every text in clear and the key of pseudonyms: keep it as you keep the data
-directory. It holds no provider's key and no settings. It is written as FILE.partial and gets its name when it is whole; a FILE
+The daemon goes on meanwhile. Where records are not encrypted, the file holds every text and the key of pseudonyms in clear: keep it
+as you keep the data directory. Where they are, it is of no use without the master key, which is not in it: keep that elsewhere. It
+holds no provider's key and no settings. It is written as FILE.partial and gets its name when it is whole; a FILE
 that is there is replaced then.";
 
 const RESTORE_EXAMPLES: &str = "\
@@ -54,13 +57,18 @@ pub(super) struct Restore {
     /// The archive.
     file: PathBuf,
 
-    /// The daemon's settings, of which `data_dir` alone is read; /etc/agent-factory/factoryd.toml where it exists and none is named.
+    /// The daemon's settings, of which `data_dir` and `[encryption]` alone are read; /etc/agent-factory/factoryd.toml where it exists and none is named.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// The data directory; what the settings say where it is not given.
     #[arg(long, value_name = "DIR", env = "NG_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
+
+    /// The master key under which the backup was taken, where its records are encrypted; what the settings say where it is not
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
 }
 
 impl Backup {
@@ -115,9 +123,12 @@ impl Restore {
     pub(super) fn perform(self, output: &Output) -> Result<Exit, Error> {
         let flags = Overrides { data_dir: self.data_dir, ..Overrides::default() };
         let sources = Sources { file: self.config, environment: Vec::new(), flags };
-        let data_dir = config::data_dir(&sources).map_err(|mistakes| Error::Usage(mistakes.to_string()))?;
+        let (data_dir, encryption) = config::stored(&sources).map_err(|mistakes| Error::Usage(mistakes.to_string()))?;
+        let named = self.master_key_file.map(KeyFile::File).or(encryption.master_key);
+        let masters =
+            Masters::load(&Encryption { master_key: named, ..encryption }, &data_dir).map_err(store::Error::from)?;
         let progress = Progress::start(format!("restoring to {}", data_dir.display()));
-        let restored = backup::restore(&self.file, &data_dir, Timestamp::now())?;
+        let restored = backup::restore(&self.file, &data_dir, &masters, Timestamp::now())?;
         drop(progress);
         let kept = restored.kept.as_ref().map(|kept| kept.display().to_string());
         let document = with(described(&restored.archive), "data_dir", json!(restored.data_dir.display().to_string()));

@@ -1,8 +1,9 @@
-//! `factoryctl dlp scan`: personal data and secrets in a text.
+//! `factoryctl dlp`: personal data and secrets in a text, and the rules by which they are found.
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde::Serialize;
 
 use super::exit::{Error, Exit};
 use super::input;
@@ -10,7 +11,8 @@ use super::output::{Paint, Tone};
 use super::session::Session;
 use super::table::{Table, plain};
 use super::words;
-use crate::protocol::dlp::{ScanAnswer, ScanRequest};
+use crate::data_plane::dlp::rules;
+use crate::protocol::dlp::{Rules, ScanAnswer, ScanRequest};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -24,6 +26,30 @@ pub(super) enum Dlp {
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
+    /// Shows the rules in force that are data, and why the operator's file is refused if it is.
+    #[command(
+        after_help = "Examples:\n  factoryctl dlp rules\n  factoryctl dlp rules --json | jq '.rules[] | select(.own)'"
+    )]
+    Rules,
+    /// Reads a file of DLP rules as the daemon would, and names every mistake. Needs no daemon.
+    #[command(after_help = "Example:\n  factoryctl dlp check /etc/agent-factory/dlp.toml")]
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// What a file that is good comes to.
+#[derive(Debug, Serialize)]
+struct Checked {
+    file: String,
+    digest: String,
+    /// Its own rules.
+    rules: usize,
+    /// The rules that would be in force with it, the shipped ones included.
+    in_force: usize,
+    disabled_rules: Vec<String>,
+    disabled_types: Vec<String>,
 }
 
 impl Dlp {
@@ -33,6 +59,16 @@ impl Dlp {
                 let text = input::read(file.as_deref().unwrap_or(Path::new("-")))?;
                 let answer = session.client.scan(&ScanRequest { text, tenant }).await?;
                 session.output.show(&answer, |paint| render(&answer, paint))?;
+                Ok(Exit::Done)
+            }
+            Self::Rules => {
+                let rules = session.client.dlp_rules().await?;
+                session.output.show(&rules, |paint| listed(&rules, paint))?;
+                Ok(Exit::Done)
+            }
+            Self::Check { file } => {
+                let checked = check(&file)?;
+                session.output.show(&checked, |_paint| told(&checked))?;
                 Ok(Exit::Done)
             }
         }
@@ -58,6 +94,53 @@ fn render(answer: &ScanAnswer, paint: Paint) -> String {
         paint.text(Tone::Faint, &format!("{found}; as it would be sent:")),
         answer.redacted
     )
+}
+
+/// Reads a file of rules; the first mistake is the error's own words, and all are its reasons.
+fn check(file: &Path) -> Result<Checked, Error> {
+    let loaded = rules::load(file).map_err(|refused| Error::Rules {
+        file: file.to_owned(),
+        reasons: refused.mistakes.iter().map(ToString::to_string).collect(),
+    })?;
+    Ok(Checked {
+        file: file.display().to_string(),
+        digest: loaded.digest,
+        rules: loaded.own,
+        in_force: loaded.detectors.rules().len(),
+        disabled_rules: loaded.detectors.disabled_rules().map(str::to_owned).collect(),
+        disabled_types: loaded.detectors.disabled_kinds().map(|kind| kind.to_string()).collect(),
+    })
+}
+
+fn told(checked: &Checked) -> String {
+    let own = words::count(checked.rules, "rule");
+    let mut lines = vec![format!("{} is good: {own} of its own, {} in force with it", checked.file, checked.in_force)];
+    for (what, names) in [("rules", &checked.disabled_rules), ("types", &checked.disabled_types)] {
+        if !names.is_empty() {
+            lines.push(format!("{what} switched off: {}", names.join(", ")));
+        }
+    }
+    lines.push(format!("sha256 {}", checked.digest));
+    lines.join("\n")
+}
+
+fn listed(rules: &Rules, paint: Paint) -> String {
+    let mut table = Table::new(paint, &["RULE", "TYPE", "SCORE", "WHOSE"]);
+    for rule in &rules.rules {
+        let whose = if rule.own { (Tone::Good, "own".to_owned()) } else { plain("shipped") };
+        table.row([plain(&rule.id), plain(&rule.kind), plain(format!("{:.2}", rule.score)), whose]);
+    }
+    let mut lines =
+        vec![table.render("no rules"), String::new(), paint.text(words::tone_of(&rules.status), &rules.status)];
+    lines.extend(rules.since.as_ref().map(|since| format!("since {}", words::time(since))));
+    lines.extend(rules.digest.as_ref().map(|digest| paint.text(Tone::Faint, &format!("sha256 {digest}"))));
+    for (what, names) in [("rules", &rules.disabled_rules), ("types", &rules.disabled_types)] {
+        if !names.is_empty() {
+            lines.push(format!("{what} switched off: {}", names.join(", ")));
+        }
+    }
+    lines.extend(rules.reasons.iter().map(|reason| format!("{} {reason}", paint.text(Tone::Bad, "refused:"))));
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -69,6 +69,9 @@ pub(super) enum Error {
     /// A policy directory cannot be used.
     #[error("the policy in {} cannot be used", .directory.display())]
     Policy { directory: PathBuf, reasons: Vec<String> },
+    /// A file of DLP rules cannot be used.
+    #[error("the DLP rules in {} cannot be used", .file.display())]
+    Rules { file: PathBuf, reasons: Vec<String> },
     /// An archive or a data directory is not what it should be.
     #[error("{0}")]
     Store(#[from] store::Error),
@@ -130,8 +133,8 @@ impl Error {
             Self::Client(error @ client::Error::Problem { .. }) => Exit::of_class(error.class()),
             Self::Template(error) => Exit::of_class(error.class()),
             Self::Store(error) => Exit::of_class(error.class()),
-            Self::Policy { .. } => Exit::Refused,
-            Self::Usage(_) => Exit::Usage,
+            Self::Policy { .. } | Self::Rules { .. } => Exit::Refused,
+            Self::Usage(_) | Self::Client(client::Error::Address { .. }) => Exit::Usage,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
         }
@@ -162,7 +165,7 @@ impl Error {
                 told.reasons = mistakes.iter().map(ToString::to_string).collect();
             }
             Self::StillRunning { task_id, .. } => told.task_id = Some(task_id),
-            Self::Policy { reasons, .. } => told.reasons = Cow::Borrowed(reasons),
+            Self::Policy { reasons, .. } | Self::Rules { reasons, .. } => told.reasons = Cow::Borrowed(reasons),
             Self::Client(_)
             | Self::Template(_)
             | Self::Store(_)
@@ -180,6 +183,7 @@ impl Error {
             Self::Template(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Policy { .. } => "policy_invalid",
+            Self::Rules { .. } => "dlp_rules_invalid",
             Self::Usage(_) => "usage",
             Self::Failed { code, .. } => code,
             Self::StillRunning { .. } => "task_still_running",
@@ -190,7 +194,10 @@ impl Error {
     /// What to do about it.
     pub(super) fn advice(&self) -> Option<String> {
         match self {
-            Self::Client(client::Error::Unreachable { socket, source }) => Some(advice_unreachable(socket, source)),
+            Self::Client(client::Error::Unreachable { place, source }) => Some(advice_unreachable(place, source)),
+            Self::Client(client::Error::Address { .. }) => {
+                Some("for example: --url https://factory.example:8443 --ca ca.pem --cert me.pem --key me.key".into())
+            }
             Self::Client(client::Error::TimedOut { .. }) => {
                 Some("see how the daemon is with `factoryctl status`; its log says more".into())
             }
@@ -207,6 +214,7 @@ impl Error {
             }
             Self::Store(_) => Some("the old data directory is as it was; mend the cause and run it again".into()),
             Self::Template(error) => advice_on_template(error),
+            Self::Rules { .. } => Some("mend what is told; `docs/dlp.md` has the reference of the file".into()),
             Self::Policy { .. } => Some("mend what is told; `docs/policy.md` has working examples".into()),
             Self::Usage(_) | Self::Failed { .. } | Self::Output(_) => None,
         }
@@ -216,7 +224,9 @@ impl Error {
 /// What went wrong with the daemon, as a sentence.
 fn in_words(error: &client::Error) -> String {
     match error {
-        client::Error::Unreachable { .. } | client::Error::Protocol { .. } => format!("cannot {error}"),
+        client::Error::Unreachable { .. } | client::Error::Protocol { .. } | client::Error::Address { .. } => {
+            format!("cannot {error}")
+        }
         client::Error::Problem { .. } => error.to_string(),
         client::Error::TimedOut { doing, after } => format!("the daemon did not answer {doing} within {after:?}"),
     }
@@ -268,9 +278,14 @@ fn advice_on_class(class: Class) -> Option<&'static str> {
     }
 }
 
-fn advice_unreachable(socket: &Path, source: &io::Error) -> String {
+fn advice_unreachable(place: &client::Place, source: &io::Error) -> String {
+    if place.socket().is_none() {
+        return "see that the daemon listens there (api.tcp), that --ca is the authority of its certificate, and that --cert is one \
+                that its client_ca_file signed and its client_crl_file does not name"
+            .into();
+    }
     if source.kind() == io::ErrorKind::PermissionDenied {
-        return format!("your user may not open {}; its owner or group may", socket.display());
+        return format!("your user may not open {place}; its owner or group may");
     }
     "start the daemon (`systemctl start factoryd`, or `factoryd --config FILE`), or name its socket with --socket or \
      NG_SOCKET"
@@ -297,7 +312,7 @@ mod tests {
     }
 
     fn unreachable(kind: io::ErrorKind) -> Error {
-        Error::Client(client::Error::Unreachable { socket: "/s".into(), source: kind.into() })
+        Error::Client(client::Error::Unreachable { place: client::Place::Socket("/s".into()), source: kind.into() })
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::exit::Error;
 
 /// The largest text that is read, in bytes. The daemon's own limit may be lower.
-const INPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const INPUT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Reads a file, or standard input where its name is `-`.
 pub(super) fn read(path: &Path) -> Result<String, Error> {
@@ -54,6 +54,6 @@ mod tests {
     #[test]
     fn endless_input_is_refused() {
         let error = read_from(io::repeat(b'x'), "x").expect_err("endless");
-        assert!(matches!(&error, Error::Usage(text) if text.contains("larger than 64 MiB")), "{error}");
+        assert!(matches!(&error, Error::Usage(text) if text.contains("larger than 128 MiB")), "{error}");
     }
 }

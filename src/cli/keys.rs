@@ -1,4 +1,4 @@
-//! `factoryctl keys`: the keys that sign templates; no daemon is needed.
+//! `factoryctl keys`: the keys that sign templates, for which no daemon is needed, and those that the store is encrypted with.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::exit::{Error, Exit};
+use super::master_key::{self, Master};
 use super::output::{Output, Paint, Tone};
+use super::session::Session;
 use super::table::{Table, plain};
 use super::templates::TrustFiles;
 use crate::control_plane::template::revoking::{self, Subject};
@@ -33,6 +35,16 @@ pub(super) enum Keys {
   factoryctl keys revoke release --key ~/keys/admin.pem --dir /etc/agent-factory/keys --reason \"laptop stolen\"
   factoryctl keys revoke ./found-elsewhere.pub.pem --key ~/keys/admin.pem --dir /etc/agent-factory/keys")]
     Revoke(Revoke),
+    /// Makes a master key, under which the daemon encrypts what it stores ([encryption] master_key_file). No daemon is needed.
+    #[command(after_help = "Example:
+  factoryctl keys master /etc/agent-factory/private/master.key")]
+    Master(Master),
+    /// Gives every tenant and user a new key; records are encrypted with it in the background, then the old ones are destroyed.
+    #[command(after_help = "Example:\n  factoryctl keys rotate && factoryctl keys status")]
+    Rotate,
+    /// How encryption at rest is, and how far a rotation.
+    #[command(after_help = "Example:\n  factoryctl keys status --json | jq .state")]
+    Status,
 }
 
 /// The arguments of `generate`.
@@ -82,11 +94,14 @@ fn subject(text: &str) -> Result<Subject, String> {
 }
 
 impl Keys {
-    pub(super) fn perform(self, output: &Output) -> Result<Exit, Error> {
+    pub(super) async fn perform(self, session: &Session, output: &Output) -> Result<Exit, Error> {
         match self {
             Self::Generate(generate) => generate.perform(output),
             Self::Ls(files) => list(output, &files.read(output)),
             Self::Revoke(revoke) => revoke.perform(output),
+            Self::Master(master) => master.perform(output),
+            Self::Rotate => master_key::rotate(session).await,
+            Self::Status => master_key::status(session).await,
         }
     }
 }

@@ -33,11 +33,13 @@ mod events;
 mod exit;
 mod input;
 mod keys;
+mod master_key;
 mod output;
 mod policy;
 mod private;
 mod progress;
 pub mod quickstart;
+mod remote;
 mod run;
 mod session;
 mod shell;
@@ -74,7 +76,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
-    let session = Session::new(arguments.socket, *output);
+    let session = Session::new(arguments.remote.place(arguments.socket)?, *output);
     match arguments.verb {
         Verb::Run(verb) => verb.perform(&session).await,
         Verb::Status => status::perform(&session).await,
@@ -84,7 +86,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Tasks(verb) => verb.perform(&session).await,
         Verb::Templates(verb) => verb.perform(&session).await,
         Verb::Policy(verb) => verb.perform(&session).await,
-        Verb::Keys(verb) => verb.perform(output),
+        Verb::Keys(verb) => verb.perform(&session, output).await,
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,
         Verb::Audit(verb) => verb.perform(&session).await,

@@ -1,10 +1,7 @@
 //! What every verb is given: a client of the daemon, and where its words go.
 
-use std::path::PathBuf;
-
 use super::output::Output;
-use super::socket;
-use crate::client::Client;
+use crate::client::{Client, Place};
 
 /// One invocation.
 #[derive(Debug, Clone)]
@@ -15,7 +12,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Nothing is opened before a verb asks for something.
-    pub(super) fn new(named: Option<PathBuf>, output: Output) -> Self {
-        Self { client: Client::new(socket::find(named)), output }
+    pub(super) fn new(place: Place, output: Output) -> Self {
+        Self { client: Client::at(place), output }
     }
 }

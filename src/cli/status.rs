@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::exit::{Error, Exit};
+use super::master_key;
 use super::output::{Paint, Tone};
 use super::session::Session;
 use super::words;
+use crate::protocol::encryption::Encryption;
 use crate::protocol::status::{Health, Metrics, Ready};
 
 /// The document of `status --json`.
@@ -18,20 +20,24 @@ struct Status {
     /// Missing where the caller may not see it, or the daemon cannot tell yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<Metrics>,
+    /// As `metrics`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption: Option<Encryption>,
 }
 
 pub(super) async fn perform(session: &Session) -> Result<Exit, Error> {
     let health = session.client.health().await?;
     let ready = session.client.ready().await?;
     let metrics = session.client.metrics().await.ok();
-    let status = Status { health, ready, metrics };
+    let encryption = session.client.encryption().await.ok();
+    let status = Status { health, ready, metrics, encryption };
     session.output.show(&status, |paint| render(&status, paint))?;
     let well = status.ready.ready && status.health.status == "healthy";
     Ok(if well { Exit::Done } else { Exit::Failed })
 }
 
 fn render(status: &Status, paint: Paint) -> String {
-    let Status { health, ready, metrics } = status;
+    let Status { health, ready, metrics, encryption } = status;
     let uptime = Duration::try_from_secs_f64(health.uptime_seconds).unwrap_or_default();
     let readiness = if ready.ready { (Tone::Good, "ready") } else { (Tone::Warning, "not ready") };
     let mut lines = vec![format!(
@@ -58,6 +64,9 @@ fn render(status: &Status, paint: Paint) -> String {
             fact("cost/task", format!("${cost:.6}"));
         }
     }
+    if let Some(encryption) = encryption {
+        lines.push(format!("{} {}", paint.text(Tone::Faint, "encryption"), master_key::line(encryption, paint)));
+    }
     lines.join("\n")
 }
 
@@ -76,6 +85,7 @@ mod tests {
             },
             ready: Ready { ready: false, reasons: vec!["the store is read-only".into()] },
             metrics: Some(Metrics { templates_loaded: 6, ..Metrics::default() }),
+            encryption: None,
         };
         let text = render(&status, Paint::Plain);
         assert!(

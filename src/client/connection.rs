@@ -5,7 +5,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -15,25 +14,51 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::limits::ANSWER_BYTES_MAX;
+use super::place::Place;
 
-type Driver = Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>;
+/// What HTTP is spoken over.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+type Driver = Pin<Box<http1::Connection<TokioIo<Box<dyn Wire>>, Full<Bytes>>>>;
 
 /// A connection to the daemon.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    /// None once the connection has ended; a finished driver must not be polled.
-    driver: Option<Driver>,
+    driver: Drive,
+}
+
+/// What drives a connection, until it has ended; a finished driver must not be polled.
+enum Drive {
+    Goes(Driver),
+    /// It has ended, for a reason where it did not end in good order.
+    Ended(Option<String>),
+}
+
+impl Drive {
+    /// Drives the connection as far as it goes now.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Self::Goes(driver) = self
+            && let Poll::Ready(ended) = driver.as_mut().poll(cx)
+        {
+            // Hyper's own words come first, then those of what it is spoken over, which know more.
+            let reason = |error: hyper::Error| std::error::Error::source(&error).map(ToString::to_string);
+            *self = Self::Ended(ended.err().and_then(reason));
+        }
+    }
 }
 
 /// Why a request has no answer.
 pub(super) enum SendError {
     /// It was not sent: nobody has seen it.
     NotSent,
-    /// The connection ended; the request may have been taken.
-    Cut,
+    /// The connection ended, perhaps for a known reason; the request may have been taken.
+    Cut(Option<String>),
     /// What came back is not HTTP.
     NotHttp(String),
 }
@@ -47,30 +72,40 @@ pub(super) enum BodyError {
 }
 
 impl Connection {
-    pub(super) async fn open(socket: &Path) -> io::Result<Self> {
-        let stream = UnixStream::connect(socket).await?;
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)) })
+    pub(super) async fn open(place: &Place) -> io::Result<Self> {
+        let wire: Box<dyn Wire> = match place {
+            Place::Socket(path) => Box::new(UnixStream::connect(path).await?),
+            Place::Remote(remote) => {
+                let stream = TcpStream::connect((remote.host.as_str(), remote.port)).await?;
+                stream.set_nodelay(true)?;
+                match &remote.tls {
+                    None => Box::new(stream),
+                    Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
+                }
+            }
+        };
+        let (sender, driver) = http1::handshake(TokioIo::new(wire)).await.map_err(io::Error::other)?;
+        Ok(Self { sender, driver: Drive::Goes(Box::pin(driver)) })
     }
 
     /// Whether it can take another request now.
     pub(super) async fn usable(&mut self) -> bool {
         let ready = driving(&mut self.driver, self.sender.ready()).await.is_ok();
         // A close that arrived meanwhile shows only when the connection is polled.
-        let cx = &mut Context::from_waker(std::task::Waker::noop());
-        self.poll_driver(cx);
-        ready && self.driver.is_some() && !self.sender.is_closed()
+        self.driver.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        ready && matches!(self.driver, Drive::Goes(_)) && !self.sender.is_closed()
     }
 
     pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
         let answer = self.sender.try_send_request(request);
-        driving(&mut self.driver, answer).await.map_err(|mut error| {
+        let answered = driving(&mut self.driver, answer).await;
+        answered.map_err(|mut error| {
             if error.take_message().is_some() {
                 SendError::NotSent
             } else if error.error().is_parse() {
                 SendError::NotHttp(error.error().to_string())
             } else {
-                SendError::Cut
+                SendError::Cut(self.reason())
             }
         })
     }
@@ -90,23 +125,24 @@ impl Connection {
         driving(&mut self.driver, next).await.map(|frame| frame.map_err(|_| BodyError::Cut))
     }
 
-    fn poll_driver(&mut self, cx: &mut Context<'_>) {
-        if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(cx).is_ready()) {
-            self.driver = None;
+    /// Why the connection has ended, where that is known: TLS tells a client only then that its certificate is refused.
+    fn reason(&mut self) -> Option<String> {
+        self.driver.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        match &self.driver {
+            Drive::Goes(_) => None,
+            Drive::Ended(reason) => reason.clone(),
         }
     }
 }
 
-/// Awaits `work` and drives the connection meanwhile. A connection that ends makes `work` end too, so its own result is dropped.
-async fn driving<F: Future>(driver: &mut Option<Driver>, work: F) -> F::Output {
+/// Awaits `work` and drives the connection meanwhile. A connection that ends makes `work` end too.
+async fn driving<F: Future>(driver: &mut Drive, work: F) -> F::Output {
     let mut work = pin!(work);
     poll_fn(|cx| {
         if let Poll::Ready(output) = work.as_mut().poll(cx) {
             return Poll::Ready(output);
         }
-        if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(cx).is_ready()) {
-            *driver = None;
-        }
+        driver.poll(cx);
         work.as_mut().poll(cx)
     })
     .await

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::{Client, Error, EventStream};
-use crate::protocol::dlp::{ScanAnswer, ScanRequest};
+use crate::protocol::dlp::{Rules, ScanAnswer, ScanRequest};
 use crate::protocol::policy::Policy;
 use crate::protocol::status::{Health, Metrics, Ready};
 use crate::protocol::tree::{ReleaseActor, TreeNode};
@@ -52,6 +52,11 @@ impl Client {
     /// Looks for personal data and secrets in a text.
     pub async fn scan(&self, text: &ScanRequest) -> Result<ScanAnswer, Error> {
         self.ask(Call::post("/factory/dlp/scan").json(text)?).await
+    }
+
+    /// The rules by which texts are examined.
+    pub async fn dlp_rules(&self) -> Result<Rules, Error> {
+        self.ask(Call::get("/factory/dlp/rules")).await
     }
 
     /// The description of the API.

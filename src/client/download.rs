@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -10,6 +9,7 @@ use hyper::body::Incoming;
 use super::Error;
 use super::connection::Connection;
 use super::limits::ANSWER_TIME_MAX;
+use super::place::Place;
 
 /// A long answer, chunk by chunk. Dropping it closes its connection, which ends the work.
 pub struct Download {
@@ -18,7 +18,7 @@ pub struct Download {
     doing: String,
     /// What comes, for messages.
     what: &'static str,
-    socket: PathBuf,
+    place: Place,
 }
 
 impl fmt::Debug for Download {
@@ -32,9 +32,9 @@ impl Download {
         (connection, body): (Connection, Incoming),
         doing: String,
         what: &'static str,
-        socket: PathBuf,
+        place: Place,
     ) -> Self {
-        Self { connection, body, doing, what, socket }
+        Self { connection, body, doing, what, place }
     }
 
     /// The next chunk; none when all of it has come.
@@ -51,7 +51,7 @@ impl Download {
                 Ok(Some(Err(_))) => {
                     let text = format!("the daemon broke the {} off; its log says why", self.what);
                     let cut = io::Error::new(io::ErrorKind::UnexpectedEof, text);
-                    return Err(Error::Unreachable { socket: self.socket.clone(), source: cut });
+                    return Err(Error::Unreachable { place: self.place.clone(), source: cut });
                 }
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(chunk) => return Ok(Some(chunk)),

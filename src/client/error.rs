@@ -1,9 +1,9 @@
 //! What can go wrong between a caller and the daemon.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::place::Place;
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::protocol::problem::Problem;
 
@@ -13,11 +13,19 @@ const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody answers on the socket, or the connection was cut before an answer came.
-    #[error("reach the daemon at {}: {source}", socket.display())]
+    /// No daemon can be there.
+    #[error("ask the daemon at {url}: {reason}")]
+    Address {
+        /// What was named.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody answers there, or the connection was cut before an answer came.
+    #[error("reach the daemon at {place}: {source}")]
     Unreachable {
-        /// The socket.
-        socket: PathBuf,
+        /// Where.
+        place: Place,
         /// What the host said.
         source: io::Error,
     },
@@ -50,6 +58,7 @@ pub enum Error {
 impl Failure for Error {
     fn code(&self) -> &'static str {
         match self {
+            Self::Address { .. } => "daemon_address_invalid",
             Self::Unreachable { .. } => "daemon_unreachable",
             Self::Problem { .. } => "daemon_answered_problem",
             Self::Protocol { .. } => "daemon_not_understood",
@@ -59,6 +68,7 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
+            Self::Address { .. } => Class::Malformed,
             Self::Unreachable { .. } | Self::TimedOut { .. } => Class::Unavailable,
             Self::Problem { problem, .. } => class_of_status(problem.status),
             Self::Protocol { .. } => Class::Upstream,
@@ -73,12 +83,13 @@ impl Failure for Error {
                 (None, Class::Overload | Class::Unavailable) => Retry::After(RETRY_AFTER_DEFAULT),
                 (None, _) => Retry::Never,
             },
-            Self::Protocol { .. } => Retry::Never,
+            Self::Address { .. } | Self::Protocol { .. } => Retry::Never,
         }
     }
 
     fn detail(&self) -> String {
         match self {
+            Self::Address { .. } => "the daemon's address is wrong".into(),
             Self::Unreachable { .. } => "the daemon cannot be reached".into(),
             Self::Problem { problem, .. } => problem.detail.clone(),
             Self::Protocol { .. } => "the daemon's answer cannot be understood".into(),

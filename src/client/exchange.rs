@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::connection::{BodyError, Connection, SendError};
 use super::download::Download;
 use super::error::Error;
 use super::limits::{ANSWER_BYTES_MAX, ANSWER_TIME_MAX, IDLE_CONNECTIONS_MAX};
+use super::place::Place;
 use super::stream::EventStream;
 
 const JSON: &str = "application/json";
@@ -32,14 +33,14 @@ pub(super) const TEXT: &str = "text/plain";
 pub struct Client(Arc<Shared>);
 
 struct Shared {
-    socket: PathBuf,
+    place: Place,
     answer_time_max: Duration,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("socket", &self.0.socket).finish_non_exhaustive()
+        f.debug_struct("Client").field("place", &self.0.place).finish_non_exhaustive()
     }
 }
 
@@ -53,13 +54,23 @@ impl Client {
     /// Like [`Self::new`], but gives up an answer after so long beyond the time that a call asks the daemon to wait.
     #[must_use]
     pub fn with_answer_time_max(socket: impl Into<PathBuf>, answer_time_max: Duration) -> Self {
-        Self(Arc::new(Shared { socket: socket.into(), answer_time_max, idle: Mutex::new(Vec::new()) }))
+        Self::made(Place::Socket(socket.into()), answer_time_max)
     }
 
-    /// The daemon's socket.
+    /// A client of the daemon in this place.
     #[must_use]
-    pub fn socket(&self) -> &Path {
-        &self.0.socket
+    pub fn at(place: Place) -> Self {
+        Self::made(place, ANSWER_TIME_MAX)
+    }
+
+    fn made(place: Place, answer_time_max: Duration) -> Self {
+        Self(Arc::new(Shared { place, answer_time_max, idle: Mutex::new(Vec::new()) }))
+    }
+
+    /// Where the daemon is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.0.place
     }
 
     /// Sends a call and reads the answer, whatever its status is.
@@ -85,7 +96,7 @@ impl Client {
     /// Sends a call and opens the stream of events that answers it.
     pub(super) async fn listen(&self, call: Call) -> Result<EventStream, Error> {
         let (connection, body) = self.open(&call, EVENT_STREAM).await?;
-        Ok(EventStream::new(connection, body, call.doing(), self.0.socket.clone()))
+        Ok(EventStream::new(connection, body, call.doing(), self.0.place.clone()))
     }
 
     /// Sends a call and opens the long answer, of this media type, that it is answered with.
@@ -96,7 +107,7 @@ impl Client {
         what: &'static str,
     ) -> Result<Download, Error> {
         let opened = self.open(&call, accept).await?;
-        Ok(Download::new(opened, call.doing(), what, self.0.socket.clone()))
+        Ok(Download::new(opened, call.doing(), what, self.0.place.clone()))
     }
 
     /// Sends a call and reads the text, of this media type, that it is answered with.
@@ -137,16 +148,17 @@ impl Client {
     /// there is repeated once on a new connection.
     async fn respond(&self, call: &Call, accept: &'static str) -> Result<(Connection, Response<Incoming>), Error> {
         if let Some(mut idle) = self.idle().await {
-            match idle.send(call.request(accept)?).await {
+            match idle.send(self.0.place.addressed(call.request(accept)?)).await {
                 Ok(response) => return Ok((idle, response)),
                 // INVARIANT 1: only what nobody has seen, or what may be repeated, is sent again.
                 Err(SendError::NotSent) => {}
-                Err(SendError::Cut) if call.repeatable() => {}
+                Err(SendError::Cut(_)) if call.repeatable() => {}
                 Err(e) => return Err(self.send_error(call, e)),
             }
         }
-        let mut fresh = Connection::open(&self.0.socket).await.map_err(|source| self.unreachable(source))?;
-        let response = fresh.send(call.request(accept)?).await.map_err(|e| self.send_error(call, e))?;
+        let mut fresh = Connection::open(&self.0.place).await.map_err(|source| self.unreachable(source))?;
+        let response =
+            fresh.send(self.0.place.addressed(call.request(accept)?)).await.map_err(|e| self.send_error(call, e))?;
         Ok((fresh, response))
     }
 
@@ -168,12 +180,16 @@ impl Client {
     }
 
     fn unreachable(&self, source: io::Error) -> Error {
-        Error::Unreachable { socket: self.0.socket.clone(), source }
+        Error::Unreachable { place: self.0.place.clone(), source }
     }
 
     fn send_error(&self, call: &Call, error: SendError) -> Error {
         match error {
-            SendError::NotSent | SendError::Cut => self.unreachable(io::Error::new(
+            SendError::Cut(Some(reason)) => {
+                let reason = format!("the connection was closed before an answer came: {reason}");
+                self.unreachable(io::Error::new(io::ErrorKind::ConnectionReset, reason))
+            }
+            SendError::NotSent | SendError::Cut(None) => self.unreachable(io::Error::new(
                 io::ErrorKind::ConnectionReset,
                 "the connection was closed before an answer came",
             )),

@@ -1,7 +1,8 @@
 //! A typed client of the control API: what a Rust program imports to talk to `factoryd`, and all that `factoryctl` knows of it.
 //!
 //! ```text
-//!  verb (tasks.rs, agents.rs, …) -> Call -> Client::exchange -> pool -> Connection (hyper) -> Unix socket
+//!  verb (tasks.rs, agents.rs, …) -> Call -> Client::exchange -> pool -> Connection (hyper) -> Unix socket,
+//!                                               |                                      or TCP with TLS (Place)
 //!                                               |  one retry, only where repeating is safe
 //!                                               v
 //!                                    Answer -> protocol type | Error
@@ -42,9 +43,11 @@ mod call;
 mod connection;
 mod daemon;
 mod download;
+mod encryption;
 mod error;
 mod exchange;
 pub mod limits;
+mod place;
 mod sse;
 mod stream;
 mod tasks;
@@ -54,6 +57,7 @@ pub use call::{Answer, Call};
 pub use download::Download;
 pub use error::Error;
 pub use exchange::Client;
+pub use place::{Credentials, Place, Remote};
 pub use stream::EventStream;
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use hyper::body::Incoming;
 
 use super::connection::Connection;
 use super::error::Error;
+use super::place::Place;
 use super::sse::Parser;
 use crate::protocol::event::Event;
 
@@ -19,7 +19,7 @@ pub struct EventStream {
     parser: Parser,
     complete: VecDeque<Vec<u8>>,
     doing: String,
-    socket: PathBuf,
+    place: Place,
 }
 
 impl fmt::Debug for EventStream {
@@ -29,8 +29,8 @@ impl fmt::Debug for EventStream {
 }
 
 impl EventStream {
-    pub(super) fn new(connection: Connection, body: Incoming, doing: String, socket: PathBuf) -> Self {
-        Self { connection, body, parser: Parser::default(), complete: VecDeque::new(), doing, socket }
+    pub(super) fn new(connection: Connection, body: Incoming, doing: String, place: Place) -> Self {
+        Self { connection, body, parser: Parser::default(), complete: VecDeque::new(), doing, place }
     }
 
     /// The next event; none when the daemon has ended the stream. Cancel safe.
@@ -60,6 +60,6 @@ impl EventStream {
 
     fn cut(&self) -> Error {
         let source = io::Error::new(io::ErrorKind::UnexpectedEof, "the stream of events was cut");
-        Error::Unreachable { socket: self.socket.clone(), source }
+        Error::Unreachable { place: self.place.clone(), source }
     }
 }

@@ -31,11 +31,12 @@ use std::path::PathBuf;
 pub use environment::PREFIX;
 pub use error::{Errors, Mistake, Place};
 pub use file::SETTINGS_BYTES_MAX;
+pub(crate) use reader::nearest;
 pub use summary::Summary;
 
 use host::Host;
 use reader::Report;
-use settings::{LogFormat, Settings};
+use settings::{Encryption, LogFormat, Settings};
 use tree::{Entry, Node, Table, Value};
 
 /// The file that is read when none is named and it exists.
@@ -79,16 +80,18 @@ pub fn load(sources: &Sources) -> Result<Settings, Errors> {
     Errors::from_mistakes(report.mistakes).map_or(Ok(settings), Err)
 }
 
-/// Reads where everything durable lives, and nothing else: what needs no daemon needs no settings without mistakes either.
+/// Reads where everything durable lives and with which key it is encrypted, and nothing else: what needs no daemon needs no
+/// settings without mistakes either.
 ///
 /// # Errors
-/// The file cannot be read or is not TOML, or `data_dir` is no path.
-pub fn data_dir(sources: &Sources) -> Result<PathBuf, Errors> {
+/// The file cannot be read or is not TOML, or these settings are no paths.
+pub fn stored(sources: &Sources) -> Result<(PathBuf, Encryption), Errors> {
     let mut report = Report::default();
     let tree = gather(sources, &mut report)?;
     report.mistakes.clear();
-    let data_dir = validate::data_dir(tree, &mut report);
-    Errors::from_mistakes(report.mistakes).map_or(Ok(data_dir), Err)
+    let host = Host::of_this_process(&sources.environment);
+    let stored = validate::stored(tree, &host, &mut report);
+    Errors::from_mistakes(report.mistakes).map_or(Ok(stored), Err)
 }
 
 /// Lays the sources over each other, the strongest last.

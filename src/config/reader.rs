@@ -215,7 +215,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// The known key that a person most likely meant: a slip or two away, in long words up to a third of the letters.
-pub(super) fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let (distance, near) = known.iter().map(|&candidate| (edits(key, candidate), candidate)).min()?;
     (distance <= near.len().div_euclid(3).max(2)).then_some(near)
 }

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::budget::{Limit, Scope};
+use crate::domain::certificate::CertificateName;
 use crate::domain::model::Model;
 use crate::domain::money::Usd;
-use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName};
+use crate::domain::name::{Environment, ModelRef, ProviderName, RouteName, Tenant, ToolName, User};
+use crate::domain::protection::Floor;
 
 /// Everything that `factoryd` was told.
 #[derive(Debug, Clone)]
@@ -26,14 +28,20 @@ pub struct Settings {
     pub agents: Agents,
     /// The control API.
     pub api: Api,
+    /// TLS on its TCP listener; none means that it speaks in the clear, and on loopback alone.
+    pub tls: Option<Tls>,
     /// Faults on request.
     pub chaos: Chaos,
     /// Answers that were given before.
     pub cache: Cache,
+    /// What is done with personal data and secrets.
+    pub dlp: Dlp,
     /// The store.
     pub store: Store,
     /// The audit log.
     pub audit: Audit,
+    /// With which key it is encrypted.
+    pub encryption: Encryption,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// How tools are told of tasks.
@@ -59,6 +67,15 @@ pub struct Settings {
     pub access: Access,
 }
 
+/// What is done with personal data and secrets, whatever templates ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Dlp {
+    /// The most lenient actions that templates may ask for.
+    pub floor: Floor,
+    /// The operator's rules, which are read and watched; without it the shipped ones are used as they are.
+    pub rules_file: Option<PathBuf>,
+}
+
 /// Agents in memory and what waits for them.
 #[derive(Debug, Clone)]
 pub struct Agents {
@@ -81,7 +98,7 @@ impl Default for Agents {
 /// The control API's listeners and limits.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// A loopback address to listen on as well.
+    /// An address to listen on as well: of loopback, or any where there is TLS.
     pub tcp: Option<SocketAddr>,
     /// Bearer tokens for the TCP listener.
     pub tokens_file: Option<PathBuf>,
@@ -89,12 +106,43 @@ pub struct Api {
     pub anonymous_role: Option<Role>,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
-    /// The most connections at once.
+    /// The most connections at once, of the socket and of the TCP listener each.
     pub connections_max: usize,
     /// How long a stop waits for running work.
     pub drain_grace: Duration,
     /// The most tasks that may be open (queued, running or waiting) at once; more are refused with 429.
     pub open_tasks_max: usize,
+}
+
+/// TLS on the TCP listener. Only the places of the files are here; the daemon reads them when it starts and on SIGHUP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's certificate and the intermediate ones up to its authority's, in PEM, its own first.
+    pub certificate_file: PathBuf,
+    /// Its private key in PEM; nobody but the daemon's user or root may read it.
+    pub key_file: PathBuf,
+    /// Who may have signed certificates of clients; none means that clients are asked for none.
+    pub clients: Option<TlsClients>,
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsClients {
+    /// The authorities' certificates, in PEM.
+    pub ca_file: PathBuf,
+    /// The authorities' lists of revoked certificates, in PEM.
+    pub crl_file: Option<PathBuf>,
+    /// Whether a client without a certificate is served.
+    pub auth: ClientAuth,
+}
+
+/// Whether a client must have a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// The handshake fails without one.
+    Required,
+    /// A client may have a token instead.
+    Optional,
 }
 
 /// Faults on request, for finding out whether the rest bears them.
@@ -125,6 +173,24 @@ pub struct Audit {
     pub checkpoint_every: Duration,
     /// The file with the key that signs, in PEM; none: `audit.key` in the data directory, which is made at the first start.
     pub key_file: Option<PathBuf>,
+}
+
+/// Encryption at rest. The keys themselves are never in the settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// The master key; without one nothing is encrypted.
+    pub master_key: Option<KeyFile>,
+    /// The master key of before, from which the keys are wrapped anew.
+    pub previous_master_key: Option<KeyFile>,
+}
+
+/// Where a key of the host's lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyFile {
+    /// A file that the settings name.
+    File(PathBuf),
+    /// A credential that systemd passed to the service.
+    Credential(PathBuf),
 }
 
 /// How long what has ended is kept.
@@ -323,13 +389,15 @@ pub enum Role {
     Auditor,
 }
 
-/// Who may do what over the socket.
+/// Who may do what.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     /// Grants by host user name or number.
     pub users: BTreeMap<String, Grant>,
     /// Grants by host group name or number.
     pub groups: BTreeMap<String, Grant>,
+    /// Grants to holders of client certificates, by a name in the certificate.
+    pub certificates: BTreeMap<CertificateName, CertificateGrant>,
     /// How often each principal may ask for whom nothing else is said; `[api]` has it.
     pub rate: Option<RateLimit>,
 }
@@ -343,6 +411,15 @@ pub struct Grant {
     pub tenant: Option<Tenant>,
     /// How often its holder may ask.
     pub rate: Rate,
+}
+
+/// What the holder of a client certificate is granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateGrant {
+    /// The role, the tenant, how often.
+    pub grant: Grant,
+    /// The user whom it acts as; none leaves it to the request, as with a token.
+    pub user: Option<User>,
 }
 
 /// How often a principal may ask.

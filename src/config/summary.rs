@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::prices;
-use super::settings::{BaseUrl, KeySource, ProviderKind, Route, Settings, ToolUrl};
+use super::settings::{BaseUrl, ClientAuth, KeyFile, KeySource, ProviderKind, Route, Settings, Tls, ToolUrl};
 use crate::domain::model::Origin;
 use crate::domain::name::{ModelRef, RouteName};
 
@@ -43,6 +43,16 @@ impl Settings {
     }
 }
 
+/// How the TCP listener speaks, and whether clients have certificates.
+fn speech(tls: Option<&Tls>) -> &'static str {
+    match tls.map(|tls| tls.clients.as_ref().map(|clients| clients.auth)) {
+        None => "in the clear",
+        Some(None) => "with TLS",
+        Some(Some(ClientAuth::Required)) => "with TLS, client certificates required",
+        Some(Some(ClientAuth::Optional)) => "with TLS, client certificates optional",
+    }
+}
+
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = self.0;
@@ -50,9 +60,10 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "templates   {}{}", settings.templates_dir.display(), signatures(settings))?;
         writeln!(f, "socket      {}", settings.socket.display())?;
         if let Some(tcp) = settings.api.tcp {
-            writeln!(f, "tcp         {tcp}")?;
+            writeln!(f, "tcp         {tcp}, {}", speech(settings.tls.as_ref()))?;
         }
         writeln!(f, "workers     {}", settings.max_workers)?;
+        writeln!(f, "encryption  {}", encryption(settings))?;
         match settings.retention.tasks {
             Some(kept) => writeln!(f, "retention   ended tasks are DELETED after {}", days(kept))?,
             None => writeln!(f, "retention   nothing is deleted")?,
@@ -109,6 +120,14 @@ impl fmt::Display for Summary<'_> {
             0 => write!(f, "access      root and the daemon's own user"),
             count => write!(f, "access      root, the daemon's own user, and {count} grants"),
         }
+    }
+}
+
+fn encryption(settings: &Settings) -> String {
+    match &settings.encryption.master_key {
+        None => "none: records are stored in clear".to_owned(),
+        Some(KeyFile::File(path)) => format!("records are encrypted; master key in {}", path.display()),
+        Some(KeyFile::Credential(_)) => "records are encrypted; master key from systemd's credentials".to_owned(),
     }
 }
 

@@ -29,6 +29,26 @@ pub enum Group {
     Secret,
 }
 
+impl Group {
+    /// Every group, with the name that rules use for it.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Personal, "PERSONAL_DATA"), (Self::Secret, "SECRETS")];
+
+    /// The name that rules use for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Personal => "PERSONAL_DATA",
+            Self::Secret => "SECRETS",
+        }
+    }
+
+    /// The group that a name is of.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(group, _)| *group)
+    }
+}
+
 /// In what the spellings of one value agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormalForm {
@@ -183,6 +203,90 @@ kinds! {
     SENDGRID_KEY: Secret, AsWritten;
     /// A Twilio key.
     TWILIO_KEY: Secret, AsWritten;
+    /// The token of a temporary Amazon Web Services session.
+    AWS_SESSION_TOKEN: Secret, AsWritten;
+    /// A key, client secret or shared access signature of Microsoft Azure.
+    AZURE_KEY: Secret, AsWritten;
+    /// A Google OAuth token or client's secret.
+    GOOGLE_OAUTH_TOKEN: Secret, AsWritten;
+    /// A `DigitalOcean` token.
+    DIGITALOCEAN_TOKEN: Secret, AsWritten;
+    /// The id of an Alibaba Cloud access key.
+    ALIBABA_KEY: Secret, AsWritten;
+    /// The id of a Tencent Cloud secret.
+    TENCENT_KEY: Secret, AsWritten;
+    /// A Cloudflare token or key.
+    CLOUDFLARE_KEY: Secret, AsWritten;
+    /// A Heroku key.
+    HEROKU_KEY: Secret, AsWritten;
+    /// A Scaleway key.
+    SCALEWAY_KEY: Secret, AsWritten;
+    /// An OVHcloud key.
+    OVH_KEY: Secret, AsWritten;
+    /// A Bitbucket token.
+    BITBUCKET_TOKEN: Secret, AsWritten;
+    /// An Atlassian token.
+    ATLASSIAN_TOKEN: Secret, AsWritten;
+    /// An Azure DevOps token.
+    AZURE_DEVOPS_TOKEN: Secret, AsWritten;
+    /// A `RubyGems` key.
+    RUBYGEMS_KEY: Secret, AsWritten;
+    /// A Docker token, or what a registry is logged in to with.
+    DOCKER_TOKEN: Secret, AsWritten;
+    /// A `CircleCI` token.
+    CIRCLECI_TOKEN: Secret, AsWritten;
+    /// A Vercel token.
+    VERCEL_TOKEN: Secret, AsWritten;
+    /// A Netlify token.
+    NETLIFY_TOKEN: Secret, AsWritten;
+    /// A Square key.
+    SQUARE_KEY: Secret, AsWritten;
+    /// A PayPal or Braintree key.
+    PAYPAL_KEY: Secret, AsWritten;
+    /// An Adyen key.
+    ADYEN_KEY: Secret, AsWritten;
+    /// A Shopify token.
+    SHOPIFY_TOKEN: Secret, AsWritten;
+    /// A Discord bot token or webhook.
+    DISCORD_TOKEN: Secret, AsWritten;
+    /// A Telegram bot token.
+    TELEGRAM_TOKEN: Secret, AsWritten;
+    /// A Mailgun key.
+    MAILGUN_KEY: Secret, AsWritten;
+    /// A Mailchimp or Mandrill key.
+    MAILCHIMP_KEY: Secret, AsWritten;
+    /// A Microsoft Teams webhook.
+    TEAMS_WEBHOOK: Secret, AsWritten;
+    /// A Mistral key.
+    MISTRAL_KEY: Secret, AsWritten;
+    /// A Groq key.
+    GROQ_KEY: Secret, AsWritten;
+    /// A Perplexity key.
+    PERPLEXITY_KEY: Secret, AsWritten;
+    /// An xAI key.
+    XAI_KEY: Secret, AsWritten;
+    /// A Replicate token.
+    REPLICATE_TOKEN: Secret, AsWritten;
+    /// A Cohere key.
+    COHERE_KEY: Secret, AsWritten;
+    /// A Datadog key.
+    DATADOG_KEY: Secret, AsWritten;
+    /// A New Relic key.
+    NEW_RELIC_KEY: Secret, AsWritten;
+    /// A Sentry token.
+    SENTRY_TOKEN: Secret, AsWritten;
+    /// A Grafana token.
+    GRAFANA_TOKEN: Secret, AsWritten;
+    /// A `HashiCorp` Vault token.
+    VAULT_TOKEN: Secret, AsWritten;
+    /// A Databricks token.
+    DATABRICKS_TOKEN: Secret, AsWritten;
+    /// A `PlanetScale` token or password.
+    PLANETSCALE_TOKEN: Secret, AsWritten;
+    /// A Supabase key.
+    SUPABASE_KEY: Secret, AsWritten;
+    /// A key in the form of a vendor without a type of its own.
+    VENDOR_KEY: Secret, AsWritten;
 }
 
 /// Names that operators gave, each kept once.

@@ -4,6 +4,7 @@
 //! wire shapes live in `protocol`, stored shapes beside the records that hold them.
 
 pub mod budget;
+pub mod certificate;
 pub mod clock;
 pub mod entity;
 pub mod failure;
@@ -12,6 +13,7 @@ pub mod id;
 pub mod model;
 pub mod money;
 pub mod name;
+pub mod owner;
 pub mod private;
 pub mod protection;
 pub mod usage;

@@ -9,6 +9,7 @@ use super::{Error, codec, decode, encode};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::name::{TemplateName, Tenant, User, Version};
+use crate::domain::owner::Owner;
 use crate::store::{self, Batch, Direction, Keyspace, Record, Store};
 
 /// The counter of agents that were created.
@@ -52,6 +53,14 @@ pub struct AgentRecord {
     /// When it was stopped for good.
     #[cbor(n(7), with = "codec::optional_time", has_nil)]
     pub stopped_at: Option<Timestamp>,
+}
+
+impl AgentRecord {
+    /// Whose the agent is, and everything that is stored about it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner::of(&self.tenant, self.user.as_ref())
+    }
 }
 
 /// A part of the list of agents.
@@ -125,7 +134,7 @@ impl Agents {
     /// # Errors
     /// The store failed or the record is damaged.
     pub fn get(&self, agent: AgentId) -> Result<Option<AgentRecord>, Error> {
-        match self.store.get(Keyspace::Agent, agent.as_bytes())? {
+        match self.store.find(Keyspace::Agent, agent.as_bytes())? {
             Some(record) => decode(&record, &agent, 0).map(Some),
             None => Ok(None),
         }
@@ -201,9 +210,9 @@ fn moment(agent: AgentId) -> AgentId {
 }
 
 /// The entry that makes an ended task part of its agent's memory.
-pub(super) fn turn(agent: AgentId, task: TaskId) -> Batch {
+pub(super) fn turn(agent: AgentId, task: TaskId, owner: &Owner) -> Batch {
     let record = Record { kind: TURN_KIND, version: VERSION, body: Vec::new() };
-    Batch::new().put(Keyspace::Turn, turn_key(agent, task), record)
+    Batch::new().put_of(Keyspace::Turn, turn_key(agent, task), record, owner)
 }
 
 /// Takes that entry back, of a task that is reopened.
@@ -217,5 +226,5 @@ pub(super) fn turn_key(agent: AgentId, task: TaskId) -> Vec<u8> {
 
 fn put(agent: &AgentRecord) -> Batch {
     let record = Record { kind: KIND, version: VERSION, body: encode(agent) };
-    Batch::new().put(Keyspace::Agent, agent.agent.as_bytes().as_slice(), record)
+    Batch::new().put_of(Keyspace::Agent, agent.agent.as_bytes().as_slice(), record, &agent.owner())
 }

@@ -30,11 +30,12 @@ impl Beginning {
         let Self { order, reserved, at, first, with } = self;
         let (id, submitted) = (order.task, Submitted { order, reserved, at });
         let mut task = Task::begin(&submitted);
-        let mut batch = listed_open(id).and(tally::of_submitted(&task)).and(with);
+        let owner = task.order.owner();
+        let mut batch = listed_open(id, &owner).and(tally::of_submitted(&task)).and(with);
         let records: Vec<TaskRecord> =
             std::iter::once(TaskRecord::Submitted(submitted)).chain(first.map(TaskRecord::StepStarted)).collect();
         for (sequence, record) in (0..).zip(&records) {
-            batch = batch.and(put(id, sequence, record));
+            batch = batch.and(put(id, sequence, record, &owner));
             if sequence > 0 {
                 task.evolve(record);
                 batch = batch.and(outbox::of(&task, sequence, record));

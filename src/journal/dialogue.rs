@@ -293,6 +293,31 @@ impl Dialogue {
         std::iter::once(&mut self.system).chain(messages.filter_map(Part::written_mut)).chain(tools).chain(schema)
     }
 
+    /// Every name and address in it: what leaves beside what was written, and cannot be replaced, because answers refer to it or
+    /// because it says where something is.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        let parts = self.messages.iter().flat_map(|message| &message.parts).flat_map(|part| match part {
+            Part::Text(_) => [None, None],
+            Part::Call(call) => [Some(call.id.as_str()), Some(call.name.as_str())],
+            Part::Result(result) => [Some(result.call.as_str()), None],
+            Part::Image(Image { source: ImageSource::Link(link), detail }) => [Some(link.expose()), detail.as_deref()],
+            Part::Image(Image { source: ImageSource::Inline { media_type, .. }, detail }) => {
+                [Some(media_type.as_str()), detail.as_deref()]
+            }
+        });
+        let chosen = match &self.choice {
+            ToolChoice::Named(name) => Some(name.as_str()),
+            ToolChoice::Auto | ToolChoice::None | ToolChoice::Required => None,
+        };
+        let schema = match &self.format {
+            Format::Schema { name, .. } => Some(name.as_str()),
+            Format::Text | Format::Json => None,
+        };
+        let tools = self.tools.iter().map(|tool| tool.name.as_str());
+        let effort = self.sampling.reasoning_effort.as_deref();
+        parts.flatten().chain(tools).chain(chosen).chain(schema).chain(effort).filter(|name| !name.is_empty())
+    }
+
     /// What a model must be able to do for it.
     #[must_use]
     pub fn needs(&self) -> Abilities {

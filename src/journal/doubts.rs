@@ -25,6 +25,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
 use crate::domain::name::{ModelRef, Tenant};
+use crate::domain::owner::Owner;
 use crate::store::{Batch, Direction, Keyspace, Position, Record, Store};
 use crate::telemetry::names;
 
@@ -148,17 +149,18 @@ fn doubt(after: &Task, failed: &StepFailed) -> Option<Doubt> {
     })
 }
 
-fn listed(doubt: Doubt) -> Batch {
+fn listed(doubt: Doubt, owner: &Owner) -> Batch {
     let Doubt { task, step, call, amount, since, model, tenant } = doubt;
     let body = encode(&Stored { call, amount, since, model, tenant });
-    Batch::new().put(Keyspace::Doubt, key(task, step), Record { kind: KIND, version: VERSION, body })
+    Batch::new().put_of(Keyspace::Doubt, key(task, step), Record { kind: KIND, version: VERSION, body }, owner)
 }
 
 /// The entry of the index that a record brings about.
 pub(super) fn of(after: &Task, record: &TaskRecord) -> Batch {
     match record {
-        TaskRecord::StepFailed(failed) => doubt(after, failed)
-            .map_or_else(Batch::new, |doubt| Batch::new().add(SUM, doubt.amount.nanos()).and(listed(doubt))),
+        TaskRecord::StepFailed(failed) => doubt(after, failed).map_or_else(Batch::new, |doubt| {
+            Batch::new().add(SUM, doubt.amount.nanos()).and(listed(doubt, &after.order.owner()))
+        }),
         TaskRecord::Submitted(_)
         | TaskRecord::StepStarted(_)
         | TaskRecord::StepFinished(_)
@@ -370,19 +372,20 @@ impl Journal {
             let out = doubt.amount.nanos().saturating_neg();
             batch = batch.delete(Keyspace::Doubt, key(doubt.task, doubt.step)).add(SUM, out);
         }
-        let mut news = vec![(id, task.records, written)];
+        let mut news = vec![(id, task.order.owner(), task.records, written)];
         let mut root = Arc::clone(&task);
         for pair in chain.windows(2) {
             let [below, above] = pair else { continue };
             let Some(parent) = self.task(*above).await? else { break };
             news.extend(
-                passed_on(&parent, *below, difference, &by, at).map(|record| (*above, parent.records, vec![record])),
+                passed_on(&parent, *below, difference, &by, at)
+                    .map(|record| (*above, parent.order.owner(), parent.records, vec![record])),
             );
             root = parent;
         }
-        for (of, first, records) in &news {
+        for (of, owner, first, records) in &news {
             for (sequence, record) in (*first..).zip(records) {
-                batch = batch.and(put(*of, sequence, &TaskRecord::Reconciled(record.clone())));
+                batch = batch.and(put(*of, sequence, &TaskRecord::Reconciled(record.clone()), owner));
             }
         }
         // What whole tasks cost is counted at their end.
@@ -391,7 +394,7 @@ impl Journal {
         }
         let position = self.store().commit(batch).await?;
         self.show_doubts().await;
-        for (of, first, records) in news {
+        for (of, _, first, records) in news {
             for (sequence, record) in (first..).zip(records) {
                 notice::publish(self.events(), of, sequence, &TaskRecord::Reconciled(record));
             }
@@ -439,7 +442,7 @@ impl Journal {
         let store = self.store().clone();
         let (records, listed_now) =
             self.read_durably(move || Ok((reading::records(&store, id)?, of_task(&store, id)?))).await?;
-        let Some((_, doubts, _)) = told(&records) else { return Ok(0) };
+        let Some((task, doubts, _)) = told(&records) else { return Ok(0) };
         let expected: Vec<Doubt> =
             doubts.into_iter().filter(|doubt| reconciled(&records, doubt.step).is_none()).collect();
         let (mut batch, mut amiss) = (Batch::new(), 0_u64);
@@ -449,7 +452,7 @@ impl Journal {
             amiss = amiss.saturating_add(1);
         }
         for missing in expected.into_iter().filter(|doubt| !listed_now.contains(doubt)) {
-            batch = batch.add(SUM, missing.amount.nanos()).and(listed(missing));
+            batch = batch.add(SUM, missing.amount.nanos()).and(listed(missing, &task.order.owner()));
             amiss = amiss.saturating_add(1);
         }
         if amiss > 0 {

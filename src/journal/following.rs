@@ -33,14 +33,14 @@ pub(super) fn after(current: &Task, what: Following, extra: Batch) -> Result<(Ta
     if behind.is_some_and(|seen| seen != current.records) {
         return Err(Error::Superseded(id));
     }
-    let mut after = current.clone();
+    let (mut after, owner) = (current.clone(), current.order.owner());
     let mut batch = extra;
     for record in &records {
         if !after.accepts(record) {
             return Err(Error::Superseded(id));
         }
         let sequence = after.records;
-        batch = batch.and(put(id, sequence, record));
+        batch = batch.and(put(id, sequence, record, &owner));
         after.evolve(record);
         batch = batch.and(outbox::of(&after, sequence, record)).and(doubts::of(&after, record));
     }
@@ -51,19 +51,19 @@ pub(super) fn after(current: &Task, what: Following, extra: Batch) -> Result<(Ta
     }
     if let Some(start) = start.filter(|start| after.accepts(start) && after.records < RECORDS_MAX) {
         let sequence = after.records;
-        batch = batch.and(put(id, sequence, &start));
+        batch = batch.and(put(id, sequence, &start, &owner));
         after.evolve(&start);
         batch = batch.and(outbox::of(&after, sequence, &start));
         records.push(start);
     }
     if let Some(snapshot) = Snapshot::due(&after, current.records) {
-        batch = batch.and(put_snapshot(id, &snapshot));
+        batch = batch.and(put_snapshot(id, &snapshot, &owner));
     }
     if let Some(TaskRecord::Ended(ended)) = records.last() {
         batch = batch.delete(Keyspace::Open, id.as_bytes().as_slice()).and(stats::of_ended(&after, ended));
         batch = batch.and(tally::of_ended(&after, ended));
         if let Some(agent) = after.order.registered_agent() {
-            batch = batch.and(agents::turn(agent, id));
+            batch = batch.and(agents::turn(agent, id, &owner));
         }
     }
     Ok((after, records, batch))

@@ -267,7 +267,7 @@ impl Journal {
         }
         let score = i64::from(feedback.score_per_mille);
         let record = TaskRecord::FeedbackGiven(feedback);
-        let batch = put(id, task.records, &record)
+        let batch = put(id, task.records, &record, &task.order.owner())
             .add(super::stats::FEEDBACK_COUNT, 1)
             .add(super::stats::FEEDBACK_SUM_PER_MILLE, score);
         // Only a task's first judgement counts in an experiment, so that nobody tips it by judging often.

@@ -28,11 +28,14 @@ pub mod notice;
 mod open;
 pub mod order;
 pub mod outbox;
+pub mod ownership;
 pub mod policy;
+mod protection;
 mod reading;
 pub mod reconciled;
 pub mod record;
 mod refusal;
+pub mod release;
 pub mod retention;
 mod retrying;
 mod snapshot;
@@ -40,6 +43,7 @@ pub mod state;
 pub mod stats;
 mod step;
 pub mod tally;
+mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
 

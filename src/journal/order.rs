@@ -8,13 +8,15 @@ use minicbor::{Decode, Encode};
 
 use super::codec;
 use super::dialogue::Dialogue;
+use super::protection;
 use crate::domain::clock::Timestamp;
 use crate::domain::hook::{Hook, Hooks};
 use crate::domain::id::{AgentId, ExperimentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Tenant, ToolName, User, Version};
+use crate::domain::owner::Owner;
 use crate::domain::private::Text;
-use crate::domain::protection::{Action, Protection};
+use crate::domain::protection::Protection;
 
 /// Everything that was decided about a task when it was admitted.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -88,6 +90,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whose the task is, and everything that is stored about it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner::of(&self.tenant, self.user.as_ref())
+    }
+
     /// The agent that runs the task; an orchestrator's task has one of its own.
     #[must_use]
     pub fn agent(&self) -> AgentId {
@@ -176,28 +184,6 @@ pub struct Ancestor {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Tool(#[cbor(n(0), with = "codec::as_text")] pub ToolName);
-
-/// The two actions of a protection, by their words.
-mod protection {
-    use minicbor::decode::{Decoder, Error as DecodeError};
-    use minicbor::encode::{Encoder, Error as EncodeError, Write};
-
-    use super::{Action, Protection};
-
-    pub(super) fn encode<C, W: Write>(
-        value: &Protection,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.array(2)?.str(value.outbound.as_str())?.str(value.inbound.as_str())?.ok()
-    }
-
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Protection, DecodeError> {
-        let [outbound, inbound] = d.decode::<[&str; 2]>()?;
-        let action = |word| Action::from_word(word).ok_or_else(|| DecodeError::message("not an action"));
-        Ok(Protection { outbound: action(outbound)?, inbound: action(inbound)? })
-    }
-}
 
 /// Hooks, as pairs of a hook's word and its tool; none where there are none.
 mod hooks {

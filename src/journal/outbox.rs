@@ -279,10 +279,15 @@ enum Found {
     Entry(Arc<Entry>),
 }
 
+/// The task that an entry tells of.
+pub(super) fn task_of(record: &Record) -> Option<TaskId> {
+    decode::<Entry>(record, &"an entry of the outbox", 0).ok().map(|entry| entry.task)
+}
+
 /// # Errors
 /// The store failed, which says nothing about the entry.
 fn look(store: &Store, key: &Key, stored: &[u8]) -> Result<Found, store::Error> {
-    let record = match store.get(Keyspace::Outbox, stored) {
+    let record = match store.find(Keyspace::Outbox, stored) {
         Ok(Some(record)) => record,
         Ok(None) => return Ok(Found::Gone),
         Err(error @ store::Error::Damaged { .. }) => {
@@ -327,7 +332,7 @@ pub(super) fn of(after: &Task, sequence: u64, record: &TaskRecord) -> Batch {
     };
     let key = Key { tool: tool.clone(), task: order.task, sequence };
     let record = Record { kind: KIND, version: VERSION, body: encode(&entry) };
-    Batch::new().put(Keyspace::Outbox, stored_key(&key), record).add(counter(tool), 1)
+    Batch::new().put_of(Keyspace::Outbox, stored_key(&key), record, &order.owner()).add(counter(tool), 1)
 }
 
 /// The hook whose moment a record is, and the tool that is told. Only a tool that the order grants is.

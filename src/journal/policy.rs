@@ -2,6 +2,7 @@
 
 use super::record::{TaskRecord, Verdict};
 use super::refusal::Refusal;
+use super::release::DLP_REJECTED;
 use super::state::{SIGNALS_MAX, State, StepStatus, Task};
 
 /// How often one task may be retried.
@@ -67,7 +68,7 @@ fn was_decided(task: &Task, number: u32) -> bool {
     let came_to = task.steps.iter().find(|step| step.number == number).is_some_and(|step| match &step.status {
         StepStatus::Started => false,
         StepStatus::Finished(finished) => finished.notes.iter().any(|(note, _)| note == DECIDED_BY),
-        StepStatus::Failed(failed) => [APPROVAL_REJECTED, TOOL_REJECTED].contains(&failed.code.as_str()),
+        StepStatus::Failed(failed) => [APPROVAL_REJECTED, TOOL_REJECTED, DLP_REJECTED].contains(&failed.code.as_str()),
     });
     came_to || task.decision(number).is_some()
 }

@@ -5,6 +5,7 @@ use super::snapshot::{self, Snapshot};
 use super::state::Task;
 use super::{Error, decode, encode};
 use crate::domain::id::TaskId;
+use crate::domain::owner::Owner;
 use crate::store::{Batch, Direction, Keyspace, Record, Store};
 
 /// The key of one record of a task.
@@ -13,21 +14,21 @@ pub(super) fn key(id: TaskId, sequence: u64) -> Vec<u8> {
 }
 
 /// The change that writes one record.
-pub(super) fn put(id: TaskId, sequence: u64, record: &TaskRecord) -> Batch {
+pub(super) fn put(id: TaskId, sequence: u64, record: &TaskRecord, owner: &Owner) -> Batch {
     let record = Record { kind: record::KIND, version: record::VERSION, body: encode(record) };
-    Batch::new().put(Keyspace::Task, key(id, sequence), record)
+    Batch::new().put_of(Keyspace::Task, key(id, sequence), record, owner)
 }
 
 /// The change that names a task as open.
-pub(super) fn listed_open(id: TaskId) -> Batch {
+pub(super) fn listed_open(id: TaskId, owner: &Owner) -> Batch {
     let listed = Record { kind: record::KIND, version: record::VERSION, body: Vec::new() };
-    Batch::new().put(Keyspace::Open, id.as_bytes().as_slice(), listed)
+    Batch::new().put_of(Keyspace::Open, id.as_bytes().as_slice(), listed, owner)
 }
 
 /// The change that writes a task's snapshot.
-pub(super) fn put_snapshot(id: TaskId, snapshot: &Snapshot) -> Batch {
+pub(super) fn put_snapshot(id: TaskId, snapshot: &Snapshot, owner: &Owner) -> Batch {
     let record = Record { kind: snapshot::KIND, version: snapshot::VERSION, body: encode(snapshot) };
-    Batch::new().put(Keyspace::Snapshot, id.as_bytes().as_slice(), record)
+    Batch::new().put_of(Keyspace::Snapshot, id.as_bytes().as_slice(), record, owner)
 }
 
 /// All records of a task, in order.
@@ -81,14 +82,14 @@ pub(super) fn task(store: &Store, id: TaskId) -> Result<Option<Task>, Error> {
 }
 
 fn snapshot(store: &Store, id: TaskId) -> Result<Option<Snapshot>, Error> {
-    match store.get(Keyspace::Snapshot, id.as_bytes())? {
+    match store.find(Keyspace::Snapshot, id.as_bytes())? {
         Some(record) => decode(&record, &id, 0).map(Some),
         None => Ok(None),
     }
 }
 
 fn replay_from(store: &Store, id: TaskId, snapshot: Snapshot) -> Result<Option<Task>, Error> {
-    let Some(first) = store.get(Keyspace::Task, &key(id, 0))? else { return Ok(None) };
+    let Some(first) = store.find(Keyspace::Task, &key(id, 0))? else { return Ok(None) };
     let TaskRecord::Submitted(submitted) = decode(&first, &id, 0)? else { return Ok(None) };
     let records = records_from(store, id, snapshot.first())?;
     Ok(snapshot.replay(&submitted, &records))

@@ -6,6 +6,7 @@ use super::codec;
 use super::dialogue::ToolCall;
 use super::order::Order;
 use super::reconciled::Reconciled;
+use super::release::Release;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::money::Usd;
@@ -132,6 +133,9 @@ pub enum StepKind {
         /// When it is too late.
         #[cbor(n(2), with = "codec::optional_time", has_nil)]
         until: Option<Timestamp>,
+        /// What may leave if it is given, where that is what is asked.
+        #[n(3)]
+        release: Option<Box<Release>>,
     },
     /// A signal that is waited for.
     #[n(5)]

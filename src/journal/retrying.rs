@@ -106,7 +106,7 @@ impl Inner {
         let id = failed.order.task;
         let record = TaskRecord::RetryRequested(request);
         let (after, _, batch) = following::after(failed, Following::all(vec![record.clone()]), extra)?;
-        let mut batch = batch.and(reading::listed_open(id)).and(stats::of_reopened(failed));
+        let mut batch = batch.and(reading::listed_open(id, &failed.order.owner())).and(stats::of_reopened(failed));
         if let Some(agent) = failed.order.registered_agent() {
             batch = batch.and(agents::no_turn(agent, id));
         }

@@ -237,7 +237,7 @@ impl Task {
         };
         if self.attention.is_some() {
             State::NeedsAttention
-        } else if self.is_plan() && self.steps.iter().any(undecided) {
+        } else if self.steps.iter().any(undecided) {
             State::WaitingApproval
         } else if self.totals.started == 0 {
             State::Queued
@@ -279,6 +279,10 @@ impl Task {
     }
 
     fn finish(&mut self, finished: &StepFinished) {
+        if self.open_step(finished.step).is_some_and(|step| step.release().is_some()) {
+            // A person's leave is no answer, and what was tried before it still counts.
+            return self.conclude(finished.step, StepStatus::Finished(Arc::new(finished.clone())));
+        }
         self.totals.finished = self.totals.finished.saturating_add(1);
         self.totals.cost = self.totals.cost.plus(finished.cost);
         self.totals.usage = self.totals.usage.plus(finished.usage);
@@ -412,22 +416,6 @@ impl Task {
         self.totals.started
     }
 
-    /// The number that names the next call of `model` to its provider: that of its first step. A step that repeats a call of
-    /// which nobody knows what became makes the same call once more, under the same name.
-    #[must_use]
-    pub fn call_of(&self, model: &ModelRef) -> u32 {
-        let repeats = match self.steps.last().map(|step| &step.status) {
-            Some(StepStatus::Failed(failed)) => {
-                // A call that goes on from where an answer broke off asks something else.
-                let is_repeated =
-                    matches!(failed.then, Then::Again { .. } | Then::Elsewhere { .. }) || failed.in_doubt > Usd::ZERO;
-                is_repeated && failed.arrived.is_none()
-            }
-            Some(StepStatus::Started | StepStatus::Finished(_)) | None => false,
-        };
-        if repeats && self.last_model() == Some(model) { self.totals.call } else { self.totals.started }
-    }
-
     /// What it cost so far, doubtful amounts included.
     #[must_use]
     pub fn cost(&self) -> Usd {
@@ -440,49 +428,10 @@ impl Task {
         self.totals.usage
     }
 
-    /// The result of the last step that has finished, if it is still known.
-    #[must_use]
-    pub fn last_answer(&self) -> Option<&Text> {
-        self.steps.iter().rev().find_map(|step| match &step.status {
-            StepStatus::Finished(finished) => Some(&finished.output),
-            StepStatus::Started | StepStatus::Failed(_) => None,
-        })
-    }
-
-    /// The model that the last step called.
-    #[must_use]
-    pub fn last_model(&self) -> Option<&ModelRef> {
-        match &self.steps.last()?.kind {
-            StepKind::Model { model } => Some(model),
-            StepKind::Delegate { .. }
-            | StepKind::Tool { .. }
-            | StepKind::Timer { .. }
-            | StepKind::Approval { .. }
-            | StepKind::Signal { .. } => None,
-        }
-    }
-
-    /// The model call that has started and not concluded, if there is one.
-    #[must_use]
-    pub fn open_call(&self) -> Option<&Step> {
-        self.steps
-            .last()
-            .filter(|step| matches!((&step.status, &step.kind), (StepStatus::Started, StepKind::Model { .. })))
-    }
-
     /// The subtasks that have started and not concluded.
     #[must_use]
     pub fn open_children(&self) -> Vec<TaskId> {
         let open = self.steps.iter().filter(|step| step.status == StepStatus::Started);
         open.filter_map(|step| step.kind.child()).collect()
-    }
-
-    /// What may follow the last step, if it failed and the task was not retried since.
-    #[must_use]
-    pub fn after_failure(&self) -> Option<(&StepFailed, Then)> {
-        match &self.steps.last().filter(|step| step.number >= self.retried_from)?.status {
-            StepStatus::Failed(failed) => Some((failed, failed.then)),
-            StepStatus::Started | StepStatus::Finished(_) => None,
-        }
     }
 }

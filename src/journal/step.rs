@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::record::{StepFailed, StepFinished, StepKind};
+use super::release::Release;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Usd;
 use crate::domain::usage::Usage;
@@ -45,6 +46,25 @@ pub enum StepStatus {
 }
 
 impl Step {
+    /// What a person is asked to let leave, where that is what the step does.
+    #[must_use]
+    pub fn release(&self) -> Option<&Release> {
+        match &self.kind {
+            StepKind::Approval { release, .. } => release.as_deref(),
+            StepKind::Model { .. }
+            | StepKind::Delegate { .. }
+            | StepKind::Tool { .. }
+            | StepKind::Timer { .. }
+            | StepKind::Signal { .. } => None,
+        }
+    }
+
+    /// What a person has let leave.
+    #[must_use]
+    pub fn granted(&self) -> Option<&Release> {
+        self.release().filter(|_| matches!(self.status, StepStatus::Finished(_)))
+    }
+
     /// What the step cost, doubtful amounts included.
     #[must_use]
     pub fn cost(&self) -> Usd {

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod budget;
 pub mod chaos;
 pub mod dlp;
+pub mod encryption;
 pub mod event;
 pub mod experiment;
 pub mod page;

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::group::Change;
+use crate::domain::owner::Owner;
 
 /// The largest body that is kept in the database; a larger one is a file of its own.
 pub const STORED_BODY_BYTES_MAX: usize = 1_024 * 1_024;
@@ -12,7 +13,8 @@ pub const BATCH_CHANGES_MAX: usize = 65_536;
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 512;
 
-/// Families of keys in the one sled tree. The byte is the first of every stored key and never changes its meaning.
+/// Families of keys in the one sled tree. The byte is the first of every stored key and never changes its meaning. What stands in
+/// keys is never encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Keyspace {
@@ -72,6 +74,33 @@ impl std::fmt::Debug for Record {
 }
 
 impl Keyspace {
+    /// Every keyspace, in the order of their keys.
+    pub const ALL: [Self; 17] = [
+        Self::Agent,
+        Self::Budget,
+        Self::Counter,
+        Self::Doubt,
+        Self::Policy,
+        Self::Turn,
+        Self::Idempotency,
+        Self::Mark,
+        Self::Audit,
+        Self::Meta,
+        Self::Outbox,
+        Self::Open,
+        Self::Piece,
+        Self::Restart,
+        Self::Snapshot,
+        Self::Task,
+        Self::Template,
+    ];
+
+    /// The keyspace of a stored key.
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
+        let letter = *key.first()?;
+        Self::ALL.into_iter().find(|keyspace| *keyspace as u8 == letter)
+    }
+
     /// Its letter, for messages.
     #[must_use]
     pub const fn letter(self) -> char {
@@ -92,10 +121,16 @@ impl Batch {
         Self::default()
     }
 
-    /// Writes a record under a key.
+    /// Writes a record of the host's under a key.
     #[must_use]
-    pub fn put(mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, record: Record) -> Self {
-        self.changes.push(Change::Put { keyspace, key: key.into(), record });
+    pub fn put(self, keyspace: Keyspace, key: impl Into<Vec<u8>>, record: Record) -> Self {
+        self.put_of(keyspace, key, record, &Owner::Host)
+    }
+
+    /// Writes a record of somebody's under a key: where records are encrypted, with the owner's own key.
+    #[must_use]
+    pub fn put_of(mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, record: Record, owner: &Owner) -> Self {
+        self.changes.push(Change::Put { keyspace, key: key.into(), record, owner: owner.clone(), seal: None });
         self
     }
 
@@ -139,7 +174,7 @@ impl Batch {
                     return Err(Error::Reserved);
                 }
                 Change::Delete { keyspace: Keyspace::Meta | Keyspace::Piece, .. } => return Err(Error::Reserved),
-                Change::PutFile { .. } => return Err(Error::Reserved),
+                Change::PutFile { .. } | Change::Replace(_) => return Err(Error::Reserved),
                 Change::Put { key, record, .. } => (key.len(), record.body.len()),
                 Change::Delete { key, .. } | Change::Add { key, .. } => (key.len(), 0),
                 Change::Chain { record, .. } => {

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::engine::{Engine, SyncStep};
 use super::fault::Fault;
 use super::group::{self, Group, Ledger};
+use super::keyring::Gate;
 use super::mark::Mark;
 use super::payload::Pin;
 use super::queue::{Pending, Place, Taken};
@@ -37,8 +38,9 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 struct Waiting {
     answer: oneshot::Sender<Result<Position, Error>>,
-    /// Its place in the line, and what keeps payload files until the record that names them is there; dropped with the answer.
-    kept: Option<(Vec<Pin>, Place)>,
+    /// Its place in the line, and what keeps payload files and keys until the record that needs them is there; dropped with the
+    /// answer.
+    kept: Option<(Vec<Pin>, Option<Gate>, Place)>,
 }
 
 impl InFlight {
@@ -75,10 +77,10 @@ impl Writer {
         let position = Position(self.position.0.saturating_add(1));
         let (mut changes, mut waiting) = (Vec::new(), Vec::with_capacity(group.len()));
         let mut size = 0_usize;
-        for Pending { changes: of_one, answer, pins, place, bytes } in group {
+        for Pending { changes: of_one, answer, pins, gate, place, bytes } in group {
             changes.extend(of_one);
             size = size.saturating_add(bytes).max(1);
-            waiting.push(Waiting { answer, kept: Some((pins, place)) });
+            waiting.push(Waiting { answer, kept: Some((pins, gate, place)) });
         }
         *in_flight(shared) = Some(InFlight { position, waiting });
         let outcome = match (shared.unwell(), shared.room_for(size)) {
@@ -95,7 +97,7 @@ impl Writer {
     fn write(&mut self, shared: &Shared, position: Position, changes: Vec<group::Change>) -> Result<Position, Fault> {
         let engine = shared.engine();
         let engine = engine.as_ref().ok_or_else(|| Fault::other("the store is closed"))?;
-        let mut group = Group::new(engine, &mut self.ledger, position);
+        let mut group = Group::new(engine, &mut self.ledger, position, shared.keys.as_deref());
         for change in changes {
             group.apply(change).map_err(Fault::other)?;
         }

@@ -18,8 +18,12 @@ use super::mark::Mark;
 use super::payload::sync_directory;
 use super::{Error, Keyspace, Options, Position, committer, key};
 
-/// The stored format that this version writes, and the newest that it reads.
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The newest stored format that this version reads.
+pub(super) const FORMAT_VERSION: u32 = FORMAT_SEALED;
+/// The format of a store in which nothing is sealed.
+pub(super) const FORMAT_CLEAR: u32 = 1;
+/// The format of a store from its first sealed record on.
+pub(super) const FORMAT_SEALED: u32 = 2;
 /// Begins the format record. It has no envelope, so that every version can read it.
 const MAGIC: &[u8; 8] = b"AGFSTORE";
 
@@ -79,8 +83,7 @@ impl Engine {
         if !self.db.is_empty() || self.db.tree_names().len() > 1 {
             return Err(self.not_ours("it has records but no format record"));
         }
-        let mut format = MAGIC.to_vec();
-        format.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
+        let format = format_record(FORMAT_CLEAR);
         let failed = |fault: String| Error::Open(format!("create {}: {fault}", self.directory.display()));
         self.db.insert(key::full(Keyspace::Meta, key::FORMAT), format).map_err(|fault| failed(fault.to_string()))?;
         self.db.flush().map_err(|fault| failed(fault.to_string()))?;
@@ -196,6 +199,11 @@ impl Prior for Engine {
         let found = found.map_err(|fault| Error::Read(fault.to_string()))?;
         Ok(found.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
+}
+
+/// The record that names a stored format.
+pub(super) fn format_record(version: u32) -> Vec<u8> {
+    [MAGIC.as_slice(), &version.to_be_bytes()].concat()
 }
 
 fn settle<T>(doing: &str, outcome: std::thread::Result<sled::Result<T>>) -> Result<T, Fault> {

@@ -8,13 +8,17 @@
 //!      4..8     key id, big-endian; 0: not encrypted
 //!      8..20    nonce; zeros: not encrypted
 //!      20..24   CRC-32 over the full key, bytes 0..20 and everything behind byte 24
-//!      24..56   the link to the predecessor, only if chained
+//!      24..56   the link to the predecessor, only if chained; sealed, and sixteen bytes longer, where there is a key id
 //!      ..       the body, or where it is kept
 //! ```
-//! The checksum covers the key, so that a value that turns up under another key is noticed.
+//! The checksum covers the key, so that a value that turns up under another key is noticed. A body is sealed before it is split
+//! or put into a file: pieces and files have no keys of their own, they hold parts of what the first value's key opens.
+
+use std::num::NonZeroU32;
 
 use super::chain::Link32;
 use super::key::PieceSet;
+use super::keyring::cipher::{NONCE_BYTES, Nonce, TAG_BYTES};
 use super::payload::Digest;
 
 /// Bytes before the link and the body.
@@ -27,18 +31,35 @@ pub(super) const PIECE_BYTES: usize = VALUE_BYTES_MAX - HEADER_BYTES;
 const ENVELOPE_VERSION: u8 = 1;
 const CHECKSUM_AT: usize = 20;
 const LINK_BYTES: usize = 32;
+const SEALED_LINK_BYTES: usize = LINK_BYTES + TAG_BYTES;
 
 const PIECES: u8 = 0b001;
 const FILE: u8 = 0b010;
 const CHAINED: u8 = 0b100;
+
+/// With which key a body is sealed, and the nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal {
+    pub(super) key: NonZeroU32,
+    pub(super) nonce: Nonce,
+}
+
+/// A link as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoredLink {
+    Clear(Link32),
+    Sealed([u8; SEALED_LINK_BYTES]),
+}
 
 /// What an envelope says about its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label {
     pub(super) kind: u8,
     pub(super) version: u8,
-    /// Its link, if it belongs to a hash chain.
-    pub(super) link: Option<Link32>,
+    /// Its link, if it belongs to a hash chain; sealed exactly where the body is.
+    pub(super) link: Option<StoredLink>,
+    /// How its body is sealed, if it is.
+    pub(super) seal: Option<Seal>,
 }
 
 /// The body, or where it is kept.
@@ -58,16 +79,22 @@ pub(super) enum Flaw {
     Version(u8),
     #[error("the checksum does not match")]
     Checksum,
-    #[error("it is encrypted under key {0}, which is not known")]
-    Encrypted(u32),
     #[error("its flags {0:#04x} have no meaning")]
     Flags(u8),
+}
+
+impl Label {
+    /// The label of what is not sealed and not chained.
+    pub(super) const fn plain(kind: u8, version: u8) -> Self {
+        Self { kind, version, link: None, seal: None }
+    }
 }
 
 /// The largest body that is kept in the value itself.
 pub(super) const fn inline_bytes_max(label: &Label) -> usize {
     match label.link {
-        Some(_) => PIECE_BYTES.saturating_sub(LINK_BYTES),
+        Some(StoredLink::Clear(_)) => PIECE_BYTES.saturating_sub(LINK_BYTES),
+        Some(StoredLink::Sealed(_)) => PIECE_BYTES.saturating_sub(SEALED_LINK_BYTES),
         None => PIECE_BYTES,
     }
 }
@@ -86,14 +113,18 @@ pub(super) fn seal(key: &[u8], label: &Label, content: Content<'_>) -> Vec<u8> {
         Content::File { .. } => FILE,
     };
     let flags = form | label.link.map_or(0, |_| CHAINED);
-    let mut value = Vec::with_capacity(HEADER_BYTES.saturating_add(LINK_BYTES).saturating_add(match content {
+    let mut value = Vec::with_capacity(HEADER_BYTES.saturating_add(SEALED_LINK_BYTES).saturating_add(match content {
         Content::Inline(body) => body.len(),
         Content::Pieces { .. } | Content::File { .. } => 40,
     }));
     value.extend_from_slice(&[ENVELOPE_VERSION, label.kind, label.version, flags]);
-    value.extend_from_slice(&[0; 20]); // key id, nonce, and the checksum's place
-    if let Some(link) = &label.link {
-        value.extend_from_slice(link);
+    value.extend_from_slice(&label.seal.map_or(0, |seal| seal.key.get()).to_be_bytes());
+    value.extend_from_slice(&label.seal.map_or([0; NONCE_BYTES], |seal| seal.nonce));
+    value.extend_from_slice(&[0; 4]); // the checksum's place
+    match &label.link {
+        Some(StoredLink::Clear(link)) => value.extend_from_slice(link),
+        Some(StoredLink::Sealed(link)) => value.extend_from_slice(link),
+        None => {}
     }
     match content {
         Content::Inline(body) => value.extend_from_slice(body),
@@ -121,19 +152,16 @@ pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<(Label, Content<'a
         return Err(Flaw::Version(envelope));
     }
     let (key_id, rest) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
-    let (_nonce, rest) = rest.split_first_chunk::<12>().ok_or(Flaw::Short)?;
+    let (nonce, rest) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(Flaw::Short)?;
     let (sum, mut rest) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
     if u32::from_be_bytes(*sum) != checksum(key, value) {
         return Err(Flaw::Checksum);
     }
-    let key_id = u32::from_be_bytes(*key_id);
-    if key_id != 0 {
-        return Err(Flaw::Encrypted(key_id));
-    }
+    let seal = NonZeroU32::new(u32::from_be_bytes(*key_id)).map(|key| Seal { key, nonce: *nonce });
     let mut link = None;
     if flags & CHAINED != 0 {
-        let (found, behind) = rest.split_first_chunk::<LINK_BYTES>().ok_or(Flaw::Short)?;
-        link = Some(*found);
+        let (found, behind) = stored_link(seal.is_some(), rest).ok_or(Flaw::Short)?;
+        link = Some(found);
         rest = behind;
     }
     let content = match flags & !CHAINED {
@@ -152,7 +180,24 @@ pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<(Label, Content<'a
         }
         _ => return Err(Flaw::Flags(flags)),
     };
-    Ok((Label { kind, version, link }, content))
+    Ok((Label { kind, version, link, seal }, content))
+}
+
+/// The key id that a value names, without looking at the rest of it: whose key it is sealed with, if it is.
+pub(super) fn key_id(value: &[u8]) -> Option<NonZeroU32> {
+    let (_, rest) = value.split_first_chunk::<4>()?;
+    let (id, _) = rest.split_first_chunk::<4>()?;
+    NonZeroU32::new(u32::from_be_bytes(*id))
+}
+
+fn stored_link(sealed: bool, rest: &[u8]) -> Option<(StoredLink, &[u8])> {
+    if sealed {
+        let (link, rest) = rest.split_first_chunk()?;
+        Some((StoredLink::Sealed(*link), rest))
+    } else {
+        let (link, rest) = rest.split_first_chunk()?;
+        Some((StoredLink::Clear(*link), rest))
+    }
 }
 
 fn checksum(key: &[u8], value: &[u8]) -> u32 {
@@ -170,7 +215,13 @@ mod tests {
     use super::*;
 
     fn label(link: Option<Link32>) -> Label {
-        Label { kind: 7, version: 3, link }
+        Label { link: link.map(StoredLink::Clear), ..Label::plain(7, 3) }
+    }
+
+    fn sealed(key: u32, nonce: Nonce, link: Option<u8>) -> Label {
+        let seal = Seal { key: NonZeroU32::new(key).unwrap(), nonce };
+        let link = link.map(|byte| StoredLink::Sealed([byte; SEALED_LINK_BYTES]));
+        Label { link, seal: Some(seal), ..Label::plain(7, 3) }
     }
 
     proptest! {
@@ -178,6 +229,13 @@ mod tests {
         fn what_is_sealed_opens(body in proptest::collection::vec(any::<u8>(), 0..300), chained in any::<Option<[u8; 32]>>()) {
             let sealed = seal(b"akey", &label(chained), Content::Inline(&body));
             prop_assert_eq!(open(b"akey", &sealed), Ok((label(chained), Content::Inline(&body))));
+        }
+
+        #[test]
+        fn how_a_body_is_sealed_is_told(key in 1..u32::MAX, nonce in any::<[u8; 12]>(), link in any::<Option<u8>>(), body in proptest::collection::vec(any::<u8>(), 0..99)) {
+            let value = seal(b"akey", &sealed(key, nonce, link), Content::Inline(&body));
+            prop_assert_eq!(open(b"akey", &value), Ok((sealed(key, nonce, link), Content::Inline(&body[..]))));
+            prop_assert_eq!(key_id(&value).map(NonZeroU32::get), Some(key));
         }
 
         #[test]

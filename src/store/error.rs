@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::backup::Flaw;
+use super::keyring;
 use crate::domain::failure::{Class, Failure, Retry};
 
 /// How soon another backup may be asked for while one is being taken.
@@ -37,6 +38,17 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// The key of a record was destroyed: its owner's data was erased.
+    #[error("the record under {keyspace} {key} was erased")]
+    Erased {
+        /// The keyspace's letter.
+        keyspace: char,
+        /// The key in hexadecimal.
+        key: String,
+    },
+    /// The keys cannot do it.
+    #[error(transparent)]
+    Keys(#[from] keyring::Error),
     /// A batch is beyond a limit of the store.
     #[error("{found} {what} are more than {most}")]
     TooLarge {
@@ -125,6 +137,8 @@ impl Failure for Error {
         match self {
             Self::Commit(_) | Self::Unwell(_) | Self::NoRoom(_) => "store_unwell",
             Self::Read(_) | Self::Damaged { .. } => "store_read_failed",
+            Self::Erased { .. } => "record_erased",
+            Self::Keys(error) => error.code(),
             Self::TooLarge { .. } => "record_too_large",
             Self::Reserved => "store_keyspace_reserved",
             Self::Open(_) => "store_open_failed",
@@ -155,6 +169,8 @@ impl Failure for Error {
             | Self::Corrupt { .. }
             | Self::Incomplete { .. }
             | Self::BackupAbandoned(_) => Class::Unavailable,
+            Self::Erased { .. } => Class::NotFound,
+            Self::Keys(error) => error.class(),
             Self::TooLarge { .. } => Class::TooLarge,
             Self::InUse(_) => Class::Conflict,
             Self::BackupRunning | Self::BackupOvertaken(_) => Class::Overload,
@@ -167,10 +183,12 @@ impl Failure for Error {
         match self {
             Self::BackupRunning | Self::BackupOvertaken(_) => Retry::After(BACKUP_RETRY_AFTER),
             Self::NoRoom(_) => Retry::After(ROOM_RETRY_AFTER),
+            Self::Keys(error) => error.retry(),
             Self::Commit(_)
             | Self::Unwell(_)
             | Self::Read(_)
             | Self::Damaged { .. }
+            | Self::Erased { .. }
             | Self::TooLarge { .. }
             | Self::Reserved
             | Self::Open(_)
@@ -191,6 +209,8 @@ impl Failure for Error {
                 "the store cannot make anything durable now".to_owned()
             }
             Self::Read(_) | Self::Damaged { .. } => "a stored record cannot be read".to_owned(),
+            Self::Erased { .. } => "it was erased".to_owned(),
+            Self::Keys(error) => error.detail(),
             Self::TooLarge { what, found, most } => format!("{found} {what} are more than {most}"),
             Self::Reserved => "a change cannot be stored where it was meant to be".to_owned(),
             Self::Open(_)

@@ -8,37 +8,79 @@ use std::collections::{HashMap, HashSet};
 
 use super::batch::STORED_BODY_BYTES_MAX;
 use super::chain::{self, FIRST_SEQUENCE, GENESIS, Link32};
-use super::envelope::{self, Content, Label, PIECE_BYTES};
+use super::envelope::{self, Content, Label, PIECE_BYTES, Seal, StoredLink};
 use super::key::{self, PieceSet};
+use super::keyring::Keyring;
 use super::payload::Digest;
-use super::{Keyspace, Position, Record};
+use super::{Keyspace, Position, Record, engine, sealing};
+use crate::domain::owner::Owner;
 
 /// Counters kept in memory; beyond it they are forgotten and read again when touched.
 const SUMS_MAX: usize = 65_536;
 
 /// How the store's own records (counters, positions, references) are labelled.
-const OWN: Label = Label { kind: 1, version: 1, link: None };
+const OWN: Label = Label::plain(1, 1);
 
-/// One change of a batch. [`Change::PutFile`] takes the place of a [`Change::Put`] whose body is in its file.
+/// One change of a batch.
 #[derive(Debug, Clone)]
 pub(super) enum Change {
-    Put { keyspace: Keyspace, key: Vec<u8>, record: Record },
-    PutFile { keyspace: Keyspace, key: Vec<u8>, kind: u8, version: u8, digest: Digest, bytes: u64 },
+    /// A record of somebody's. With `seal`, the body is sealed.
+    Put { keyspace: Keyspace, key: Vec<u8>, record: Record, owner: Owner, seal: Option<Seal> },
+    /// Takes the place of a [`Change::Put`] whose body is in its file.
+    PutFile { keyspace: Keyspace, key: Vec<u8>, kind: u8, version: u8, seal: Option<Seal>, digest: Digest, bytes: u64 },
+    /// Takes a key away.
     Delete { keyspace: Keyspace, key: Vec<u8> },
+    /// Adds to a counter.
     Add { key: Vec<u8>, amount: i64 },
+    /// Appends to a chain.
     Chain { keyspace: Keyspace, record: Record },
+    /// Puts a value in the place of one that says the same, unless that was written over since.
+    Replace(Box<Replacement>),
+}
+
+/// A value that takes the place of another one, sealed otherwise.
+#[derive(Debug, Clone)]
+pub(super) struct Replacement {
+    /// The full key.
+    pub(super) key: Vec<u8>,
+    /// The stored value that it takes the place of.
+    pub(super) of: Vec<u8>,
+    pub(super) label: Label,
+    pub(super) body: Body,
+}
+
+/// A body, or the file that holds it.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    Here(Vec<u8>),
+    File { digest: Digest, bytes: u64 },
 }
 
 impl Change {
-    /// The record that it puts, if its body goes to a file of its own.
-    pub(super) fn as_payload(&self) -> Option<(Keyspace, &[u8], &Record)> {
+    /// The body that it writes, if that goes to a file of its own.
+    pub(super) fn as_payload(&self) -> Option<&[u8]> {
+        let body = match self {
+            Self::Put { record, .. } => &record.body,
+            Self::Replace(replacement) => match &replacement.body {
+                Body::Here(body) => body,
+                Body::File { .. } => return None,
+            },
+            Self::PutFile { .. } | Self::Delete { .. } | Self::Add { .. } | Self::Chain { .. } => return None,
+        };
+        (body.len() > STORED_BODY_BYTES_MAX).then_some(body)
+    }
+
+    /// The same with its body in a file.
+    pub(super) fn in_file(self, digest: Digest, bytes: u64) -> Self {
         match self {
-            Self::Put { keyspace, key, record } if record.body.len() > STORED_BODY_BYTES_MAX => {
-                Some((*keyspace, key, record))
+            Self::Put { keyspace, key, record, seal, .. } => {
+                Self::PutFile { keyspace, key, kind: record.kind, version: record.version, seal, digest, bytes }
             }
-            Self::Put { .. } | Self::PutFile { .. } | Self::Delete { .. } | Self::Add { .. } | Self::Chain { .. } => {
-                None
+            Self::Replace(mut replacement) => {
+                replacement.body = Body::File { digest, bytes };
+                Self::Replace(replacement)
             }
+            other @ (Self::PutFile { .. } | Self::Delete { .. } | Self::Add { .. } | Self::Chain { .. }) => other,
         }
     }
 }
@@ -65,6 +107,8 @@ pub(super) enum Hindrance<E> {
     Counter(String),
     #[error("the reference count of a payload is damaged")]
     Reference,
+    #[error("there is no key to seal chain {0:?} with")]
+    NoKey(Keyspace),
 }
 
 /// What the committer remembers between groups.
@@ -72,6 +116,8 @@ pub(super) enum Hindrance<E> {
 pub(super) struct Ledger {
     sums: HashMap<Vec<u8>, i64>,
     heads: HashMap<Keyspace, (u64, Link32)>,
+    /// The last key that the store is known to need.
+    last_key: u32,
 }
 
 /// A group being put together.
@@ -80,6 +126,9 @@ pub(super) struct Group<'a, P: Prior> {
     prior: &'a P,
     ledger: &'a mut Ledger,
     position: Position,
+    keys: Option<&'a Keyring>,
+    /// The last key that something of it is sealed with.
+    last_key: u32,
     sets: u32,
     writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
     touched: HashSet<Vec<u8>>,
@@ -97,11 +146,13 @@ pub(super) struct Writes {
 type Outcome<T, P> = Result<T, Hindrance<<P as Prior>::Error>>;
 
 impl<'a, P: Prior> Group<'a, P> {
-    pub(super) fn new(prior: &'a P, ledger: &'a mut Ledger, position: Position) -> Self {
+    pub(super) fn new(prior: &'a P, ledger: &'a mut Ledger, position: Position, keys: Option<&'a Keyring>) -> Self {
         Self {
             prior,
             ledger,
             position,
+            keys,
+            last_key: 0,
             sets: 0,
             writes: HashMap::new(),
             touched: HashSet::new(),
@@ -111,20 +162,15 @@ impl<'a, P: Prior> Group<'a, P> {
 
     pub(super) fn apply(&mut self, change: Change) -> Outcome<(), P> {
         match change {
-            Change::Put { keyspace, key, record } => {
-                let label = Label { kind: record.kind, version: record.version, link: None };
+            Change::Put { keyspace, key, record, owner: _, seal } => {
+                let label = Label { seal, ..Label::plain(record.kind, record.version) };
                 self.put(key::full(keyspace, &key), &label, &record.body)
             }
-            Change::PutFile { keyspace, key, kind, version, digest, bytes } => {
-                let key = key::full(keyspace, &key);
-                // Counted before the old record's is released: both may name the same file.
-                self.refer(&digest, 1)?;
-                self.release(&key)?;
-                let label = Label { kind, version, link: None };
-                let value = envelope::seal(&key, &label, Content::File { digest, bytes });
-                self.writes.insert(key, Some(value));
-                Ok(())
+            Change::PutFile { keyspace, key, kind, version, seal, digest, bytes } => {
+                let label = Label { seal, ..Label::plain(kind, version) };
+                self.put_file(key::full(keyspace, &key), &label, digest, bytes)
             }
+            Change::Replace(replacement) => self.replace(*replacement),
             Change::Delete { keyspace: Keyspace::Counter, key } => {
                 self.ledger.sums.insert(key.clone(), 0);
                 self.touched.insert(key);
@@ -143,13 +189,7 @@ impl<'a, P: Prior> Group<'a, P> {
                 self.touched.insert(key);
                 Ok(())
             }
-            Change::Chain { keyspace, record } => {
-                let (sequence, previous) = self.head(keyspace)?;
-                let link = chain::link(&previous, sequence, &record);
-                self.ledger.heads.insert(keyspace, (sequence.saturating_add(1), link));
-                let label = Label { kind: record.kind, version: record.version, link: Some(link) };
-                self.put(key::full(keyspace, &sequence.to_be_bytes()), &label, &record.body)
-            }
+            Change::Chain { keyspace, record } => self.append(keyspace, record),
         }
     }
 
@@ -165,14 +205,74 @@ impl<'a, P: Prior> Group<'a, P> {
         let key = key::full(Keyspace::Meta, key::POSITION);
         let value = envelope::seal(&key, &OWN, Content::Inline(&self.position.0.to_be_bytes()));
         self.writes.insert(key, Some(value));
+        self.tell_keys();
         if self.ledger.sums.len() > SUMS_MAX {
             self.ledger.sums.clear();
         }
         Writes { entries: self.writes, unnamed: self.unnamed.into_iter().collect() }
     }
 
+    /// Tells which keyring, and how much of it, the store needs from now on; a release that knows no keys will not open it.
+    fn tell_keys(&mut self) {
+        let Some(keys) = self.keys.filter(|_| self.last_key > self.ledger.last_key) else { return };
+        self.ledger.last_key = self.last_key;
+        let key = key::full(Keyspace::Meta, key::KEYRING);
+        let told = [keys.ring().as_slice(), &self.last_key.to_be_bytes()].concat();
+        let value = envelope::seal(&key, &OWN, Content::Inline(&told));
+        self.writes.insert(key, Some(value));
+        self.writes.insert(key::full(Keyspace::Meta, key::FORMAT), Some(engine::format_record(engine::FORMAT_SEALED)));
+    }
+
+    fn append(&mut self, keyspace: Keyspace, record: Record) -> Outcome<(), P> {
+        let (sequence, previous) = self.head(keyspace)?;
+        let link = chain::link(&previous, sequence, &record);
+        let key = key::full(keyspace, &sequence.to_be_bytes());
+        let Record { kind, version, mut body } = record;
+        let label = match self.keys {
+            None => Label { link: Some(StoredLink::Clear(link)), ..Label::plain(kind, version) },
+            Some(keys) => {
+                // What is chained is the host's: it outlives everybody's erasure.
+                let with = keys.sealing(&Owner::Host).ok_or(Hindrance::NoKey(keyspace))?;
+                sealing::seal(&with, &key, kind, version, Some(&link), &mut body)
+            }
+        };
+        self.ledger.heads.insert(keyspace, (sequence.saturating_add(1), link));
+        self.put(key, &label, &body)
+    }
+
+    /// INVARIANT: what was written since is never written over by what was read before.
+    fn replace(&mut self, replacement: Replacement) -> Outcome<(), P> {
+        let Replacement { key, of, label, body } = replacement;
+        let is_same = self.get(&key)?.is_some_and(|now| now == of);
+        match body {
+            Body::Here(body) if is_same => self.put(key, &label, &body),
+            Body::File { digest, bytes } if is_same => self.put_file(key, &label, digest, bytes),
+            Body::Here(_) => Ok(()),
+            // Its file was written for nothing, unless others name it.
+            Body::File { digest, .. } => {
+                self.refer(&digest, 1)?;
+                self.refer(&digest, -1)
+            }
+        }
+    }
+
+    fn note_key(&mut self, label: &Label) {
+        self.last_key = label.seal.map_or(0, |seal| seal.key.get()).max(self.last_key);
+    }
+
+    fn put_file(&mut self, key: Vec<u8>, label: &Label, digest: Digest, bytes: u64) -> Outcome<(), P> {
+        // Counted before the old record's is released: both may name the same file.
+        self.refer(&digest, 1)?;
+        self.release(&key)?;
+        self.note_key(label);
+        let value = envelope::seal(&key, label, Content::File { digest, bytes });
+        self.writes.insert(key, Some(value));
+        Ok(())
+    }
+
     fn put(&mut self, key: Vec<u8>, label: &Label, body: &[u8]) -> Outcome<(), P> {
         self.release(&key)?;
+        self.note_key(label);
         let value = if body.len() <= envelope::inline_bytes_max(label) {
             envelope::seal(&key, label, Content::Inline(body))
         } else {
@@ -246,7 +346,7 @@ impl<'a, P: Prior> Group<'a, P> {
         }
         match self.prior.last(keyspace).map_err(Hindrance::Read)? {
             None => Ok((FIRST_SEQUENCE, GENESIS)),
-            Some((key, value)) => chain_end(&key, &value).ok_or(Hindrance::ChainEnd(keyspace)),
+            Some((key, value)) => chain_end(self.keys, &key, &value).ok_or(Hindrance::ChainEnd(keyspace)),
         }
     }
 
@@ -261,15 +361,15 @@ impl<'a, P: Prior> Group<'a, P> {
 /// The number in one of the store's own records: a counter, a reference count, a position.
 pub(super) fn number(key: &[u8], value: &[u8]) -> Option<i64> {
     match envelope::open(key, value) {
-        Ok((_, Content::Inline(body))) => Some(i64::from_be_bytes(body.try_into().ok()?)),
-        Ok((_, Content::Pieces { .. } | Content::File { .. })) | Err(_) => None,
+        Ok((Label { seal: None, .. }, Content::Inline(body))) => Some(i64::from_be_bytes(body.try_into().ok()?)),
+        Ok((_, Content::Inline(_) | Content::Pieces { .. } | Content::File { .. })) | Err(_) => None,
     }
 }
 
 /// The next sequence number and the last link of a chain, given its last record.
-pub(super) fn chain_end(key: &[u8], value: &[u8]) -> Option<(u64, Link32)> {
-    let (_keyspace, sequence) = key.split_first()?;
-    let sequence = u64::from_be_bytes(sequence.try_into().ok()?);
+pub(super) fn chain_end(keys: Option<&Keyring>, key: &[u8], value: &[u8]) -> Option<(u64, Link32)> {
+    let (_keyspace, place) = key.split_first()?;
+    let sequence = u64::from_be_bytes(place.try_into().ok()?);
     let (label, _) = envelope::open(key, value).ok()?;
-    Some((sequence.checked_add(1)?, label.link?))
+    Some((sequence.checked_add(1)?, sealing::link(keys, key, &label).ok()??))
 }

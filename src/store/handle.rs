@@ -4,17 +4,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::oneshot;
-
 use super::committer::{self, Running, Writer};
 use super::engine::{Engine, SyncStep};
 use super::fault::Cause;
-use super::group::Change;
-use super::payload::{Payloads, Pin};
-use super::queue::Pending;
+use super::keyring::{self, Keyring, Masters};
+use super::payload::Payloads;
 use super::shared::Shared;
 use super::space::{FreeBytes, Space};
-use super::{Batch, Error, metrics};
+use super::{Error, metrics, reencryption};
 
 /// How the store is opened.
 #[derive(Debug, Clone, Copy)]
@@ -64,30 +61,50 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens or creates the store of a data directory, in `store/` and `payloads/` below it. Blocks. Nothing is committed until a
-    /// committer runs: [`Committer`](super::Committer) or [`Store::run_committer`].
+    /// Opens or creates the store of a data directory, in `store/` and `payloads/` below it, in which nothing is encrypted. Blocks.
+    /// Nothing is committed until a committer runs: [`Committer`](super::Committer) or [`Store::run_committer`].
     ///
     /// # Errors
-    /// Another process has it open, it is not a store of ours, a newer version wrote it, or the disk fails.
+    /// As [`Self::open_with`].
     pub fn open(data_dir: &Path, options: Options) -> Result<Self, Error> {
+        Self::open_with(data_dir, options, &Masters::default())
+    }
+
+    /// As [`Self::open`], with master keys: where there is one, what is written from now on is encrypted, under keys in the file
+    /// `keyring`. Blocks.
+    ///
+    /// # Errors
+    /// Another process has it open, it is not a store of ours, a newer version wrote it, or the disk fails; the store is encrypted
+    /// and no master key fits, which is seen before anything is written.
+    pub fn open_with(data_dir: &Path, options: Options, masters: &Masters) -> Result<Self, Error> {
+        keyring::inspect(data_dir, masters)?;
         let engine = Engine::open(data_dir, options)?;
+        let keys = reencryption::open_keyring(&engine, data_dir, masters)?;
         let sync = engine.sync_step()?;
-        Self::assemble(data_dir, engine, sync)
+        Self::assemble_on(data_dir, engine, keys, sync, Space::of(data_dir.to_owned()))
     }
 
     /// A store on an open engine, with the step that makes its groups durable.
+    #[cfg(test)]
     pub(super) fn assemble(data_dir: &Path, engine: Engine, sync: SyncStep) -> Result<Self, Error> {
-        Self::assemble_on(data_dir, engine, sync, Space::of(data_dir.to_owned()))
+        Self::assemble_on(data_dir, engine, None, sync, Space::of(data_dir.to_owned()))
     }
 
-    /// The same, with what tells how much room the disk has.
-    pub(super) fn assemble_on(data_dir: &Path, engine: Engine, sync: SyncStep, free: FreeBytes) -> Result<Self, Error> {
+    /// The same, with its keys and with what tells how much room the disk has.
+    pub(super) fn assemble_on(
+        data_dir: &Path,
+        engine: Engine,
+        keys: Option<Keyring>,
+        sync: SyncStep,
+        free: FreeBytes,
+    ) -> Result<Self, Error> {
         metrics::describe();
         let position = committer::last_position(&engine)?;
         let mark = engine.mark()?;
         let payloads =
             Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
-        let shared = Shared::new(engine, payloads, Writer::new(position, sync, mark), position, Space::new(free));
+        let writer = Writer::new(position, sync, mark);
+        let shared = Shared::new(engine, payloads, keys.map(Arc::new), writer, position, Space::new(free));
         let store = Self { shared: Arc::new(shared) };
         store.sweep_payloads()?;
         Ok(store)
@@ -110,7 +127,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let engine = Engine::open(data_dir, Options { cache_bytes: 1 << 20 })?;
         let sync = engine.sync_step()?;
-        Self::assemble_on(data_dir, engine, sync, Box::new(free))
+        Self::assemble_on(data_dir, engine, None, sync, Box::new(free))
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -128,55 +145,6 @@ impl Store {
             }
         };
         committer::start(&self.shared, on_end).map_err(|fault| Error::Open(format!("start the committer: {fault}")))
-    }
-
-    /// Makes a batch durable; returns once it is. Waits while the queue is full, or while no committer runs. A caller that stops
-    /// waiting does not take the batch back.
-    ///
-    /// # Errors
-    /// The batch is beyond a limit, or the disk failed: nothing of the batch may be acknowledged.
-    pub async fn commit(&self, batch: Batch) -> Result<Position, Error> {
-        if let Some(reason) = self.shared.unwell() {
-            return Err(Error::Unwell(reason.to_owned()));
-        }
-        let bytes = batch.measure()?;
-        if batch.changes.iter().any(|change| change.as_payload().is_some()) {
-            // Its file is written before the committer sees it.
-            self.shared.room_for(bytes).map_err(|no_room| Error::NoRoom(no_room.to_string()))?;
-        }
-        let closed = |_| Error::Unwell("the store is closed".to_owned());
-        let place = self.shared.queue.place(bytes).await.map_err(closed)?;
-        let (changes, pins) = self.prepare(batch).await?;
-        let (answer, answered) = oneshot::channel();
-        self.shared.queue.push(Pending { changes, bytes, pins, answer, place }).map_err(closed)?;
-        answered.await.map_err(|_| Error::Commit("the committer ended while it wrote".to_owned()))?
-    }
-
-    /// Writes large bodies to their files.
-    async fn prepare(&self, batch: Batch) -> Result<(Vec<Change>, Vec<Pin>), Error> {
-        let changes = batch.changes;
-        if changes.iter().all(|change| change.as_payload().is_none()) {
-            return Ok((changes, Vec::new()));
-        }
-        let shared = self.shared.clone();
-        let write = move || {
-            let mut pins = Vec::new();
-            let mut ready = Vec::with_capacity(changes.len());
-            for change in changes {
-                let Some((keyspace, key, record)) = change.as_payload() else {
-                    ready.push(change);
-                    continue;
-                };
-                let (digest, pin) = shared.payloads.write(&record.body)?;
-                pins.push(pin);
-                let bytes = u64::try_from(record.body.len()).unwrap_or(u64::MAX);
-                let (kind, version, key) = (record.kind, record.version, key.to_vec());
-                ready.push(Change::PutFile { keyspace, key, kind, version, digest, bytes });
-            }
-            Ok((ready, pins))
-        };
-        let failed = |fault: std::io::Error| Error::Commit(format!("write a payload file: {fault}"));
-        tokio::task::spawn_blocking(write).await.map_err(|fault| Error::Commit(fault.to_string()))?.map_err(failed)
     }
 
     /// Whether the store takes writes. Cheap.

@@ -6,6 +6,9 @@ use super::payload::Digest;
 /// Keys of the format record and of the last commit's position, in [`Keyspace::Meta`].
 pub(super) const FORMAT: &[u8] = b"format";
 pub(super) const POSITION: &[u8] = b"position";
+/// Keys of what tells which keyring the store needs, and that no record is left in clear, in [`Keyspace::Meta`].
+pub(super) const KEYRING: &[u8] = b"keyring";
+pub(super) const SEALED: &[u8] = b"sealed";
 
 /// Under [`Keyspace::Piece`]: pieces of records, and how many records name a payload file.
 const PIECES: u8 = 0;

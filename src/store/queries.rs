@@ -13,10 +13,21 @@ impl Store {
     /// written; through [`Store::read`] it is not.
     ///
     /// # Errors
-    /// The disk failed or the record is damaged.
+    /// The disk failed, the record is damaged, or it was erased.
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Record>, Error> {
         let found = self.shared().reading(|reader| reader.get(&key::full(keyspace, key)))?;
         Ok(found.map(|(record, _link)| record))
+    }
+
+    /// As [`Store::get`]; an erased record is none.
+    ///
+    /// # Errors
+    /// The disk failed or the record is damaged.
+    pub fn find(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Record>, Error> {
+        match self.get(keyspace, key) {
+            Err(Error::Erased { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     /// Whether there is a record under a key, damaged or not. As [`Store::get`], without reading the record.
@@ -28,7 +39,7 @@ impl Store {
     }
 
     /// Reads up to `limit` records whose keys begin with `prefix`, beyond `after` (a whole key, which need not exist) in the
-    /// direction of reading. Blocks. Ahead of what is durable as [`Store::get`] is.
+    /// direction of reading. Erased ones are passed over. Blocks. Ahead of what is durable as [`Store::get`] is.
     ///
     /// # Errors
     /// The disk failed or a record is damaged.
@@ -71,7 +82,7 @@ impl Store {
                 let (key, value) = entry.map_err(|fault| Error::Read(fault.to_string()))?;
                 let record = match reader.assemble(&key, value) {
                     Ok(Some((record, _link))) => Ok(record),
-                    Ok(None) => continue,
+                    Ok(None) | Err(Error::Erased { .. }) => continue,
                     Err(fault) => Err(fault),
                 };
                 found.push((key.get(1..).unwrap_or_default().to_vec(), record));
@@ -124,9 +135,8 @@ impl Store {
     pub fn chain_head(&self, keyspace: Keyspace) -> Result<(u64, Link32), Error> {
         self.shared().reading(|reader| match reader.engine.last(keyspace)? {
             None => Ok((FIRST_SEQUENCE, GENESIS)),
-            Some((key, value)) => {
-                group::chain_end(&key, &value).ok_or_else(|| reading::damaged(&key, "it is not the end of a chain"))
-            }
+            Some((key, value)) => group::chain_end(reader.keys, &key, &value)
+                .ok_or_else(|| reading::damaged(&key, "it is not the end of a chain")),
         })
     }
 

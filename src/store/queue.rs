@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::group::Change;
+use super::keyring::Gate;
 use super::payload::Pin;
 use super::{Error, Position};
 
@@ -27,6 +28,8 @@ pub(super) struct Pending {
     pub(super) bytes: usize,
     /// Keep the payload files that the changes name.
     pub(super) pins: Vec<Pin>,
+    /// Keeps the keys that the changes are sealed with, where they are.
+    pub(super) gate: Option<Gate>,
     pub(super) answer: oneshot::Sender<Result<Position, Error>>,
     pub(super) place: Place,
 }

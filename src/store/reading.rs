@@ -4,8 +4,9 @@ use super::batch::Record;
 use super::chain::{Link, Link32};
 use super::engine::Engine;
 use super::envelope::{self, Content};
+use super::keyring::Keyring;
 use super::payload::Payloads;
-use super::{Error, Keyspace, key};
+use super::{Error, Keyspace, key, sealing};
 
 /// How often a record is read again whose pieces were replaced while they were read. Each time somebody must have overwritten it.
 const READS_MAX: u32 = 16;
@@ -15,6 +16,7 @@ const READS_MAX: u32 = 16;
 pub(super) struct Reader<'a> {
     pub(super) engine: &'a Engine,
     pub(super) payloads: &'a Payloads,
+    pub(super) keys: Option<&'a Keyring>,
 }
 
 /// A record, and its link if it is chained.
@@ -50,7 +52,7 @@ impl Reader<'_> {
 
     fn open(self, key: &[u8], value: &[u8]) -> Result<Found, Error> {
         let (label, content) = envelope::open(key, value).map_err(|flaw| damaged(key, &flaw.to_string()))?;
-        let body = match content {
+        let mut body = match content {
             Content::Inline(body) => body.to_vec(),
             Content::Pieces { set, bytes } => {
                 let mut body = Vec::new();
@@ -77,7 +79,9 @@ impl Reader<'_> {
                 Err(fault) => return Err(Error::Read(format!("payload file: {fault}"))),
             },
         };
-        Ok((Record { kind: label.kind, version: label.version, body }, label.link))
+        sealing::open(self.keys, key, &label, &mut body)?;
+        let link = sealing::link(self.keys, key, &label)?;
+        Ok((Record { kind: label.kind, version: label.version, body }, link))
     }
 
     /// A chained record.

@@ -9,9 +9,11 @@ use super::backup::Tee;
 use super::committer::{InFlight, Writer};
 use super::engine::Engine;
 use super::fault::{Cause, Fault};
+use super::keyring::Keyring;
 use super::payload::Payloads;
 use super::queue::Queue;
 use super::reading::Reader;
+use super::reencryption::Progress as Reencryption;
 use super::space::{NoRoom, Space};
 use super::{Error, Health, Position};
 
@@ -26,6 +28,9 @@ pub(super) struct Shared {
     /// Gone when the store is closed, or when sled failed and what is on the disk could not be opened anew.
     pub(super) engine: RwLock<Option<Engine>>,
     pub(super) payloads: Payloads,
+    /// None where nothing is encrypted.
+    pub(super) keys: Option<Arc<Keyring>>,
+    pub(super) reencryption: Reencryption,
     /// Held while sled takes a group, so that counters are read, and backups begin and end, between groups.
     applying: Mutex<Applying>,
     /// Who waits for the group that is being written. It outlives the thread, so that a successor can tell them what became of it.
@@ -56,12 +61,21 @@ struct Progress {
 }
 
 impl Shared {
-    pub(super) fn new(engine: Engine, payloads: Payloads, writer: Writer, position: Position, space: Space) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        payloads: Payloads,
+        keys: Option<Arc<Keyring>>,
+        writer: Writer,
+        position: Position,
+        space: Space,
+    ) -> Self {
         Self {
             queue: Queue::new(),
             writer: Mutex::new(writer),
             engine: RwLock::new(Some(engine)),
             payloads,
+            keys,
+            reencryption: Reencryption::default(),
             applying: Mutex::new(Applying { position, tee: None }),
             in_flight: Mutex::new(None),
             progress: Progress { begun: AtomicU64::new(position.0), durable: watch::Sender::new(position.0) },
@@ -75,7 +89,7 @@ impl Shared {
     pub(super) fn reading<T>(&self, read: impl FnOnce(Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let engine = self.engine();
         let engine = engine.as_ref().ok_or_else(|| Error::Read("the store is closed".to_owned()))?;
-        read(Reader { engine, payloads: &self.payloads })
+        read(Reader { engine, payloads: &self.payloads, keys: self.keys.as_deref() })
     }
 
     pub(super) fn engine(&self) -> RwLockReadGuard<'_, Option<Engine>> {

@@ -44,6 +44,12 @@ pub const BUDGET_REMAINING_USD: &str = "factory_budget_remaining_usd";
 pub const BUDGET_REFUSALS_TOTAL: &str = "factory_budget_refusals_total";
 /// Requests that a rate limit refused, by `via`: how who asked was recognised. The audit log says who it was.
 pub const RATE_LIMITED_TOTAL: &str = "factory_rate_limited_total";
+/// Handshakes of TLS by `outcome`: `done`, `failed`, `timed_out`, `in_the_clear`, `crowded_out`.
+pub const TLS_HANDSHAKES_TOTAL: &str = "factory_tls_handshakes_total";
+/// Connections that were cut off because their certificate is no longer good.
+pub const TLS_DISTRUSTED_TOTAL: &str = "factory_tls_distrusted_total";
+/// When the server's certificate, or the first list of revocations, is out of date, by `of`: `certificate`, `revocations`.
+pub const TLS_EXPIRY_TIMESTAMP_SECONDS: &str = "factory_tls_expiry_timestamp_seconds";
 /// Open reservations.
 pub const BUDGET_RESERVATIONS: &str = "factory_budget_reservations";
 /// Since when the oldest of them is held.
@@ -54,6 +60,12 @@ pub const BUDGET_IN_DOUBT_USD: &str = "factory_budget_in_doubt_usd";
 pub const RESULT_CACHE_REQUESTS_TOTAL: &str = "factory_result_cache_requests_total";
 /// Findings of the DLP filter, by `type` and `action`.
 pub const DLP_FINDINGS_TOTAL: &str = "factory_dlp_findings_total";
+/// Files of the operator's DLP rules that were read, by `outcome` (`published`, `refused`).
+pub const DLP_RULE_LOADS_TOTAL: &str = "factory_dlp_rule_loads_total";
+/// 1 while the file of the operator's DLP rules is refused.
+pub const DLP_RULES_REFUSED: &str = "factory_dlp_rules_refused";
+/// Texts that broke a worker of the DLP filter and are kept from all others.
+pub const DLP_QUARANTINED_TOTAL: &str = "factory_dlp_quarantined_total";
 /// Attempts to load a template, by `outcome`.
 pub const TEMPLATE_LOADS_TOTAL: &str = "factory_template_loads_total";
 /// Policies that were read, by `outcome` (`published`, `refused`).
@@ -242,8 +254,25 @@ pub const FAMILIES: &[Family] = &[
     ),
     family(BUDGET_IN_DOUBT_USD, Kind::Gauge, "Dollars booked as spent of which nobody knows whether they are billed."),
     Family {
-        known: Some(("via", &["peer", "token", "anonymous"])),
+        known: Some(("via", &["peer", "token", "certificate", "anonymous"])),
         ..family(RATE_LIMITED_TOTAL, Kind::Counter, "Requests of principals that asked more often than they may.")
+    },
+    Family {
+        known: Some(("outcome", &["done", "failed", "timed_out", "in_the_clear", "crowded_out"])),
+        ..family(TLS_HANDSHAKES_TOTAL, Kind::Counter, "Handshakes of TLS, and how they ended.")
+    },
+    family(
+        TLS_DISTRUSTED_TOTAL,
+        Kind::Counter,
+        "Connections that were cut off because their certificate is no longer good.",
+    ),
+    Family {
+        known: Some(("of", &["certificate", "revocations"])),
+        ..family(
+            TLS_EXPIRY_TIMESTAMP_SECONDS,
+            Kind::Gauge,
+            "Seconds since 1970 at which what TLS goes by is out of date; 0 where there is none.",
+        )
     },
     Family {
         known: Some(("outcome", &["hit", "miss"])),
@@ -257,6 +286,12 @@ pub const FAMILIES: &[Family] = &[
         open: &["type", "action"],
         ..family(DLP_FINDINGS_TOTAL, Kind::Counter, "Personal data and secrets that were found, and what was done.")
     },
+    Family {
+        open: &["outcome"],
+        ..family(DLP_RULE_LOADS_TOTAL, Kind::Counter, "Files of the operator's DLP rules that were read.")
+    },
+    family(DLP_RULES_REFUSED, Kind::Gauge, "1 while the file of the operator's DLP rules is refused."),
+    family(DLP_QUARANTINED_TOTAL, Kind::Counter, "Texts that broke a worker of the DLP filter."),
     Family { open: &["outcome"], ..family(POLICY_LOADS_TOTAL, Kind::Counter, "Policies that were read.") },
     Family { open: &["outcome"], ..family(TEMPLATE_LOADS_TOTAL, Kind::Counter, "Attempts to load a template.") },
     Family {

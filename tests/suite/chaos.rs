@@ -47,7 +47,7 @@ fn passes(error: &Error) -> bool {
     match error {
         Error::Unreachable { .. } | Error::TimedOut { .. } => true,
         Error::Problem { problem, .. } => matches!(problem.status, 429 | 503),
-        Error::Protocol { .. } => false,
+        Error::Address { .. } | Error::Protocol { .. } => false,
     }
 }
 

@@ -11,6 +11,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod access_matrix;
 mod agents_in_memory;
 mod attention;
 mod audit;
@@ -25,11 +26,18 @@ mod cancelling;
 mod capabilities;
 mod chaos;
 mod control_socket;
+#[path = "../corpus/mod.rs"]
+mod corpus;
 mod crash_loop;
+mod dlp_actions;
+mod dlp_quality;
 mod documents;
+mod encryption;
 mod exit_codes;
 mod failing_store;
+mod filtered_streams;
 mod front_door;
+mod generated_requests;
 mod harness;
 mod hooks;
 mod idempotency;
@@ -75,4 +83,5 @@ mod template_sources;
 mod template_versions;
 mod template_watch;
 mod tidy;
+mod tls;
 mod tools;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{COST, Daemon, Provider, Workshop};
 
 /// The names of the contract with their kinds.
-const NAMES: [(&str, &str); 42] = [
+const NAMES: [(&str, &str); 48] = [
     ("factory_agent_passivations_total", "counter"),
     ("factory_memory_pressed", "gauge"),
     ("factory_agents", "gauge"),
@@ -28,11 +28,17 @@ const NAMES: [(&str, &str); 42] = [
     ("factory_budget_remaining_usd", "gauge"),
     ("factory_budget_refusals_total", "counter"),
     ("factory_rate_limited_total", "counter"),
+    ("factory_tls_handshakes_total", "counter"),
+    ("factory_tls_distrusted_total", "counter"),
+    ("factory_tls_expiry_timestamp_seconds", "gauge"),
     ("factory_result_cache_requests_total", "counter"),
     ("factory_budget_reservations", "gauge"),
     ("factory_budget_oldest_reservation_timestamp_seconds", "gauge"),
     ("factory_budget_in_doubt_usd", "gauge"),
     ("factory_dlp_findings_total", "counter"),
+    ("factory_dlp_rule_loads_total", "counter"),
+    ("factory_dlp_rules_refused", "gauge"),
+    ("factory_dlp_quarantined_total", "counter"),
     ("factory_template_loads_total", "counter"),
     ("factory_policy_loads_total", "counter"),
     ("factory_template_signature_failures_total", "counter"),

@@ -3,9 +3,10 @@
 use agent_factory::client::Call;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Daemon, Provider, RawAnswer, Workshop, raw_over};
+use crate::harness::{Daemon, Provider, RawAnswer, Workshop, raw_over, until, within};
 
 const SETTINGS: &str = "[api]\ntcp = \"127.0.0.1:0\"\ntokens_file = \"tokens.toml\"\n";
 
@@ -122,4 +123,36 @@ async fn refusals_are_in_the_audit_log() {
         page["items"].as_array().expect("items").iter().filter(|entry| entry["outcome"] == "refused").collect();
     assert_eq!(refused.len(), 1, "{page}");
     assert_eq!((&refused[0]["principal"], &refused[0]["code"]), (&json!("token:acme"), &json!("forbidden")), "{page}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_taken_away() {
+    let daemon = daemon("").await;
+    let mut streams = Vec::new();
+    for token in ["looker", "boss"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", daemon.tcp_port())).await.expect("a connection");
+        let request = format!(
+            "GET /factory/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut head = [0; 15];
+        within("a status", stream.read_exact(&mut head)).await.expect("a status");
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
+        streams.push(stream);
+    }
+    let tokens = std::fs::read_to_string(daemon.workshop.path("tokens.toml")).expect("the tokens");
+    daemon
+        .workshop
+        .write("tokens.toml", &tokens.replace("\"looker\"\nrole = \"viewer\"", "\"looker\"\nrole = \"auditor\""));
+    let mut rest = Vec::new();
+    within("the end of a stream", streams[0].read_to_end(&mut rest)).await.expect("its end");
+    assert!(rest.ends_with(b"0\r\n\r\n"), "in good order");
+    daemon.run("worker", "hello").await;
+    let mut more = vec![0; 4_096];
+    // The other one goes on.
+    until("news", async || {
+        let read = streams[1].read(&mut more).await.expect("it goes on");
+        String::from_utf8_lossy(&more[..read]).contains("task_ended").then_some(())
+    })
+    .await;
 }

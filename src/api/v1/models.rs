@@ -66,7 +66,8 @@ pub(in crate::api) async fn list(
         }
         limit => limit.unwrap_or(usize::MAX),
     };
-    let after: Option<TemplateName> = query.after_id.map(|after| after.parse()).transpose().map_err(|_| unknown())?;
+    let unreadable = |_| ApiError::malformed("after_id is no name of a template").about("after_id");
+    let after: Option<TemplateName> = query.after_id.map(|after| after.parse()).transpose().map_err(unreadable)?;
     let listings = rooms.templates.list();
     let begin = after.map_or(0, |after| listings.partition_point(|listing| listing.name <= after));
     let mut usable = Vec::new();

@@ -103,6 +103,9 @@ fn class(code: &str) -> Class {
         "budget_exceeded" | "budget_ledger_full" => Class::Budget,
         "input_too_large" | "provider_context_too_large" | "dlp_text_too_large" => Class::TooLarge,
         "dlp_blocked"
+        | "dlp_consent_needed"
+        | "dlp_image_blocked"
+        | "dlp_rejected"
         | "model_unpriced"
         | "provider_refused"
         | "approval_rejected"

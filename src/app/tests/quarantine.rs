@@ -74,7 +74,9 @@ async fn ended(client: &Client, id: &str) -> Task {
 fn code(error: &Error) -> String {
     match error {
         Error::Problem { problem, .. } => problem.code.clone(),
-        Error::Unreachable { .. } | Error::Protocol { .. } | Error::TimedOut { .. } => error.to_string(),
+        Error::Address { .. } | Error::Unreachable { .. } | Error::Protocol { .. } | Error::TimedOut { .. } => {
+            error.to_string()
+        }
     }
 }
 

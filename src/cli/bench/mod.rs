@@ -10,6 +10,7 @@
 //! what was asked for counts as a request: an agent made, a task succeeded, an answer that says something.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -72,12 +73,13 @@ impl Bench {
 
 impl Load {
     async fn perform(self, session: &Session, work: Work) -> Result<Exit, Error> {
+        let socket = at_socket(session)?;
         // A daemon that cannot be reached, or a template that is not there, is told before and not as a count of errors.
         session.client.template(&self.template).await?;
         let target = Target { work, call: Arc::new(work.call(&self.template)?) };
         let progress = Progress::start(format!("{} connections", self.pace.connections));
         let begun = Instant::now();
-        let samples = load::closed(session.client.socket(), &target, &self.pace).await;
+        let samples = load::closed(socket, &target, &self.pace).await;
         let elapsed = begun.elapsed();
         drop(progress);
         let report = Report::new(work.name(), &self.template, self.pace.connections, elapsed, samples);
@@ -88,3 +90,9 @@ impl Load {
 
 /// Errors by code.
 type Codes = BTreeMap<String, u64>;
+
+/// The control socket, over which alone is measured.
+fn at_socket(session: &Session) -> Result<&Path, Error> {
+    let over_tcp = || Error::Usage("bench measures over the control socket: leave --url out".into());
+    session.client.place().socket().ok_or_else(over_tcp)
+}

@@ -206,7 +206,7 @@ impl New {
                 },
             };
             if begun.elapsed() >= SERVED_TIME_MAX {
-                let (socket, dir) = (session.client.socket().display(), self.dir.display());
+                let (socket, dir) = (session.client.place(), self.dir.display());
                 let message = format!(
                     "the daemon at {socket} does not serve {} after {SERVED_TIME_MAX:?}: {seen}; is {dir} the templates_dir of its settings?",
                     placed.file.display()

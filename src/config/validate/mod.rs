@@ -6,6 +6,8 @@ mod api;
 mod audit;
 mod budgets;
 mod chaos;
+mod dlp;
+mod encryption;
 mod hooks;
 mod log;
 pub(super) mod models;
@@ -15,13 +17,14 @@ mod rate;
 mod retention;
 mod routes;
 mod templates;
+mod tls;
 mod tools;
 
 use std::path::PathBuf;
 
 use super::host::Host;
 use super::reader::{Report, Section, path_from};
-use super::settings::{Cache, Settings, Store};
+use super::settings::{Cache, Encryption, Settings, Store};
 use super::tree::Table;
 use super::value;
 
@@ -45,11 +48,13 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     let socket = socket(&mut root, host, report);
     let max_workers = root.read_or(report, "max_workers", host.processors, value::count(MAX_WORKERS_MAX));
     let agents = agents::read(root.section(report, "agents"), report);
-    let (api, rate) = api::read(root.section(report, "api"), report);
+    let (api, tls, rate) = api::read(root.section(report, "api"), report);
     let chaos = chaos::read(root.section(report, "chaos"), report);
     let cache = cache(root.section(report, "cache"), report);
+    let dlp = dlp::read(root.section(report, "dlp"), report);
     let store = store(root.section(report, "store"), report);
     let audit = audit::read(root.section(report, "audit"), host, report);
+    let encryption = encryption::read(root.section(report, "encryption"), host, report);
     let retention = retention::read(root.section(report, "retention"), report);
     let hooks = hooks::read(root.section(report, "hooks"), report);
     let log = log::read(root.section(report, "log"), report);
@@ -69,10 +74,13 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
         max_workers,
         agents,
         api,
+        tls,
         chaos,
         cache,
+        dlp,
         store,
         audit,
+        encryption,
         retention,
         hooks,
         log,
@@ -87,9 +95,11 @@ pub(super) fn settings(tree: Table, host: &Host, report: &mut Report) -> Setting
     }
 }
 
-/// Reads one setting of the tree and leaves the rest alone.
-pub(super) fn data_dir(tree: Table, report: &mut Report) -> PathBuf {
-    read_data_dir(&mut Section::root(tree), report)
+/// Reads where the data is and with which key it is encrypted, and leaves the rest alone.
+pub(super) fn stored(tree: Table, host: &Host, report: &mut Report) -> (PathBuf, Encryption) {
+    let mut root = Section::root(tree);
+    let data_dir = read_data_dir(&mut root, report);
+    (data_dir, encryption::read(root.section(report, "encryption"), host, report))
 }
 
 fn read_data_dir(root: &mut Section, report: &mut Report) -> PathBuf {

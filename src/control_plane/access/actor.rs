@@ -163,6 +163,7 @@ impl State {
         let (generation, own_uid) = (self.generation, self.shared.own_uid);
         let rules = Arc::new(rules);
         self.shared.rules.store(rules.clone());
+        self.shared.changes.send_replace(());
         apart(myself, move || {
             let (table, tokens) = resolve(&rules, own_uid);
             Message::Reloaded { generation, table, tokens, reply }
@@ -187,6 +188,7 @@ fn publish(shared: &Shared, next: impl FnOnce(&Snapshot) -> Snapshot) {
     let next = Arc::new(next(&now));
     let tokens = (next.tokens != now.tokens).then(|| next.tokens.len());
     shared.snapshot.store(next);
+    shared.changes.send_replace(());
     if let (Some(tokens), Some(events)) = (tokens, shared.events.get()) {
         events.publish(Event::new("tokens_changed").with("tokens", tokens));
     }

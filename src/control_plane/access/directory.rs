@@ -68,7 +68,11 @@ mod tests {
         let grant = Grant { role: Role::Viewer, tenant: None, rate: Rate::Default };
         let users = ["root", "1234", "no such user"].map(|name| (name.to_owned(), grant.clone()));
         let groups = ["root", "4321", "no such group"].map(|name| (name.to_owned(), grant.clone()));
-        let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::from(groups), rate: None };
+        let access = settings::Access {
+            users: BTreeMap::from(users),
+            groups: BTreeMap::from(groups),
+            ..settings::Access::default()
+        };
         let table = table(&access, 900);
         let mut uids: Vec<_> = table.users.iter().map(|(uid, granted)| (*uid, granted.name.as_deref())).collect();
         uids.sort_unstable();

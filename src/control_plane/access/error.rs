@@ -26,6 +26,15 @@ pub enum Error {
     /// The token has expired.
     #[error("admit a request: its token has expired")]
     TokenExpired,
+    /// What stands where a token should is none.
+    #[error("admit a request: what it has in place of a token is none")]
+    TokenMalformed,
+    /// Nothing is granted to any name of the certificate.
+    #[error("admit the holder of a certificate: nothing is granted to its names")]
+    CertificateUnknown,
+    /// Different things are granted to several names of the certificate.
+    #[error("admit the holder of a certificate: different things are granted to its names")]
+    CertificateAmbiguous,
     /// The principal may not.
     #[error("authorise a request: {0}")]
     Refused(#[from] Refusal),
@@ -47,6 +56,9 @@ impl Failure for Error {
             Self::TokenMissing => "token_missing",
             Self::TokenUnknown => "token_unknown",
             Self::TokenExpired => "token_expired",
+            Self::TokenMalformed => "token_malformed",
+            Self::CertificateUnknown => "certificate_not_granted",
+            Self::CertificateAmbiguous => "certificate_ambiguous",
             Self::Refused(refusal) => refusal.code(),
             Self::Directory(_) | Self::Busy | Self::Unavailable(_) => "access_unavailable",
         }
@@ -54,8 +66,10 @@ impl Failure for Error {
 
     fn class(&self) -> Class {
         match self {
-            Self::NotGranted { .. } => Class::Forbidden,
-            Self::TokenMissing | Self::TokenUnknown | Self::TokenExpired => Class::Unauthenticated,
+            Self::NotGranted { .. } | Self::CertificateUnknown | Self::CertificateAmbiguous => Class::Forbidden,
+            Self::TokenMissing | Self::TokenUnknown | Self::TokenExpired | Self::TokenMalformed => {
+                Class::Unauthenticated
+            }
             Self::Refused(refusal) => refusal.class(),
             Self::Directory(_) | Self::Busy | Self::Unavailable(_) => Class::Unavailable,
         }
@@ -67,6 +81,9 @@ impl Failure for Error {
             | Self::TokenMissing
             | Self::TokenUnknown
             | Self::TokenExpired
+            | Self::TokenMalformed
+            | Self::CertificateUnknown
+            | Self::CertificateAmbiguous
             | Self::Refused(_) => Retry::Never,
             Self::Directory(_) | Self::Busy | Self::Unavailable(_) => Retry::After(Duration::from_secs(1)),
         }
@@ -75,9 +92,22 @@ impl Failure for Error {
     fn detail(&self) -> String {
         match self {
             Self::NotGranted { .. } => "nothing is granted to this user; an administrator can, in [access]".to_owned(),
-            Self::TokenMissing => "this listener needs a bearer token".to_owned(),
+            Self::TokenMissing => {
+                "this listener needs a bearer token, or a client certificate where it speaks TLS".to_owned()
+            }
             Self::TokenUnknown => "the token is not known".to_owned(),
             Self::TokenExpired => "the token has expired".to_owned(),
+            Self::TokenMalformed => {
+                "what is sent as a token is none: send one header `Authorization: Bearer TOKEN`".to_owned()
+            }
+            Self::CertificateUnknown => {
+                "nothing is granted to any name of this certificate; an administrator can, in [access.certificates]"
+                    .to_owned()
+            }
+            Self::CertificateAmbiguous => {
+                "different things are granted to several names of this certificate, so that it stands for nobody"
+                    .to_owned()
+            }
             Self::Refused(refusal) => refusal.detail(),
             Self::Directory(_) | Self::Busy | Self::Unavailable(_) => "who asks cannot be found out now".to_owned(),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics::counter;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::settings::Rate;
@@ -15,9 +16,10 @@ use crate::supervision::{Address, CallError, ChildSpec};
 use crate::telemetry::names;
 
 use super::actor::Gatekeeper;
+use super::certificates;
 use super::error::{Error, TooOften};
 use super::message::Message;
-use super::principal::{Peer, Principal, Via};
+use super::principal::{Holder, Peer, Principal, Via};
 use super::rate::{Decision, Key};
 use super::snapshot::{Rules, Shared, Snapshot};
 use super::strangers::Strangers;
@@ -28,6 +30,9 @@ use super::tokens::Presented;
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(5);
 /// How long a reload waits until the new rules are in force.
 const RELOADED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether time alone has ended what goes on for long.
+const JUDGED_EVERY: Duration = Duration::from_secs(60);
 
 /// Finds out who asks.
 #[derive(Debug, Clone)]
@@ -45,6 +50,7 @@ impl Access {
         let shared = Arc::new(Shared {
             own_uid,
             since: Instant::now(),
+            changes: watch::Sender::new(()),
             limiter: Mutex::default(),
             strangers: Strangers::default(),
             events: OnceLock::new(),
@@ -105,6 +111,14 @@ impl Access {
         }
     }
 
+    /// Who the holder of a client certificate is.
+    ///
+    /// # Errors
+    /// [`Error::CertificateUnknown`] or [`Error::CertificateAmbiguous`].
+    pub fn certificate(&self, holder: &Holder) -> Result<Principal, Error> {
+        certificates::judge(&self.shared.rules.load().access.certificates, holder)
+    }
+
     /// Who a request without a token is, on a listener where peers cannot be known.
     ///
     /// # Errors
@@ -113,6 +127,32 @@ impl Access {
         let role = self.shared.snapshot.load().anonymous_role.ok_or(Error::TokenMissing)?;
         let (rate, via) = (Rate::Default, Via::Anonymous);
         Ok(Principal { name: "anonymous".into(), user: None, role, tenant: None, rate, via })
+    }
+
+    /// Returns once a principal is no longer who it was: its token was taken away or has expired, its grant is another one or gone.
+    /// What is answered at once is judged once; what goes on for long asks this as well.
+    pub async fn ended(&self, principal: &Principal) {
+        let mut changes = self.shared.changes.subscribe();
+        while self.stands(principal, Timestamp::now()).await {
+            let changed = tokio::time::timeout(JUDGED_EVERY, changes.changed());
+            // The sender is this handle's own, and lives as long.
+            let _changed_or_time = changed.await.is_ok();
+        }
+    }
+
+    /// Whether whoever was recognised in this way would be the same principal now. A directory that does not answer ends nothing.
+    async fn stands(&self, principal: &Principal, now: Timestamp) -> bool {
+        let same = |found: Result<Principal, Error>| found.is_ok_and(|found| found == *principal);
+        match &principal.via {
+            Via::Peer(peer) => match self.peer(*peer).await {
+                Err(Error::Directory(_) | Error::Busy | Error::Unavailable(_)) => true,
+                found => same(found),
+            },
+            Via::Token(_) => self.shared.snapshot.load().tokens.has(principal, now),
+            Via::Certificate(name) => same(self.certificate(&Holder { names: vec![name.clone()] })),
+            Via::Anonymous => same(self.anonymous()),
+            Via::Internal => true,
+        }
     }
 
     /// Counts a request of a principal against its limit, if it has one.

@@ -1,8 +1,9 @@
-//! Who asks, and what they may: peer credentials and tokens become a [`Principal`], roles become permissions.
+//! Who asks, and what they may: peer credentials, tokens and client certificates become a [`Principal`], roles become permissions.
 //!
 //! ```text
 //! peer credentials ─┐
-//! bearer token ─────┼─> Principal ──> authorise(permission, tenant) ──> yes | Forbidden | there is no such thing
+//! bearer token ─────┤
+//! certificate ──────┼─> Principal ──> authorise(permission, tenant) ──> yes | Forbidden | there is no such thing
 //! nothing ──────────┘        ├──────> admit() ────────────────────────> yes | TooOften
 //!                            └──────> resolve(tenant, user) ──────────> where and as whom a task runs
 //! ```
@@ -14,10 +15,12 @@
 //! - Without grants in the settings, root and the daemon's own user are admin and nobody else gets in; they are never looked up.
 //! - What belongs to another tenant does not exist: the refusal is [`policy::Refusal::OtherTenant`], which is told as not found.
 //! - A token is compared as a hash, in constant time, with every entry; the token itself is never stored or logged.
+//! - A token that is sent beside a certificate decides alone, also where it is refused: neither adds to what the other may.
 //! - How often a principal may ask is bounded where the settings say so, whichever route it asks: `rate` has its invariants.
 //! - When in doubt, nobody gets in: a tokens file that others may write gives nobody a token.
 
 mod actor;
+mod certificates;
 mod directory;
 mod error;
 mod handle;
@@ -34,7 +37,7 @@ mod watch;
 pub use error::{Error, TooOften};
 pub use handle::Access;
 pub use policy::{Permission, Refusal, authorise, resolve, role_word};
-pub use principal::{Peer, Principal, Via};
+pub use principal::{Holder, Peer, Principal, Via};
 pub use snapshot::Rules;
 pub use tokens::Unusable;
 

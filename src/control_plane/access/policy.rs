@@ -48,7 +48,7 @@ pub enum Permission {
     TakeBackup,
     /// Changes who may do what.
     ManageAccess,
-    /// Trusts and revokes signing keys.
+    /// Trusts and revokes signing keys, and exchanges those that the store is encrypted with.
     ManageKeys,
     /// Erases what belongs to a tenant or user.
     EraseData,
@@ -61,8 +61,6 @@ pub enum Permission {
 enum Reach {
     /// What is shared by all, and what belongs to one tenant: lists are filtered by the principal's tenant.
     Own,
-    /// As [`Reach::Own`], but what belongs to no tenant is only for principals of every tenant.
-    Named,
     /// The daemon as a whole: only for principals of every tenant.
     Whole,
 }
@@ -135,9 +133,9 @@ impl Permission {
             | Self::ManageAgents
             | Self::ReadAgents
             | Self::ReadTemplates
+            | Self::ReadBudgets
             | Self::ReadEvents
             | Self::ScanText => Reach::Own,
-            Self::ReadBudgets => Reach::Named,
             Self::ManageTemplates
             | Self::ReadPolicy
             | Self::SetBudgets
@@ -234,10 +232,10 @@ pub fn authorise(principal: &Principal, permission: Permission, tenant: Option<&
     }
     let Some(own) = &principal.tenant else { return Ok(()) };
     match (permission.reach(), tenant) {
-        (Reach::Whole, _) | (Reach::Named, None) => Err(Refusal::EveryTenant { permission }),
+        (Reach::Whole, _) => Err(Refusal::EveryTenant { permission }),
         (Reach::Own, None) => Ok(()),
-        (Reach::Own | Reach::Named, Some(other)) if other == own => Ok(()),
-        (Reach::Own | Reach::Named, Some(_)) => Err(Refusal::OtherTenant),
+        (Reach::Own, Some(other)) if other == own => Ok(()),
+        (Reach::Own, Some(_)) => Err(Refusal::OtherTenant),
     }
 }
 
@@ -294,7 +292,7 @@ mod tests {
     const ROLES: [Role; 5] = [Role::Admin, Role::Operator, Role::Submitter, Role::Viewer, Role::Auditor];
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
-    /// tenant may do it to: its own and shared things (`own`), its own only (`named`), nothing (`whole`).
+    /// tenant may do it to: its own and shared things (`own`), nothing (`whole`).
     const MATRIX: [(Permission, &str, &str); 23] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
@@ -306,7 +304,7 @@ mod tests {
         (Permission::ReadTemplates, "aosvu", "own"),
         (Permission::ManageTemplates, "ao...", "whole"),
         (Permission::ReadPolicy, "ao.vu", "whole"),
-        (Permission::ReadBudgets, "aosvu", "named"),
+        (Permission::ReadBudgets, "aosvu", "own"),
         (Permission::SetBudgets, "ao...", "whole"),
         (Permission::ReadAudit, "ao..u", "whole"),
         (Permission::ReadTree, "ao.vu", "whole"),

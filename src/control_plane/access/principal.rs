@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::settings::{Rate, Role};
 use crate::control_plane::audit::Who;
+use crate::domain::certificate::CertificateName;
 use crate::domain::name::{Tenant, User};
 
 use super::policy::role_word;
@@ -19,6 +20,13 @@ pub struct Peer {
     pub pid: Option<i32>,
 }
 
+/// Who is at the other end of a TLS connection, as a certificate says that an authority of the settings has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// All names of the certificate that something may be granted to.
+    pub names: Vec<CertificateName>,
+}
+
 /// How a principal was recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
@@ -26,6 +34,8 @@ pub enum Via {
     Peer(Peer),
     /// By a token of this name.
     Token(Arc<str>),
+    /// By a client certificate with this name.
+    Certificate(CertificateName),
     /// Not at all, on a listener that allows it.
     Anonymous,
     /// It is the daemon itself.
@@ -39,6 +49,7 @@ impl Via {
         match self {
             Self::Peer(_) => "peer",
             Self::Token(_) => "token",
+            Self::Certificate(_) => "certificate",
             Self::Anonymous => "anonymous",
             Self::Internal => "internal",
         }
@@ -48,7 +59,7 @@ impl Via {
 /// Who asks, and as what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// A name for logs and the audit log: `ann`, `uid:1000`, `token:ci`, `anonymous`, `factoryd`.
+    /// A name for logs and the audit log: `ann`, `uid:1000`, `token:ci`, `certificate:dns:ci.acme.example`, `anonymous`, `factoryd`.
     pub name: Arc<str>,
     /// The host's user, where the principal is one and its name is known.
     pub user: Option<User>,
@@ -81,7 +92,7 @@ impl From<&Principal> for Who {
     fn from(principal: &Principal) -> Self {
         let uid = match &principal.via {
             Via::Peer(peer) => Some(peer.uid),
-            Via::Token(_) | Via::Anonymous | Via::Internal => None,
+            Via::Token(_) | Via::Certificate(_) | Via::Anonymous | Via::Internal => None,
         };
         Self {
             name: principal.name.clone(),

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::settings::RateLimit;
+use crate::domain::certificate::CertificateName;
 
 use super::principal::Via;
 
@@ -31,6 +32,7 @@ const TOLD_NANOS: u64 = MINUTE_NANOS;
 pub(super) enum Key {
     User(u32),
     Token(Arc<str>),
+    Certificate(CertificateName),
     Anonymous,
 }
 
@@ -40,6 +42,7 @@ impl Key {
         match via {
             Via::Peer(peer) => Some(Self::User(peer.uid)),
             Via::Token(name) => Some(Self::Token(name.clone())),
+            Via::Certificate(name) => Some(Self::Certificate(name.clone())),
             Via::Anonymous => Some(Self::Anonymous),
             Via::Internal => None,
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::settings::{Access, Role};
@@ -76,6 +77,8 @@ pub(super) struct Shared {
     pub(super) own_uid: u32,
     pub(super) rules: ArcSwap<Rules>,
     pub(super) snapshot: ArcSwap<Snapshot>,
+    /// Told whenever something else is granted than before.
+    pub(super) changes: watch::Sender<()>,
     /// When the limiter's clock began.
     pub(super) since: Instant,
     pub(super) limiter: Mutex<Limiter>,

@@ -30,7 +30,7 @@ fn users(grants: &[(&str, Role)]) -> settings::Access {
     let users = grants
         .iter()
         .map(|(name, role)| ((*name).to_owned(), Grant { role: *role, tenant: None, rate: Rate::Default }));
-    settings::Access { users: users.collect(), groups: BTreeMap::new(), rate: None }
+    settings::Access { users: users.collect(), ..settings::Access::default() }
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn each_principal_is_limited_by_its_grant_or_else_by_the_default() {
     let grant = |rate| Grant { role: Role::Viewer, tenant: None, rate };
     let grants = [("4000001", Rate::Default), ("4000002", Rate::Limited(limit(3))), ("4000003", Rate::Unlimited)];
     let users = grants.map(|(name, rate)| (name.to_owned(), grant(rate)));
-    let access = settings::Access { users: BTreeMap::from(users), groups: BTreeMap::new(), rate: Some(limit(2)) };
+    let access = settings::Access { users: BTreeMap::from(users), rate: Some(limit(2)), ..settings::Access::default() };
     let rules = Rules { access, anonymous_role: Some(Role::Viewer), ..Rules::default() };
     let (access, _spec) = Access::start(rules);
     let mut principal = access.peer(peer(0)).await.expect("root");

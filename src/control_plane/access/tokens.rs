@@ -169,20 +169,32 @@ impl Tokens {
         match found {
             None => Presented::Unknown,
             Some(entry) if entry.expires.is_some_and(|expires| expires <= now) => Presented::Expired,
-            Some(entry) => Presented::Is(Principal {
-                name: format!("token:{}", entry.name).into(),
-                user: None,
-                role: entry.role,
-                tenant: entry.tenant.clone(),
-                rate: entry.rate,
-                via: Via::Token(entry.name.clone()),
-            }),
+            Some(entry) => Presented::Is(entry.principal()),
         }
+    }
+
+    /// Whether there is a token of a principal that has not expired.
+    pub(super) fn has(&self, principal: &Principal, now: Timestamp) -> bool {
+        let is_good = |entry: &Token| entry.expires.is_none_or(|expires| now < expires);
+        self.0.iter().any(|entry| is_good(entry) && entry.principal() == *principal)
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl Token {
+    fn principal(&self) -> Principal {
+        Principal {
+            name: format!("token:{}", self.name).into(),
+            user: None,
+            role: self.role,
+            tenant: self.tenant.clone(),
+            rate: self.rate,
+            via: Via::Token(self.name.clone()),
+        }
     }
 }
 

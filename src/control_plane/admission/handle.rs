@@ -217,7 +217,7 @@ impl Admission {
             deadline: submission.deadline,
             ancestors: Vec::new(),
             tools: granted(&placement.template),
-            protection: placement.template.protection,
+            protection: placement.template.protection.clone(),
             metadata: submission.metadata,
             levels: placement.template.limits.depth,
             experiment: placement.experiment,
@@ -227,10 +227,11 @@ impl Admission {
             tokens_max: placement.template.budget.per_task_tokens,
             must_end_by: ends_by(&placement.template, now),
         };
+        let owner = order.owner();
         let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let mut with = self.means.audit.batch(Entry::allowed(now, principal.into(), "submit_task").on(task));
         if let Some(claim) = &claim {
-            with = with.and(claim.remember(task, fingerprint, now));
+            with = with.and(claim.remember(task, fingerprint, now, &owner));
         }
         Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place: Some(place) })))
     }
@@ -279,7 +280,7 @@ impl Admission {
             deadline: above.deadline,
             ancestors,
             tools: granted(&placement.template),
-            protection: placement.template.protection,
+            protection: placement.template.protection.clone(),
             metadata: BTreeMap::new(),
             levels: levels.min(placement.template.limits.depth),
             experiment: placement.experiment,

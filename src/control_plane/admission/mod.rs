@@ -13,6 +13,7 @@
 
 mod actor;
 mod handle;
+mod on_record;
 mod order;
 mod placement;
 pub mod policy;
@@ -31,7 +32,7 @@ pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, 
 pub use order::{WorkOrder, payer_of};
 pub use readmission::Readmitted;
 pub use refusal::Refusal;
-pub use repeat::KEY_LIFETIME;
+pub use repeat::{KEY_LIFETIME, task_of as task_of_idempotency_key};
 pub use room::OPEN_INPUT_BYTES_MAX;
 pub use routing::Routes;
 pub use submission::NewAgent;

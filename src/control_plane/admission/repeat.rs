@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use minicbor::{Decode, Encode};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::Refusal;
@@ -12,6 +13,7 @@ use crate::control_plane::access::Principal;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::name::Tenant;
+use crate::domain::owner::Owner;
 use crate::journal::{self, codec, decode, encode};
 use crate::store::{self, Batch, Direction, Keyspace, Record, Store};
 
@@ -74,9 +76,14 @@ impl Claim {
         fingerprint: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<TaskId>, Refusal> {
-        let (store, key) = (store.clone(), self.key.clone());
+        let (store, key, stored) = (store.clone(), self.key.clone(), stored(&self.key));
         // On a thread that may block. Whoever used the key before has given it free, so that what it wrote is durable.
-        let found = tokio::task::spawn_blocking(move || store.get(Keyspace::Idempotency, &key)).await;
+        let found = tokio::task::spawn_blocking(move || match store.find(Keyspace::Idempotency, &stored)? {
+            // Earlier releases stored the key itself.
+            None => store.find(Keyspace::Idempotency, &key),
+            found => Ok(found),
+        })
+        .await;
         let found = found.unwrap_or_else(|fault| Err(store::Error::Read(fault.to_string())));
         let found = found.map_err(journal::Error::from)?;
         let Some(record) = found else { return Ok(None) };
@@ -91,10 +98,21 @@ impl Claim {
     }
 
     /// The entry that makes the key stand for a task.
-    pub(super) fn remember(&self, task: TaskId, fingerprint: [u8; 32], at: Timestamp) -> Batch {
+    pub(super) fn remember(&self, task: TaskId, fingerprint: [u8; 32], at: Timestamp, owner: &Owner) -> Batch {
         let record = Record { kind: KIND, version: VERSION, body: encode(&Remembered { task, fingerprint, at }) };
-        Batch::new().put(Keyspace::Idempotency, self.key.clone(), record)
+        Batch::new().put_of(Keyspace::Idempotency, stored(&self.key), record, owner)
     }
+}
+
+/// What a key is stored under: what stands in keys of the store is never encrypted, and nobody knows what people put into theirs.
+fn stored(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// The task that a remembered key stands for.
+#[must_use]
+pub fn task_of(record: &Record) -> Option<TaskId> {
+    decode::<Remembered>(record, &"an idempotency key", 0).ok().map(|remembered| remembered.task)
 }
 
 /// Forgets keys that are past their lifetime, a bounded number at a time; returns where to go on, or none at the end.

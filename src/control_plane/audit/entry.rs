@@ -112,6 +112,13 @@ impl Entry {
         self
     }
 
+    /// Says why, in words that hold nothing sensitive.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
     /// Says under which policy.
     #[must_use]
     pub fn under(mut self, policy: Digest) -> Self {

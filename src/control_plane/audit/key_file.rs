@@ -1,11 +1,12 @@
 //! Where the key lies: `audit.key` in the data directory, made at the first start, or a file that the operator names. Blocks.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::failure::{Class, Failure};
+use crate::store::secret_file::{self, SecretFiles};
 
 use super::key::{AuditKey, PublicKey};
 
@@ -16,11 +17,7 @@ pub const PUBLIC_FILE_NAME: &str = "audit.pub.pem";
 /// What is added to a name while the file is being written.
 const NEW: &str = ".new";
 /// The longest key file, in bytes.
-const FILE_BYTES_MAX: u64 = 8 * 1_024;
-/// Permission bits that a private key must not have.
-const OPEN_TO_OTHERS: u32 = 0o077;
-/// The owner alone reads a private key.
-const PRIVATE_MODE: u32 = 0o600;
+const FILE_BYTES_MAX: usize = 8 * 1_024;
 /// Anyone who may enter the directory reads the public one.
 const PUBLIC_MODE: u32 = 0o644;
 
@@ -75,39 +72,40 @@ impl Failure for KeyError {
     }
 }
 
-/// The key that `named` holds; else the one of the data directory, which is made where there is none. Either way the public key
-/// lies in the data directory afterwards.
+/// The key that `named` holds; else the one of the data directory, which is made where there is none and sealed where the store's
+/// records are. Either way the public key lies in the data directory afterwards.
 ///
 /// # Errors
 /// The disk fails, the file is not a key, a named one is missing, or others than its owner may read or write it.
-pub fn load_or_create(data_dir: &Path, named: Option<&Path>) -> Result<AuditKey, KeyError> {
+pub fn load_or_create(data_dir: &Path, named: Option<&Path>, files: &SecretFiles) -> Result<AuditKey, KeyError> {
     let own = data_dir.join(FILE_NAME);
     let path = named.unwrap_or(&own);
-    let key = match File::open(path) {
-        Ok(file) => read(file, path)?,
-        Err(cause) if cause.kind() == ErrorKind::NotFound && named.is_none() => create(&own)?,
-        Err(cause) => return Err(KeyError::Unusable { path: path.to_owned(), cause }),
+    let unusable = |cause: io::Error| KeyError::Unusable { path: path.to_owned(), cause };
+    // What the operator keeps elsewhere is left as it is.
+    let files = if named.is_some() { &SecretFiles::default() } else { files };
+    let held = files.read(path, FILE_BYTES_MAX).map_err(|error| match error {
+        secret_file::Error::Io(cause) => unusable(cause),
+        secret_file::Error::Exposed(mode) => KeyError::Exposed { path: path.to_owned(), mode },
+        error @ (secret_file::Error::TooLong(_) | secret_file::Error::Sealed) => unusable(io::Error::other(error)),
+    })?;
+    let key = match held {
+        Some(pem) => std::str::from_utf8(&pem)
+            .map_err(|_| "it is not PEM")
+            .and_then(AuditKey::from_pem)
+            .map_err(|reason| KeyError::NotAKey { path: path.to_owned(), reason: reason.to_owned() })?,
+        None if named.is_none() => create(&own, files)?,
+        None => return Err(unusable(ErrorKind::NotFound.into())),
     };
     publish(&data_dir.join(PUBLIC_FILE_NAME), &key.public())?;
     Ok(key)
 }
 
-fn read(file: File, path: &Path) -> Result<AuditKey, KeyError> {
-    let unusable = |cause: io::Error| KeyError::Unusable { path: path.to_owned(), cause };
-    let mode = file.metadata().map_err(unusable)?.mode() & 0o777;
-    if mode & OPEN_TO_OTHERS != 0 {
-        return Err(KeyError::Exposed { path: path.to_owned(), mode });
-    }
-    let mut pem = String::new();
-    let _bytes = file.take(FILE_BYTES_MAX).read_to_string(&mut pem).map_err(unusable)?;
-    AuditKey::from_pem(&pem).map_err(|reason| KeyError::NotAKey { path: path.to_owned(), reason: reason.to_owned() })
-}
-
-fn create(path: &Path) -> Result<AuditKey, KeyError> {
+fn create(path: &Path, files: &SecretFiles) -> Result<AuditKey, KeyError> {
     let reasoned = |reason| KeyError::NotAKey { path: path.to_owned(), reason };
     let key = AuditKey::generate().map_err(reasoned)?;
     let pem = key.to_pem().map_err(reasoned)?;
-    put(path, pem.expose().as_bytes(), PRIVATE_MODE)?;
+    let unusable = |cause: io::Error| KeyError::Unusable { path: path.to_owned(), cause };
+    files.create(path, pem.expose().as_bytes()).map_err(unusable)?;
     Ok(key)
 }
 
@@ -119,11 +117,11 @@ fn publish(path: &Path, key: &PublicKey) -> Result<(), KeyError> {
         Ok(_) => tracing::warn!(log = key.log_id(), "the audit log has another key than before"),
         Err(_) => {}
     }
-    put(path, pem.as_bytes(), PUBLIC_MODE)
+    put(path, pem.as_bytes())
 }
 
 /// Writes a file and gives it its name once it is whole on the disk: a crash leaves no half of a key under that name.
-fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), KeyError> {
+fn put(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     let unusable = |cause: io::Error| KeyError::Unusable { path: path.to_owned(), cause };
     let mut new = path.as_os_str().to_owned();
     new.push(NEW);
@@ -133,7 +131,7 @@ fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), KeyError> {
         Ok(()) | Err(_) => {}
     }
     let written = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(PUBLIC_MODE).open(&new)?;
         file.write_all(content)?;
         file.sync_all()?;
         std::fs::rename(&new, path)?;
@@ -144,7 +142,7 @@ fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), KeyError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -156,8 +154,8 @@ mod tests {
     fn a_key_is_made_once_for_its_owner_only_and_its_public_half_for_all() {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("audit.key.new"), b"half").expect("what a crash left behind");
-        let made = load_or_create(directory.path(), None).expect("a new key");
-        let read = load_or_create(directory.path(), None).expect("the same key");
+        let made = load_or_create(directory.path(), None, &SecretFiles::default()).expect("a new key");
+        let read = load_or_create(directory.path(), None, &SecretFiles::default()).expect("the same key");
         assert_eq!(made.public(), read.public());
         assert_eq!(mode(&directory.path().join(FILE_NAME)), 0o600);
         let public = std::fs::read_to_string(directory.path().join(PUBLIC_FILE_NAME)).expect("the public key");
@@ -168,31 +166,34 @@ mod tests {
     fn a_named_key_is_never_made() {
         let directory = tempfile::tempdir().expect("a directory");
         let named = directory.path().join("elsewhere.pem");
-        let missing = load_or_create(directory.path(), Some(&named)).expect_err("missing");
+        let missing = load_or_create(directory.path(), Some(&named), &SecretFiles::default()).expect_err("missing");
         assert_eq!(missing.code(), "audit_key_unusable");
         assert!(!named.exists() && !directory.path().join(FILE_NAME).exists());
         let other = tempfile::tempdir().expect("a directory");
-        let key = load_or_create(other.path(), None).expect("a key");
+        let key = load_or_create(other.path(), None, &SecretFiles::default()).expect("a key");
         let _bytes = std::fs::copy(other.path().join(FILE_NAME), &named).expect("copied");
-        assert_eq!(load_or_create(directory.path(), Some(&named)).expect("named").public(), key.public());
+        assert_eq!(
+            load_or_create(directory.path(), Some(&named), &SecretFiles::default()).expect("named").public(),
+            key.public()
+        );
         assert!(!directory.path().join(FILE_NAME).exists());
     }
 
     #[test]
     fn a_file_that_is_no_key_or_is_open_to_others_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let _key = load_or_create(directory.path(), None).expect("a key");
+        let _key = load_or_create(directory.path(), None, &SecretFiles::default()).expect("a key");
         let path = directory.path().join(FILE_NAME);
         let open = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("permissions");
         for bits in [0o640, 0o604, 0o620] {
             open(bits);
-            let refused = load_or_create(directory.path(), None).expect_err("exposed");
+            let refused = load_or_create(directory.path(), None, &SecretFiles::default()).expect_err("exposed");
             assert_eq!(refused.code(), "audit_key_exposed", "{bits:o}");
         }
         open(0o600);
         for text in ["", "junk", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"] {
             std::fs::write(&path, text).expect("written");
-            let refused = load_or_create(directory.path(), None).expect_err("no key");
+            let refused = load_or_create(directory.path(), None, &SecretFiles::default()).expect_err("no key");
             assert_eq!(refused.code(), "audit_key_unusable", "{text:?}");
         }
     }

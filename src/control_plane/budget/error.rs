@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::domain::budget::InvalidScope;
+use crate::domain::budget::{InvalidScope, Scope};
 use crate::domain::failure::{Class, Failure, Retry};
 use crate::store;
 use crate::supervision::CallError;
 
-use super::refusal::{Refusal, Why};
+use super::refusal::{Refusal, Subject, Why};
 
 /// A refusal or a failure of the budget room.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -87,9 +87,23 @@ impl Failure for Error {
     }
 }
 
+/// What a caller is told. The figures of a limit that several tenants share are what others spend, and are left to those who may
+/// read the budget.
 fn refused(refusal: &Refusal) -> String {
     let Refusal { subject, limit, window, reserved, spent, asked, why, first: _ } = refusal;
     let window = window.as_str();
+    if is_shared(subject) {
+        return match why {
+            Why::NoRoom => {
+                format!("the budget of {subject} ({window}) does not have the {asked} USD left that this may cost")
+            }
+            Why::Stopped => format!(
+                "the budget of {subject} ({window}) is stopped, because a cost exceeded what was reserved for it; set the limit \
+                 again to go on"
+            ),
+            Why::Barred => format!("nothing may be spent on the budget of {subject}; set its limit again to go on"),
+        };
+    }
     match why {
         Why::NoRoom => format!(
             "the budget of {subject} has {} USD left of {limit} ({window}; spent {spent}, reserved {reserved}), and this may \
@@ -104,5 +118,49 @@ fn refused(refusal: &Refusal) -> String {
             "the limit of {subject} is damaged or one more than the daemon keeps, so nothing may be spent here; set the limit \
              again to go on"
         ),
+    }
+}
+
+/// Whether more than one tenant spends on it.
+fn is_shared(subject: &Subject) -> bool {
+    match subject {
+        Subject::Scope(Scope::Global | Scope::User(_) | Scope::Template(_)) => true,
+        Subject::Scope(Scope::Tenant(_) | Scope::Agent(_)) | Subject::Task(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::budget::Window;
+    use crate::domain::money::Usd;
+
+    fn told(scope: &str, why: Why) -> String {
+        let usd = |text: &str| text.parse::<Usd>().expect("an amount");
+        let refusal = Refusal {
+            subject: Subject::Scope(scope.parse().expect("a scope")),
+            limit: usd("9.87"),
+            window: Window::Day,
+            reserved: usd("1.23"),
+            spent: usd("4.56"),
+            asked: usd("7"),
+            why,
+            first: true,
+        };
+        Error::from(refusal).detail()
+    }
+
+    #[test]
+    fn what_others_spend_on_a_shared_budget_is_not_told() {
+        for why in [Why::NoRoom, Why::Stopped, Why::Barred] {
+            for scope in ["global", "user:ann", "template:worker"] {
+                let told = told(scope, why);
+                assert!(
+                    told.contains(scope) && !["9.87", "1.23", "4.56"].iter().any(|figure| told.contains(figure)),
+                    "{told}"
+                );
+            }
+        }
+        assert!(told("tenant:acme", Why::NoRoom).contains("spent 4.56, reserved 1.23"));
     }
 }

@@ -27,7 +27,7 @@ use crate::control_plane::admission::WorkOrder;
 use crate::data_plane::provider::{Stop, ToolCall};
 use crate::domain::name::{ModelRef, Tenant};
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::{Protection, Rules};
 use crate::telemetry::names::RESULT_CACHE_REQUESTS_TOTAL;
 
 /// What an answer counts beside its texts, in bytes. So the cache's size bounds its entries too: 1,024 for each MiB.
@@ -81,9 +81,9 @@ impl ResultCache {
     }
 
     /// What is known of a call.
-    pub(super) fn recall(&self, order: &WorkOrder, model: &ModelRef, draft: &Draft) -> Recall {
+    pub(super) fn recall(&self, order: &WorkOrder, protection: &Protection, model: &ModelRef, draft: &Draft) -> Recall {
         let Some(ttl) = order.template().cache.filter(|_| !draft.goes_on()) else { return Recall::Off };
-        let key = Key { tenant: order.order().tenant.clone(), digest: digest(order, model, draft) };
+        let key = Key { tenant: order.order().tenant.clone(), digest: digest(order, protection, model, draft) };
         match self.0.get(&key).filter(|kept| Instant::now() < kept.until) {
             Some(kept) => Recall::Hit(kept),
             None => Recall::Miss(key, ttl),
@@ -158,16 +158,18 @@ impl Expiry<Key, Arc<Kept>> for Lives {
 }
 
 /// Everything that decides an answer. Each part has its length before it, so that no two questions are one.
-fn digest(order: &WorkOrder, model: &ModelRef, draft: &Draft) -> [u8; 32] {
-    let protection = order.order().protection;
+fn digest(order: &WorkOrder, protection: &Protection, model: &ModelRef, draft: &Draft) -> [u8; 32] {
     let model = model.to_string();
-    let words = |action: Action| action.as_str().as_bytes();
+    let words = |rules: &Rules| {
+        rules.iter().flat_map(|(subject, action)| [subject.as_str(), action.as_str()]).collect::<Vec<_>>().join(" ")
+    };
+    let (outbound, inbound) = (words(&protection.outbound), words(&protection.inbound));
     let parts: [&[u8]; 6] = [
         order.order().tenant.as_str().as_bytes(),
         order.template().digest.as_bytes(),
         model.as_bytes(),
-        words(protection.outbound),
-        words(protection.inbound),
+        outbound.as_bytes(),
+        inbound.as_bytes(),
         &draft.encoded(),
     ];
     let mut hash = Sha256::new_with_prefix(DOMAIN);

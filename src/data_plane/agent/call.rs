@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::allowance::Allowance;
-use super::cache::{Kept, Recall};
+use super::answer::{Answer, Bill};
+use super::cache::Recall;
 use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};
-use super::filter::{check, filter};
+use super::filter::{Fit, Shape, check, outbound};
 use super::live::Line;
 use super::memory::Memory;
+use super::passage::{Passage, Words};
 use super::prompt::{self, Draft, SoFar};
 use super::race::{Rival, race};
+use super::release::consents;
 use super::unprepared::Unprepared;
 use crate::config::settings::Route;
 use crate::control_plane::admission::WorkOrder;
@@ -25,17 +28,17 @@ use crate::control_plane::admission::route::{self, Candidate, Needs};
 use crate::control_plane::budget::tokens;
 use crate::data_plane::dlp::{self, Vault};
 use crate::data_plane::provider::{self, Charge, Completion, Request, ToolCall};
-use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::id::TaskId;
 use crate::domain::model::{Ability, Model};
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::Rules;
 use crate::domain::usage::{Tokens, Usage};
 use crate::journal::dialogue::Format;
-use crate::journal::record::{Arrived, StepFailed, StepFinished, TaskRecord, Then};
+use crate::journal::record::{Arrived, Then};
+use crate::journal::release::Release;
 
 /// The longest that one call may take, whatever settings and deadlines say.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
@@ -46,6 +49,10 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Prepared {
     pub(super) request: Request,
     vault: Vault,
+    /// What is done with what is found in its answer.
+    inbound: Rules,
+    /// What there is of the answer.
+    before: Text,
     /// The most that it can cost.
     pub(super) worst: Usd,
     known: Model,
@@ -53,6 +60,13 @@ pub(super) struct Prepared {
     recall: Recall,
     /// Attempts at the model that have failed, this one included should it fail.
     attempts: u32,
+}
+
+impl Prepared {
+    /// How an answer to it is made fit to be heard.
+    fn fit(&self, shape: Shape) -> Fit<'_> {
+        Fit { rules: &self.inbound, vault: &self.vault, shape }
+    }
 }
 
 /// A call of a model, and of another where that one lets wait.
@@ -82,6 +96,8 @@ pub(super) struct Asked {
     pub(super) is_rival: bool,
     /// The tokens that the task may still use, where there is a limit.
     pub(super) allowance: Option<Allowance>,
+    /// What persons have let leave.
+    pub(super) granted: Arc<[Release]>,
 }
 
 impl Asked {
@@ -97,36 +113,6 @@ impl Asked {
     }
 }
 
-/// What a call came to.
-pub(super) enum Answer {
-    /// A result.
-    Given {
-        /// Personal data restored.
-        output: Text,
-        /// The caller's tools that the model wants called, personal data restored.
-        calls: Vec<ToolCall>,
-        usage: Usage,
-        cost: Usd,
-        notes: Vec<(String, String)>,
-        elapsed: Duration,
-    },
-    /// None, or one that broke off.
-    Failed { code: &'static str, message: String, bill: Bill, then: Then, arrived: Option<Arrived> },
-}
-
-/// What a call without a result costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bill {
-    /// Nothing.
-    Nothing,
-    /// Nobody here knows; all that was reserved is booked, in doubt.
-    Unknown,
-    /// So much.
-    Known(Usd),
-    /// So much at least: the rest of what was reserved is booked, in doubt.
-    AtLeast(Usd),
-}
-
 /// Masks what leaves the host and computes the worst case.
 ///
 /// # Errors
@@ -140,11 +126,14 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Unprepared> {
     let key = asked.idempotency_key();
     let written = written_so_far(environment, model, &asked.so_far.arrived).count();
+    let before = asked.so_far.arrived.clone();
     let mut draft = Draft::of(order, memory, asked.so_far);
+    let protection = environment.floor.under(&order.order().protection);
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
-    let recall = if asked.is_rival { Recall::Off } else { environment.results.recall(order, model, &draft) };
-    let action = order.order().protection.outbound;
-    let protected = filter(environment, draft.texts(), action, &order.order().tenant).await?;
+    let recall =
+        if asked.is_rival { Recall::Off } else { environment.results.recall(order, &protection, model, &draft) };
+    let protected =
+        outbound(environment, order, &mut draft, &protection, &consents(&asked.granted, &model.to_string())).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
     let mut request = draft.filtered(protected.texts, order, written, key);
     let is_hit = matches!(recall, Recall::Hit(_));
@@ -153,7 +142,8 @@ pub(super) async fn prepare(
     let Candidate { known, input, worst, .. } = suited(environment, order, &mut request, model, allowance).await?;
     let worst = if is_hit { Usd::ZERO } else { worst };
     let attempts = asked.failed_attempts.saturating_add(1);
-    Ok(Prepared { request, vault: protected.vault, worst, known, input_tokens: input, recall, attempts })
+    let (vault, inbound) = (protected.vault, protection.inbound);
+    Ok(Prepared { request, vault, inbound, before, worst, known, input_tokens: input, recall, attempts })
 }
 
 /// Tokens of what there is of the answer, which the limit on it covers too.
@@ -204,7 +194,7 @@ pub(super) async fn perform(
     line: Option<Arc<Line>>,
 ) -> Answer {
     call.prepared.recall.count();
-    let told = line.clone().filter(|_| can_be_told_in_pieces(order, &call.prepared));
+    let told = line.clone().filter(|_| can_be_told_in_pieces(&call.prepared));
     if let Recall::Hit(kept) = &call.prepared.recall {
         return Answer::known(kept, told.as_deref());
     }
@@ -213,14 +203,18 @@ pub(super) async fn perform(
     let floor = Floor::new(told);
     let asking =
         Asking { environment, prepared: &call.prepared, model: &call.model, route: order.route(), deadline, in_pieces };
-    let ear = |side, prepared: &Prepared| Ear::new(side, &floor, &prepared.vault);
-    let first = ear(Side::First, &call.prepared);
+    let ear = async |side, prepared: &Prepared| {
+        let passage =
+            Passage::open(environment, order.order(), (&prepared.inbound, &prepared.before), floor.is_heard()).await;
+        Ear::new(side, &floor, &prepared.vault, passage)
+    };
+    let first = ear(Side::First, &call.prepared).await;
     let Some(rival) = &call.rival else {
         let answer = make_fit(environment, order, &call.prepared, asking.answer(stop, first).await).await;
         let left_alone = answer.is_unheard() && environment.providers.usable(&call.model).is_err();
         return if left_alone && asking.can_move_on() { answer.elsewhere() } else { answer };
     };
-    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared))).await;
+    let raced = race(asking, rival, stop, &floor, (first, ear(Side::Rival, &rival.prepared).await)).await;
     let (heard, other) = match raced.side {
         Side::First => (&call.prepared, &rival.prepared),
         Side::Rival => (&rival.prepared, &call.prepared),
@@ -239,14 +233,13 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
         Err(error) if ear.heard_words() => return broken_off(environment, order, prepared, ear, &error).await,
         Err(error) => return Answer::of_error(&error, prepared.attempts),
     };
-    // What was held back of the words is told; the completion has them all.
-    drop(ear.words());
     let usage = used(&completion, prepared, counted_input(order, prepared));
     let cost = prepared.known.price.of(&usage);
-    let checked = check_all(environment, order, &prepared.vault, completion.text, completion.calls).await;
+    let passed = ear.whole(&completion.text).await;
+    let checked = check_all(environment, order, prepared, (completion.text, passed), completion.calls).await;
     let (output, calls) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Answer::unfit(&error, cost),
+        Err(error) => return Answer::unfit(&error, Bill::Known(cost)),
     };
     let ended = completion.stop;
     let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
@@ -255,10 +248,10 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
-/// Words can be told as they come where nothing must look at the whole first: no inbound filter, and no format of which half is
-/// worth nothing and cannot be gone on with.
-fn can_be_told_in_pieces(order: &WorkOrder, prepared: &Prepared) -> bool {
-    order.order().protection.inbound == Action::Allow && prepared.request.format == Format::Text
+/// Words can be told as they come where nothing must look at the whole first: no format of which half is worth nothing and
+/// cannot be gone on with.
+fn can_be_told_in_pieces(prepared: &Prepared) -> bool {
+    prepared.request.format == Format::Text
 }
 
 /// What becomes of an answer that broke off: what arrived is paid for, and the task goes on from there if it may be heard.
@@ -272,13 +265,21 @@ async fn broken_off(
     let most = Tokens::new(prepared.request.max_output_tokens.into());
     let usage = ear.used(counted_input(order, prepared), most, &prepared.known);
     let cost = prepared.known.price.of(&usage);
-    let in_pieces = can_be_told_in_pieces(order, prepared);
-    let text = match check(environment, order.order(), &prepared.vault, &ear.words()).await {
+    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
+    // and reasoning nothing is heard before they are whole.
+    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
+    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
+    let checked = match ear.broken() {
+        Ok(Words::Passed(text)) => Ok(prepared.vault.restore(&text)),
+        Ok(Words::Raw(text)) => check(environment, order.order(), prepared.fit(Shape::Text), &text).await,
+        Err(refusal) => Err(refusal),
+    };
+    let text = match checked {
         Ok(text) => text,
-        Err(error) => return Answer::unfit(&error, cost),
+        Err(error) => return Answer::unfit(&error, bill),
     };
     // Half a document of a format is paid for and thrown away.
-    let text = if in_pieces { text } else { Text::default() };
+    let text = if can_be_told_in_pieces(prepared) { text } else { Text::default() };
     let then = match Answer::then(error, prepared.attempts) {
         Then::GiveUp => Then::GiveUp,
         Then::Retry { after_ms }
@@ -287,10 +288,6 @@ async fn broken_off(
         | Then::Continue { after_ms } => Then::Continue { after_ms },
         Then::Failover => Then::Continue { after_ms: pause(None, prepared.attempts) },
     };
-    // Where the provider ended the answer, it bills what arrived. Where nobody listened on, it may have gone on; and of calls
-    // and reasoning nothing is heard before they are whole.
-    let is_known = error.ended_by_provider() && !may_write_unheard(prepared);
-    let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
     let arrived = Some(Arrived { text, usage });
     Answer::Failed { code: error.code(), message: error.detail(), bill, then, arrived }
 }
@@ -302,18 +299,26 @@ fn may_write_unheard(prepared: &Prepared) -> bool {
     !request.tools.is_empty() || request.sampling.reasoning_effort.is_some() || reasons
 }
 
-/// The answer's text and calls, filtered and restored.
+/// The answer's text and calls, filtered and restored; of the text what has passed already, where it was told as it came.
 async fn check_all(
     environment: &Environment,
     order: &WorkOrder,
-    vault: &Vault,
-    text: Text,
+    prepared: &Prepared,
+    (text, passed): (Text, Result<Option<Text>, dlp::Error>),
     calls: Vec<ToolCall>,
 ) -> Result<(Text, Vec<ToolCall>), dlp::Error> {
-    let text = check(environment, order.order(), vault, &text).await?;
+    let shape = match prepared.request.format {
+        Format::Text => Shape::Text,
+        Format::Json | Format::Schema { .. } => Shape::Json,
+    };
+    let text = match passed? {
+        // Only the words of a plain text are told as they come.
+        Some(passed) => prepared.vault.restore(&passed),
+        None => check(environment, order.order(), prepared.fit(shape), &text).await?,
+    };
     let mut checked = Vec::with_capacity(calls.len());
     for call in calls {
-        let arguments = check(environment, order.order(), vault, &call.arguments).await?;
+        let arguments = check(environment, order.order(), prepared.fit(Shape::Json), &call.arguments).await?;
         checked.push(ToolCall { arguments, ..call });
     }
     Ok((text, checked))
@@ -339,142 +344,9 @@ fn written_tokens(completion: &Completion, prepared: &Prepared) -> Tokens {
     calls.fold(count(&completion.text), |sum, call| sum.plus(count(&call))).min(most)
 }
 
-impl Answer {
-    /// One that was given before: nothing is called, used or paid. Who listens is told it at once.
-    fn known(kept: &Kept, line: Option<&Line>) -> Self {
-        if let Some(line) = line.filter(|line| line.beyond("").is_empty()) {
-            line.say(kept.output.expose());
-        }
-        let mut notes = kept.notes.clone();
-        notes.push(("cache".to_owned(), "hit".to_owned()));
-        let (output, calls) = (kept.output.clone(), kept.calls.clone());
-        let (usage, cost, elapsed) = (Usage::default(), Usd::ZERO, Duration::ZERO);
-        Self::Given { output, calls, usage, cost, notes, elapsed }
-    }
-
-    /// Whether it is a failure, and nothing of an answer was heard.
-    fn is_unheard(&self) -> bool {
-        matches!(self, Self::Failed { arrived: None, .. })
-    }
-
-    fn then(error: &provider::Error, attempts: u32) -> Then {
-        match error.next() {
-            provider::Next::Retry { after } => Then::Retry { after_ms: pause(after, attempts) },
-            provider::Next::Again { after } => Then::Again { after_ms: millis(after) },
-            provider::Next::Elsewhere { after } => Then::Elsewhere { after_ms: millis(after) },
-            provider::Next::Failover => Then::Failover,
-            provider::Next::GiveUp => Then::GiveUp,
-        }
-    }
-
-    /// The same failure, whose provider is left alone by now: another model is asked at once.
-    fn elsewhere(mut self) -> Self {
-        if let Self::Failed { then, .. } = &mut self
-            && let Then::Retry { after_ms } = *then
-        {
-            *then = Then::Elsewhere { after_ms };
-        }
-        self
-    }
-
-    fn of_error(error: &provider::Error, attempts: u32) -> Self {
-        let bill = match error.charge() {
-            Charge::None => Bill::Nothing,
-            Charge::Unknown => Bill::Unknown,
-        };
-        Self::Failed {
-            code: error.code(),
-            message: error.detail(),
-            bill,
-            then: Self::then(error, attempts),
-            arrived: None,
-        }
-    }
-
-    /// The answer was paid for and may not be heard.
-    fn unfit(error: &dlp::Error, cost: Usd) -> Self {
-        let (bill, then) = (Bill::Known(cost), Then::GiveUp);
-        Self::Failed { code: error.code(), message: error.detail(), bill, then, arrived: None }
-    }
-
-    /// The call was not made.
-    pub(super) fn refused(code: &'static str, message: String, then: Then) -> Self {
-        Self::Failed { code, message, bill: Bill::Nothing, then, arrived: None }
-    }
-
-    /// The same, where another model was asked for it as well: `by` is who answered if it is not the step's own model, and
-    /// `unheard` the most that the one who was not listened to may bill.
-    fn beside(self, by: Option<&ModelRef>, unheard: Usd) -> Self {
-        match self {
-            Self::Given { output, calls, usage, cost, mut notes, elapsed } => {
-                notes.extend(by.map(|model| ("answered_by".to_owned(), model.to_string())));
-                if unheard > Usd::ZERO {
-                    notes.push(("unheard_cost_usd".to_owned(), unheard.to_string()));
-                }
-                Self::Given { output, calls, usage, cost: cost.plus(unheard), notes, elapsed }
-            }
-            Self::Failed { code, message, bill, then, arrived } => {
-                let bill = match bill {
-                    Bill::Unknown => Bill::Unknown,
-                    Bill::Nothing if unheard == Usd::ZERO => Bill::Nothing,
-                    Bill::Nothing => Bill::Known(unheard),
-                    Bill::Known(cost) => Bill::Known(cost.plus(unheard)),
-                    // What was reserved for both is booked.
-                    Bill::AtLeast(cost) => Bill::AtLeast(cost.plus(unheard)),
-                };
-                Self::Failed { code, message, bill, then, arrived }
-            }
-        }
-    }
-
-    /// What is booked for it, where `reserved` was held.
-    pub(super) fn spent(&self, reserved: Usd) -> Usd {
-        match self {
-            Self::Given { cost, .. } => *cost,
-            Self::Failed { bill: Bill::Unknown, .. } => reserved,
-            Self::Failed { bill: Bill::Known(cost), .. } => *cost,
-            Self::Failed { bill: Bill::AtLeast(cost), .. } => reserved.max(*cost),
-            Self::Failed { bill: Bill::Nothing, .. } => Usd::ZERO,
-        }
-    }
-
-    /// How long the provider took, where it answered.
-    pub(super) fn provider_time(&self) -> Option<Duration> {
-        match self {
-            Self::Given { elapsed, .. } => Some(*elapsed),
-            Self::Failed { .. } => None,
-        }
-    }
-
-    /// The record of it.
-    ///
-    /// `before` is what of the same answer earlier calls gave: the record that finishes it holds the whole.
-    pub(super) fn into_record(self, step: u32, reserved: Usd, before: &Text, at: Timestamp) -> TaskRecord {
-        let spent = self.spent(reserved);
-        match self {
-            Self::Given { output, calls, usage, cost, notes, .. } => {
-                let output = match before.is_empty() {
-                    true => output,
-                    false => [before.expose(), output.expose()].concat().into(),
-                };
-                TaskRecord::StepFinished(StepFinished { step, output, usage, cost, notes, at, calls })
-            }
-            Self::Failed { code, message, bill, then, arrived } => {
-                let (in_doubt, cost) = match bill {
-                    Bill::Unknown => (spent, Usd::ZERO),
-                    Bill::AtLeast(cost) => (spent.minus(cost), cost),
-                    Bill::Nothing | Bill::Known(_) => (Usd::ZERO, spent),
-                };
-                let code = code.to_owned();
-                TaskRecord::StepFailed(StepFailed { step, code, message, in_doubt, then, cost, at, arrived })
-            }
-        }
-    }
-}
-
 /// Milliseconds until the attempt that follows so many failed ones: what the provider asks for, within reason, or a pause of our
 /// own.
-fn pause(asked: Option<Duration>, attempts: u32) -> u64 {
+pub(super) fn pause(asked: Option<Duration>, attempts: u32) -> u64 {
     let pause = asked.unwrap_or_else(|| provider::backoff(attempts, RETRY_PAUSE_MAX, rand::random()));
     millis(pause.min(RETRY_PAUSE_MAX))
 }

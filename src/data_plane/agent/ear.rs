@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::live::Line;
+use super::passage::{Heard, Passage, Words};
 use crate::control_plane::budget::tokens;
-use crate::data_plane::dlp::{Restorer, Vault};
+use crate::data_plane::dlp::{self, Restorer, Vault};
 use crate::data_plane::provider::Delta;
 use crate::domain::model::Model;
 use crate::domain::private::Text;
@@ -53,6 +54,11 @@ impl Floor {
         }
     }
 
+    /// Whether anybody is told the words at once.
+    pub(super) fn is_heard(&self) -> Heard {
+        if self.line.is_some() { Heard::AsItComes } else { Heard::ByNobody }
+    }
+
     fn is_taken_by(&self, side: Side) -> bool {
         self.holder.send_if_modified(|holder| holder.is_none() && holder.replace(side).is_none());
         *self.holder.borrow() == Some(side)
@@ -65,25 +71,32 @@ pub(super) struct Ear {
     usage: Option<Usage>,
     side: Side,
     floor: Arc<Floor>,
+    /// Whether its words are told: it was the first to be heard, and somebody listens.
+    is_told: bool,
+    /// What the words pass before that.
+    passage: Passage,
     /// What makes the words those of whom they are for.
     restorer: Restorer,
 }
 
 impl Ear {
     /// An ear for the answer of this side.
-    pub(super) fn new(side: Side, floor: &Arc<Floor>, vault: &Vault) -> Self {
+    pub(super) fn new(side: Side, floor: &Arc<Floor>, vault: &Vault, passage: Passage) -> Self {
         let restorer = Restorer::new(vault.clone());
-        Self { text: String::new(), usage: None, side, floor: Arc::clone(floor), restorer }
+        let (text, floor) = (String::new(), Arc::clone(floor));
+        Self { text, usage: None, side, floor, is_told: false, passage, restorer }
     }
 
     /// Hears a piece.
-    pub(super) fn hear(&mut self, piece: Delta) {
+    pub(super) async fn hear(&mut self, piece: Delta) {
         match piece {
             Delta::Text(text) => {
                 self.text.push_str(text.expose());
                 let has_floor = !text.is_empty() && self.floor.is_taken_by(self.side);
                 if let Some(line) = self.floor.line.as_ref().filter(|_| has_floor) {
-                    line.say(&self.restorer.take(text.expose()));
+                    self.is_told = true;
+                    let words = self.passage.take(text.expose()).await;
+                    line.say(&self.restorer.take(words.expose()));
                 }
             }
             Delta::Usage(usage) => self.usage = Some(usage),
@@ -97,12 +110,35 @@ impl Ear {
         !self.text.is_empty()
     }
 
-    /// The words so far, as the provider wrote them; all that was held back is told.
-    pub(super) fn words(self) -> Text {
-        if let Some(line) = self.floor.line.as_ref().filter(|_| !self.text.is_empty()) {
-            line.say(&self.restorer.finish());
-        }
-        self.text.into()
+    /// Whether the words do not pass: nothing of what comes is told any more.
+    pub(super) fn is_refused(&self) -> bool {
+        self.passage.is_refused()
+    }
+
+    /// The answer is there: all that was held back is told. Gives what is to be made of `answer`, where a filter has looked at it
+    /// all on its way; else it is still to be examined.
+    ///
+    /// # Errors
+    /// It does not pass.
+    pub(super) async fn whole(self, answer: &Text) -> Result<Option<Text>, dlp::Error> {
+        let Self { text, floor, is_told, passage, mut restorer, .. } = self;
+        let Some(line) = floor.line.as_ref().filter(|_| is_told) else { return Ok(None) };
+        let (rest, passed) = passage.whole().await?;
+        line.say(&restorer.take(rest.expose()));
+        line.say(&restorer.finish());
+        Ok(passed.filter(|_| text == answer.expose()))
+    }
+
+    /// The answer broke off: what was held back of pseudonyms is told, and what may be told of the words is given.
+    ///
+    /// # Errors
+    /// They do not pass.
+    pub(super) fn broken(self) -> Result<Words, dlp::Error> {
+        let Self { text, floor, is_told, passage, restorer, .. } = self;
+        let Some(line) = floor.line.as_ref().filter(|_| is_told) else { return Ok(Words::Raw(text.into())) };
+        let passed = passage.broken()?;
+        line.say(&restorer.finish());
+        Ok(passed.map_or_else(|| Words::Raw(text.into()), Words::Passed))
     }
 
     /// What was used until the answer broke off: what the provider said, and, unless nothing is counted of the call, for the

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cache::ResultCache;
 use super::first::FirstCalls;
+use super::floor::HostFloor;
 use super::live::Live;
 use crate::control_plane::admission::Admission;
 use crate::control_plane::budget::Budget;
@@ -30,6 +31,8 @@ pub struct Rooms {
     pub prices: PriceList,
     /// The filter in front of every provider.
     pub dlp: Dlp,
+    /// What the host lets templates ask of the filter.
+    pub floor: HostFloor,
     /// Models.
     pub providers: Providers,
     /// Tools.

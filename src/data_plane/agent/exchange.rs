@@ -94,12 +94,16 @@ async fn hear(
     let ended = loop {
         tokio::select! {
             biased;
-            Some(piece) = heard.recv() => ear.hear(piece),
+            Some(piece) = heard.recv() => ear.hear(piece).await,
             ended = called.as_mut() => break ended,
+        }
+        // What nobody may be told is not worth its price: the provider is hung up on.
+        if ear.is_refused() {
+            return Err(provider::Error::Abandoned { begun: true });
         }
     };
     while let Ok(piece) = heard.try_recv() {
-        ear.hear(piece);
+        ear.hear(piece).await;
     }
     ended
 }

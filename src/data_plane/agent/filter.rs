@@ -1,13 +1,16 @@
 //! What leaves the host and what comes back passes here, on its way to and from models and tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::environment::Environment;
 use super::pause::transient;
-use crate::data_plane::dlp::{self, Protected, Vault};
+use super::prompt::Draft;
+use crate::control_plane::admission::WorkOrder;
+use crate::data_plane::dlp::{self, Consent, Protected, Vault};
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::{Protection, Rules};
 use crate::journal::order::Order;
 
 /// How often a text whose filter workers ended is filtered again.
@@ -16,31 +19,32 @@ const FILTER_REPEATS_MAX: u32 = 3;
 const FILTER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Passes texts through the filter. A text can lose its worker to somebody else's fault; one that loses it every time is taken to
-/// be the fault, and does not pass.
+/// be the fault, and does not pass. Beside the rules come the consents to what they would have a person asked about.
 pub(crate) async fn filter(
     environment: &Environment,
     texts: Vec<Text>,
-    action: Action,
+    (rules, consents): (&Rules, &Arc<[Consent]>),
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
+    let protect = |texts| environment.dlp.protect_with(texts, rules.clone(), Arc::clone(consents), tenant);
     for _ in 0..FILTER_REPEATS_MAX {
-        match environment.dlp.protect(texts.clone(), action, tenant).await {
+        match protect(texts.clone()).await {
             Err(dlp::Error::Failed { .. }) => tokio::time::sleep(FILTER_PAUSE).await,
             filtered => return filtered,
         }
     }
-    environment.dlp.protect(texts, action, tenant).await
+    protect(texts).await
 }
 
 /// As [`filter`], for one text of a step that has started: it waits until the filter has room.
 pub(crate) async fn filter_patiently(
     environment: &Environment,
     text: &Text,
-    action: Action,
+    rules: (&Rules, &Arc<[Consent]>),
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
     loop {
-        match filter(environment, vec![text.clone()], action, tenant).await {
+        match filter(environment, vec![text.clone()], rules, tenant).await {
             Err(error) if transient(&error).is_some() => {
                 tokio::time::sleep(transient(&error).unwrap_or_default()).await;
             }
@@ -49,20 +53,59 @@ pub(crate) async fn filter_patiently(
     }
 }
 
+/// What leaves for the model. Pictures and names leave as they are or not at all.
+pub(super) async fn outbound(
+    environment: &Environment,
+    order: &WorkOrder,
+    draft: &mut Draft,
+    protection: &Protection,
+    consents: &Arc<[Consent]>,
+) -> Result<Protected, dlp::Error> {
+    let tenant = &order.order().tenant;
+    if draft.has_images() && !protection.lets_images_pass() {
+        return Err(dlp::Error::Image);
+    }
+    if let Some(fixed) = draft.fixed().filter(|_| !protection.outbound.lets_all_pass()) {
+        filter(environment, vec![fixed], (&protection.outbound.or_block(), consents), tenant).await?;
+    }
+    filter(environment, draft.texts(), (&protection.outbound, consents), tenant).await
+}
+
+/// What a restored text must stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Nothing more than a text.
+    Text,
+    /// JSON, where it is JSON.
+    Json,
+}
+
+/// How something that a provider or a tool wrote is made fit to be heard.
+pub(crate) struct Fit<'a> {
+    /// What is done with what is found in it.
+    pub(crate) rules: &'a Rules,
+    /// What it was told in pseudonyms.
+    pub(crate) vault: &'a Vault,
+    /// What it must stay.
+    pub(crate) shape: Shape,
+}
+
 /// What a provider or a tool wrote passes the inbound filter before pseudonyms become the owner's data again.
 pub(crate) async fn check(
     environment: &Environment,
     order: &Order,
-    vault: &Vault,
+    Fit { rules, vault, shape }: Fit<'_>,
     text: &Text,
 ) -> Result<Text, dlp::Error> {
-    let text = match order.protection.inbound {
-        Action::Allow => text.clone(),
-        action @ (Action::Pseudonymise | Action::Mask | Action::Hash | Action::Block) => {
-            // The answer is paid for: it waits until the filter has room.
-            let protected = filter_patiently(environment, text, action, &order.tenant).await?;
-            protected.texts.into_iter().next().unwrap_or_default()
-        }
+    let text = if rules.lets_all_pass() {
+        text.clone()
+    } else {
+        // The answer is paid for: it waits until the filter has room.
+        let protected = filter_patiently(environment, text, (rules, &Arc::default()), &order.tenant).await?;
+        protected.texts.into_iter().next().unwrap_or_default()
     };
-    Ok(vault.restore(&text))
+    Ok(match shape {
+        Shape::Text => vault.restore(&text),
+        Shape::Json => vault.restore_json(&text),
+    })
 }

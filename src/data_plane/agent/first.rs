@@ -7,6 +7,8 @@
 //! INVARIANT I92: the call is made by whoever takes the task up first, and by nobody else: all others find a step of which nobody
 //! knows what became, and book it as spent.
 
+use std::sync::Arc;
+
 use dashmap::DashMap;
 
 use super::Error;
@@ -55,8 +57,8 @@ impl FirstCall {
     pub(crate) async fn prepare(environment: &Environment, ticket: &Ticket, at: Timestamp) -> Option<Self> {
         let (order, model) = (ticket.order.clone(), ticket.first.clone()?);
         let task = order.task();
-        let (so_far, allowance) = (SoFar::default(), Allowance::whole(order.order()));
-        let asked = Asked { so_far, task, call: 0, failed_attempts: 0, is_rival: false, allowance };
+        let (so_far, allowance, granted) = (SoFar::default(), Allowance::whole(order.order()), Arc::default());
+        let asked = Asked { so_far, task, call: 0, failed_attempts: 0, is_rival: false, allowance, granted };
         // An agent of one task remembers nothing.
         let prepared = call::prepare(environment, &order, &Memory::default(), asked, &model).await.ok()?;
         let reservation = if prepared.worst > ticket.reservation.amount() {

@@ -15,6 +15,7 @@
 pub(crate) mod abandon;
 mod actor;
 pub mod allowance;
+mod answer;
 pub mod cache;
 mod call;
 mod ear;
@@ -23,19 +24,23 @@ mod error;
 mod exchange;
 pub(crate) mod filter;
 pub mod first;
+pub mod floor;
 pub(crate) mod hand;
 pub mod live;
 mod memory;
 mod message;
 pub(crate) mod metrics;
+mod passage;
 pub(crate) mod pause;
 mod prompt;
 mod pulse;
 mod race;
+pub(crate) mod release;
 pub mod state;
 mod suited;
 mod turn;
 mod unprepared;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;

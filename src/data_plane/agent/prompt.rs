@@ -61,16 +61,35 @@ impl Draft {
         minicbor::to_vec(&self.said).expect("encodes plain fields into memory")
     }
 
-    /// Everything in it that must be filtered before it leaves.
+    /// Everything in it that must be filtered before it leaves: what persons, programs and models wrote, and where the answer is to
+    /// stop.
     pub(super) fn texts(&mut self) -> Vec<Text> {
-        self.said.written_mut().filter(|text| !text.is_empty()).map(|text| text.clone()).collect()
+        let mut texts: Vec<Text> =
+            self.said.written_mut().filter(|text| !text.is_empty()).map(|text| text.clone()).collect();
+        texts.extend(self.said.sampling.stop.iter().map(|stop| Text::from(stop.as_str())));
+        texts
+    }
+
+    /// Everything in it that leaves as it is or not at all, a line each: names, which answers refer to, and addresses of pictures.
+    pub(super) fn fixed(&self) -> Option<Text> {
+        let lines: Vec<&str> = self.said.named().collect();
+        (!lines.is_empty()).then(|| lines.join("\n").into())
+    }
+
+    /// Whether there is a picture in it.
+    pub(super) fn has_images(&self) -> bool {
+        self.said.images() > 0
     }
 
     /// The request, with the filtered texts in the place of [`Self::texts`]. The template's own words are not filtered: they are
     /// signed. `written` tokens of the answer are there already.
     pub(super) fn filtered(mut self, texts: Vec<Text>, order: &WorkOrder, written: u32, key: String) -> Request {
-        for (place, text) in self.said.written_mut().filter(|text| !text.is_empty()).zip(texts) {
+        let mut texts = texts.into_iter();
+        for (place, text) in self.said.written_mut().filter(|text| !text.is_empty()).zip(texts.by_ref()) {
             *place = text;
+        }
+        for (place, text) in self.said.sampling.stop.iter_mut().zip(texts) {
+            text.expose().clone_into(place);
         }
         let (template, said) = (order.template(), self.said);
         let most = template.model.max_output_tokens.min(said.max_output_tokens.unwrap_or(u32::MAX));

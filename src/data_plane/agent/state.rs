@@ -8,17 +8,21 @@
 //!            │└──(answered, to be refined)
 //!            └──(answered, cancelled, too late, given up)─> End
 //! ```
+//! A call that needs a person's leave is preceded by a step that asks for it: `Wait` until there is a decision, `Settle` it, and
+//! decide again as if nothing had been asked.
+//!
 //! Nothing here looks at more than the last step and the sums: the thousandth step is decided as fast as the tenth.
 
 use std::time::Duration;
 
 use super::allowance::Allowance;
+use super::release;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
 use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::journal::order::Order;
-use crate::journal::record::{Outcome, StepFailed, Then};
+use crate::journal::record::{Outcome, StepFailed, TaskRecord, Then};
 use crate::journal::state::{StepStatus, Task};
 
 /// Attempts at one model before the route's next model is tried.
@@ -59,6 +63,13 @@ pub enum Next {
         /// No sooner than this.
         not_before: Timestamp,
     },
+    /// A person is asked what may leave.
+    Wait {
+        /// No longer than this.
+        until: Timestamp,
+    },
+    /// The question is answered, or needs no answer any more: the record that concludes its step.
+    Settle(Box<TaskRecord>),
     /// The task ends.
     End(Outcome),
 }
@@ -78,7 +89,10 @@ pub fn next(task: &Task, course: Course<'_>, now: Timestamp) -> Next {
     if let Some(open) = task.open_call() {
         return Next::Doubt { step: open.number, reserved: open.reserved };
     }
-    let finished = match task.steps.last().map(|step| &step.status) {
+    if let Some((step, release)) = task.open_release().and_then(|step| Some((step, step.release()?))) {
+        return release::after(task, step, release, now);
+    }
+    let finished = match task.last_told().map(|step| &step.status) {
         Some(StepStatus::Finished(finished)) => Some(finished),
         Some(StepStatus::Started | StepStatus::Failed(_)) | None => None,
     };

@@ -10,14 +10,15 @@ use crate::domain::name::ModelRef;
 use crate::journal::state::Task;
 
 impl Turn {
-    /// The call of the first model, from the planned one on, that suits it; where none does, why the planned one does not.
+    /// The call of the first model, from the planned one on, that suits it; where none does, why the planned one does not; where something else
+    /// is in the way, with the model that would have been called.
     pub(super) async fn suited(
         &self,
         order: &WorkOrder,
         memory: &Memory,
         task: &Task,
         planned: Planned,
-    ) -> Result<(u32, Asked, ModelRef, Prepared), Unprepared> {
+    ) -> Result<(u32, Asked, ModelRef, Prepared), (Unprepared, ModelRef)> {
         let Planned { step, mut model } = planned;
         let route = self.route(order, task);
         let mut unsuitable = None;
@@ -28,10 +29,10 @@ impl Turn {
                 Ok(prepared) => return Ok((step, asked, model, prepared)),
                 Err(Unprepared::Unsuitable(passed)) => {
                     let first = unsuitable.unwrap_or(Unprepared::Unsuitable(passed));
-                    let Some(next) = state::following(&route, &model) else { return Err(first) };
+                    let Some(next) = state::following(&route, &model) else { return Err((first, model)) };
                     (model, unsuitable) = (next.clone(), Some(first));
                 }
-                Err(refusal) => return Err(refusal),
+                Err(refusal) => return Err((refusal, model)),
             }
         }
     }

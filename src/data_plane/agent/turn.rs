@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::abandon::{abandon, in_doubt};
 use super::allowance::Allowance;
-use super::call::{self, Answer, Asked, Call};
+use super::answer::Answer;
+use super::call::{self, Asked, Call};
 use super::environment::Environment;
 use super::live::Line;
 use super::memory::Memory;
 use super::pause::transient;
 use super::prompt::SoFar;
 use super::race::Rival;
+use super::release::{self, NotReady};
 use super::state::{self, Course, Next};
 use super::{Error, metrics};
 use crate::control_plane::admission::{WorkOrder, payer_of};
@@ -25,12 +27,9 @@ use crate::domain::usage::Usage;
 use crate::journal::record::{
     Arrived, AttentionNeeded, Ended, Outcome, StepFailed, StepKind, StepStarted, TaskRecord, Then,
 };
-use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Task};
+use crate::journal::state::{AGENT_ENDED, IN_DOUBT, Step, Task};
 use crate::journal::{self, Custody, Journal};
 use crate::store::{Batch, Position};
-
-/// The longest wait for a person before the agent looks at the records again.
-const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// A task in the hands of its agent.
 pub(super) struct Turn {
@@ -120,7 +119,8 @@ impl Turn {
                 doubted => doubted?,
             }
         }
-        if self.custody.task().steps.iter().any(|step| !matches!(step.kind, StepKind::Model { .. })) {
+        let is_an_agents = |step: &Step| matches!(step.kind, StepKind::Model { .. }) || step.release().is_some();
+        if !self.custody.task().steps.iter().all(is_an_agents) {
             return self.diverged().await;
         }
         let Some(order) = self.restore().await? else { return Ok(()) };
@@ -140,6 +140,11 @@ impl Turn {
                 Next::Call { step, model, not_before } => {
                     self.call_models(&order, &memory, Planned { step, model }, not_before).await
                 }
+                Next::Wait { until } => {
+                    self.listen(&task, until).await;
+                    Ok(())
+                }
+                Next::Settle(record) => self.settle(*record).await,
             };
             match done {
                 // Somebody wrote beside the story, a cancellation for instance: decide again.
@@ -269,7 +274,9 @@ impl Turn {
         }
         let ready = match self.prepare(order, memory, &self.custody.task(), planned).await {
             Ok(ready) => ready,
-            Err(refusal) => return self.refused(refusal.as_ref()).await,
+            Err(NotReady::Asks(step, release)) => return self.ask(step, *release).await,
+            Err(NotReady::Withheld(refusal)) => return self.withhold(&refusal).await,
+            Err(NotReady::Refused(refusal)) => return self.refused(refusal.as_ref()).await,
         };
         // If this is refused, the reservation stays: it belongs to the step's number, whoever takes that.
         self.journal().append(&self.custody, vec![ready.started()], Batch::new()).await?;
@@ -287,12 +294,16 @@ impl Turn {
         memory: &Memory,
         task: &Task,
         planned: Planned,
-    ) -> Result<Ready, Box<dyn Failure + Send + Sync>> {
-        let began = tokio::time::Instant::now();
-        let (step, asked, model, prepared) = self.suited(order, memory, task, planned).await.map_err(boxed)?;
+    ) -> Result<Ready, NotReady> {
+        let (began, step) = (tokio::time::Instant::now(), planned.step);
+        let (step, asked, model, prepared) = match self.suited(order, memory, task, planned).await {
+            Ok(suited) => suited,
+            Err((refusal, model)) => return Err(NotReady::of(refusal, step, &model)),
+        };
         let rival = self.rival(order, memory, task, (asked.into_rival(&prepared), &model)).await;
         let call = Call { prepared, model, rival };
-        let reservation = self.reserve(order, step, call.worst()).await.map_err(boxed)?;
+        let reserved = self.reserve(order, step, call.worst()).await;
+        let reservation = reserved.map_err(NotReady::refused)?;
         Ok(Ready { step, began, call, reservation })
     }
 
@@ -315,8 +326,8 @@ impl Turn {
     /// What a call is about, which is named by this number among the task's.
     pub(super) fn asked(&self, task: &Task, call: u32) -> Asked {
         let so_far = SoFar { last_answer: task.last_answer().cloned(), arrived: task.arrived.clone() };
-        let allowance = Allowance::of(task);
-        Asked { so_far, task: self.custody.id(), call, failed_attempts: 0, is_rival: false, allowance }
+        let (allowance, granted) = (Allowance::of(task), release::granted(task));
+        Asked { so_far, task: self.custody.id(), call, failed_attempts: 0, is_rival: false, allowance, granted }
     }
 
     /// The call of a step that is durable as started; and the next one, if that has become durable with its result.
@@ -387,7 +398,7 @@ impl Turn {
             Next::Call { step, model, not_before } if not_before <= at => {
                 ready = self.prepare_ahead(order, memory, &after, Planned { step, model }).await;
             }
-            Next::Call { .. } | Next::Doubt { .. } => {}
+            Next::Call { .. } | Next::Doubt { .. } | Next::Wait { .. } | Next::Settle(_) => {}
         }
         let settle = self.settling(&reservation, spent, at);
         let (budget, task) = (self.environment.budget.clone(), self.custody.id());
@@ -435,10 +446,15 @@ impl Turn {
     }
 
     async fn end(&self, outcome: Outcome) -> Result<(), Error> {
+        self.end_with(outcome, Batch::new()).await
+    }
+
+    /// As [`Self::end`], with whatever must become durable with it.
+    pub(super) async fn end_with(&self, outcome: Outcome, with: Batch) -> Result<(), Error> {
         let ended = TaskRecord::Ended(Ended { outcome, at: Timestamp::now() });
         let (budget, task) = (self.environment.budget.clone(), self.custody.id());
         let close = move |_| budget.close_task(task);
-        self.journal().append_then(&self.custody, vec![ended], Batch::new(), close).await?;
+        self.journal().append_then(&self.custody, vec![ended], with, close).await?;
         metrics::task(&self.custody.task());
         Ok(())
     }
@@ -454,24 +470,6 @@ impl Turn {
         let (budget, reservation) = (self.environment.budget.clone(), reservation.clone());
         move |position| budget.settle(&reservation, spent, at, position)
     }
-
-    /// Waits until a person has said something about the task, or its time is over.
-    async fn attend(&mut self, seen: &Task) {
-        let left = seen.order.ends_by().map_or(LOOK_AGAIN, |end| end.since(Timestamp::now()));
-        tokio::select! {
-            () = self.custody.changed(seen.records) => {}
-            () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
-        }
-    }
-
-    /// Waits, but not beyond a cancellation or the end of the task's time.
-    async fn pause(&mut self, pause: Duration) {
-        let left = self.custody.task().order.ends_by().map_or(Duration::MAX, |end| end.since(Timestamp::now()));
-        tokio::select! {
-            () = tokio::time::sleep(pause.min(left)) => {}
-            () = self.custody.cancelled() => {}
-        }
-    }
 }
 
 /// What its template says about how the task goes on.
@@ -482,10 +480,6 @@ fn course<'a>(order: &WorkOrder, route: &'a [ModelRef]) -> Course<'a> {
 /// Whether the present answer is the task's, and not one to be refined.
 fn is_last(order: &WorkOrder, task: &Task) -> bool {
     task.totals.finished >= order.template().refine.passes
-}
-
-fn boxed<F: Failure + Send + Sync + 'static>(refusal: F) -> Box<dyn Failure + Send + Sync> {
-    Box::new(refusal)
 }
 
 fn time_left(order: &WorkOrder) -> Duration {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::finding::Kind;
+use super::redaction::{Question, Withheld};
 use crate::domain::failure::{Class, Failure, Retry};
 
 /// How long a caller should wait when the pool is full or being restarted.
@@ -19,6 +20,12 @@ pub enum Error {
         /// What was found; never the values.
         kinds: Vec<Kind>,
     },
+    /// A rule says that a person is asked first, and nobody has given leave.
+    #[error("text kept back: a person must be asked about {}", counted(.0.counts.iter()))]
+    ConsentNeeded(Question),
+    /// There is a picture, and nothing says that pictures may leave.
+    #[error("picture kept back: nobody can tell what is in it")]
+    Image,
     /// The texts are larger than what is examined at once.
     #[error("examine {bytes} bytes of text: at most {limit} are examined at once")]
     TooLarge {
@@ -33,6 +40,9 @@ pub enum Error {
     /// No worker was there in time.
     #[error("examine text: no worker is running")]
     Unavailable,
+    /// The text broke a worker before; it is given to none again.
+    #[error("examine text: it broke a worker, and no other is given it")]
+    Quarantined,
     /// The workers that held the text ended or gave no answer.
     #[error("examine text: {reason}")]
     Failed {
@@ -45,20 +55,42 @@ fn names(kinds: &[Kind]) -> String {
     kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// `2 EMAIL_ADDRESS and 1 CREDIT_CARD`: how often what was found, never a value.
+pub(crate) fn counted(counts: impl Iterator<Item = (Kind, u64)>) -> String {
+    let each: Vec<String> = counts.map(|(kind, count)| format!("{count} {kind}")).collect();
+    match each.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => "nothing".to_owned(),
+    }
+}
+
+impl From<Withheld> for Error {
+    fn from(withheld: Withheld) -> Self {
+        match withheld {
+            Withheld::Blocked(kinds) => Self::Blocked { kinds },
+            Withheld::Asked(question) => Self::ConsentNeeded(question),
+        }
+    }
+}
+
 impl Failure for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Blocked { .. } => "dlp_blocked",
+            Self::ConsentNeeded(_) => "dlp_consent_needed",
+            Self::Image => "dlp_image_blocked",
             Self::TooLarge { .. } => "dlp_text_too_large",
             Self::Overloaded => "dlp_overloaded",
             Self::Unavailable => "dlp_unavailable",
+            Self::Quarantined => "dlp_quarantined",
             Self::Failed { .. } => "dlp_failed",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Blocked { .. } => Class::Refused,
+            Self::Blocked { .. } | Self::ConsentNeeded(_) | Self::Image | Self::Quarantined => Class::Refused,
             Self::TooLarge { .. } => Class::TooLarge,
             Self::Overloaded => Class::Overload,
             Self::Unavailable => Class::Unavailable,
@@ -69,18 +101,33 @@ impl Failure for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::Overloaded | Self::Unavailable => Retry::After(RETRY_AFTER),
-            Self::Blocked { .. } | Self::TooLarge { .. } | Self::Failed { .. } => Retry::Never,
+            Self::Blocked { .. }
+            | Self::ConsentNeeded(_)
+            | Self::Image
+            | Self::TooLarge { .. }
+            | Self::Quarantined
+            | Self::Failed { .. } => Retry::Never,
         }
     }
 
     fn detail(&self) -> String {
         match self {
             Self::Blocked { kinds } => format!("the text holds what may not pass: {}", names(kinds)),
+            Self::ConsentNeeded(Question { counts, .. }) => {
+                format!(
+                    "a person must be asked about what the text holds, and cannot be here: {}",
+                    counted(counts.iter())
+                )
+            }
+            Self::Image => "pictures are not looked into, and the template does not say that they may leave".to_owned(),
             Self::TooLarge { limit, .. } => {
                 format!("the text is larger than the {limit} bytes that are examined at once")
             }
             Self::Overloaded => "too many texts are being examined".to_owned(),
             Self::Unavailable => "texts cannot be examined at the moment".to_owned(),
+            Self::Quarantined => {
+                "the text cannot be examined: it broke what examines texts, and does not pass".to_owned()
+            }
             Self::Failed { .. } => "the text could not be examined, and does not pass unexamined".to_owned(),
         }
     }

@@ -19,6 +19,12 @@ impl Score {
     /// The form alone.
     pub const PLAUSIBLE: Self = Self(60);
 
+    /// A score in hundredths, from 1 to 100.
+    #[must_use]
+    pub fn from_hundredths(hundredths: u8) -> Option<Self> {
+        (1..=100).contains(&hundredths).then_some(Self(hundredths))
+    }
+
     /// The score between 0 and 1.
     #[must_use]
     pub fn as_f64(self) -> f64 {

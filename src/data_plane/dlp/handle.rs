@@ -1,24 +1,29 @@
 //! The way into the pool.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::actor::{INLINE_BYTES_MAX, Worker};
+use super::actor::{INLINE_BYTES_MAX, Means, Worker};
+use super::detectors::{Detectors, InForce, Published};
 use super::error::Error;
 use super::finding::Counts;
-use super::message::{Done, Job, Message};
+use super::message::{Broken, Done, Job, Message, Reading};
 use super::metrics;
 use super::position::{Located, locate};
 use super::pseudonym::PseudonymKey;
-use super::redaction::Blocked;
+use super::quarantine::Quarantine;
+use super::redaction::{Consent, Redaction, Withheld};
+use super::rules::{Loaded, RuleReader};
 use super::vault::Vault;
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::{Action, Rules};
+use crate::journal::events::{Event, Events};
 use crate::supervision::{Address, CallError, ChildSpec};
 
 /// The most bytes of text that are examined at once for one caller, all texts together.
@@ -32,7 +37,7 @@ const UNIT_BYTES: usize = INLINE_BYTES_MAX;
 const UNITS_MAX: usize = 4_096;
 
 /// How long an answer is waited for, a worker's restart included. The largest request takes a few seconds.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many workers a text is given to before it counts as one that breaks them.
 const ATTEMPTS_MAX: usize = 2;
@@ -46,6 +51,9 @@ struct Pool {
     workers: Box<[Address<Message>]>,
     next: AtomicUsize,
     room: Semaphore,
+    detectors: InForce,
+    quarantine: Quarantine,
+    events: Events,
 }
 
 /// Texts that may leave.
@@ -69,37 +77,84 @@ pub struct Scan {
 }
 
 impl Dlp {
-    /// A pool of so many workers, and the specs by which a supervisor starts them: `dlp/0`, `dlp/1`, …
+    /// A pool of so many workers, and the specs by which a supervisor starts them: `dlp/0`, `dlp/1`, … Texts are examined by the
+    /// shipped rules until others are published.
     #[must_use]
-    pub fn start(workers: NonZeroUsize, key: PseudonymKey) -> (Self, Vec<ChildSpec>) {
+    pub fn start(workers: NonZeroUsize, key: PseudonymKey, events: Events) -> (Self, Vec<ChildSpec>) {
         let addresses: Box<[_]> = (0..workers.get()).map(|index| Address::new(format!("dlp/{index}"))).collect();
+        let detectors = InForce::default();
         let spec = |address: &Address<Message>| {
-            let key = key.clone();
-            ChildSpec::worker(address, move || (Worker, key.clone()))
+            let means = Means { key: key.clone(), detectors: detectors.clone() };
+            ChildSpec::worker(address, move || (Worker, means.clone()))
         };
         let specs = addresses.iter().map(spec).collect();
-        (Self::over(addresses), specs)
+        (Self::over(addresses, detectors.clone(), events), specs)
     }
 
-    fn over(workers: Box<[Address<Message>]>) -> Self {
-        Self(Arc::new(Pool { workers, next: AtomicUsize::new(0), room: Semaphore::new(UNITS_MAX) }))
+    fn over(workers: Box<[Address<Message>]>, detectors: InForce, events: Events) -> Self {
+        let (next, room) = (AtomicUsize::new(0), Semaphore::new(UNITS_MAX));
+        Self(Arc::new(Pool { workers, next, room, detectors, quarantine: Quarantine::default(), events }))
     }
 
-    /// Does to the findings in texts of one request what `action` says. The texts share a vault.
+    /// Puts the rules of an operator's file in force, which was just read, and has it watched from now on: what reads it again
+    /// when asked, and the spec by which a supervisor starts that.
+    #[must_use]
+    pub fn rules_from(&self, file: &Path, loaded: Loaded) -> (RuleReader, ChildSpec) {
+        self.0.detectors.publish(Published::of_file(file, loaded));
+        RuleReader::start(file.to_owned(), self.0.detectors.clone(), self.0.events.clone())
+    }
+
+    /// The rules in force, and how they came to be.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Published> {
+        self.0.detectors.published()
+    }
+
+    /// The detectors in force: what a text is examined by that is given to the pool now.
+    #[must_use]
+    pub fn detectors(&self) -> Detectors {
+        self.0.detectors.current()
+    }
+
+    /// Does to the findings in texts of one request what the rules say of their kinds. The texts share a vault.
     ///
     /// # Errors
-    /// The action is to block and something was found; the texts are too large; the pool is full or broken. In each case no
-    /// text passes.
-    pub async fn protect(&self, texts: Vec<Text>, action: Action, tenant: &Tenant) -> Result<Protected, Error> {
-        let done = self.examine(Job { texts: texts.into(), action, tenant: tenant.clone() }).await?;
+    /// Something was found that is to be blocked or asked about; the texts are too large; the pool is full or broken. In each case
+    /// no text passes.
+    pub async fn protect(
+        &self,
+        texts: Vec<Text>,
+        rules: impl Into<Rules>,
+        tenant: &Tenant,
+    ) -> Result<Protected, Error> {
+        self.protect_with(texts, rules.into(), Arc::default(), tenant).await
+    }
+
+    /// As [`Self::protect`], where persons have let something pass.
+    ///
+    /// # Errors
+    /// As [`Self::protect`]; what no consent is about is still asked about.
+    pub async fn protect_with(
+        &self,
+        texts: Vec<Text>,
+        rules: Rules,
+        consents: Arc<[Consent]>,
+        tenant: &Tenant,
+    ) -> Result<Protected, Error> {
+        let (texts, reading) = (texts.into(), Reading::AsTheyAre);
+        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone() }).await?;
         match done.outcome {
-            Ok(redaction) => {
-                metrics::found(&redaction.counts, action);
-                Ok(Protected { texts: redaction.texts, vault: redaction.vault, counts: redaction.counts })
+            Ok(Redaction { texts, vault, counts, rules }) => {
+                metrics::found(&counts, &rules);
+                Ok(Protected { texts, vault, counts })
             }
-            Err(Blocked(kinds)) => {
+            Err(Withheld::Blocked(kinds)) => {
                 metrics::blocked(&kinds);
                 Err(Error::Blocked { kinds })
+            }
+            Err(Withheld::Asked(question)) => {
+                metrics::asked(&question.counts);
+                Err(Error::ConsentNeeded(question))
             }
         }
     }
@@ -109,9 +164,10 @@ impl Dlp {
     /// # Errors
     /// The text is too large; the pool is full or broken.
     pub async fn scan(&self, text: Text, tenant: &Tenant) -> Result<Scan, Error> {
-        let job = Job { texts: Arc::new([text.clone()]), action: Action::Pseudonymise, tenant: tenant.clone() };
-        let done = self.examine(job).await?;
-        let redacted = done.outcome.map_err(|Blocked(kinds)| Error::Blocked { kinds })?.texts.pop();
+        let rules = Rules::all(Action::Pseudonymise);
+        let (texts, reading, consents) = (Arc::new([text.clone()]), Reading::AsWritten, Arc::default());
+        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone() }).await?;
+        let redacted = done.outcome.map_err(Error::from)?.texts.pop();
         let findings = done.findings.first().map(|findings| locate(text.expose(), findings));
         match (findings, redacted) {
             (Some(findings), Some(redacted)) => Ok(Scan { findings, redacted }),
@@ -120,24 +176,57 @@ impl Dlp {
     }
 
     /// Gives a job to one worker after another, until one answers or enough have not.
+    ///
+    /// INVARIANT: a text that broke a worker is given to none again, and a job that ended [`ATTEMPTS_MAX`] workers is given to no
+    /// further one; other texts go on.
     async fn examine(&self, job: Job) -> Result<Done, Error> {
         let _room = self.reserve(&job)?;
-        let mut failure = Error::Unavailable;
+        if self.0.quarantine.holds(&job.texts) {
+            return Err(Error::Quarantined);
+        }
+        let (mut failure, mut ended) = (Error::Unavailable, 0_usize);
         for _ in 0..ATTEMPTS_MAX {
             let worker = self.next_worker().ok_or(Error::Unavailable)?;
             match worker.call(ANSWER_WITHIN, |reply| Message::Examine(job.clone(), reply)).await {
-                Ok(done) => return Ok(done),
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(broken)) => return Err(self.quarantine_text(&job, broken)),
                 // The text is examined nowhere: another worker may.
                 Err(CallError::NotRunning(_)) => failure = Error::Unavailable,
                 Err(fault @ CallError::Interrupted(_)) => {
                     tracing::warn!(%fault, "a worker ended with a text in hand");
+                    ended = ended.saturating_add(1);
                     failure = Error::Failed { reason: fault.to_string() };
                 }
                 // Another attempt would have the pool examine it twice.
                 Err(fault @ CallError::TimedOut(_)) => return Err(Error::Failed { reason: fault.to_string() }),
             }
         }
+        if ended == ATTEMPTS_MAX {
+            self.quarantine_job(&job);
+        }
         Err(failure)
+    }
+
+    /// Keeps the text from all workers that a detector broke on.
+    fn quarantine_text(&self, job: &Job, broken: Broken) -> Error {
+        let bytes = job.texts.get(broken.text).map_or(0, |text| {
+            self.0.quarantine.add(text);
+            text.len()
+        });
+        self.tell_quarantine(&job.tenant, bytes);
+        Error::Quarantined
+    }
+
+    /// Keeps the texts of a job from all workers, when they come together again.
+    fn quarantine_job(&self, job: &Job) {
+        self.0.quarantine.add_together(&job.texts);
+        self.tell_quarantine(&job.tenant, job.texts.iter().map(Text::len).fold(0, usize::saturating_add));
+    }
+
+    fn tell_quarantine(&self, tenant: &Tenant, bytes: usize) {
+        metrics::quarantined();
+        tracing::error!(%tenant, bytes, "a text broke a worker; it is refused from now on, and worth a report");
+        self.0.events.publish(Event::new("dlp_text_quarantined").with("tenant", tenant).with("bytes", bytes));
     }
 
     /// Takes the room that a job needs for as long as it is examined.
@@ -151,7 +240,7 @@ impl Dlp {
     }
 
     /// The next worker in turn; one that is being restarted is passed over while another lives.
-    fn next_worker(&self) -> Option<&Address<Message>> {
+    pub(super) fn next_worker(&self) -> Option<&Address<Message>> {
         let workers = &self.0.workers;
         let turn = self.0.next.fetch_add(1, Ordering::Relaxed);
         let first = turn.checked_rem(workers.len())?;
@@ -164,6 +253,6 @@ impl Dlp {
 impl Dlp {
     /// The pool over addresses at which a test lets its own actors live.
     pub(super) fn over_addresses(workers: Vec<Address<Message>>) -> Self {
-        Self::over(workers.into())
+        Self::over(workers.into(), InForce::default(), Events::new())
     }
 }

@@ -5,36 +5,73 @@ use std::sync::Arc;
 use ractor::RpcReplyPort;
 
 use super::finding::Finding;
-use super::redaction::{Blocked, Redaction};
+use super::redaction::{Consent, Redaction, Withheld};
+use super::stream::StreamFilter;
 use crate::domain::name::Tenant;
 use crate::domain::private::Text;
-use crate::domain::protection::Action;
+use crate::domain::protection::Rules;
 
 /// Texts that belong together, and what is to be done with what is found in them.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     /// The texts.
     pub(super) texts: Arc<[Text]>,
-    /// The action on findings.
-    pub(super) action: Action,
+    /// What the texts are taken for.
+    pub(super) reading: Reading,
+    /// The actions on findings.
+    pub(super) rules: Rules,
+    /// What persons let pass.
+    pub(super) consents: Arc<[Consent]>,
     /// Whose pseudonyms are used.
     pub(super) tenant: Tenant,
+}
+
+/// What texts are taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// What they are: JSON stays JSON.
+    AsTheyAre,
+    /// Texts as they are written, whatever is in them, so that the places of findings are places in them.
+    AsWritten,
 }
 
 /// A job that is done.
 #[derive(Debug)]
 pub(super) struct Done {
-    /// What was found, text by text.
+    /// What was found, text by text; in JSON it is not told where.
     pub(super) findings: Vec<Vec<Finding>>,
     /// What became of the texts.
-    pub(super) outcome: Result<Redaction, Blocked>,
+    pub(super) outcome: Result<Redaction, Withheld>,
 }
+
+/// A text that is about to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    /// The actions on findings.
+    pub(super) rules: Rules,
+    /// Whose pseudonyms are used.
+    pub(super) tenant: Tenant,
+    /// What was told of the text before.
+    pub(super) context: Text,
+}
+
+/// A text that a detector broke on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// Its place among the job's texts.
+    pub(super) text: usize,
+}
+
+/// What a worker answers.
+pub(super) type Answer = Result<Done, Broken>;
 
 /// The mailbox of a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     /// From the handle: examine these texts.
-    Examine(Job, RpcReplyPort<Done>),
+    Examine(Job, RpcReplyPort<Answer>),
+    /// From the handle: a filter for this text.
+    Open(Opening, RpcReplyPort<StreamFilter>),
     /// From the thread that a large job was given to: it is done, or it panicked.
-    Examined(Option<Done>, RpcReplyPort<Done>),
+    Examined(Option<Answer>, RpcReplyPort<Answer>),
 }

@@ -4,6 +4,7 @@
 //!  texts of one request ──▶ handle ──(next worker, bounded room)──▶ worker: detect ▶ redact ──▶ texts + vault + counts
 //!                              │ a worker died with the texts in hand: once more, on another; then dlp_failed
 //!  answer of the model ──▶ vault.restore ──▶ the owner
+//!  answer that is being written ──▶ stream: what is decided ──▶ restorer ──▶ the owner
 //! ```
 //!
 //! What is found, with the score that findings carry:
@@ -24,12 +25,16 @@
 //! 4. What was pseudonymised is restored exactly as it was written: `restore(protect(x)) == x`.
 //! 5. No pseudonym is something that the texts hold already, and the same texts have the same pseudonyms after a restart.
 //! 6. Values are in memory only: errors, logs and metrics name types, and the vault's `Debug` prints a count.
+//! 7. What is hidden by escapes, encodings and look-alikes is found one level deep, at its place in the text ([`view`]); of a text
+//!    that is being written nothing is told that is part of a finding ([`stream`]).
 //!
 //! Deliberately absent: merged patterns (a slow one would slow all), Unicode classes in the scan, and any loading of numbering
 //! plans before a text has digits that may be a phone number.
 
 mod actor;
 mod detect;
+mod detectors;
+mod document;
 mod error;
 mod finding;
 mod handle;
@@ -38,19 +43,28 @@ mod message;
 mod metrics;
 mod position;
 mod pseudonym;
+mod quarantine;
 mod redaction;
 mod restorer;
+pub mod rules;
+#[cfg(test)]
+mod ruling;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod view;
 
-pub use detect::detect;
+pub use detect::pattern::{Checks, Context, Exceptions, Origin as RuleOrigin, Pattern, Reach, Rule};
+pub use detect::{Validator, detect, validator, validators};
+pub use detectors::{Detectors, Published, Taken};
 pub use error::{Error, KeyError};
 pub use finding::{Counts, Finding, Kind, Score};
 pub use handle::{Dlp, Protected, REQUEST_BYTES_MAX, Scan};
 pub use metrics::describe_metrics;
 pub use position::{Located, locate};
 pub use pseudonym::{PseudonymKey, Pseudonyms};
-pub use redaction::{Blocked, Examined, Redaction, redact};
+pub use redaction::{Consent, Examined, Question, Redaction, Withheld, redact};
 pub use restorer::Restorer;
+pub use stream::{HELD_BYTES_MAX, Released, Stream, StreamFilter};
 pub use vault::Vault;

@@ -14,6 +14,7 @@ use sha2::Sha256;
 use super::finding::Kind;
 use crate::domain::entity::NormalForm;
 use crate::domain::name::Tenant;
+use crate::domain::private::Text;
 
 /// Digits of a pseudonym that tell values apart; two values of one text that share them get more.
 const DIGITS: usize = 8;
@@ -83,15 +84,26 @@ impl Pseudonyms {
         format!("<{kind}_HASH_{digits}>")
     }
 
-    /// The keyed hash of a value, in hexadecimal. Each part is preceded by its length, so that no two lists of parts are alike.
+    /// A keyed hash of texts in their order, by which leave for them is told from leave for others.
+    pub(super) fn digest_of<'t>(&'t self, texts: impl Iterator<Item = &'t Text>) -> Option<[u8; 32]> {
+        self.hashed(["factory-dlp-v1", "texts", self.tenant.as_str()].into_iter().chain(texts.map(Text::expose)))
+    }
+
+    /// The keyed hash of a value, in hexadecimal.
     fn digest(&self, purpose: &str, kind: Kind, value: &str) -> String {
+        let parts = ["factory-dlp-v1", purpose, self.tenant.as_str(), kind.as_str(), value];
+        self.hashed(parts.into_iter()).map(hex::encode).unwrap_or_default()
+    }
+
+    /// The keyed hash of parts. Each is preceded by its length, so that no two lists of parts are alike.
+    fn hashed<'p>(&self, parts: impl Iterator<Item = &'p str>) -> Option<[u8; 32]> {
         // A key of any length is taken; the result is an error in type only.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()) else { return String::new() };
-        for part in ["factory-dlp-v1", purpose, self.tenant.as_str(), kind.as_str(), value] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).ok()?;
+        for part in parts {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        hex::encode(mac.finalize().into_bytes())
+        Some(mac.finalize().into_bytes().into())
     }
 }
 

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use proptest::prelude::*;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::actor::{INLINE_BYTES_MAX, Worker};
+use super::actor::{INLINE_BYTES_MAX, Means, Worker};
 use super::message::Message;
 use super::*;
 use crate::domain::failure::{Class, Failure};
@@ -23,6 +23,10 @@ fn key() -> PseudonymKey {
     PseudonymKey::from_bytes([7; PseudonymKey::BYTES])
 }
 
+fn means() -> Means {
+    Means { key: key(), detectors: detectors::InForce::default() }
+}
+
 fn pseudonyms() -> Pseudonyms {
     Pseudonyms::new(key(), tenant())
 }
@@ -32,7 +36,7 @@ fn examined(text: &str) -> Examined {
 }
 
 fn redacted(text: &str, action: Action) -> Redaction {
-    redact(&[examined(text)], action, &pseudonyms()).expect("not blocked")
+    redact(&[examined(text)], &action.into(), &[], &pseudonyms()).expect("not blocked")
 }
 
 #[test]
@@ -53,9 +57,9 @@ fn each_action_does_what_it_says() {
     assert_eq!(hidden.vault.len(), 2, "one pseudonym for each value");
     assert_eq!(hidden.vault.restore(&hidden.texts[0]).expose(), text);
 
-    let blocked = redact(&[examined(&text)], Action::Block, &pseudonyms()).expect_err("blocked");
-    assert_eq!(blocked, Blocked(vec![Kind::EMAIL_ADDRESS, Kind::CREDIT_CARD]));
-    assert!(redact(&[examined("nothing")], Action::Block, &pseudonyms()).is_ok());
+    let blocked = redact(&[examined(&text)], &Action::Block.into(), &[], &pseudonyms()).expect_err("blocked");
+    assert_eq!(blocked, Withheld::Blocked(vec![Kind::CREDIT_CARD, Kind::EMAIL_ADDRESS]));
+    assert!(redact(&[examined("nothing")], &Action::Block.into(), &[], &pseudonyms()).is_ok());
 }
 
 #[test]
@@ -159,7 +163,7 @@ async fn pool(sound: usize, fragile: usize) -> Dlp {
     }
     for index in 0..sound {
         let address = Address::new(format!("dlp/{index}"));
-        let (actor, _ended) = Actor::spawn(None, Worker, key()).await.expect("an actor");
+        let (actor, _ended) = Actor::spawn(None, Worker, means()).await.expect("an actor");
         address.publish(actor);
         addresses.push(address);
     }
@@ -225,7 +229,7 @@ async fn a_text_that_breaks_every_worker_fails_closed() {
 /// INVARIANT 1 for texts that are examined on a thread.
 #[tokio::test]
 async fn a_text_that_breaks_its_thread_ends_the_worker_unanswered() {
-    let (worker, ended) = Actor::spawn(None, Worker, key()).await.expect("an actor");
+    let (worker, ended) = Actor::spawn(None, Worker, means()).await.expect("an actor");
     let answer = worker.call(|reply| Message::Examined(None, reply), None).await.expect("delivered");
     assert!(matches!(answer, ractor::rpc::CallResult::SenderError));
     ended.await.expect("the worker has ended");
@@ -260,6 +264,6 @@ static ACME: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(tenant);
 #[test]
 fn a_pool_has_a_spec_for_each_worker() {
     let workers = std::num::NonZeroUsize::new(3).expect("not zero");
-    let (_pool, specs) = Dlp::start(workers, key());
+    let (_pool, specs) = Dlp::start(workers, key(), crate::journal::events::Events::new());
     assert_eq!(specs.len(), 3);
 }

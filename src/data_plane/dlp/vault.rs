@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::document::is_json;
 use crate::domain::private::Text;
 
 /// Originals by the names of their pseudonyms. `Debug` prints how many there are.
@@ -45,6 +46,21 @@ impl Vault {
         for (name, original) in &other.originals {
             let _kept = self.originals.entry(name.clone()).or_insert_with(|| Arc::clone(original));
         }
+    }
+
+    /// Puts the originals back into a text of JSON, escaped so that it stays one; into any other text as [`Self::restore`] does.
+    #[must_use]
+    pub fn restore_json(&self, text: &Text) -> Text {
+        if self.is_empty() || !is_json(text.expose()) {
+            return self.restore(text);
+        }
+        let escaped = |original: &Arc<str>| {
+            let quoted = serde_json::to_string(&**original).unwrap_or_default();
+            let inner = quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"'));
+            inner.unwrap_or_default().into()
+        };
+        let escape = |(name, original): (&String, &Arc<str>)| (name.clone(), escaped(original));
+        Self { originals: self.originals.iter().map(escape).collect() }.restore(text)
     }
 
     /// Puts the originals back into a text.

@@ -15,7 +15,8 @@ use rand::Rng;
 use super::conclusion::End;
 use super::unit::Unit;
 use crate::data_plane::agent::Environment;
-use crate::data_plane::agent::filter::{check, filter_patiently};
+use crate::data_plane::agent::filter::{Fit, Shape, check, filter_patiently};
+use crate::data_plane::dlp::Consent;
 use crate::data_plane::tool::policy::{self, Then};
 use crate::data_plane::tool::{Call, Slot, Tools};
 use crate::domain::clock::Timestamp;
@@ -34,6 +35,8 @@ pub(super) struct Started {
     /// The step that names the call to the tool.
     pub(super) key: u32,
     pub(super) input: Text,
+    /// What persons have let leave to the tool.
+    pub(super) consents: Arc<[Consent]>,
     pub(super) idempotent: bool,
 }
 
@@ -137,7 +140,9 @@ async fn perform(environment: &Environment, order: &Order, started: &Started, sl
     if !order.tools.iter().any(|granted| granted.0 == *slot.tool()) {
         return Some(End::failed("tool_not_granted", "the order does not grant the tool"));
     }
-    let outbound = filter_patiently(environment, &started.input, order.protection.outbound, &order.tenant).await;
+    let protection = environment.floor.under(&order.protection);
+    let outbound =
+        filter_patiently(environment, &started.input, (&protection.outbound, &started.consents), &order.tenant).await;
     let protected = match outbound {
         Ok(protected) => protected,
         Err(refusal) => return Some(End::failed(refusal.code(), refusal.detail())),
@@ -151,7 +156,8 @@ async fn perform(environment: &Environment, order: &Order, started: &Started, sl
     for attempt in 1_u32.. {
         let error = match environment.tools.invoke(slot, &call, time_left(order)).await {
             Ok(output) => {
-                let checked = check(environment, order, &protected.vault, &output).await;
+                let fit = Fit { rules: &protection.inbound, vault: &protected.vault, shape: Shape::Json };
+                let checked = check(environment, order, fit, &output).await;
                 let unfit = |refusal: crate::data_plane::dlp::Error| End::failed(refusal.code(), refusal.detail());
                 return Some(checked.map_or_else(unfit, End::given));
             }

@@ -46,7 +46,8 @@ pub(super) struct Inner {
 }
 
 impl Orchestrator {
-    pub(super) fn environment(&self) -> &Environment {
+    /// What its agents work with.
+    pub(crate) fn environment(&self) -> &Environment {
         &self.0.environment
     }
 

@@ -22,6 +22,7 @@ mod front;
 mod handle;
 mod people;
 mod plan;
+mod releasing;
 pub mod replay;
 mod round;
 pub mod state;

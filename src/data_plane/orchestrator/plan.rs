@@ -8,6 +8,7 @@ use super::Error;
 use super::calling::{Calls, Started};
 use super::conclusion::{CANCELLED, Conclusion, End, TOOL_IN_DOUBT};
 use super::handle::Orchestrator;
+use super::releasing::asking;
 use super::replay;
 use super::state::{self, Next, Question, Rules, Stop};
 use super::unit::{Unit, UnitWork};
@@ -18,6 +19,7 @@ use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
 use crate::data_plane::agent::allowance::Allowance;
 use crate::data_plane::agent::metrics;
 use crate::data_plane::agent::pause::transient;
+use crate::data_plane::agent::release::{consents, granted};
 use crate::data_plane::tool::Slot;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -178,6 +180,8 @@ impl PlanRun {
         units: Vec<Unit>,
         crowded: &mut BTreeSet<ToolName>,
     ) -> Result<Vec<Unit>, Error> {
+        let (environment, task) = (self.orchestrator.environment().clone(), self.custody.task());
+        let (units, asked) = asking(&environment, &task, order.order(), units).await;
         let tools = &self.orchestrator.environment().tools;
         let mut starting: Vec<(Unit, Option<Slot>)> = Vec::with_capacity(units.len());
         for unit in units {
@@ -192,6 +196,7 @@ impl PlanRun {
                 UnitWork::Delegate { .. }
                 | UnitWork::Timer { .. }
                 | UnitWork::Approval { .. }
+                | UnitWork::Release { .. }
                 | UnitWork::Signal { .. } => None,
             };
             starting.push((unit, slot));
@@ -199,12 +204,12 @@ impl PlanRun {
         if starting.is_empty() {
             return Ok(Vec::new());
         }
-        let (at, first) = (Timestamp::now(), self.custody.task().next_step());
+        let (at, first) = (Timestamp::now(), task.next_step());
         let records = (first..).zip(&starting).map(|(step, (unit, slot))| {
             let idempotent = slot.as_ref().is_some_and(|slot| tools.is_idempotent(slot.tool()));
             TaskRecord::StepStarted(StepStarted { step, kind: unit.kind(at, idempotent), reserved: Usd::ZERO, at })
         });
-        self.journal().append(&self.custody, records.collect(), Batch::new()).await?;
+        self.journal().append(&self.custody, records.collect(), asked).await?;
         let mut started = Vec::with_capacity(starting.len());
         for (step, (unit, slot)) in (first..).zip(starting) {
             if let Some(slot) = slot {
@@ -230,9 +235,10 @@ impl PlanRun {
     }
 
     fn call(&mut self, order: &WorkOrder, unit: Unit, step: u32, slot: Slot) {
-        let UnitWork::Tool { input, key, .. } = &unit.work else { return };
+        let UnitWork::Tool { tool, input, key, .. } = &unit.work else { return };
         let (input, key) = (input.clone(), key.unwrap_or(step));
         let recorded = self.custody.task();
+        let consents = consents(&granted(&recorded), tool.as_str());
         let idempotent = recorded.open_step(step).is_some_and(|step| match &step.kind {
             StepKind::Tool { idempotent, .. } => *idempotent,
             StepKind::Model { .. }
@@ -241,7 +247,7 @@ impl PlanRun {
             | StepKind::Approval { .. }
             | StepKind::Signal { .. } => false,
         });
-        let started = Started { unit, step, key, input, idempotent };
+        let started = Started { unit, step, key, input, consents, idempotent };
         self.calls.begin(self.orchestrator.environment(), order.order(), started, slot);
     }
 

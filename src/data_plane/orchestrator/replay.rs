@@ -21,8 +21,11 @@ fn misfit(task: &Task, plan: &Plan, kind: &StepKind) -> Option<String> {
     let fits = match (&step.work, kind) {
         (Work::Delegate(_), StepKind::Delegate { child, .. }) => *child == task.order.task.child(name),
         (Work::Tool(planned), StepKind::Tool { tool, .. }) => planned == tool,
+        (Work::Tool(planned), StepKind::Approval { release: Some(release), .. }) => release.to == planned.as_str(),
         (Work::Signal { name: planned, .. }, StepKind::Signal { signal, .. }) => planned == signal,
-        (Work::Wait(_), StepKind::Timer { .. }) | (Work::Approve { .. }, StepKind::Approval { .. }) => true,
+        (Work::Wait(_), StepKind::Timer { .. }) | (Work::Approve { .. }, StepKind::Approval { release: None, .. }) => {
+            true
+        }
         (
             Work::Delegate(_) | Work::Tool(_) | Work::Signal { .. } | Work::Wait(_) | Work::Approve { .. },
             StepKind::Model { .. }

@@ -140,6 +140,8 @@ impl<'a> Round<'a> {
             let name = attempt_name(base, attempt);
             let known = self.steps.get(name.as_str()).copied();
             match known.map(|known| (known, &known.status)) {
+                // A person's leave is not what the unit gives: the next step of its names is the call.
+                Some((known, StepStatus::Finished(_))) if known.release().is_some() => {}
                 Some((_, StepStatus::Finished(finished))) => {
                     return Standing::Done(Value::String(finished.output.expose().to_owned()));
                 }

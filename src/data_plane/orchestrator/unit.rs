@@ -14,6 +14,7 @@ use crate::domain::name::ToolName;
 use crate::domain::private::Text;
 use crate::journal::policy::{APPROVAL_REJECTED, DECIDED_BY, TOOL_REJECTED};
 use crate::journal::record::{Decided, StepKind, Then, Verdict};
+use crate::journal::release::{DLP_REJECTED, Release};
 use crate::journal::state::{Step, Task};
 
 /// One attempt at a unit.
@@ -63,6 +64,13 @@ pub enum UnitWork {
         /// From the step's start on.
         timeout: Option<Duration>,
     },
+    /// A person's leave that is waited for, before a tool is called.
+    Release {
+        /// What would leave.
+        release: Box<Release>,
+        /// From the step's start on.
+        within: Duration,
+    },
     /// A signal that is waited for.
     Signal {
         /// What it is called.
@@ -83,8 +91,14 @@ impl Unit {
             UnitWork::Tool { tool, .. } => StepKind::Tool { name, tool: tool.clone(), idempotent },
             UnitWork::Timer { wait } => StepKind::Timer { name, until: at.after(*wait) },
             UnitWork::Approval { question, timeout } => {
-                StepKind::Approval { name, question: question.clone(), until: until(timeout) }
+                StepKind::Approval { name, question: question.clone(), until: until(timeout), release: None }
             }
+            UnitWork::Release { release, within } => StepKind::Approval {
+                name,
+                question: Text::from(release.question()),
+                until: Some(at.after(*within)),
+                release: Some(release.clone()),
+            },
             UnitWork::Signal { signal, timeout } => {
                 StepKind::Signal { name, signal: signal.clone(), until: until(timeout) }
             }
@@ -96,7 +110,9 @@ impl Unit {
     pub fn waits(&self) -> bool {
         match &self.work {
             UnitWork::Delegate { .. } | UnitWork::Tool { .. } => false,
-            UnitWork::Timer { .. } | UnitWork::Approval { .. } | UnitWork::Signal { .. } => true,
+            UnitWork::Timer { .. } | UnitWork::Approval { .. } | UnitWork::Release { .. } | UnitWork::Signal { .. } => {
+                true
+            }
         }
     }
 
@@ -105,9 +121,11 @@ impl Unit {
     pub fn child(&self) -> Option<TaskId> {
         match &self.work {
             UnitWork::Delegate { child, .. } => Some(*child),
-            UnitWork::Tool { .. } | UnitWork::Timer { .. } | UnitWork::Approval { .. } | UnitWork::Signal { .. } => {
-                None
-            }
+            UnitWork::Tool { .. }
+            | UnitWork::Timer { .. }
+            | UnitWork::Approval { .. }
+            | UnitWork::Release { .. }
+            | UnitWork::Signal { .. } => None,
         }
     }
 }
@@ -139,7 +157,11 @@ pub(super) fn open(task: &Task, step: &Step, taken: usize, is_called: bool, now:
         StepKind::Delegate { .. } => Open::Delegated,
         StepKind::Timer { until, .. } if *until <= now => Open::Ends(End::given(Text::default())),
         StepKind::Timer { until, .. } => Open::Waits(Some(*until)),
-        StepKind::Approval { until, .. } => match task.decision(step.number) {
+        StepKind::Approval { until, release: Some(release), .. } => match task.decision(step.number) {
+            Some(decided) => Open::Ends(leave(decided, release)),
+            None => waits(*until, now, DLP_REJECTED, "nobody said in time that it may leave"),
+        },
+        StepKind::Approval { until, release: None, .. } => match task.decision(step.number) {
             Some(decided) => Open::Ends(approval(decided)),
             None => waits(*until, now, "approval_timed_out", "nobody decided in time"),
         },
@@ -159,6 +181,13 @@ fn waits(until: Option<Timestamp>, now: Timestamp, code: &str, message: &str) ->
     match until {
         Some(until) if until <= now => Open::Ends(End::failed(code, message)),
         Some(_) | None => Open::Waits(until),
+    }
+}
+
+fn leave(decided: &Decided, release: &Release) -> End {
+    match decided.verdict {
+        Verdict::Approved => by_person(Text::from(decided.comment.clone().unwrap_or_default()), decided),
+        Verdict::Rejected => End::failed(DLP_REJECTED, release.rejected(decided)),
     }
 }
 

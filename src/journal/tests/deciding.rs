@@ -32,7 +32,15 @@ fn start(step: u32, kind: StepKind) -> TaskRecord {
 }
 
 fn asks(step: u32) -> TaskRecord {
-    start(step, StepKind::Approval { name: format!("ask {step}"), question: Text::from("Publish?"), until: None })
+    start(
+        step,
+        StepKind::Approval {
+            name: format!("ask {step}"),
+            question: Text::from("Publish?"),
+            until: None,
+            release: None,
+        },
+    )
 }
 
 fn calls(step: u32) -> TaskRecord {

@@ -3,6 +3,7 @@
 mod confirming;
 mod deciding;
 mod doubts;
+mod erased;
 mod following;
 mod open;
 mod outbox;

@@ -3,7 +3,7 @@
 //! ```text
 //! committer ──(every group from here on)──► tee ─┐
 //! sled ──(key by key)──► scan ───────────────────┴► sections ─ zstd ─► sink (a channel to the API)
-//! payloads/, dlp.key ──(when the scan is done)──────┘
+//! payloads/, dlp.key, keyring ──(when the scan is done)──────┘
 //!
 //! archive ─ whole? ours? ─► new directory beside ─ synced ─► swapped with the data directory by one rename
 //! ```
@@ -24,7 +24,8 @@
 //! 1. An archive without its end, or with another byte anywhere, is refused before anything is touched.
 //! 2. The archive of a running store holds the state at one position, which is durable.
 //! 3. No commit waits for whoever takes a backup. Who takes it too slowly gets none, and holds nothing.
-//! 4. A restore leaves the old directory untouched, or complete beside the new one.
+//! 4. Of what is encrypted it holds the ciphertext and the wrapped keys: without the master key it is of no use.
+//! 5. A restore leaves the old directory untouched, or complete beside the new one.
 
 mod format;
 mod reader;

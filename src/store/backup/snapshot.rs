@@ -10,7 +10,8 @@ use super::format::{self, Header, Kind, SectionHead, Totals};
 use super::tee::{Group, Tee};
 use super::writer::Writer;
 use crate::domain::clock::Timestamp;
-use crate::store::engine::{Engine, FORMAT_VERSION};
+use crate::store::engine::{Engine, FORMAT_CLEAR, FORMAT_SEALED};
+use crate::store::keyring;
 use crate::store::payload::{Digest, Hold};
 use crate::store::shared::Shared;
 use crate::store::{Error, Position, committer, key};
@@ -67,16 +68,17 @@ impl Snapshot {
         durable: impl FnOnce(Position) -> Result<(), Error>,
     ) -> Result<(Totals, W), Error> {
         let daemon = env!("CARGO_PKG_VERSION").to_owned();
-        let (store_format, begun_at, time) = (FORMAT_VERSION, self.begun_at.0, at.micros());
+        let store_format = if self.shared.keys.is_some() { FORMAT_SEALED } else { FORMAT_CLEAR };
+        let (begun_at, time) = (self.begun_at.0, at.micros());
         let header = Header { daemon, store_format, begun_at, time };
         let mut writer = Writer::begin(sink, &header).map_err(abandoned)?;
         let (mut totals, mut named) = (Totals::default(), BTreeSet::new());
         self.scan(&mut writer, &mut totals, &mut named)?;
-        let position = self.leave(&mut writer, &mut totals, &mut named)?;
+        let (position, keyring) = self.leave(&mut writer, &mut totals, &mut named)?;
         durable(position)?;
         totals.position = position.0;
         self.payloads(&mut writer, &mut totals, &named)?;
-        self.companions(&mut writer, &mut totals)?;
+        self.companions(&mut writer, &mut totals, keyring)?;
         let sink = writer.finish(&totals).map_err(abandoned)?;
         Ok((totals, sink))
     }
@@ -132,20 +134,24 @@ impl Snapshot {
         })
     }
 
-    /// Ends the taking down, between two groups: the archive holds the state at the returned position.
+    /// Ends the taking down, between two groups: the archive holds the state at the returned position, whose keyring comes with it.
+    ///
+    /// INVARIANT: the keyring is that of the very position. A key is made before the first record under it is written, and one that
+    /// was replaced is destroyed behind the last, so that between two groups it has what the records of before need.
     fn leave<W: Write>(
         &self,
         writer: &mut Writer<W>,
         totals: &mut Totals,
         named: &mut BTreeSet<Digest>,
-    ) -> Result<Position, Error> {
-        let position = {
+    ) -> Result<(Position, Option<Vec<u8>>), Error> {
+        let (position, keyring) = {
             let mut applying = self.shared.applying();
             applying.tee = None;
-            applying.position
+            let keyring = self.shared.keys.as_ref().map(|keys| keys.to_bytes()).transpose()?;
+            (applying.position, keyring)
         };
         follow(writer, totals, named, self.tee.drain()?)?;
-        Ok(position)
+        Ok((position, keyring))
     }
 
     fn payloads<W: Write>(
@@ -171,7 +177,16 @@ impl Snapshot {
         Ok(())
     }
 
-    fn companions<W: Write>(&self, writer: &mut Writer<W>, totals: &mut Totals) -> Result<(), Error> {
+    fn companions<W: Write>(
+        &self,
+        writer: &mut Writer<W>,
+        totals: &mut Totals,
+        keyring: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        if let Some(keyring) = keyring {
+            writer.parts(Kind::Companion, &[&format::companion(keyring::FILE_NAME, &keyring)]).map_err(abandoned)?;
+            totals.companions = totals.companions.saturating_add(1);
+        }
         let data_dir = self.with_engine(|engine| Ok(engine.data_dir().to_owned()))?;
         for name in COMPANIONS {
             let path = data_dir.join(name);

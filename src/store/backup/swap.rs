@@ -18,7 +18,7 @@ use crate::store::Error;
 use crate::store::payload::sync_directory;
 
 /// What a data directory may hold; one that holds none of it is somebody else's.
-const OURS: [&str; 6] = ["store", "store.position", "payloads", "dlp.key", "audit.key", "audit.pub.pem"];
+const OURS: [&str; 7] = ["store", "store.position", "payloads", "keyring", "dlp.key", "audit.key", "audit.pub.pem"];
 
 /// The directory that is to be replaced, without links; need not be there.
 ///

@@ -94,7 +94,7 @@ async fn a_restored_store_equals_the_original_key_by_key() {
     let original = raw(&data_dir);
 
     let elsewhere = home.path().join("restored");
-    let restored = restore(&archive, &elsewhere, NOW).unwrap();
+    let restored = restore(&archive, &elsewhere, &Masters::default(), NOW).unwrap();
     assert_eq!((restored.kept, &restored.archive), (None, &inspect(&archive).unwrap()));
     assert_eq!(raw(&elsewhere), original);
     assert_eq!(fs::read(elsewhere.join("dlp.key")).unwrap(), bytes(32));
@@ -153,7 +153,7 @@ async fn a_backup_under_load_holds_the_state_at_its_position() {
 
     let archive = file(home.path(), &archive);
     let elsewhere = home.path().join("restored");
-    let totals = restore(&archive, &elsewhere, NOW).unwrap().archive.totals;
+    let totals = restore(&archive, &elsewhere, &Masters::default(), NOW).unwrap().archive.totals;
     assert!(totals.groups > 0, "nothing was written during the backup: {totals:?}");
     let mut model: BTreeMap<String, Vec<u8>> = (0..20_000).map(|key| (format!("{key:06}"), bytes(key % 300))).collect();
     let mut sums = Vec::new();
@@ -208,11 +208,11 @@ async fn an_archive_that_is_not_whole_or_not_ours_is_refused_and_nothing_is_touc
     cases.extend((16..whole.len() - 40).step_by(whole.len() / 40).map(|at| (changed(at, 1), "backup_damaged")));
     for (archive, code) in cases {
         let archive = file(home.path(), &archive);
-        for outcome in [inspect(&archive).map(drop), restore(&archive, &data_dir, NOW).map(drop)] {
+        for outcome in [inspect(&archive).map(drop), restore(&archive, &data_dir, &Masters::default(), NOW).map(drop)] {
             assert_eq!(outcome.unwrap_err().code(), code, "{} bytes", fs::metadata(&archive).unwrap().len());
         }
     }
-    let missing = restore(&home.path().join("nothing"), &data_dir, NOW);
+    let missing = restore(&home.path().join("nothing"), &data_dir, &Masters::default(), NOW);
     assert_eq!(missing.unwrap_err().code(), "restore_failed");
     assert_eq!(raw(&data_dir), before);
     let names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -229,13 +229,13 @@ async fn a_restore_keeps_the_old_directory_and_refuses_one_in_use() {
     bench.store.commit(put("early")).await.unwrap();
     let archive = file(home.path(), &take(&bench.store).await);
     bench.store.commit(put("late")).await.unwrap();
-    assert_eq!(restore(&archive, &data_dir, NOW).unwrap_err().code(), "data_directory_in_use");
+    assert_eq!(restore(&archive, &data_dir, &Masters::default(), NOW).unwrap_err().code(), "data_directory_in_use");
     bench.store.close().await.unwrap();
 
     // What a restore that was killed left behind.
     let leftover = home.path().join("data.restoring-20200101T000000Z");
     fs::create_dir_all(leftover.join("store")).unwrap();
-    let restored = restore(&archive, &data_dir, NOW).unwrap();
+    let restored = restore(&archive, &data_dir, &Masters::default(), NOW).unwrap();
     assert!(!leftover.exists());
     let kept = restored.kept.expect("there was a directory");
     assert!(kept.file_name().unwrap().to_string_lossy().starts_with("data.before-restore-2023"), "{kept:?}");
@@ -284,7 +284,7 @@ async fn a_payload_that_is_deleted_during_a_backup_goes_when_it_has_ended() {
     let archive = file(home.path(), &collect(underway).await);
     let Totals { payloads, payloads_missing, .. } = inspect(&archive).unwrap().totals;
     assert!(payloads <= 1 && payloads_missing == 0, "{payloads} {payloads_missing}");
-    restore(&archive, &home.path().join("restored"), NOW).unwrap();
+    restore(&archive, &home.path().join("restored"), &Masters::default(), NOW).unwrap();
     assert_eq!(files(), 0);
 }
 
@@ -335,7 +335,7 @@ async fn a_group_that_sled_was_not_given_yet_does_not_stand_ahead_of_what_is_rea
     group.join().unwrap();
     bench.store.close().await.unwrap();
     let elsewhere = home.path().join("restored");
-    assert_eq!(restore(&archive, &elsewhere, NOW).unwrap().archive.totals.groups, 1);
+    assert_eq!(restore(&archive, &elsewhere, &Masters::default(), NOW).unwrap().archive.totals.groups, 1);
     let (restored, _) = raw(&elsewhere);
     assert_eq!(restored.get(b"tz".as_slice()).map(Vec::as_slice), Some(b"new".as_slice()));
     assert_eq!(restored, raw(&data_dir).0);
@@ -358,7 +358,7 @@ async fn what_is_no_data_directory_or_cannot_be_exchanged_is_refused_before_anyt
         (dangling.as_path(), "is a link to nothing"),
         (Path::new("/proc"), "nothing was touched"),
     ] {
-        let refused = restore(&archive, directory, NOW).unwrap_err();
+        let refused = restore(&archive, directory, &Masters::default(), NOW).unwrap_err();
         assert!(refused.code() == "restore_failed" && refused.to_string().contains(words), "{refused}");
     }
     assert_eq!((names(), fs::read_to_string(letters.join("to ada")).unwrap()), (before, "dear".to_owned()));

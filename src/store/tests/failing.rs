@@ -56,7 +56,7 @@ async fn a_disk_without_room_is_not_written_to_until_it_has_some_and_reads_go_on
     let engine = Engine::open(directory.path(), OPTIONS).unwrap();
     let (sync, told) = (engine.sync_step().unwrap(), free.clone());
     let free_bytes = Box::new(move || Some(told.load(Ordering::Relaxed)));
-    let store = Store::assemble_on(directory.path(), engine, sync, free_bytes).unwrap();
+    let store = Store::assemble_on(directory.path(), engine, None, sync, free_bytes).unwrap();
     let _committer = store.run_committer().unwrap();
     let put = |key: &str, size: usize| Batch::new().put(Keyspace::Task, key, record(bytes(size)));
     let before = store.commit(put("kept", 10)).await.unwrap();

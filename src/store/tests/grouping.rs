@@ -5,8 +5,9 @@ use std::convert::Infallible;
 
 use proptest::prelude::*;
 
+use crate::domain::owner::Owner;
 use crate::store::chain::{FIRST_SEQUENCE, GENESIS, Link, verify};
-use crate::store::envelope::{self, Content, Label, PIECE_BYTES};
+use crate::store::envelope::{self, Content, Label, PIECE_BYTES, StoredLink};
 use crate::store::group::{Change, Entry, Group, Ledger, Prior, number};
 use crate::store::payload::Digest;
 use crate::store::{Keyspace, Position, Record, key};
@@ -66,13 +67,19 @@ fn change(step: &Step, model: &mut Model) -> Change {
         Step::Put(key, bytes) => {
             model.files.remove(&key);
             model.inline.insert(key, bytes);
-            Change::Put { keyspace, key: vec![key], record: Record { kind: 1, version: 1, body: vec![key; bytes] } }
+            Change::Put {
+                keyspace,
+                key: vec![key],
+                record: Record { kind: 1, version: 1, body: vec![key; bytes] },
+                owner: Owner::Host,
+                seal: None,
+            }
         }
         Step::PutFile(key, file) => {
             model.inline.remove(&key);
             model.files.insert(key, file);
             let digest = Digest::from([file; 32]);
-            Change::PutFile { keyspace, key: vec![key], kind: 1, version: 1, digest, bytes: 2 << 20 }
+            Change::PutFile { keyspace, key: vec![key], kind: 1, version: 1, seal: None, digest, bytes: 2 << 20 }
         }
         Step::Delete(key) => {
             model.inline.remove(&key);
@@ -131,7 +138,7 @@ fn check(stored: &Stored, model: &Model) {
 
     let links: Vec<_> = of(stored, Keyspace::Audit)
         .map(|(key, value)| match envelope::open(key, value).unwrap() {
-            (Label { kind, version, link: Some(link) }, Content::Inline(body)) => Link {
+            (Label { kind, version, link: Some(StoredLink::Clear(link)), seal: None }, Content::Inline(body)) => Link {
                 sequence: u64::from_be_bytes(key[1..].try_into().unwrap()),
                 record: Record { kind, version, body: body.to_vec() },
                 link,
@@ -155,7 +162,7 @@ proptest! {
             if restarted {
                 ledger = Ledger::default();
             }
-            let mut group = Group::new(&stored, &mut ledger, Position(position));
+            let mut group = Group::new(&stored, &mut ledger, Position(position), None);
             for step in &steps {
                 group.apply(change(step, &mut model)).unwrap();
             }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use super::{Batch, Direction, Error, Keyspace, Options, Record, Running, Store};
+use super::{Batch, Direction, Error, Keyspace, MasterKey, Masters, Options, Record, Running, Store};
 
 mod backup;
+mod encrypting;
 mod failing;
 mod grouping;
 mod keeping;
 mod opening;
+mod rotating;
 mod supervised;
 
 const OPTIONS: Options = Options { cache_bytes: 1 << 20 };
@@ -26,11 +28,28 @@ impl Bench {
         Self { store, _committer: committer }
     }
 
+    /// One that is encrypted.
+    fn sealed(directory: &Path, masters: &Masters) -> Self {
+        let store = Store::open_with(directory, OPTIONS, masters).expect("the master key fits");
+        let committer = store.run_committer().expect("a thread can be started");
+        Self { store, _committer: committer }
+    }
+
+    async fn reopen_sealed(self, directory: &Path, masters: &Masters) -> Self {
+        self.store.close().await.expect("the store is well");
+        drop(self);
+        Self::sealed(directory, masters)
+    }
+
     async fn reopen(self, directory: &Path) -> Self {
         self.store.close().await.expect("the store is well");
         drop(self);
         Self::open(directory)
     }
+}
+
+fn masters() -> Masters {
+    Masters { current: Some(MasterKey::generate().expect("random numbers")), previous: None }
 }
 
 fn record(body: impl Into<Vec<u8>>) -> Record {

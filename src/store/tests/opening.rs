@@ -45,9 +45,9 @@ fn a_newer_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(Store::open(directory.path(), OPTIONS).unwrap());
     let db = sled::open(directory.path().join("store")).unwrap();
-    db.insert(b"mformat", b"AGFSTORE\0\0\0\x02").unwrap();
+    db.insert(b"mformat", b"AGFSTORE\0\0\0\x03").unwrap();
     drop(db);
-    assert!(refusal(directory.path()).contains("written by a newer factoryd: format 2, this one reads up to 1"));
+    assert!(refusal(directory.path()).contains("written by a newer factoryd: format 3, this one reads up to 2"));
 }
 
 #[test]

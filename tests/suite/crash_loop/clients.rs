@@ -110,6 +110,6 @@ fn passes<T>(error: &Error) -> Option<T> {
     match error {
         Error::Unreachable { .. } | Error::TimedOut { .. } => None,
         Error::Problem { problem, .. } if matches!(problem.status, 429 | 503) => None,
-        Error::Problem { .. } | Error::Protocol { .. } => panic!("{error}"),
+        Error::Problem { .. } | Error::Address { .. } | Error::Protocol { .. } => panic!("{error}"),
     }
 }

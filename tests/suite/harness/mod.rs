@@ -9,6 +9,7 @@
 //!
 //! Nothing here sleeps for a guessed time: [`until`] waits for a condition and fails after [`PATIENCE`].
 
+mod authority;
 mod clock;
 mod daemon;
 mod process;
@@ -17,9 +18,10 @@ mod raw;
 mod waiting;
 mod workshop;
 
+pub(crate) use authority::{Authority, is_cut, write_secret};
 pub(crate) use clock::Clock;
 pub(crate) use daemon::{Daemon, code};
-pub(crate) use process::{Ended, factoryctl, factoryd};
+pub(crate) use process::{Ended, factoryctl, factoryctl_with, factoryd};
 pub(crate) use provider::{
     Answer, Asked, Billed, COST, Counts, Cut, Fault, Format, Gate, Provider, Reply, Reported, Tariff, ToolCall,
 };

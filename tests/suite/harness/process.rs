@@ -51,6 +51,13 @@ pub(crate) async fn factoryctl(socket: &Path, arguments: &[&str], input: &str) -
     to_its_end(command, input).await
 }
 
+/// Runs `factoryctl` in a directory with these arguments alone.
+pub(crate) async fn factoryctl_with(directory: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_factoryctl"));
+    command.args(arguments).current_dir(directory);
+    to_its_end(command, "").await
+}
+
 async fn to_its_end(mut command: Command, input: &str) -> Ended {
     command.env_clear().kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -9,6 +9,7 @@ use agent_factory::data_plane::dlp::PseudonymKey;
 use agent_factory::domain::id::{AgentId, TaskId};
 use agent_factory::journal::Journal;
 use agent_factory::journal::events::Events;
+use agent_factory::store::secret_file::SecretFiles;
 use agent_factory::store::{self, Keyspace, Options, Store, chain};
 
 use tokio::runtime::Builder;
@@ -80,7 +81,7 @@ fn once(data: &Path, store: &Store, claims: &[Claim], story: &Story) -> Result<(
     for claim in claims {
         holds(&journal, claim, &story.inputs).map_err(|found| Loss::Missing(claim.clone(), found))?;
     }
-    PseudonymKey::load_or_create(data).map_err(|fault| unopenable(&fault))?;
+    PseudonymKey::load_or_create(data, &SecretFiles::default()).map_err(|fault| unopenable(&fault))?;
     if !claims.is_empty() && std::fs::read(data.join("dlp.key")).ok().as_ref() != Some(&story.key) {
         return Err(Loss::Damaged("the key of the pseudonyms".to_owned()));
     }

@@ -101,7 +101,7 @@ impl Gateway {
             Some(template) => {
                 // A daemon that cannot be reached, or a template that is not there, is told before and not as a count of errors.
                 session.client.template(template).await?;
-                self.measure(session.client.socket(), template, None).await?
+                self.measure(super::at_socket(session)?, template, None).await?
             }
             None => self.measure_alone().await?,
         };

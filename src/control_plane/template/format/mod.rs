@@ -28,6 +28,7 @@ pub(super) mod inherit;
 pub(super) mod mistake;
 pub(super) mod nearest;
 pub mod plan;
+mod protection;
 mod schema;
 mod strict;
 mod syntax;

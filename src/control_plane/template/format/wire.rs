@@ -11,11 +11,11 @@ use crate::domain::hook::Hooks;
 use crate::domain::money::Usd;
 use crate::domain::name::{Digest, TemplateName, Version};
 use crate::domain::private::Text;
-use crate::domain::protection::{Action, Protection};
+use crate::domain::protection::Protection;
 use crate::supervision::{Backoff, Intensity, Restart, SpecError};
 
 use super::mistake::Mistake;
-use super::{hooks, plan};
+use super::{hooks, plan, protection};
 use crate::control_plane::template::model::{self, Kind, Limits, Pool, Signer, Supervision, Template};
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ struct Wire {
     #[serde(default)]
     budget: Budget,
     #[serde(default)]
-    dlp: Dlp,
+    dlp: protection::Wire,
     #[serde(default)]
     supervision: SupervisionWire,
     cache: Option<CacheWire>,
@@ -71,13 +71,6 @@ struct Budget {
     per_task_tokens: Option<u64>,
     per_task_time: Option<String>,
     per_day_usd: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Dlp {
-    outbound: Option<String>,
-    inbound: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -194,7 +187,10 @@ pub(in crate::control_plane::template) fn typed(resolved: &Value, facts: Facts) 
         per_task_time: reader.task_time(wire.budget.per_task_time.as_deref()),
         per_day: reader.usd("/budget/per_day_usd", wire.budget.per_day_usd.as_deref()),
     };
-    let protection = reader.protection(&wire.dlp);
+    let protection = protection::read(&wire.dlp).unwrap_or_else(|mistakes| {
+        reader.mistakes.extend(mistakes);
+        Protection::default()
+    });
     let supervision = reader.supervision(&wire.supervision);
     let cache = wire.cache.as_ref().and_then(|cache| reader.ttl(&cache.ttl));
     let pool = reader.pool(&wire.pool);
@@ -271,22 +267,6 @@ impl Reader {
             self.refuse(pointer, "not a duration such as \"200ms\" or \"60s\"");
             default
         })
-    }
-
-    fn action(&mut self, pointer: &str, word: Option<&str>, default: Action) -> Action {
-        let Some(word) = word else { return default };
-        Action::from_word(word).unwrap_or_else(|| {
-            self.refuse(pointer, "one of allow, pseudonymise, mask, hash and block");
-            default
-        })
-    }
-
-    fn protection(&mut self, dlp: &Dlp) -> Protection {
-        let default = Protection::default();
-        Protection {
-            outbound: self.action("/dlp/outbound", dlp.outbound.as_deref(), default.outbound),
-            inbound: self.action("/dlp/inbound", dlp.inbound.as_deref(), default.inbound),
-        }
     }
 
     fn supervision(&mut self, written: &SupervisionWire) -> Supervision {
@@ -402,6 +382,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::protection::Action;
     use serde_json::json;
 
     fn facts() -> Facts {
@@ -425,7 +406,7 @@ mod tests {
         assert_eq!(template.budget.per_day.map(|usd| usd.to_string()), Some("2.00".to_owned()));
         assert_eq!(template.budget.per_task_tokens, Some(9_000));
         assert_eq!(template.budget.per_task_time, Some(Duration::from_secs(600)));
-        assert_eq!(template.protection, Protection { outbound: Action::Mask, inbound: Action::Allow });
+        assert_eq!(template.protection, Protection::simple(Action::Mask, Action::Allow));
         assert_eq!(template.supervision.restart, Restart::Permanent);
         assert_eq!(template.supervision.intensity, Intensity { restarts: 3, period: Duration::from_secs(30) });
         assert_eq!((template.memory_turns, template.pool), (7, Pool { max: Some(2) }));

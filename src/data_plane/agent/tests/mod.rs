@@ -4,6 +4,7 @@ mod abandon;
 mod diverged;
 mod model;
 pub(crate) mod office;
+mod releases;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -285,7 +286,7 @@ fn a_task_that_goes_on_and_on_is_stopped_by_time_or_tokens_and_an_answer_that_is
             Next::End(Outcome::Failed { code, .. }) => Some(code.as_str()),
             Next::End(Outcome::AnsweredByStep { .. }) => Some("answered"),
             Next::Call { .. } => None,
-            other @ (Next::End(_) | Next::Doubt { .. }) => panic!("{other:?}"),
+            other @ (Next::End(_) | Next::Doubt { .. } | Next::Wait { .. } | Next::Settle(_)) => panic!("{other:?}"),
         };
         assert_eq!(told, code, "{tokens:?} {time:?} {answers} {after}");
     }

@@ -237,6 +237,8 @@ fn told(next: &Next) -> Expected {
             let known = [CODE, DEADLINE_EXCEEDED, TASK_TIME_EXCEEDED, TASK_TOKENS_EXCEEDED, "in_doubt_too_often"];
             Expected::Failed(known.into_iter().find(|known| known == code).unwrap_or("an unknown code"))
         }
+        // Nobody is asked in these stories; `releases` tells those.
+        Next::Wait { .. } | Next::Settle(_) => Expected::Failed("a question"),
     }
 }
 
@@ -271,6 +273,7 @@ fn run(
                 story.fail(step, code, then)?;
                 model.fail(then);
             }
+            Next::Wait { .. } | Next::Settle(_) => prop_assert!(false, "nobody is asked"),
             Next::Call { step, model: called, not_before } => {
                 story.now = story.now.max(not_before);
                 if story.is_late() {

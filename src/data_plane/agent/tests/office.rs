@@ -16,6 +16,7 @@ use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::agent::first::FirstCalls;
+use crate::data_plane::agent::floor::HostFloor;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::agent::{Environment, Rooms};
 use crate::data_plane::dlp::{Dlp, PseudonymKey};
@@ -95,7 +96,12 @@ impl Office {
             open_tasks_max: 10,
             agent_queue_max: 10,
         });
-        let dlp = Dlp::start(NonZeroUsize::MIN, PseudonymKey::from_bytes([7; PseudonymKey::BYTES])).0;
+        let dlp = Dlp::start(
+            NonZeroUsize::MIN,
+            PseudonymKey::from_bytes([7; PseudonymKey::BYTES]),
+            crate::journal::events::Events::new(),
+        )
+        .0;
         let providers = Providers::start(&BTreeMap::new(), &events).0;
         let started_at = Timestamp::now();
         let tools = Tools::new(&BTreeMap::new());
@@ -105,6 +111,7 @@ impl Office {
             budget,
             prices,
             dlp,
+            floor: HostFloor::default(),
             providers,
             tools,
             first: FirstCalls::default(),

@@ -81,7 +81,10 @@ pub(super) fn find(text: &str, groups: &Groups) -> Option<Finding> {
         let last = *taken.last()?;
         let written = taken.len() > 1;
         let used = |scheme: &Scheme| scheme.lengths.contains(&length) && (written || scheme.low != UATP);
+        // A stop between two groups is that of a fraction.
+        let fraction = taken.len() == 2 && bytes.get(first.end) == Some(&b'.');
         let sound = ends(bytes, last, written)
+            && !fraction
             && SCHEMES.iter().filter(issued).any(used)
             && Validate::is_luhn_valid(&digits_of(bytes, taken));
         let score = if written || length >= 15 { Score::HIGH } else { Score::PLAUSIBLE };

@@ -4,28 +4,49 @@
 //! the known secrets ([`secret`], one automaton), and digits ([`number`]: cards, IBANs and phones). Around each such anchor a
 //! bounded window is checked by hand-written classes and validators, so that the time is linear in the text whatever is in it.
 
+mod address;
+mod birth;
 mod boundary;
 mod card;
 mod context;
+mod date;
 mod email;
 mod iban;
+mod named;
+mod national;
+mod network;
 mod number;
 mod numbering;
 mod overlap;
+pub(super) mod pattern;
+mod person;
+mod personal;
 mod phone;
+mod reader;
 mod secret;
-mod secret_rules;
 #[cfg(test)]
 mod tests;
+mod validate;
+mod wallet;
+mod words;
 
+pub(super) use overlap::{resolve, resolve_under};
+pub use validate::{Validator, validator, validators};
+
+use super::detectors::Detectors;
 use super::finding::Finding;
 
-/// Finds personal data and secrets. Findings come in order and do not overlap; their ends are character boundaries.
+/// Finds personal data and secrets by the shipped rules. Findings come in order and do not overlap; their ends are character
+/// boundaries.
 #[must_use]
 pub fn detect(text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    email::scan(text, &mut findings);
-    secret::scan(text, &mut findings);
-    number::scan(text, &mut findings);
-    overlap::resolve(findings)
+    Detectors::shipped().detect(text)
+}
+
+/// Adds what the detectors find that are code. Findings may overlap.
+pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
+    email::scan(text, findings);
+    secret::scan(text, findings);
+    number::scan(text, findings);
+    personal::scan(text, findings);
 }

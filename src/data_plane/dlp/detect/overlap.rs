@@ -1,12 +1,21 @@
 //! Findings that overlap become one.
 //!
 //! The longest names the union, then the surest, then the first kind. The union, not the winner's own span, is what is
-//! reported: nothing that any detector found may stay in the text because another one won.
+//! reported: nothing that any detector found may stay in the text because another one won. Where kinds are treated differently
+//! the strictest action comes before all that, so that no lenient kind's name makes little of a stricter one.
 
 use crate::data_plane::dlp::finding::Finding;
+use crate::domain::protection::{Action, Rules};
 
 /// Sorts the findings by place and merges those that overlap.
-pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
+pub(in crate::data_plane::dlp) fn resolve(findings: Vec<Finding>) -> Vec<Finding> {
+    resolve_under(&Rules::all(Action::Allow), findings)
+}
+
+/// As [`resolve`], where each finding is to be treated as `rules` say.
+///
+/// INVARIANT I130: the action on what findings became is the strictest of the actions on any of them.
+pub(in crate::data_plane::dlp) fn resolve_under(rules: &Rules, mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.kind, finding.score));
     let mut resolved: Vec<Finding> = Vec::with_capacity(findings.len());
     // The length of the finding that names the last of `resolved`, which may span more than that by now.
@@ -14,7 +23,8 @@ pub(super) fn resolve(mut findings: Vec<Finding>) -> Vec<Finding> {
     for finding in findings {
         match resolved.last_mut() {
             Some(last) if finding.start < last.end => {
-                let (challenger, champion) = ((finding.len(), finding.score), (winner, last.score));
+                let challenger = (rules.action(finding.kind), finding.len(), finding.score);
+                let champion = (rules.action(last.kind), winner, last.score);
                 if challenger > champion || (challenger == champion && finding.kind < last.kind) {
                     winner = finding.len();
                     last.kind = finding.kind;

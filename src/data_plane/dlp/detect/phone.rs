@@ -109,8 +109,18 @@ fn has_trunk_zero(bytes: &[u8], reading: Reading<'_>, all: Reading<'_>, previous
     if !trunk || rest.len() < 2 || !is_even(bytes, rest) {
         return false;
     }
+    // Fours are the words of a dump where another stands before or after them.
+    if reading.groups.iter().all(|group| group.len() == 4) {
+        let after = reading.groups.last().map_or(0, |last| last.end);
+        let word = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_hexdigit);
+        return !word(first.start.checked_sub(2)) && !(bytes.get(after) == Some(&b' ') && word(after.checked_add(1)));
+    }
+    // Threes after another group are the thousands of an amount.
+    let thousands = reading.groups.iter().all(|group| group.len() == 3)
+        && is_blank_before(bytes, first.start)
+        && back(bytes, first.start, 2).is_some_and(|byte| byte.is_ascii_digit());
     if !reading.groups.iter().all(|group| group.len() == 2) {
-        return true;
+        return !thousands;
     }
     let blank =
         back(bytes, first.start, 2).is_some_and(|byte| byte.is_ascii_digit()) && is_blank_before(bytes, first.start);

@@ -1,14 +1,15 @@
-//! Secrets, found from the first bytes of their forms by one automaton.
+//! Secrets whose form is more than a pattern can say: web tokens, private keys, URLs with a password. The others are rules that
+//! are data ([`super::pattern`]).
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memmem;
 
-use super::boundary::{back, begins_word, follows_escape, is_word, run_end, run_start, slice};
-use super::secret_rules::{Class, Form, OPEN, RULES, Rule};
-use crate::data_plane::dlp::finding::{Finding, Score};
+use super::boundary::{back, begins_word, follows_escape, run_end, run_start, slice};
+use crate::data_plane::dlp::finding::{Finding, Kind, Score};
 
 /// The longest part of a web token, in bytes.
 const TOKEN_PART_BYTES_MAX: usize = 16 * 1024;
@@ -16,77 +17,62 @@ const TOKEN_PART_BYTES_MAX: usize = 16 * 1024;
 /// The longest header of a web token that is decoded, in bytes.
 const TOKEN_HEADER_BYTES_MAX: usize = 1_024;
 
+/// How many beginnings of a web token are tried in one run of its characters: in `eyJ-eyJ-eyJ-…` each would read on for a
+/// header's length.
+const TOKENS_IN_RUN_MAX: usize = 8;
+
 /// The longest PEM block, in bytes.
 const PEM_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest label of a PEM block, and the longest closing line, in bytes.
+const PEM_LINE_BYTES_MAX: usize = 80;
 
 /// The longest scheme, user information or host of a URL, in bytes.
 const URL_PART_BYTES_MAX: usize = 256;
 
-/// The length of the secret half of an AWS key.
-const AWS_SECRET_BYTES: usize = 40;
+/// What the three forms begin with, or cannot be without.
+const ANCHORS: [&str; 3] = ["eyJ", "-----BEGIN", "://"];
 
-static ANCHORS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let anchors = RULES.iter().map(|rule| rule.anchor);
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(anchors).ok()
-});
+static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(ANCHORS).ok());
 
-/// Adds every secret in the text.
+/// Adds every secret of these forms in the text.
 pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
     let bytes = text.as_bytes();
-    let Some(anchors) = ANCHORS.as_ref() else { return };
-    for anchor in anchors.find_iter(bytes) {
-        let Some(rule) = RULES.get(anchor.pattern().as_usize()) else { continue };
-        if let Some((start, end)) = span(bytes, rule, anchor.start(), anchor.end()) {
-            findings.push(Finding { kind: rule.kind, start, end, score: Score::HIGH });
+    let Some(automaton) = AUTOMATON.as_ref() else { return };
+    let mut run = Run::default();
+    let mut found_to = 0;
+    for anchor in automaton.find_iter(bytes) {
+        let (start, after) = (anchor.start(), anchor.end());
+        if start < found_to {
+            continue;
+        }
+        let found = match anchor.pattern().as_usize() {
+            0 => web_token_end(bytes, start, &mut run).map(|end| (Kind::JSON_WEB_TOKEN, start, end)),
+            1 => pem_end(bytes, after).map(|end| (Kind::PRIVATE_KEY, start, end)),
+            _ => user_info(bytes, start, after).map(|(start, end)| (Kind::URL_CREDENTIALS, start, end)),
+        };
+        if let Some((kind, start, end)) = found {
+            found_to = end;
+            findings.push(Finding { kind, start, end, score: Score::HIGH });
         }
     }
 }
 
-/// The bytes of the secret whose anchor is at `start..after`.
-fn span(bytes: &[u8], rule: &Rule, start: usize, after: usize) -> Option<(usize, usize)> {
-    match rule.form {
-        Form::UserInfo => user_info(bytes, start, after),
-        Form::Pem => pem_end(bytes, after).map(|end| (start, end)),
-        Form::Assigned => assigned(bytes, after),
-        Form::Body { .. } | Form::Parts | Form::WebToken if !begins_word(bytes, start) => None,
-        Form::Body { class, least, most } => body_end(bytes, after, class, least, most).map(|end| (start, end)),
-        Form::Parts => parts_end(bytes, after).map(|end| (start, end)),
-        Form::WebToken => web_token_end(bytes, start).map(|end| (start, end)),
+/// A run of a web token's characters, and how many beginnings of one were tried in it.
+#[derive(Debug, Default)]
+struct Run {
+    end: usize,
+    tried: usize,
+}
+
+fn web_token_end(bytes: &[u8], start: usize, run: &mut Run) -> Option<usize> {
+    let class = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !begins_word(bytes, start) || (start < run.end && run.tried >= TOKENS_IN_RUN_MAX) {
+        return None;
     }
-}
-
-fn body_end(bytes: &[u8], from: usize, class: Class, least: usize, most: usize) -> Option<usize> {
-    let end = run_end(bytes, from, most, |byte| class.has(byte));
-    let length = end.saturating_sub(from);
-    let stops = most == OPEN || !bytes.get(end).is_some_and(|byte| is_word(*byte) || class.has(*byte));
-    (length >= least && stops && looks_random(slice(bytes, from, end))).then_some(end)
-}
-
-/// Whether the characters vary as those of a key do: `sk-` before a row of hyphens or one letter repeated is no key.
-fn looks_random(body: &[u8]) -> bool {
-    let mut seen = [false; 256];
-    let mut distinct: usize = 0;
-    for byte in body {
-        if let Some(mark) = seen.get_mut(usize::from(*byte)).filter(|mark| !**mark) {
-            *mark = true;
-            distinct = distinct.saturating_add(1);
-        }
-    }
-    distinct >= 5
-}
-
-/// `SG.` + 22 characters + `.` + 43 characters.
-fn parts_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let dot = run_end(bytes, from, 23, |byte| Class::Base64Url.has(byte));
-    let second = dot.checked_add(1)?;
-    let end = run_end(bytes, second, 44, |byte| Class::Base64Url.has(byte));
-    let sound = dot.saturating_sub(from) == 22 && bytes.get(dot) == Some(&b'.') && end.saturating_sub(second) == 43;
-    sound.then_some(end)
-}
-
-fn web_token_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let class = |byte| Class::Base64Url.has(byte);
     let header = run_end(bytes, start, TOKEN_HEADER_BYTES_MAX, class);
+    run.tried = if start < run.end { run.tried.saturating_add(1) } else { 1 };
+    run.end = header;
     if bytes.get(header) != Some(&b'.') {
         return None;
     }
@@ -115,29 +101,46 @@ fn web_token_end(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// Where the private key ends whose opening line's first word ends at `from`. A block without a closing line ends where its lines do.
 fn pem_end(bytes: &[u8], from: usize) -> Option<usize> {
-    const DASHES: &[u8] = b"-----";
-    let label = run_end(bytes, from, 40, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
-    let private = slice(bytes, from, label).ends_with(b"PRIVATE KEY")
-        || slice(bytes, from, label).ends_with(b"PRIVATE KEY BLOCK");
+    let label = label_end(bytes, from);
+    let name = slice(bytes, from, label);
+    let private = name.ends_with(b"PRIVATE KEY") || name.ends_with(b"PRIVATE KEY BLOCK");
     let body = label.checked_add(DASHES.len())?;
     if !private || slice(bytes, label, body) != DASHES {
         return None;
     }
-    // A hyphen ends the run: either the closing line begins there, or the block was cut.
-    let in_body = |byte: u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'+' | b'/' | b'=' | b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',')
-    };
-    let stop = run_end(bytes, body, PEM_BYTES_MAX, in_body);
-    let closing = slice(bytes, stop, stop.saturating_add(80));
-    if let Some(rest) = closing.strip_prefix(b"-----END") {
-        let label = run_end(rest, 0, 40, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit());
-        if slice(rest, label, label.saturating_add(DASHES.len())) == DASHES {
-            return Some(stop.saturating_add(8).saturating_add(label).saturating_add(DASHES.len()));
-        }
+    closed_at(bytes, body).or_else(|| {
+        // No base64 has a hyphen, so that a cut block ends at the next one at the latest.
+        let in_body = |byte: u8| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'+' | b'/' | b'=' | b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',' | b'"' | b'\''
+                )
+        };
+        let blank = |byte: u8| byte.is_ascii_whitespace() || byte == b'\\';
+        let stop = run_end(bytes, body, PEM_BYTES_MAX, in_body);
+        Some(run_start(bytes, stop, stop.saturating_sub(body), blank).max(body))
+    })
+}
+
+const DASHES: &[u8] = b"-----";
+
+fn label_end(bytes: &[u8], from: usize) -> usize {
+    run_end(bytes, from, PEM_LINE_BYTES_MAX, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit())
+}
+
+/// The end of the closing line, where the next line of dashes is one. What stands before may be anything: headers, quotes and
+/// plus signs of source code, an armour's comment.
+fn closed_at(bytes: &[u8], body: usize) -> Option<usize> {
+    let block = slice(bytes, body, body.saturating_add(PEM_BYTES_MAX));
+    let line = body.saturating_add(memmem::find(block, DASHES)?);
+    let word = line.saturating_add(b"-----END".len());
+    if slice(bytes, line, word) != b"-----END" {
+        return None;
     }
-    let blank = |byte: u8| byte.is_ascii_whitespace() || byte == b'\\';
-    Some(run_start(bytes, stop, stop.saturating_sub(body), blank).max(body))
+    let label = label_end(bytes, word);
+    let end = label.saturating_add(DASHES.len());
+    (slice(bytes, label, end) == DASHES).then_some(end)
 }
 
 /// The span from the scheme to the host of a URL with user and password; the anchor `://` is at `colon..after`.
@@ -171,17 +174,6 @@ fn is_placeholder(password: &[u8]) -> bool {
     wrapped(b"${", b'}') || wrapped(b"{", b'}') || password.iter().all(|byte| *byte == b'*')
 }
 
-/// The forty characters that are assigned after `from`.
-fn assigned(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
-    let between = |byte: u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'=' | b':' | b'>' | b'\\');
-    let start = run_end(bytes, from, 16, between);
-    let class = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
-    let end = run_end(bytes, start, AWS_SECRET_BYTES.saturating_add(1), class);
-    let sound = slice(bytes, from, start).iter().any(|byte| matches!(byte, b'=' | b':' | b' '));
-    (sound && end.saturating_sub(start) == AWS_SECRET_BYTES && looks_random(slice(bytes, start, end)))
-        .then_some((start, end))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,25 +196,6 @@ mod tests {
         };
         let pem = |label: &str| format!("-----BEGIN {label}-----\n{}\n{}==\n-----END {label}-----", body(64), body(20));
         vec![
-            (Kind::AWS_ACCESS_KEY, format!("AKIA{}", body(16).to_uppercase())),
-            (Kind::AWS_ACCESS_KEY, format!("ASIA{}", body(16).to_uppercase())),
-            (Kind::GITHUB_TOKEN, format!("ghp_{}", body(36))),
-            (Kind::GITHUB_TOKEN, format!("gho_{}", body(36))),
-            (Kind::GITHUB_TOKEN, format!("github_pat_{}_{}", body(22), body(59))),
-            (Kind::GITLAB_TOKEN, format!("glpat-{}", body(20))),
-            (Kind::SLACK_TOKEN, format!("xoxb-123456789012-{}", body(24))),
-            (Kind::SLACK_TOKEN, format!("https://hooks.slack.com/services/T000/B000/{}", body(24))),
-            (Kind::STRIPE_KEY, format!("sk_live_{}", body(24))),
-            (Kind::STRIPE_KEY, format!("rk_live_{}", body(24))),
-            (Kind::OPENAI_KEY, format!("sk-{}", body(48))),
-            (Kind::OPENAI_KEY, format!("sk-proj-{}_-{}", body(40), body(40))),
-            (Kind::ANTHROPIC_KEY, format!("sk-ant-api03-{}-{}AA", body(60), body(20))),
-            (Kind::GOOGLE_API_KEY, format!("AIza{}", body(35))),
-            (Kind::HUGGING_FACE_TOKEN, format!("hf_{}", body(34))),
-            (Kind::NPM_TOKEN, format!("npm_{}", body(36))),
-            (Kind::PYPI_TOKEN, format!("pypi-AgEIcHlwaS5vcmc{}", body(80))),
-            (Kind::SENDGRID_KEY, format!("SG.{}.{}", body(22), body(43))),
-            (Kind::TWILIO_KEY, format!("SK{}", "0123456789abcdef".repeat(2))),
             (Kind::JSON_WEB_TOKEN, token(r#"{"alg":"HS256","typ":"JWT"}"#)),
             (Kind::PRIVATE_KEY, pem("PRIVATE KEY")),
             (Kind::PRIVATE_KEY, pem("RSA PRIVATE KEY")),
@@ -248,14 +221,6 @@ mod tests {
     }
 
     #[test]
-    fn an_assigned_aws_secret_is_found_without_its_name() {
-        let secret = body(40);
-        for text in [format!("aws_secret_access_key = {secret}"), format!(r#""SecretAccessKey": "{secret}""#)] {
-            assert_eq!(found(&text), [(Kind::AWS_SECRET_KEY, secret.as_str())], "{text}");
-        }
-    }
-
-    #[test]
     fn a_private_key_that_was_cut_is_hidden_as_far_as_it_goes() {
         let cut = format!("-----BEGIN PRIVATE KEY-----\n{}", body(60));
         assert_eq!(found(&format!("{cut}\n\n-----BEGIN CERTIFICATE-----")), [(Kind::PRIVATE_KEY, cut.as_str())]);
@@ -264,16 +229,6 @@ mod tests {
     #[test]
     fn what_only_begins_like_a_secret_is_not_one() {
         for text in [
-            "AKIA".to_owned(),
-            "AKIAlowercase1234567".to_owned(),
-            format!("AKIA{}", body(17).to_uppercase()),
-            format!("xAKIA{}", body(16).to_uppercase()),
-            "ghp_short".to_owned(),
-            format!("sk-{}", "-".repeat(60)),
-            format!("sk-{}", "a".repeat(60)),
-            "task-based-risk-assessment-and-so-forth-with-many-words".to_owned(),
-            format!("AIza{}", body(36)),
-            format!("SK{}", body(32)),
             "eyJhbGciOiJIUzI1NiJ9".to_owned(),
             "eyJub3QianNvbg.eyJ4.abc".to_owned(),
             "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----".to_owned(),

@@ -152,7 +152,7 @@ fn input_of(work: &UnitWork) -> &str {
     match work {
         UnitWork::Delegate { input, .. } => input.as_ref().map_or("", Text::expose),
         UnitWork::Tool { input, .. } | UnitWork::Approval { question: input, .. } => input.expose(),
-        UnitWork::Timer { .. } | UnitWork::Signal { .. } => "",
+        UnitWork::Timer { .. } | UnitWork::Release { .. } | UnitWork::Signal { .. } => "",
     }
 }
 

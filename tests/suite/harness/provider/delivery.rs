@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::asked::Asked;
 use super::connection::Reset;
 use super::meter::{Line, Meter, count, due};
-use super::reply::{Answer, Counts, Cut, Fault, Reported};
+use super::reply::{Answer, Counts, Cut, Fault, Gate, Reported};
 use super::wire::{Piece, Said};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -102,7 +102,7 @@ fn plain(answer: &Answer, text: &str, reset: Reset) -> Response<Body> {
 
 fn paced(texts: Vec<String>, end: End) -> Body {
     let pieces = texts.into_iter().map(|text| Piece { text, tokens: 0 }).collect();
-    row(pieces, end, Duration::ZERO, None)
+    row(pieces, end, (Duration::ZERO, None), None)
 }
 
 fn streamed(work: Work, mut pieces: Vec<Piece>, failing: Piece, reset: Reset) -> Response<Body> {
@@ -134,7 +134,7 @@ fn streamed(work: Work, mut pieces: Vec<Piece>, failing: Piece, reset: Reset) ->
             End::Hung
         }
     };
-    let body = row(pieces, end, work.answer.between, Some(work.line));
+    let body = row(pieces, end, (work.answer.between, work.answer.held), Some(work.line));
     Response::builder().header(CONTENT_TYPE, "text/event-stream; charset=utf-8").body(body).expect("a response")
 }
 
@@ -147,23 +147,29 @@ fn halve(piece: &mut Piece) {
 }
 
 /// One piece after the other, each flushed before the next; the meter runs with them.
-fn row(pieces: Vec<Piece>, end: End, between: Duration, line: Option<Line>) -> Body {
-    let state = (pieces.into_iter(), line, true);
-    let frames = stream::unfold(state, move |(mut left, line, is_first)| async move {
+fn row(pieces: Vec<Piece>, end: End, (between, held): (Duration, Option<(usize, Gate)>), line: Option<Line>) -> Body {
+    let state = (pieces.into_iter().enumerate(), line, held);
+    let frames = stream::unfold(state, move |(mut left, line, held)| async move {
         // Whoever cuts a connection has sent what came before, if only the head.
         tokio::task::yield_now().await;
-        if !is_first {
+        let next = left.next();
+        if next.as_ref().is_none_or(|(number, _)| *number > 0) {
             tokio::time::sleep(between).await;
         }
-        match (left.next(), end) {
+        if let (Some((number, _)), Some((pieces, gate))) = (&next, &held)
+            && number >= pieces
+        {
+            gate.passed().await;
+        }
+        match (next.map(|(_, piece)| piece), end) {
             (Some(piece), _) => {
                 if let Some(line) = &line {
                     line.wrote(i64::try_from(piece.tokens).expect("few"));
                 }
-                Some((Ok(Frame::data(Bytes::from(piece.text))), (left, line, false)))
+                Some((Ok(Frame::data(Bytes::from(piece.text))), (left, line, held)))
             }
             (None, End::Whole) => None,
-            (None, End::Broken) => Some((Err(io::Error::other("cut off")), (left, line, false))),
+            (None, End::Broken) => Some((Err(io::Error::other("cut off")), (left, line, held))),
             (None, End::Hung) => std::future::pending().await,
         }
     });

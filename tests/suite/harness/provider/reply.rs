@@ -46,7 +46,7 @@ impl Reply {
 }
 
 /// What holds answers back until the test opens it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Gate(Arc<watch::Sender<bool>>);
 
 impl Gate {
@@ -73,6 +73,10 @@ pub(crate) struct Answer {
     pub(super) model: Option<String>,
     pub(super) between: Duration,
     pub(super) fault: Option<Fault>,
+    /// Characters in each piece of a stream; else a piece is a word.
+    pub(super) piece_characters: Option<usize>,
+    /// How many pieces of a stream come before the test is waited for.
+    pub(super) held: Option<(usize, Gate)>,
 }
 
 /// A tool that the model wants called.
@@ -153,6 +157,8 @@ impl Answer {
             model: None,
             between: Duration::ZERO,
             fault: None,
+            piece_characters: None,
+            held: None,
         }
     }
 
@@ -182,6 +188,18 @@ impl Answer {
     /// Pauses between pieces.
     pub(crate) fn slow(mut self, between: Duration) -> Self {
         self.between = between;
+        self
+    }
+
+    /// Comes in pieces of so many characters.
+    pub(crate) fn in_pieces_of(mut self, characters: usize) -> Self {
+        self.piece_characters = Some(characters);
+        self
+    }
+
+    /// Waits for the test after so many pieces.
+    pub(crate) fn held_after(mut self, pieces: usize, gate: &Gate) -> Self {
+        self.held = Some((pieces, gate.clone()));
         self
     }
 

@@ -104,9 +104,13 @@ impl Said<'_> {
         }
     }
 
-    /// The words of the answer, each with the space before it.
+    /// The words of the answer, each with the space before it; or its pieces, where it says how long they are.
     pub(super) fn words(&self) -> Vec<&str> {
-        words(&self.answer.text)
+        let text = self.answer.text.as_str();
+        let Some(characters) = self.answer.piece_characters else { return words(text) };
+        let places: Vec<usize> =
+            text.char_indices().map(|(at, _)| at).step_by(characters).chain([text.len()]).collect();
+        places.windows(2).map(|place| &text[place[0]..place[1]]).collect()
     }
 }
 

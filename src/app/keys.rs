@@ -1,0 +1,187 @@
+//! The keys of the store: the master key is read when the daemon starts and when its settings are read anew; records are sealed
+//! anew in the background, by an actor, whenever keys were exchanged or there are records of before.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::Error;
+use crate::config::settings::Settings;
+use crate::control_plane::admission::task_of_idempotency_key;
+use crate::domain::id::TaskId;
+use crate::domain::owner::Owner;
+use crate::journal::events::{Event, Events};
+use crate::journal::ownership;
+use crate::store::reencryption::{Cursor, OwnerOf};
+use crate::store::{self, Health, Keyspace, Masters, Store};
+use crate::supervision::{Address, ChildSpec};
+
+/// How long after its start the first pass begins: what the daemon was started for goes first.
+const START_PAUSE: Duration = Duration::from_secs(2);
+/// How often it is looked whether a pass is needed that nobody asked for, or that failed.
+const PERIOD: Duration = Duration::from_secs(60);
+/// How long it pauses between two rounds, so that it never takes the store for itself.
+const ROUND_PAUSE: Duration = Duration::from_millis(5);
+
+/// Opens the store of a data directory with the master keys that the settings name.
+pub(super) async fn open_store(settings: &Settings) -> Result<Store, Error> {
+    let (directory, cache_bytes) = (settings.data_dir.clone(), settings.store.cache_bytes);
+    let encryption = settings.encryption.clone();
+    let open = move || {
+        let masters = Masters::load(&encryption, &directory).map_err(store::Error::from)?;
+        create_private(&directory)?;
+        Store::open_with(&directory, store::Options { cache_bytes }, &masters).map_err(Error::from)
+    };
+    tokio::task::spawn_blocking(open).await.map_err(Error::Thread)?
+}
+
+fn create_private(directory: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
+}
+
+/// Wraps the keys under the master key that new settings name, if it is another one. Whether there is one at all is settled when
+/// the daemon starts.
+pub(super) async fn change_master_key(store: &Store, running: &Settings, new: &Settings) -> Result<(), Error> {
+    if running.encryption.master_key.is_none() || new.encryption.master_key.is_none() {
+        if running.encryption != new.encryption {
+            tracing::warn!("whether records are encrypted is settled when the daemon starts; it must be started anew");
+        }
+        return Ok(());
+    }
+    let (encryption, data_dir) = (new.encryption.clone(), running.data_dir.clone());
+    let load = move || Masters::load(&encryption, &data_dir);
+    let masters = tokio::task::spawn_blocking(load).await.map_err(Error::Thread)?.map_err(store::Error::from)?;
+    if let Some(master) = masters.current {
+        store.change_master_key(master).await?;
+    }
+    Ok(())
+}
+
+enum Message {
+    /// From itself, in time, and from whoever listens for keys that were exchanged.
+    Look,
+    /// From its own pass: it is done.
+    Passed,
+}
+
+struct Sealer;
+
+struct State {
+    store: Store,
+    events: Events,
+    passing: bool,
+    /// Ends with the actor.
+    listener: tokio::task::JoinHandle<()>,
+}
+
+/// The spec of the actor that seals records anew; none where nothing is encrypted.
+pub(super) fn spec(store: &Store, events: &Events) -> Option<ChildSpec> {
+    let (store, events) = (store.clone(), events.clone());
+    let address: Address<Message> = Address::new("reencryption");
+    store.is_encrypted().then(|| ChildSpec::worker(&address, move || (Sealer, (store.clone(), events.clone()))))
+}
+
+impl Actor for Sealer {
+    type Msg = Message;
+    type State = State;
+    type Arguments = (Store, Events);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        (store, events): (Store, Events),
+    ) -> Result<State, ActorProcessingErr> {
+        myself.send_after(START_PAUSE, || Message::Look);
+        myself.send_interval(PERIOD, || Message::Look);
+        let (wanted, told) = (store.clone(), myself.clone());
+        let listener = tokio::spawn(async move {
+            loop {
+                wanted.reencryption_wanted().await;
+                if told.cast(Message::Look).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(State { store, events, passing: false, listener })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Passed => state.passing = false,
+            // A pass that is under way notices exchanged keys by itself.
+            Message::Look if state.passing => {}
+            Message::Look => {
+                if matches!(state.store.needs_reencryption(), Ok(true)) {
+                    state.passing = true;
+                    let (store, events) = (state.store.clone(), state.events.clone());
+                    tokio::spawn(async move {
+                        pass(&store, &events).await;
+                        // If this actor has ended, its successor looks again.
+                        let _gone = myself.cast(Message::Passed).is_err();
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.listener.abort();
+        Ok(())
+    }
+}
+
+/// Goes through all records, in rounds.
+async fn pass(store: &Store, events: &Events) {
+    let (owner_of, mut after) = (owner_of(), None::<Cursor>);
+    loop {
+        if matches!(store.health(), Health::Unwell { .. }) {
+            return;
+        }
+        match store.reencrypt(after, &owner_of).await {
+            Ok(None) => break,
+            Ok(next) => after = next,
+            Err(error) => {
+                tracing::warn!(%error, "records are not sealed anew now; it is tried again within a minute");
+                return;
+            }
+        }
+        tokio::time::sleep(ROUND_PAUSE).await;
+    }
+    if let Ok(Some(status)) = store.encryption()
+        && status.resealed > 0
+    {
+        let event =
+            Event::new("reencrypted").with("records", status.resealed).with("generation", status.keys.generation);
+        events.publish(event.with("unreadable", status.unreadable));
+    }
+}
+
+/// Tells whose a record is; of the last task it remembers that, as a task's records lie together.
+fn owner_of() -> OwnerOf {
+    let last: Mutex<Option<(TaskId, Owner)>> = Mutex::new(None);
+    Arc::new(move |store, keyspace, key, record| {
+        if keyspace == Keyspace::Idempotency {
+            return task_of_idempotency_key(record).map_or(Owner::Host, |task| ownership::of_task(store, task));
+        }
+        let task = key.first_chunk().copied().map(TaskId::from_bytes).filter(|_| keyspace == Keyspace::Task);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*last, task) {
+            (Some((known, owner)), Some(task)) if *known == task => owner.clone(),
+            (_, _) => {
+                let owner = ownership::of(store, keyspace, key, record);
+                *last = task.map(|task| (task, owner.clone()));
+                owner
+            }
+        }
+    })
+}

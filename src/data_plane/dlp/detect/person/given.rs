@@ -1,0 +1,70 @@
+//! Given names that are frequent in English- and French-speaking countries and among their neighbours, as their civil registers
+//! list them. Names that are common words, months or products at the start of a sentence are left out: they need a title, a
+//! label or a greeting beside them.
+
+/// The names, between bars; accents may be left out in the text.
+pub(in crate::data_plane::dlp::detect) const NAMES: &str = "\
+    aaron|abdel|abdelkader|abdou|abdoulaye|abigail|adam|adama|adèle|adeline|adrian|adrien|adrienne|agathe|agnès|agnieszka|ahmed|aicha|aïcha|aïssatou|\
+    aiden|aimée|akira|alain|alan|alba|albert|alejandro|alessandro|alessia|alex|alexander|alexandra|alexandre|alexis|alfred|ali|alice|alicia|aline|alison|\
+    alistair|alix|allan|allison|alphonse|álvaro|alvin|alyssa|amadou|amanda|amandine|amara|amber|ambre|amelia|amélie|amina|aminata|amine|amir|amit|amy|ana|\
+    anaïs|anastasia|andré|andrea|andreas|andrée|andrew|andrzej|angela|angèle|angelina|angélique|angus|anil|anita|anjali|ann|anna|annabelle|anne|anne-marie|\
+    anne-sophie|annette|annick|annie|anouk|anthony|antoine|antoinette|anton|antonio|antony|aoife|apolline|ariane|arianna|arjun|arlette|armand|arnaud|arthur|\
+    arun|ashley|asma|assia|astrid|aubrey|audrey|augustin|aurélie|aurélien|aurore|ava|axel|axelle|aya|ayesha|ayşe|baptiste|barbara|barry|bastien|bashir|\
+    beatrice|béatrice|ben|bénédicte|benjamin|benoît|bernadette|bernard|bertrand|beth|bethany|betty|beverly|bianca|björn|blaise|blandine|bob|bogdan|boris|\
+    boubacar|brad|bradley|brahim|brandon|brenda|brendan|brian|brianna|brice|bridget|brigitte|brittany|brooke|bruce|bruno|bryan|caitlin|caleb|callum|calvin|\
+    cameron|camille|candice|carina|carine|carl|carla|carlos|carmen|carol|carole|carolina|caroline|carolyn|carter|catalina|catherine|cathy|cécile|cédric|céline|\
+    célestin|célia|cesar|césar|chantal|charlène|charles|charlie|charlotte|chelsea|chen|cheryl|chiara|chloe|chloé|chris|christelle|christian|christiane|\
+    christina|christine|christophe|christopher|ciara|cindy|claire|clara|clarisse|claude|claudia|claudine|claudio|clémence|clément|clémentine|clotilde|\
+    colette|colin|colleen|connor|constance|constantin|coralie|corentin|corinne|craig|crystal|curtis|cynthia|cyril|cyrille|daisy|damien|dan|dana|daniel|\
+    daniela|danièle|danielle|danny|daphné|darren|dave|david|deborah|debra|declan|delphine|denis|denise|dennis|derek|diana|diane|didier|diego|dimitri|dmitri|\
+    dominic|dominique|donald|donna|donovan|dora|doris|dorothée|dorothy|doug|douglas|duncan|dylan|eamon|edgar|edith|édith|édouard|eduardo|edward|edwige|\
+    edwin|eileen|elaine|eleanor|elena|éléonore|eléonore|elias|élie|eliot|elisa|élisa|elisabeth|élisabeth|élise|elizabeth|ella|ellen|elliot|élodie|éloïse|\
+    elsa|elvire|emanuele|emilia|émilie|emilie|émilien|emily|emma|emmanuel|emmanuelle|enora|enrico|enzo|eric|éric|erica|erik|erika|erin|ernest|erwan|estelle|\
+    esther|ethan|étienne|eugène|eugénie|eva|evan|eve|evelyn|évelyne|fabien|fabienne|fabio|fabrice|fadila|faiza|fanny|farah|farid|fatima|fatou|fatoumata|\
+    federico|felicity|felipe|felix|félix|fergus|fernand|fernanda|fernando|fiona|flavie|fleur|flora|florence|florent|floriane|florian|francesca|francesco|\
+    francine|francis|francisco|franck|franco|françois|françoise|frank|frankie|fred|freddie|frédéric|frédérique|frederick|freya|friedrich|gabriel|gabriela|\
+    gabriella|gabrielle|gaël|gaëlle|gaétan|gareth|garry|gary|gaspard|gavin|gemma|geneviève|geoff|geoffrey|geoffroy|george|georges|georgina|gérald|geraldine|\
+    géraldine|gérard|germain|gertrude|ghislain|ghislaine|giacomo|gianna|gilbert|gilles|gina|giorgio|giovanni|gisèle|giulia|giuseppe|glenn|gloria|gonzalo|\
+    gordon|grace|graham|greg|grégoire|gregory|grégory|guillaume|gunther|gustave|guy|gwenaëlle|gwendoline|habib|hadrien|hailey|hakim|hamid|hamza|hannah|hans|\
+    harold|harriet|harry|harvey|hasan|hassan|hassiba|heather|hector|heidi|heinrich|helen|helena|hélène|heloise|héloïse|henri|henriette|henry|herbert|hervé|\
+    hilary|hiroshi|honoré|hortense|howard|hubert|hugh|hugo|hugues|hussein|ian|ibrahim|ibrahima|idris|ignacio|igor|ilaria|iman|imane|imran|inès|ines|ingrid|\
+    irène|irene|irina|isaac|isabel|isabella|isabelle|isadora|isaiah|isla|ismaël|ivan|jack|jackie|jacob|jacqueline|jacques|jade|jaime|jake|jakub|jamal|james|\
+    jamie|jan|jana|jane|janet|janice|janine|jared|jasmin|jason|javier|jay|jean|jean-baptiste|jean-charles|jean-christophe|jean-claude|jean-françois|jean-jacques|\
+    jean-luc|jean-louis|jean-marc|jean-marie|jean-michel|jean-paul|jean-philippe|jean-pierre|jean-yves|jeanette|jeanne|jeff|jeffrey|jemma|jenna|jennifer|\
+    jenny|jens|jeremiah|jeremy|jérémie|jérémy|jérôme|jerome|jerry|jess|jesse|jessica|jill|jim|jimmy|joachim|joan|joana|joanna|joanne|joão|jocelyne|jodie|joe|joel|\
+    joël|joëlle|joey|johan|johann|johanna|john|johnny|jon|jonas|jonathan|jordane|jorge|josé|joseph|josephine|joséphine|josette|josh|joshua|josiane|josie|joy|juan|\
+    juana|juanita|judith|judy|jules|julia|julian|juliana|julie|julien|juliet|juliette|julio|julius|june|jürgen|justin|justine|kai|kamal|kamel|karen|karim|\
+    karima|karin|karine|karl|karolina|kate|kateryna|katarzyna|katherine|kathleen|kathryn|kathy|katia|katie|katrin|katrina|kay|kayla|keith|kelly|kelsey|ken|\
+    kenji|kenneth|kerry|kevin|kévin|khadija|khaled|khalid|kieran|kim|kimberly|kirsten|kirsty|klaus|konrad|kristen|kristin|kristina|krzysztof|kumar|kurt|kwame|\
+    kyle|laetitia|laëtitia|laila|lakshmi|lambert|lamia|lara|larry|lars|laura|laure|laureen|lauren|laurence|laurent|laurette|laurie|lawrence|léa|leah|léana|leanne|\
+    leila|leïla|lena|léna|leo|léo|leon|léon|léonard|leonardo|léonie|léopold|leslie|lewis|liam|lidia|lila|lilian|liliane|lillian|lily|lina|linda|lindsay|\
+    lionel|lisa|lise|liz|lloyd|logan|loïc|lola|lorenzo|lorraine|lou|louane|louis|louisa|louise|lourdes|luc|luca|lucas|lucia|lucie|lucien|lucienne|lucile|lucy|\
+    ludivine|ludovic|luigi|luis|luisa|luiz|lukas|luke|lydia|lydie|lyna|lynda|lynn|maciej|maddison|madeleine|madison|mae|maël|maelle|maëlle|maëva|mahmoud|mairead|\
+    maïté|malcolm|malek|malgorzata|małgorzata|malika|mamadou|manon|manuel|manuela|marc|marc-antoine|marcel|marcelle|marcia|marco|marcus|margaret|margarita|\
+    margaux|margot|marguerite|maria|mariam|marianne|marie|marie-anne|marie-christine|marie-claire|marie-claude|marie-france|marie-hélène|marie-laure|\
+    marie-louise|marie-pierre|marie-thérèse|mariem|marilyn|marina|marine|mario|marion|marisa|marjorie|mark|marko|marlène|marta|martha|martial|martin|martina|\
+    martine|marvin|mary|maryam|maryse|mateo|mateusz|mathias|mathieu|mathilde|mathis|matilda|matt|matteo|matthew|matthias|matthieu|maud|maude|maureen|maurice|\
+    mauro|maxence|maxime|maxine|maya|mehdi|mei|mélanie|melanie|mélissa|melissa|mercedes|meriem|meryem|mia|michael|michaël|michał|michel|michele|michèle|\
+    micheline|michelle|mickaël|miguel|mike|mikhail|milan|mildred|millie|mina|mireille|miriam|mitchell|mohamed|mohammad|mohammed|moira|mona|monica|monika|\
+    monique|morgane|moses|mouhamed|mounir|moussa|muhammad|muriel|mustafa|mustapha|myriam|nabil|nadège|nadia|nadine|naïma|nancy|naomi|nasser|natacha|natalia|\
+    natalie|natasha|nathalie|nathan|nathaniel|neil|nelly|nelson|niamh|nicholas|nick|nicola|nicolas|nicole|nigel|nikita|niklas|nikolai|nils|nina|nisha|noa|noah|\
+    noel|noël|noémie|nolan|nolwenn|nora|norah|norbert|norma|norman|nour|océane|odette|odile|olga|oliver|olivia|olivier|omar|ophélie|orla|oscar|otto|oumar|ousmane|\
+    owen|pablo|paola|paolo|pascal|pascale|patrice|patricia|patrick|patty|paul|paula|paulette|pauline|paulo|pawel|paweł|pedro|peggy|penelope|percy|perrine|peter|\
+    petra|phil|philip|philippa|philippe|phillip|phoebe|phyllis|pierre|pierre-yves|pierrick|piotr|prakash|priya|priyanka|quentin|quinn|rachel|rachid|rafael|rahul|\
+    rajesh|ralph|ramón|randy|raoul|raphaël|raphael|raphaëlle|raquel|rashid|raúl|ravi|ray|raymond|raymonde|rayan|rebecca|reda|régine|régis|rekha|rémi|rémy|renaud|\
+    renata|rené|renée|ricardo|richard|rick|ricky|rita|rob|robert|roberta|roberto|robin|rodney|rodolphe|rodrigo|roger|roland|romain|roman|romane|romuald|ron|\
+    ronald|rosa|rosalie|rosario|rose|rosemary|rosie|ross|roxane|roy|rupert|russell|ruth|ryan|sabine|sabrina|sadia|said|saïd|salim|salima|sally|salma|salomé|salvatore|\
+    sam|samantha|samia|samir|samira|sampson|samson|samuel|sandra|sandrine|sandy|sanjay|santiago|sara|sarah|sascha|saskia|savannah|scarlett|scott|sean|seán|\
+    sébastien|sebastian|séverine|selma|séréna|serena|serge|sergei|sergio|séraphine|seth|shane|shannon|sharon|shaun|shawn|sheila|shirley|siân|sidney|sigrid|silvia|\
+    simon|simona|simone|sinead|siobhan|sofia|sofiane|solange|solène|sonia|sophia|sophie|soraya|souad|stacey|stan|stanislas|stefan|stefano|stella|stéphane|\
+    stephanie|stéphanie|stephen|steve|steven|stewart|stuart|sunil|susan|susanna|susie|suzanne|suzette|svetlana|sven|sylvain|sylvester|sylviane|sylvie|tamara|\
+    tania|tanya|tara|tariq|tatiana|ted|teresa|terence|terri|terry|tessa|thabo|théo|theo|théodore|theodore|théophile|theresa|thérèse|thibaud|thibault|thibaut|thierry|\
+    thomas|tiffany|tim|timothée|timothy|tina|tobias|todd|tom|tomas|tomasz|tommy|toni|tony|tracy|travis|trevor|tristan|tyler|ulrich|ulrike|ursula|valentin|\
+    valentina|valentine|valérie|valerie|vanessa|vera|vernon|véronique|veronica|vicente|vicky|victor|victoire|victoria|vijay|vikram|vincent|vincenzo|violette|\
+    virginie|vivian|viviane|vivien|vladimir|wafa|walid|walter|wanda|warren|wassim|wayne|wendy|werner|wilfried|william|willy|winston|wolfgang|xavier|yacine|yael|yaël|\
+    yann|yannick|yara|yasmin|yasmina|yasmine|yassine|yohann|yoann|youcef|youssef|youssouf|yuki|yusuf|yves|yvette|yvonne|zachary|zahra|zainab|zara|zeynep|zineb|\
+    zoe|zoé|zoé-marie|zofia|aisha|abdul|abdullah|adel|adil|aleksander|aleksandra|alessandra|anisa|anke|annika|antonia|ashok|aurelio|beata|birgit|bjorn|\
+    camila|carlo|cristina|dagmar|deepak|dieter|dorota|elżbieta|ewa|fatma|gerhard|gita|grzegorz|halima|hanna|helga|ingo|jadwiga|jerzy|jörg|jozef|kavita|\
+    kwabena|kofi|lorena|lukasz|łukasz|magdalena|manfred|marek|meera|mehmet|mikael|mohan|naoko|ngozi|chinedu|chioma|oluwaseun|adebayo|olumide|pooja|rania|rosalind|sakura|\
+    sanjana|siddharth|sigrun|stanisław|stefania|sushila|suresh|takashi|uwe|vishal|wojciech|xiao|yuto|zbigniew|wei|jing|li|ming|hui|nguyen|thanh|minh|linh|thi|\
+    haruto|hiroko|ayumi|minho|jisoo|soo-jin|min-jun|ji-woo";
