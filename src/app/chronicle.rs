@@ -94,6 +94,7 @@ fn followed(kind: &str) -> Option<(&'static str, &'static str)> {
         "policy_published" => Some(("change_policy", "digest")),
         "template_keys_changed" => Some(("change_trust", "keys")),
         "template_keys_revoked" => Some(("revoke_keys", "keys")),
+        "dlp_rules_published" => Some(("change_dlp_rules", "digest")),
         "tokens_changed" => Some(("change_tokens", "tokens")),
         _ => None,
     }

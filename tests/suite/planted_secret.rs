@@ -41,6 +41,8 @@ const NOWHERE: &[Surface] = &[];
 /// A name that there is not is told back to whoever wrote it, and to nobody else.
 const TOLD_BACK: &[Surface] = &[Surface::Refusals];
 
+/// With encryption at rest what is kept is on no disk in clear, and neither is what it is encrypted with.
+const SEALED: &[Surface] = NOWHERE;
 /// The policy: where what was planted at a place must be, which is also where alone it may be.
 const POLICY: &[(&str, &[Surface])] = &[
     ("the prompt", KEPT),
@@ -148,10 +150,19 @@ struct Run {
     gate: Gate,
     found: Found,
     events: Arc<Mutex<Vec<u8>>>,
+    /// The master key, where the daemon encrypts.
+    master: Option<String>,
+}
+
+/// Whether the daemon encrypts what it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtRest {
+    Clear,
+    Encrypted,
 }
 
 impl Run {
-    async fn begin() -> Self {
+    async fn begin(at_rest: AtRest) -> Self {
         let gate = Gate::closed();
         let held = gate.clone();
         let answer: &'static str = planted("a model's answer").leak();
@@ -179,8 +190,9 @@ impl Run {
         workshop.edit_settings(|text| text.replacen("kind = \"openai\"", &keyed, 1));
         let digest = hex::encode(Sha256::digest(secret("a valid token")));
         workshop.write("tokens.toml", &format!("[[token]]\nsha256 = \"{digest}\"\nname = \"ci\"\nrole = \"admin\"\n"));
+        let master = if at_rest == AtRest::Encrypted { Some(with_master(&workshop).await) } else { None };
         let daemon = Daemon::start(workshop).await;
-        let run = Self { daemon, model, tool, gate, found: Found::default(), events: Arc::default() };
+        let run = Self { daemon, model, tool, gate, found: Found::default(), events: Arc::default(), master };
         run.listen();
         run
     }
@@ -375,18 +387,38 @@ fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: factoryd\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
+/// Has the daemon encrypt with a master key of its own; returns the key as its file has it.
+async fn with_master(workshop: &Workshop) -> String {
+    let path = workshop.path("master.key");
+    let made = factoryctl(&workshop.socket(), &["keys", "master", &path.display().to_string()], "").await;
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    workshop.edit_settings(|text| format!("{text}\n[encryption]\nmaster_key_file = \"master.key\"\n"));
+    fs::read_to_string(path).expect("a key").trim().to_owned()
+}
+
 #[tokio::test]
 async fn a_planted_secret_is_found_only_where_the_policy_says() {
-    let mut run = Run::begin().await;
+    check(AtRest::Clear).await;
+}
+
+#[tokio::test]
+async fn with_encryption_a_planted_secret_is_on_no_disk() {
+    check(AtRest::Encrypted).await;
+}
+
+async fn check(at_rest: AtRest) {
+    let mut run = Run::begin(at_rest).await;
     run.work().await;
     run.err().await;
     run.crash().await;
+    let master = run.master.clone();
     let found = run.end().await;
     for surface in [Surface::Provider, Surface::Tool, Surface::Log, Surface::Metrics, Surface::Events, Surface::Audit] {
         assert!(found.0.get(&surface).is_some_and(|bytes| bytes.len() > 100), "nothing of {surface:?} was read");
     }
     let mut wrong = Vec::new();
     for (place, policy) in POLICY {
+        let policy = if at_rest == AtRest::Encrypted && *policy == KEPT { SEALED } else { policy };
         let expected: BTreeSet<Surface> = policy.iter().copied().collect();
         let holding = found.holding(&secret(place));
         if holding != expected {
@@ -396,6 +428,9 @@ async fn a_planted_secret_is_found_only_where_the_policy_says() {
         if !strays.is_empty() {
             wrong.push(format!("the address planted in {place}: also in {strays:?}"));
         }
+    }
+    if let Some(master) = master {
+        assert_eq!(found.holding(&master), BTreeSet::new(), "the master key");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
