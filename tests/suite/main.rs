@@ -25,6 +25,7 @@ mod capabilities;
 mod chaos;
 mod control_socket;
 mod crash_loop;
+mod dlp_rules;
 mod documents;
 mod exit_codes;
 mod failing_store;
