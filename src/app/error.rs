@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::api::BindError;
 use crate::control_plane::{audit, budget};
 use crate::data_plane::dlp::KeyError;
+use crate::data_plane::erasure;
 use crate::supervision::{CallError, StartError};
 use crate::{journal, store};
 
@@ -35,6 +36,9 @@ pub enum Error {
     /// The key of the audit log cannot be read or made.
     #[error(transparent)]
     AuditKey(#[from] audit::KeyError),
+    /// An erasure that was begun cannot be read.
+    #[error("go on with erasures: {0}")]
+    Erasures(#[from] erasure::Error),
     /// A part of the tree did not start.
     #[error("start the supervision tree: {0}")]
     Tree(StartError),
@@ -62,6 +66,7 @@ impl Error {
             | Self::Journal(_)
             | Self::Key(_)
             | Self::AuditKey(_)
+            | Self::Erasures(_)
             | Self::Tree(_)
             | Self::Reload(_)
             | Self::Limits(_)

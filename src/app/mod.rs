@@ -13,6 +13,7 @@
 //! every part of the tree.
 
 mod chronicle;
+mod erasing;
 mod error;
 mod keys;
 mod notifier;
@@ -155,8 +156,10 @@ impl Daemon {
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key);
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
+        let results = rooms.results.clone();
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
+        let (erasures, erasures_spec) = erasing::open(&journal, &control, &data, results).await?;
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
             access: control.access.clone(),
@@ -170,6 +173,7 @@ impl Daemon {
             budget: control.budget.clone(),
             dlp: data.dlp,
             live,
+            erasures,
             audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),
@@ -184,7 +188,7 @@ impl Daemon {
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks));
-        edge.extend([ledger.spec(), keys::spec(&store, &events)]);
+        edge.extend([ledger.spec(), keys::spec(&store, &events), erasures_spec]);
         let audit = rooms.audit.clone();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         tell_warnings(&settings);

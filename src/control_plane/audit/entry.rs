@@ -112,6 +112,13 @@ impl Entry {
         self
     }
 
+    /// Says why.
+    #[must_use]
+    pub fn because(mut self, reason: impl ToString) -> Self {
+        self.reason = Some(reason.to_string().into());
+        self
+    }
+
     /// Says under which policy.
     #[must_use]
     pub fn under(mut self, policy: Digest) -> Self {

@@ -275,11 +275,3 @@ async fn an_entry_is_proved_to_be_under_a_checkpoint_and_a_checkpoint_to_continu
         assert!(matches!(log.audit.prove_entry(unknown).await, Err(Error::Unknown { entries: 11, .. })), "{unknown}");
     }
 }
-
-#[tokio::test]
-async fn a_receipt_is_signed_for_its_purpose() {
-    let log = log().await;
-    let (signature, public) = (log.audit.sign_receipt(b"gone"), log.audit.public_key());
-    assert!(public.fits(Purpose::Receipt, b"gone", &signature));
-    assert!(!public.fits(Purpose::Export, b"gone", &signature));
-}
