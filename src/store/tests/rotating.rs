@@ -321,34 +321,38 @@ async fn a_backup_under_load_while_keys_are_exchanged_can_be_read() {
     exchanging.await.unwrap();
 }
 
-/// Whoever closes the gate waits for those who passed it, who may wait for a place in the line: none of them may wait for the gate.
+/// Whoever closes the gate waits for those who passed it, who may wait for a place in the line: nobody may hold a place and wait for
+/// the gate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_exchanged_while_the_line_is_full() {
+    const COMMITS: u32 = 10_000;
     let directory = tempfile::tempdir().unwrap();
     let bench = Bench::sealed(directory.path(), &masters());
-    filled(&bench.store, 20).await;
+    bench.store.commit(Batch::new().put_of(Keyspace::Task, "a", record("v"), &owner("a", None))).await.unwrap();
     whole_pass(&bench.store).await;
-    // Bodies of which a few fill the line, which 128 MiB do.
-    let writers: Vec<_> = (0..12)
-        .map(|writer| {
-            let store = bench.store.clone();
-            tokio::spawn(async move {
-                for at in 0..3 {
-                    let batch = (0..30).fold(Batch::new(), |batch, part| {
-                        let key = format!("a{writer:02}{at}{part}");
-                        batch.put_of(Keyspace::Task, key, record(vec![7; 900_000]), &owner("a", None))
-                    });
-                    store.commit(batch).await.unwrap();
-                }
-            })
+    bench.store.rotate_keys().await.unwrap();
+    let Bench { store, _committer } = bench;
+    drop(_committer);
+    // More than there are places, with nobody who serves them.
+    let work: Vec<_> = (0..COMMITS)
+        .map(|at| {
+            let (store, batch) = (store.clone(), Batch::new());
+            let batch = batch.put_of(Keyspace::Task, format!("b{at}"), record("v"), &owner("b", None));
+            tokio::spawn(async move { store.commit(batch).await.map(drop) })
         })
         .collect();
-    for _ in 0..3 {
-        bench.store.rotate_keys().await.unwrap();
-        whole_pass(&bench.store).await;
+    let passing = tokio::spawn({
+        let store = store.clone();
+        async move { store.reencrypt(None, &by_first_letter()).await.map(drop) }
+    });
+    let erasing = tokio::spawn({
+        let store = store.clone();
+        async move { store.destroy_keys(&Selector::Tenant("c".parse().unwrap())).await.map(drop) }
+    });
+    let _committer = store.run_committer().unwrap();
+    for done in futures::future::join_all(work.into_iter().chain([passing, erasing])).await {
+        done.unwrap().unwrap();
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    assert_eq!(bench.store.encryption().unwrap().unwrap().unreadable, 0);
+    let found = store.keys(Keyspace::Task, b"b", None, Direction::Ascending, usize::MAX).unwrap();
+    assert_eq!(found.len(), COMMITS as usize);
 }
