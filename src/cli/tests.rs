@@ -73,6 +73,8 @@ fn every_verb_of_the_contract_is_understood() {
         "backup b.zst",
         "restore b.zst --config f.toml --data-dir d",
         "dlp scan -",
+        "dlp rules",
+        "dlp check dlp.toml",
         "bench agents --template x --connections 64 --count 10",
         "bench tasks --duration 10s",
         "bench gateway --connections 64 --count 10 --rate 500 --factoryd ./factoryd",

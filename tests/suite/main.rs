@@ -31,6 +31,7 @@ mod corpus;
 mod crash_loop;
 mod dlp_actions;
 mod dlp_quality;
+mod dlp_rules;
 mod documents;
 mod encryption;
 mod exit_codes;

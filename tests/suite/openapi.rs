@@ -80,6 +80,7 @@ async fn the_routes_of_the_contract_are_there() {
         "GET /factory/budgets/doubts",
         "POST /factory/budgets/reconcile",
         "POST /factory/dlp/scan",
+        "GET /factory/dlp/rules",
         "GET /factory/audit",
         "POST /factory/backup",
         "GET /factory/tree",

@@ -226,6 +226,65 @@ async fn a_text_that_breaks_every_worker_fails_closed() {
     assert_eq!(error.code(), "dlp_failed");
 }
 
+/// Detectors of which one breaks on a text that names it.
+fn brittle() -> detectors::InForce {
+    fn breaks(_value: &str) -> bool {
+        panic!("a detector of the tests breaks")
+    }
+    let rule = Rule {
+        id: "brittle".to_owned(),
+        kind: Kind::GENERIC_SECRET,
+        origin: RuleOrigin::Own,
+        source: String::new(),
+        keywords: vec!["break me".to_owned()],
+        case_sensitive: true,
+        pattern: Pattern::new("break me".to_owned()),
+        reach: Reach::FromKeyword { after: 8 },
+        whole: false,
+        score: Score::LIKELY,
+        context: None,
+        checks: Checks { validator: Some(breaks), ..Checks::default() },
+    };
+    let engine = detect::pattern::Engine::new(vec![std::sync::Arc::new(rule)]).expect("an engine");
+    let detectors = Detectors::with(engine, rules::RuleFile::default());
+    let in_force = detectors::InForce::default();
+    in_force.publish(Published { detectors, file: None, refused: Vec::new() });
+    in_force
+}
+
+/// INVARIANT: a text that breaks one worker is refused from then on, and other texts go on.
+#[tokio::test]
+async fn a_text_that_breaks_a_detector_is_quarantined_and_others_go_on() {
+    let address = Address::new("dlp/0");
+    let (actor, _ended) =
+        Actor::spawn(None, Worker, Means { key: key(), detectors: brittle() }).await.expect("an actor");
+    address.publish(actor);
+    let pool = Dlp::over_addresses(vec![address.clone()]);
+    let small = Text::from("please break me");
+    let large = Text::from(format!("{} break me", "x ".repeat(INLINE_BYTES_MAX)));
+    for text in [&small, &large] {
+        for texts in [vec![text.clone()], vec![Text::from("good"), text.clone()]] {
+            let error = pool.protect(texts, Action::Allow, &tenant()).await.expect_err("broken");
+            assert_eq!((error.code(), error.class()), ("dlp_quarantined", Class::Refused));
+            assert!(!error.to_string().contains("break me"));
+        }
+        assert!(pool.protect(vec![Text::from("good")], Action::Allow, &tenant()).await.is_ok());
+    }
+    // Nobody is asked any more: without workers the answer is the same.
+    drop(address);
+    let error = pool.scan(small, &tenant()).await.expect_err("kept");
+    assert_eq!(error.code(), "dlp_quarantined");
+}
+
+#[tokio::test]
+async fn texts_that_end_every_worker_are_given_to_none_again() {
+    let (pool, text) = (pool(0, 2).await, Text::from("ends workers"));
+    let error = pool.scan(text.clone(), &tenant()).await.expect_err("broken");
+    assert_eq!(error.code(), "dlp_failed");
+    let error = pool.scan(text, &tenant()).await.expect_err("kept");
+    assert_eq!(error.code(), "dlp_quarantined");
+}
+
 /// INVARIANT 1 for texts that are examined on a thread.
 #[tokio::test]
 async fn a_text_that_breaks_its_thread_ends_the_worker_unanswered() {

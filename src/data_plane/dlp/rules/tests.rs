@@ -158,3 +158,81 @@ fn all_rules_together_hide_each_secret_whole_and_name_its_kind() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What is wrong with a file, place and setting alone.
+fn mistakes(text: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("dlp.toml");
+    std::fs::write(&file, text).expect("written");
+    match load(&file) {
+        Ok(_) => Vec::new(),
+        Err(refused) => {
+            let short =
+                |mistake: &crate::config::Mistake| mistake.to_string().replace(&format!("{}:", file.display()), "");
+            refused.mistakes.iter().map(short).collect()
+        }
+    }
+}
+
+#[test]
+fn a_file_is_refused_whole_with_every_mistake() {
+    let good = "[[rule]]\nid = \"a\"\ntype = \"CUSTOM_A\"\nkeywords = [\"ab\"]\npattern = \"ab[0-9]\"\n";
+    assert_eq!(mistakes(good), <[&str; 0]>::default());
+    for (text, says) in [
+        (format!("{good}{good}"), "another rule has this id"),
+        (good.replace("\"a\"", "\"github-token\""), "another rule has this id"),
+        (good.replace("ab[0-9]", "(a"), "unclosed group"),
+        (good.replace("ab[0-9]", "a?"), "empty"),
+        (good.replace("CUSTOM_A", "EMAIL"), "no type of finding"),
+        (good.replace("keywords = [\"ab\"]\n", ""), "at least one"),
+        (good.replace("[\"ab\"]", "\"ab\""), "a list of texts"),
+        (good.replace("[\"ab\"]", "[1]"), "a list of texts"),
+        (format!("{good}validator = \"luhnn\"\n"), "there is no validator"),
+        (format!("{good}patern = \"x\"\n"), "did you mean \"pattern\"?"),
+        (format!("{good}score = 1.5\n"), "a number from 0.01 to 1"),
+        (format!("{good}anchored = true\nbefore = 3\n"), "nothing before"),
+        (format!("{good}after = 100000\n"), "a whole number from 1 to"),
+        (format!("{good}context_required = true\n"), "no words"),
+        (format!("{good}allow_patterns = [\"(\"]\n"), "unclosed group"),
+        ("[[allow]]\nvalues = [\"x\"]\n".to_owned(), "type: missing"),
+        ("disable = [\"CUSTOM_A\"]\n".to_owned(), "neither a shipped rule nor"),
+        ("rule = 1\n".to_owned(), "each written [[rule]]"),
+        ("[[rule]\n".to_owned(), "1:"),
+        (good.replace("\"a\"", "\"a\"").repeat(RULES_MAX + 1), "more than the 512"),
+        ("#".repeat(usize::try_from(FILE_BYTES_MAX).expect("small") + 1), "is larger than"),
+    ] {
+        let told = mistakes(&text);
+        assert!(told.iter().any(|mistake| mistake.contains(says)), "{says}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert!(load(directory.path()).expect_err("a directory").to_string().contains("no regular file"));
+    assert!(load(&directory.path().join("none")).expect_err("nothing").to_string().contains("cannot be read"));
+}
+
+#[test]
+fn what_is_allowed_or_switched_off_is_no_finding() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("dlp.toml");
+    let text = "disable = [\"PHONE_NUMBER\", \"npm-token\"]\n[[allow]]\ntype = \"EMAIL_ADDRESS\"\npatterns = ['[a-z]+@acme\\.example']\n";
+    std::fs::write(&file, text).expect("written");
+    let detectors = load(&file).expect("good").detectors;
+    let npm = written("npm_{alnum:36}");
+    assert_eq!(detectors.detect(&format!("desk@acme.example +33 6 12 34 56 78 {npm}")), []);
+    assert_eq!(detectors.detect("desk@acme.example.org").len(), 1);
+    assert!(!detectors.rules().iter().any(|rule| rule.id == "npm-token"));
+}
+
+#[test]
+fn the_documentation_has_each_rule_and_each_validator() {
+    let page = include_str!("../../../../docs/dlp.md");
+    for rule in shipped_engine().rules() {
+        assert!(page.contains(&format!("`{}`", rule.id)), "docs/dlp.md lacks {}", rule.id);
+    }
+    for name in crate::data_plane::dlp::detect::validators() {
+        assert!(page.contains(&format!("`{name}`")), "docs/dlp.md lacks the validator {name}");
+    }
+}
