@@ -39,7 +39,7 @@ pub(super) async fn create(
         tenant: parse_some("tenant", wanted.tenant.as_ref())?,
         user: parse_some("user", wanted.user.as_ref())?,
     };
-    let (agent, with) = rooms.admission.admit_agent(&caller.0, wanted, Timestamp::now()).await?;
+    let (agent, with, _standing) = rooms.admission.admit_agent(&caller.0, wanted, Timestamp::now()).await?;
     rooms.factory.create(&agent, with).await?;
     Ok(Json(rendered(&rooms, &agent)))
 }

@@ -20,6 +20,7 @@ mod compat;
 mod decisions;
 mod dlp;
 mod encryption;
+mod erasures;
 mod error;
 mod events;
 mod experiments;

@@ -13,8 +13,8 @@ use super::error::PROBLEM_JSON;
 use super::router::{self, Route};
 use super::statuses::{self, Shape};
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, encryption, events, experiments, policy, spending,
-    status, tasks, templates, tree, v1, versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, encryption, erasures, events, experiments, policy,
+    spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -75,6 +75,9 @@ const OF_MODELS: &str = "/v1/";
         audit::key,
         encryption::show,
         encryption::rotate,
+        erasures::begin,
+        erasures::list,
+        erasures::show,
         backup::take,
         tree::show,
         chaos::kill,

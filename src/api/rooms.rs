@@ -14,6 +14,7 @@ use crate::control_plane::template::Templates;
 use crate::control_plane::template::experiment::Experiments;
 use crate::data_plane::agent::live::Live;
 use crate::data_plane::dlp::Dlp;
+use crate::data_plane::erasure::Erasures;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::orchestrator::Orchestrator;
 use crate::domain::clock::Timestamp;
@@ -48,6 +49,8 @@ pub struct Rooms {
     pub dlp: Dlp,
     /// Answers while they are written.
     pub live: Live,
+    /// What is erased, and was.
+    pub erasures: Erasures,
     /// What was decided.
     pub audit: Audit,
     /// The tree.

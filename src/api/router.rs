@@ -13,8 +13,8 @@ use axum::routing::{self, MethodRouter};
 use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
-    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, encryption, events, experiments, gate,
-    openapi, policy, spending, status, tasks, templates, tree, v1, versions,
+    agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, encryption, erasures, events, experiments,
+    gate, openapi, policy, spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -87,6 +87,9 @@ pub(super) fn table() -> Vec<Route> {
         get("/factory/audit/key", audit::key).needs(P::ReadAudit),
         get("/factory/encryption", encryption::show).needs(P::ReadMetrics),
         post("/factory/encryption/rotate", encryption::rotate).needs(P::ManageKeys),
+        post("/factory/erasures", erasures::begin).needs(P::EraseData),
+        get("/factory/erasures", erasures::list).needs(P::EraseData),
+        get("/factory/erasures/{id}", erasures::show).needs(P::EraseData),
         post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
         post("/factory/chaos/kill", chaos::kill).needs(P::InjectFaults),

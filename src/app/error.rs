@@ -7,6 +7,7 @@ use crate::api::BindError;
 use crate::control_plane::{audit, budget};
 use crate::data_plane::dlp::KeyError;
 use crate::data_plane::dlp::rules::Refused;
+use crate::data_plane::erasure;
 use crate::supervision::{CallError, StartError};
 use crate::{journal, store};
 
@@ -39,6 +40,9 @@ pub enum Error {
     /// The operator's DLP rules cannot be used.
     #[error("read the DLP rules:\n{0}")]
     Rules(#[from] Refused),
+    /// An erasure that was begun cannot be read.
+    #[error("go on with erasures: {0}")]
+    Erasures(#[from] erasure::Error),
     /// A part of the tree did not start.
     #[error("start the supervision tree: {0}")]
     Tree(StartError),
@@ -67,6 +71,7 @@ impl Error {
             | Self::Key(_)
             | Self::AuditKey(_)
             | Self::Rules(_)
+            | Self::Erasures(_)
             | Self::Tree(_)
             | Self::Reload(_)
             | Self::Limits(_)

@@ -171,7 +171,7 @@ async fn pass(store: &Store, events: &Events) {
 }
 
 /// Tells whose a record is; of the last task it remembers that, as a task's records lie together.
-fn owner_of() -> OwnerOf {
+pub(super) fn owner_of() -> OwnerOf {
     let last: Mutex<Option<(TaskId, Owner)>> = Mutex::new(None);
     Arc::new(move |store, keyspace, key, record| {
         if keyspace == Keyspace::Idempotency {

@@ -13,6 +13,7 @@
 //! every part of the tree.
 
 mod chronicle;
+mod erasing;
 mod error;
 mod keys;
 mod news;
@@ -160,8 +161,10 @@ impl Daemon {
         let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key, events.clone());
         let (dlp_rules, rules_spec) = own_rules(&settings, &dlp)?.unzip();
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
+        let results = rooms.results.clone();
         let data = data_plane(&settings, rooms, &known, (dlp_specs, rules_spec), provider_specs, &ledger);
 
+        let (erasures, erasures_spec) = erasing::open(&journal, &control, &data, results).await?;
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {
             access: control.access.clone(),
@@ -175,6 +178,7 @@ impl Daemon {
             budget: control.budget.clone(),
             dlp: data.dlp,
             live,
+            erasures,
             audit: control.audit,
             root: root.clone(),
             metrics: metrics.clone(),
@@ -188,7 +192,7 @@ impl Daemon {
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
         let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
         edge.extend(retention::spec(&journal, settings.retention.tasks).into_iter().chain(keys::spec(&store, &events)));
-        edge.push(ledger.spec());
+        edge.extend([ledger.spec(), erasures_spec]);
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;
         control.chronicle.started(&settings);

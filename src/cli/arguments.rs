@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::remote::Remote;
-use super::{agents, audit, backup, bench, budgets, dlp, events, keys, policy, run, shell, tasks, templates, tree};
+use super::{
+    agents, audit, backup, bench, budgets, dlp, erase, events, keys, policy, run, shell, tasks, templates, tree,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,6 +77,8 @@ pub(super) enum Verb {
     /// The audit log: who decided what, and whether the record of it holds.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Erases what belongs to a tenant or user, with a signed receipt.
+    Erase(erase::Erase),
     /// Writes everything that the daemon keeps into one file, while it runs.
     Backup(backup::Backup),
     /// Makes the data directory of a stopped daemon from a backup.

@@ -292,7 +292,7 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, Error> {
     read.map(|_| text).map_err(unreadable)
 }
 
-fn read_key(path: &Path) -> Result<PublicKey, Error> {
+pub(super) fn read_key(path: &Path) -> Result<PublicKey, Error> {
     let pem = read_bounded(path, KEY_BYTES_MAX)?;
     PublicKey::from_pem(&pem).map_err(|reason| Error::Usage(format!("{}: {reason}", path.display())))
 }

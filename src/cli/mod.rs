@@ -29,6 +29,7 @@ mod bill;
 mod budgets;
 mod dlp;
 mod drawing;
+mod erase;
 mod events;
 mod exit;
 mod input;
@@ -90,6 +91,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Budgets(verb) => verb.perform(&session).await,
         Verb::Dlp(verb) => verb.perform(&session).await,
         Verb::Audit(verb) => verb.perform(&session).await,
+        Verb::Erase(verb) => verb.perform(&session).await,
         Verb::Backup(verb) => verb.perform(&session).await,
         Verb::Restore(verb) => verb.perform(output),
         Verb::Bench(verb) => verb.perform(&session).await,

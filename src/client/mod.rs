@@ -44,6 +44,7 @@ mod connection;
 mod daemon;
 mod download;
 mod encryption;
+mod erasures;
 mod error;
 mod exchange;
 pub mod limits;

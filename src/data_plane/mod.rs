@@ -4,6 +4,8 @@
 pub mod agent;
 // Finds personal data and secrets in texts, and hides them.
 pub mod dlp;
+// Erases what belongs to somebody, and signs that it is gone.
+pub mod erasure;
 // Creates, finds, activates and passivates agents.
 pub mod factory;
 // Tells tools when tasks start and end.

@@ -1,4 +1,4 @@
-//! Identifiers of tasks, agents and experiments: UUIDv7, subtasks UUIDv8 (RFC 9562), so that they sort by creation, written with a prefix
+//! Identifiers of tasks, agents, experiments and erasures: UUIDv7, subtasks UUIDv8 (RFC 9562), so that they sort by creation, written with a prefix
 //! that tells them apart.
 
 use std::fmt;
@@ -82,6 +82,13 @@ identifier!(
     ExperimentId,
     "experiment-",
     "experiment"
+);
+
+identifier!(
+    /// Names one erasure of somebody's data for ever: `erasure-` and 32 hexadecimal digits.
+    ErasureId,
+    "erasure-",
+    "erasure"
 );
 
 impl TaskId {

@@ -228,7 +228,7 @@ pub mod text {
 /// Sixteen or thirty-two bytes: identifiers and digests.
 pub mod bytes {
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
-    use crate::domain::id::{AgentId, ExperimentId, TaskId};
+    use crate::domain::id::{AgentId, ErasureId, ExperimentId, TaskId};
     use crate::domain::name::Digest;
 
     /// A value that is an array of bytes.
@@ -251,7 +251,7 @@ pub mod bytes {
             }
         )+};
     }
-    fixed!(TaskId, AgentId, ExperimentId, Digest);
+    fixed!(TaskId, AgentId, ErasureId, ExperimentId, Digest);
 
     /// Writes the bytes.
     ///

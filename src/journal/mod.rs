@@ -18,6 +18,7 @@ pub mod codec;
 mod confirming;
 pub mod dialogue;
 pub mod doubts;
+pub mod erasing;
 mod error;
 pub mod events;
 mod following;

@@ -220,6 +220,25 @@ impl Outbox {
         concluded.await.map_err(|fault| store::Error::Commit(format!("conclude entries of the outbox: {fault}")))?
     }
 
+    /// Removes entries of whatever tools by the keys that they are stored under, with what must become durable with it: `with` is
+    /// told how many were still there.
+    pub(super) async fn erase(&self, stored: Vec<Vec<u8>>, with: impl FnOnce(i64) -> Batch) -> Result<(), Error> {
+        let _several = self.0.together.write().await;
+        let (mut batch, mut count) = (Batch::new(), 0_i64);
+        for key in stored {
+            let name = key.iter().position(|byte| *byte == END_OF_NAME).and_then(|end| key.get(..=end));
+            if self.0.store.contains(Keyspace::Outbox, &key)? {
+                batch = name.into_iter().fold(batch, |batch, name| batch.add([COUNTERS, name].concat(), -1));
+                batch = batch.delete(Keyspace::Outbox, key);
+                count = count.saturating_add(1);
+            }
+        }
+        if count > 0 {
+            self.0.store.commit(batch.and(with(count))).await?;
+        }
+        Ok(())
+    }
+
     async fn conclude_once(&self, tool: &ToolName, keys: &[Key]) -> Result<(), Error> {
         // One task's entries are concluded one after the other, and several tasks' while nobody else concludes any.
         let (_one, _all, _several) = match keys {

@@ -27,6 +27,7 @@ pub fn of(store: &Store, keyspace: Keyspace, key: &[u8], record: &Record) -> Own
         | Keyspace::Idempotency
         | Keyspace::Audit
         | Keyspace::Checkpoint
+        | Keyspace::Erasure
         | Keyspace::Meta
         | Keyspace::Policy
         | Keyspace::Piece

@@ -9,6 +9,7 @@ pub mod budget;
 pub mod chaos;
 pub mod dlp;
 pub mod encryption;
+pub mod erasure;
 pub mod event;
 pub mod experiment;
 pub mod page;

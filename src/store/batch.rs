@@ -48,6 +48,8 @@ pub enum Keyspace {
     Snapshot = b's',
     /// What happened to budgets' scopes in their present windows, by what it is and the scope.
     Mark = b'k',
+    /// What was asked to be erased, with the receipts, by erasure id.
+    Erasure = b'e',
     /// Amounts that were booked in doubt and not reconciled, by task id and step.
     Doubt = b'd',
     /// Task journals, by task id and sequence.
@@ -75,11 +77,12 @@ impl std::fmt::Debug for Record {
 
 impl Keyspace {
     /// Every keyspace, in the order of their keys.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Agent,
         Self::Budget,
         Self::Counter,
         Self::Doubt,
+        Self::Erasure,
         Self::Policy,
         Self::Turn,
         Self::Idempotency,
@@ -93,6 +96,7 @@ impl Keyspace {
         Self::Snapshot,
         Self::Task,
         Self::Template,
+        Self::Checkpoint,
     ];
 
     /// The keyspace of a stored key.

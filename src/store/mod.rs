@@ -66,4 +66,5 @@ pub use error::Error;
 pub use fault::Cause;
 pub use handle::{Direction, Health, Options, Position, Store};
 pub use keyring::{Count as KeyCount, Error as KeyError, KEYS_MAX, MasterKey, Masters};
+pub use queries::Erased;
 pub use reencryption::Destroyed;

@@ -1,12 +1,23 @@
 //! What is read through the store's handle, straight from sled and past the committer.
 
+use std::num::NonZeroU32;
 use std::ops::Bound;
 
 use super::chain::{FIRST_SEQUENCE, GENESIS, Link, Link32};
 use super::group::{self, Prior as _};
+use super::keyring::NoKey;
 use super::reading::{self, Reader};
 use super::shared::Shared;
-use super::{Direction, Error, Keyspace, Position, Record, Store, key};
+use super::{Direction, Error, Keyspace, Position, Record, Store, envelope, key};
+
+/// What of a keyspace is left of owners whose keys were destroyed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// The keys.
+    pub keys: Vec<Vec<u8>>,
+    /// The last key that was looked at; none at the end.
+    pub next: Option<Vec<u8>>,
+}
 
 impl Store {
     /// Reads one record. May block on the disk for a moment, and may be ahead of what is durable by the group that is being
@@ -114,6 +125,32 @@ impl Store {
                 Err(fault) => Err(Error::Read(fault.to_string())),
             };
             keys.take(limit).map(bare).collect()
+        })
+    }
+
+    /// Looks at so many keys beyond `after`, and tells which hold what no key opens any more because its owner's was destroyed.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn erased(&self, keyspace: Keyspace, after: Option<&[u8]>, look_at: usize) -> Result<Erased, Error> {
+        self.shared().reading(|reader| {
+            let Some(ring) = reader.keys else { return Ok(Erased::default()) };
+            let (mut erased, mut looked_at) = (Erased::default(), 0_usize);
+            for entry in reader.engine.entries(bounds(keyspace, &[], after, Direction::Ascending)).take(look_at) {
+                let (key, value) = entry.map_err(|fault| Error::Read(fault.to_string()))?;
+                let bare = key.get(1..).unwrap_or_default().to_vec();
+                looked_at = looked_at.saturating_add(1);
+                let under = envelope::key_id(&value).map(NonZeroU32::get);
+                if under.is_some_and(|id| matches!(ring.opening(id), Err(NoKey::Erased))) {
+                    erased.keys.push(bare.clone());
+                }
+                erased.next = Some(bare);
+            }
+            if looked_at < look_at {
+                erased.next = None;
+            }
+            Ok(erased)
         })
     }
 

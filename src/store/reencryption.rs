@@ -147,6 +147,12 @@ impl Store {
         self.shared().keys.is_some()
     }
 
+    /// The ids of the keys of some owners, ascending. None where nothing is encrypted.
+    #[must_use]
+    pub fn key_ids_of(&self, whose: &Selector) -> Vec<u32> {
+        self.shared().keys.as_ref().map(|keys| keys.of(whose)).unwrap_or_default()
+    }
+
     /// Destroys the keys of some owners. When it returns, that is durable: what was stored of them reads as [`Error::Erased`], and
     /// lists pass it over. What is stored of them later is sealed with new keys.
     ///

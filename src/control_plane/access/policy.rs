@@ -2,6 +2,7 @@
 
 use crate::config::settings::Role;
 use crate::domain::name::{Tenant, User};
+use crate::domain::owner::Selector;
 
 use super::principal::Principal;
 
@@ -52,6 +53,8 @@ pub enum Permission {
     ManageKeys,
     /// Erases what belongs to a tenant or user.
     EraseData,
+    /// Has everything of a tenant or user written out; whoever is no admin, their own alone.
+    ExportData,
     /// Has actors killed, where the settings allow it.
     InjectFaults,
 }
@@ -67,7 +70,7 @@ enum Reach {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::SubmitTask,
         Self::ReadTask,
         Self::ControlTask,
@@ -90,6 +93,7 @@ impl Permission {
         Self::ManageAccess,
         Self::ManageKeys,
         Self::EraseData,
+        Self::ExportData,
         Self::InjectFaults,
     ];
 
@@ -119,6 +123,7 @@ impl Permission {
             Self::ManageAccess => "manage_access",
             Self::ManageKeys => "manage_keys",
             Self::EraseData => "erase_data",
+            Self::ExportData => "export_data",
             Self::InjectFaults => "inject_faults",
         }
     }
@@ -135,7 +140,8 @@ impl Permission {
             | Self::ReadTemplates
             | Self::ReadBudgets
             | Self::ReadEvents
-            | Self::ScanText => Reach::Own,
+            | Self::ScanText
+            | Self::ExportData => Reach::Own,
             Self::ManageTemplates
             | Self::ReadPolicy
             | Self::SetBudgets
@@ -173,6 +179,7 @@ pub fn permits(role: Role, permission: Permission) -> bool {
                 | P::ReadBudgets
                 | P::ReadEvents
                 | P::ScanText
+                | P::ExportData
         ),
         Role::Viewer => sees(permission),
         Role::Auditor => sees(permission) || permission == P::ReadAudit,
@@ -191,6 +198,7 @@ fn sees(permission: Permission) -> bool {
             | P::ReadTree
             | P::ReadEvents
             | P::ReadMetrics
+            | P::ExportData
     )
 }
 
@@ -263,6 +271,21 @@ pub fn resolve(
     }
 }
 
+/// Decides whose data a principal may have written out: an admin anybody's, of its own tenant where it has one; everybody else their
+/// own, as the user of the host that they are. Where a principal of one tenant names none, its own is meant.
+///
+/// # Errors
+/// It is another tenant's, or another user's.
+pub fn exportable(principal: &Principal, whose: Selector) -> Result<Selector, Refusal> {
+    let whose = match (&principal.tenant, whose) {
+        (Some(own), Selector::User(user)) => Selector::UserOf { tenant: own.clone(), user },
+        (_, whose) => whose,
+    };
+    authorise(principal, Permission::ExportData, whose.tenant())?;
+    let is_own = whose.user().is_some() && whose.user() == principal.user.as_ref();
+    if principal.role == Role::Admin || is_own { Ok(whose) } else { Err(Refusal::NotItsUser) }
+}
+
 /// The word that settings use for a role.
 #[must_use]
 pub fn role_word(role: Role) -> &'static str {
@@ -293,7 +316,7 @@ mod tests {
 
     /// The matrix as people read it: a letter for each role that may, in the order of [`ROLES`]; and what a principal of one
     /// tenant may do it to: its own and shared things (`own`), nothing (`whole`).
-    const MATRIX: [(Permission, &str, &str); 23] = [
+    const MATRIX: [(Permission, &str, &str); 24] = [
         (Permission::SubmitTask, "aos..", "own"),
         (Permission::ReadTask, "aosvu", "own"),
         (Permission::ControlTask, "aos..", "own"),
@@ -316,6 +339,7 @@ mod tests {
         (Permission::ManageAccess, "a....", "whole"),
         (Permission::ManageKeys, "a....", "whole"),
         (Permission::EraseData, "a....", "whole"),
+        (Permission::ExportData, "aosvu", "own"),
         (Permission::InjectFaults, "a....", "whole"),
     ];
 
@@ -370,6 +394,29 @@ mod tests {
             let outcome = resolve(&who, tenant_asked.map(tenant), user_asked.and_then(named));
             let expected = expected.map(|(in_tenant, user)| (tenant(in_tenant), user.and_then(named)));
             assert_eq!(outcome, expected, "{who:?} {tenant_asked:?} {user_asked:?}");
+        }
+    }
+
+    #[test]
+    fn an_admin_exports_anybody_and_everybody_else_themselves() {
+        let user = |name: &str| name.parse::<User>().expect("a user");
+        let (all, of_a) = (Selector::Tenant(tenant("a")), Selector::UserOf { tenant: tenant("a"), user: user("ann") });
+        let (ann, bob) = (Selector::User(user("ann")), Selector::User(user("bob")));
+        for role in ROLES {
+            let may = |own: Option<&str>, whose: &Selector| {
+                exportable(&principal(role, own.map(tenant), Some("ann")), whose.clone())
+            };
+            let is_admin = role == Role::Admin;
+            assert_eq!(may(None, &ann), Ok(ann.clone()));
+            assert_eq!(may(None, &of_a), Ok(of_a.clone()));
+            assert_eq!(may(Some("a"), &ann), Ok(of_a.clone()), "a principal of one tenant means that one");
+            assert_eq!(may(Some("b"), &of_a), Err(Refusal::OtherTenant));
+            for other in [&all, &bob] {
+                assert_eq!(may(None, other).is_ok(), is_admin, "{role:?} {other:?}");
+                assert_eq!(may(Some("a"), other).is_ok(), is_admin, "{role:?} {other:?}");
+            }
+            let nobody = exportable(&principal(role, None, None), ann.clone());
+            assert_eq!(nobody.is_ok(), is_admin, "whoever is no user of the host has nothing of their own");
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::closed::{Closed, Standing};
 use super::placement::Placement;
 use super::repeat::{Claim, Keys};
 use super::room::{Entrance, Most, Place};
@@ -24,6 +25,7 @@ use crate::domain::failure::Failure;
 use crate::domain::id::{AgentId, TaskId};
 use crate::domain::money::Usd;
 use crate::domain::name::{ModelRef, TemplateName, Tenant, User};
+use crate::domain::owner::Owner;
 use crate::domain::private::Text;
 use crate::journal::Journal;
 use crate::journal::agents::AgentRecord;
@@ -84,6 +86,7 @@ pub struct Admission {
     pub(super) means: Arc<Means>,
     keys: Keys,
     entrance: Entrance,
+    closed: Closed,
     draining: Arc<AtomicBool>,
 }
 
@@ -101,6 +104,8 @@ pub struct Ticket {
     claim: Option<Claim>,
     /// Held until the task is open.
     place: Option<Place>,
+    /// Held as long: an erasure waits for it.
+    _standing: Standing,
 }
 
 impl Ticket {
@@ -130,7 +135,14 @@ pub enum Admitted {
 
 impl Admission {
     pub(super) fn new(means: Means) -> Self {
-        Self { means: Arc::new(means), keys: Keys::default(), entrance: Entrance::default(), draining: Arc::default() }
+        let (keys, entrance, closed) = (Keys::default(), Entrance::default(), Closed::default());
+        Self { means: Arc::new(means), keys, entrance, closed, draining: Arc::default() }
+    }
+
+    /// Whose work is not admitted now.
+    #[must_use]
+    pub fn closed(&self) -> &Closed {
+        &self.closed
     }
 
     /// Admits nothing more; what is open goes on.
@@ -182,6 +194,7 @@ impl Admission {
             access::resolve(principal, submission.tenant.clone().or(of_tenant), submission.user.clone().or(of_user))?;
         access::authorise(principal, Permission::SubmitTask, Some(&tenant))?;
         policy::check(&submission, now)?;
+        let standing = self.closed.enter(Owner::of(&tenant, user.as_ref()))?;
         let fingerprint = submission.fingerprint();
         let claim = match &submission.idempotency_key {
             Some(key) => Some(self.keys.claim(principal, key).await),
@@ -233,7 +246,8 @@ impl Admission {
         if let Some(claim) = &claim {
             with = with.and(claim.remember(task, fingerprint, now, &owner));
         }
-        Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place: Some(place) })))
+        let place = Some(place);
+        Ok(Admitted::New(Box::new(Ticket { order, reservation, first, with, claim, place, _standing: standing })))
     }
 
     /// Makes the order of a subtask. It inherits tenant, user, deadline and principal, and its parent's limit covers it. Its time
@@ -252,6 +266,7 @@ impl Admission {
         let above = parent.order();
         let levels = above.levels.checked_sub(1).ok_or(Refusal::TooDeep(parent.template().limits.depth))?;
         policy::check_input(&input)?;
+        let standing = self.closed.enter(above.owner())?;
         let ancestors: Vec<Ancestor> = std::iter::once(Ancestor { task: above.task, budget: above.budget })
             .chain(above.ancestors.iter().cloned())
             .collect();
@@ -293,7 +308,7 @@ impl Admission {
         let (order, first, reservation) = self.order(order, placement.template, now).await?;
         let entry = Entry::allowed(now, who, "delegate_task").on(child);
         let with = self.means.audit.batch(entry);
-        Ok(Ticket { order, reservation, first, with, claim: None, place: Some(place) })
+        Ok(Ticket { order, reservation, first, with, claim: None, place: Some(place), _standing: standing })
     }
 
     /// Turns a stored order back into one that the data plane accepts, with the template version that it is pinned to.
@@ -306,7 +321,7 @@ impl Admission {
         Ok(WorkOrder::new(order, template, routing.route))
     }
 
-    /// Decides on a new registered agent; returns its record and what must become durable with it.
+    /// Decides on a new registered agent; returns its record, what must become durable with it, and what is held until it is.
     ///
     /// # Errors
     /// Why not; see [`Refusal`].
@@ -315,13 +330,13 @@ impl Admission {
         principal: &Principal,
         wanted: NewAgent,
         now: Timestamp,
-    ) -> Result<(AgentRecord, Batch), Refusal> {
+    ) -> Result<(AgentRecord, Batch, Standing), Refusal> {
         let subject = wanted.template.to_string();
         let decided = self.decide_agent(principal, wanted, now).await;
         match decided {
-            Ok(agent) => {
+            Ok((agent, standing)) => {
                 let entry = Entry::allowed(now, principal.into(), "create_agent").on(agent.agent);
-                Ok((agent, self.means.audit.batch(entry)))
+                Ok((agent, self.means.audit.batch(entry), standing))
             }
             Err(refusal) => {
                 self.put_on_record(principal, "create_agent", &subject, &refusal, now).await?;
@@ -335,18 +350,19 @@ impl Admission {
         principal: &Principal,
         wanted: NewAgent,
         now: Timestamp,
-    ) -> Result<AgentRecord, Refusal> {
+    ) -> Result<(AgentRecord, Standing), Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
         let (tenant, user) = access::resolve(principal, wanted.tenant, wanted.user)?;
         access::authorise(principal, Permission::ManageAgents, Some(&tenant))?;
+        let standing = self.closed.enter(Owner::of(&tenant, user.as_ref()))?;
         let template = self.means.templates.get(&wanted.template)?;
         if matches!(template.kind, Kind::Orchestrator(_)) {
             return Err(Refusal::NotAnAgent(template.name.to_string()));
         }
         self.may_use(&template, principal, &tenant, user.as_ref()).await?;
-        Ok(AgentRecord {
+        let agent = AgentRecord {
             agent: AgentId::generate(),
             template: template.name.clone(),
             version: template.version.clone(),
@@ -355,7 +371,8 @@ impl Admission {
             user,
             created_at: now,
             stopped_at: None,
-        })
+        };
+        Ok((agent, standing))
     }
 
     pub(super) async fn put_on_record(

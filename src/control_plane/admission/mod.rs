@@ -12,6 +12,7 @@
 //! its audit entry in one batch, or not at all.
 
 mod actor;
+mod closed;
 mod handle;
 mod on_record;
 mod order;
@@ -28,6 +29,7 @@ mod routing;
 pub mod submission;
 mod usage;
 
+pub use closed::{Closed, Standing};
 pub use handle::{Admission, Admitted, FreeAgent, Means, Quarantined, Readiness, Ticket, Unready};
 pub use order::{WorkOrder, payer_of};
 pub use readmission::Readmitted;

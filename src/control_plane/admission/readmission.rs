@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Refusal;
+use super::closed::Standing;
 use super::handle::Admission;
 use super::placement::Placement;
 use super::room::Place;
@@ -11,12 +12,12 @@ use crate::domain::clock::Timestamp;
 use crate::journal::order::Order;
 
 /// The place of a task that is reopened, held until it is open.
-pub struct Readmitted(Place);
+pub struct Readmitted(Place, Standing);
 
 impl Readmitted {
     /// The task is open, or was given up.
     pub fn conclude(self) {
-        drop(self.0);
+        drop((self.0, self.1));
     }
 }
 
@@ -48,6 +49,7 @@ impl Admission {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
+        let standing = self.closed().enter(order.owner())?;
         if order.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Refusal::DeadlineOver(order.task));
         }
@@ -71,6 +73,6 @@ impl Admission {
         let placement = Placement { template, worker: order.worker, experiment: order.experiment };
         self.may_use(&placement.template, principal, &order.tenant, order.user.as_ref()).await?;
         let place = self.enter(&placement, order.bytes())?;
-        Ok(Readmitted(place))
+        Ok(Readmitted(place, standing))
     }
 }

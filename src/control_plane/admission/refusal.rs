@@ -129,6 +129,9 @@ pub enum Refusal {
         /// The policy that was asked.
         policy: Digest,
     },
+    /// The data of whoever it is for is being erased.
+    #[error("the data of this tenant or user is being erased")]
+    BeingErased,
     /// The daemon is stopping.
     #[error("the daemon is draining")]
     Draining,
@@ -169,6 +172,7 @@ impl Refusal {
             | Self::Overloaded { .. }
             | Self::QueueFull { .. }
             | Self::Use { .. }
+            | Self::BeingErased
             | Self::Draining => false,
         }
     }
@@ -202,6 +206,7 @@ impl Failure for Refusal {
             Self::Overloaded { .. } => "overloaded",
             Self::QueueFull { .. } => "agent_queue_full",
             Self::Use { .. } => "template_use_denied",
+            Self::BeingErased => "being_erased",
             Self::Draining => "draining",
         }
     }
@@ -214,7 +219,11 @@ impl Failure for Refusal {
             Self::Journal(error) => error.class(),
             Self::Audit(error) => error.class(),
             Self::UnknownAgent(_) | Self::UnknownCapability(_) => Class::NotFound,
-            Self::StoppedAgent(_) | Self::KeyReused(_) | Self::DeadlineOver(_) | Self::TimeOver(_) => Class::Conflict,
+            Self::StoppedAgent(_)
+            | Self::KeyReused(_)
+            | Self::DeadlineOver(_)
+            | Self::TimeOver(_)
+            | Self::BeingErased => Class::Conflict,
             Self::UnknownRoute(_) | Self::UnusableRoute { .. } | Self::Draining => Class::Unavailable,
             Self::TooLarge { .. } | Self::ExceedsContext(_) => Class::TooLarge,
             Self::Use { .. } => Class::Forbidden,
@@ -236,7 +245,9 @@ impl Failure for Refusal {
             Self::Budget(error) => error.retry(),
             Self::Journal(error) => error.retry(),
             Self::Audit(error) => error.retry(),
-            Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining => Retry::After(OVERLOAD_PAUSE),
+            Self::Overloaded { .. } | Self::QueueFull { .. } | Self::Draining | Self::BeingErased => {
+                Retry::After(OVERLOAD_PAUSE)
+            }
             Self::UnusableRoute { left, .. } => left.map_or(Retry::Never, Retry::After),
             Self::UnknownAgent(_)
             | Self::StoppedAgent(_)
@@ -285,6 +296,7 @@ impl Failure for Refusal {
             | Self::Overloaded { .. }
             | Self::QueueFull { .. }
             | Self::Use { .. }
+            | Self::BeingErased
             | Self::Draining => self.to_string(),
         }
     }

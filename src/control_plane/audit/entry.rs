@@ -114,8 +114,8 @@ impl Entry {
 
     /// Says why, in words that hold nothing sensitive.
     #[must_use]
-    pub fn because(mut self, reason: &str) -> Self {
-        self.reason = Some(reason.into());
+    pub fn because(mut self, reason: impl ToString) -> Self {
+        self.reason = Some(reason.to_string().into());
         self
     }
 

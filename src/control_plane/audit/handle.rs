@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::Digest;
 use crate::journal::events::Events;
+use crate::protocol::erasure::{Receipt, SignedReceipt};
 use crate::store::chain::{FIRST_SEQUENCE, Link32};
 use crate::store::{Batch, Keyspace, Link, Store};
 use crate::supervision::{Address, ChildSpec};
@@ -18,9 +19,10 @@ use super::actor::{Auditor, Start};
 use super::checkpoints::Kept;
 use super::entry::Entry;
 use super::error::Error;
-use super::key::{AuditKey, PublicKey, Purpose, Signature};
+use super::key::{AuditKey, PublicKey, Purpose};
 use super::merkle;
 use super::message::Message;
+use super::receipt;
 use super::verify::Verified;
 
 /// The most refusals that wait to become durable. Beyond it the caller is told to come back, so that a flood of refused
@@ -227,10 +229,11 @@ impl Audit {
         self.key.public()
     }
 
-    /// Signs a receipt; [`PublicKey::fits`] with [`Purpose::Receipt`] verifies it.
+    /// Signs the receipt of an erasure; [`verify_receipt`](super::verify_receipt) verifies it.
     #[must_use]
-    pub fn sign_receipt(&self, bytes: &[u8]) -> Signature {
-        self.key.sign(Purpose::Receipt, bytes)
+    pub fn sign_erasure(&self, receipt: Receipt) -> SignedReceipt {
+        let signature = self.key.sign(Purpose::Receipt, &receipt::signed_bytes(&receipt)).to_string();
+        SignedReceipt { receipt, signature }
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `key_file` | where the key lies |
 //! | `checkpoints`, `keeper`, `verify` | what the store keeps of checkpoints; the way through the chain; whether it holds |
 //! | `actor`, `message`, `handle` | the shell, and the only way in |
+//! | `receipt` | pure: what is signed of an erasure |
 //! | `proof`, `export` | what leaves the host, and how it is verified elsewhere |
 //!
 //! INVARIANTS
@@ -39,6 +40,7 @@ pub mod merkle;
 mod message;
 mod note;
 mod proof;
+mod receipt;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -53,5 +55,6 @@ pub use key::{AuditKey, PublicKey, Purpose, SIGNATURE_BYTES, Signature};
 pub use key_file::{KeyError, PUBLIC_FILE_NAME, load_or_create};
 pub use note::{Checkpoint, Fault, NOTE_BYTES_MAX, Origin, verifier_key};
 pub use proof::{Consistency, Inclusion};
+pub use receipt::{FORMAT as RECEIPT_FORMAT, ReceiptFault, verify_receipt};
 pub use render::readable;
 pub use verify::Verified;

@@ -14,7 +14,7 @@ use super::actor::{Auditor, Start};
 use super::entry::tests::who;
 use super::export::{self, Expected};
 use super::verify::verify_end;
-use super::{Audit, AuditKey, Checkpoint, Entry, Error, Means, Purpose, merkle};
+use super::{Audit, AuditKey, Checkpoint, Entry, Error, Means, merkle};
 
 struct Log {
     audit: Audit,
@@ -274,12 +274,4 @@ async fn an_entry_is_proved_to_be_under_a_checkpoint_and_a_checkpoint_to_continu
     for unknown in [0, 12, u64::MAX] {
         assert!(matches!(log.audit.prove_entry(unknown).await, Err(Error::Unknown { entries: 11, .. })), "{unknown}");
     }
-}
-
-#[tokio::test]
-async fn a_receipt_is_signed_for_its_purpose() {
-    let log = log().await;
-    let (signature, public) = (log.audit.sign_receipt(b"gone"), log.audit.public_key());
-    assert!(public.fits(Purpose::Receipt, b"gone", &signature));
-    assert!(!public.fits(Purpose::Export, b"gone", &signature));
 }

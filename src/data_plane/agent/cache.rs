@@ -26,6 +26,7 @@ use super::prompt::Draft;
 use crate::control_plane::admission::WorkOrder;
 use crate::data_plane::provider::{Stop, ToolCall};
 use crate::domain::name::{ModelRef, Tenant};
+use crate::domain::owner::Selector;
 use crate::domain::private::Text;
 use crate::domain::protection::{Protection, Rules};
 use crate::telemetry::names::RESULT_CACHE_REQUESTS_TOTAL;
@@ -109,9 +110,10 @@ impl ResultCache {
         self.0.insert(key.clone(), Arc::new(kept));
     }
 
-    /// Forgets everything of a tenant that was kept until now. What its running tasks are told afterwards is kept again.
-    pub fn forget(&self, tenant: &Tenant) {
-        let tenant = tenant.clone();
+    /// Forgets everything that was kept of somebody until now. Which user was given an answer is not known: all of the tenant's go,
+    /// and where no tenant is named, all. What running tasks are told afterwards is kept again.
+    pub fn forget(&self, whose: &Selector) {
+        let Some(tenant) = whose.tenant().cloned() else { return self.0.invalidate_all() };
         let forgotten = self.0.invalidate_entries_if(move |key, _| key.tenant == tenant);
         debug_assert!(forgotten.is_ok(), "the cache was built for it");
     }

@@ -180,7 +180,7 @@ impl Factory {
     }
 
     /// Asks these agents to leave memory. One that has a task by now stays.
-    pub(super) fn ask_to_leave(&self, agents: impl IntoIterator<Item = AgentId>) {
+    pub fn ask_to_leave(&self, agents: impl IntoIterator<Item = AgentId>) {
         for agent in agents {
             if let Some(address) = self.0.living.find(&agent) {
                 // One that has just ended needs no asking, and one that is being restarted tells that it is idle.

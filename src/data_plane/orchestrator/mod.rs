@@ -16,6 +16,7 @@
 mod actor;
 mod aggregate;
 mod calling;
+mod closing;
 pub mod conclusion;
 mod error;
 mod front;

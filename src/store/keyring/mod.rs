@@ -314,17 +314,20 @@ impl Keyring {
         Ok(ids.len())
     }
 
+    /// The ids of every key of some owners.
+    pub(in crate::store) fn of(&self, whose: &Selector) -> Vec<u32> {
+        let index = self.index();
+        let selected = index.root.selected(whose);
+        index.live().filter(|(_, _, tags)| selected(tags)).map(|(id, _, _)| id).collect()
+    }
+
     /// Destroys every key of some owners; returns their ids. Nothing is committed meanwhile.
     pub(in crate::store) async fn erase(self: &Arc<Self>, whose: &Selector) -> Result<Vec<u32>, Error> {
         let _order = self.order.lock().await;
         let _closed = self.gate.write().await;
         let (keys, whose) = (Arc::clone(self), whose.clone());
         let erase = move || {
-            let ids: Vec<u32> = {
-                let index = keys.index();
-                let selected = index.root.selected(&whose);
-                index.live().filter(|(_, _, tags)| selected(tags)).map(|(id, _, _)| id).collect()
-            };
+            let ids = keys.of(&whose);
             keys.destroy(&ids, &Slot::Erased, Held::Erased)?;
             Ok(ids)
         };

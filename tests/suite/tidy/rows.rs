@@ -21,6 +21,7 @@ const ROWS: &[&[&str]] = &[
     &["data_plane::agent"],
     &["data_plane::factory"],
     &["data_plane::orchestrator"],
+    &["data_plane::erasure"],
     &["api"],
     &["app", "client", "cli"],
 ];
