@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Error;
+use super::{Error, tell_warnings};
 use crate::config::settings::Settings;
 use crate::control_plane::audit::{self, Audit, AuditKey, Entry, Who};
 use crate::data_plane::dlp::PseudonymKey;
@@ -68,6 +68,7 @@ impl Chronicle {
     /// Puts the start on record, behind what was found while starting; only then is the daemon ready, and nobody waits for it
     /// here. The entry names the log's key: one that was exchanged shows in the log itself.
     pub(super) fn started(&self, settings: &Settings) {
+        tell_warnings(settings);
         let mut entry = Entry::allowed(Timestamp::now(), Who::daemon(), "start_daemon").on(env!("CARGO_PKG_VERSION"));
         entry.reason = Some(format!("the audit log is {}", self.audit.public_key().log_id()).into());
         let (queue, audit, begun, socket) =

@@ -194,7 +194,6 @@ impl Daemon {
         edge.extend(retention::spec(&journal, settings.retention.tasks).into_iter().chain(keys::spec(&store, &events)));
         edge.extend([ledger.spec(), erasures_spec]);
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
-        tell_warnings(&settings);
         root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;
         control.chronicle.started(&settings);
         tell_doubts(&journal);

@@ -18,7 +18,7 @@ Examples:
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 refused by a rule · 4 daemon not reachable · 5 timed out
 Socket: --socket, else NG_SOCKET, else /run/factoryd/control.sock, else $XDG_RUNTIME_DIR/factoryd/control.sock
-Over a network: --url https://HOST:PORT --ca CA.pem, and --cert and --key, or --token-file; --url goes before any socket";
+Over a network: --url https://HOST:PORT --ca CA.pem, and --cert and --cert-key, or --token-file; --url goes before any socket";
 
 /// Runs agents, and shows what they did and what it cost.
 #[derive(Debug, Parser)]

@@ -195,9 +195,9 @@ impl Error {
     pub(super) fn advice(&self) -> Option<String> {
         match self {
             Self::Client(client::Error::Unreachable { place, source }) => Some(advice_unreachable(place, source)),
-            Self::Client(client::Error::Address { .. }) => {
-                Some("for example: --url https://factory.example:8443 --ca ca.pem --cert me.pem --key me.key".into())
-            }
+            Self::Client(client::Error::Address { .. }) => Some(
+                "for example: --url https://factory.example:8443 --ca ca.pem --cert me.pem --cert-key me.key".into(),
+            ),
             Self::Client(client::Error::TimedOut { .. }) => {
                 Some("see how the daemon is with `factoryctl status`; its log says more".into())
             }

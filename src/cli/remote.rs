@@ -26,8 +26,9 @@ pub(super) struct Remote {
     cert: Option<PathBuf>,
 
     /// The private key of the client's certificate, in PEM.
+    // Not `--key`: verbs that sign and verify have one of their own.
     #[arg(long, global = true, value_name = "FILE")]
-    key: Option<PathBuf>,
+    cert_key: Option<PathBuf>,
 
     /// A file with a bearer token, which decides who asks also where there is a certificate.
     #[arg(long, global = true, value_name = "FILE")]
@@ -37,20 +38,22 @@ pub(super) struct Remote {
 impl Remote {
     /// The place that is named, else the control socket that is named or found.
     pub(super) fn place(self, socket: Option<PathBuf>) -> Result<Place, Error> {
-        let Self { url, ca, cert, key, token_file } = self;
+        let Self { url, ca, cert, cert_key, token_file } = self;
         let Some(url) = url else {
-            let shown = [ca, cert, key, token_file];
+            let shown = [ca, cert, cert_key, token_file];
             return match shown.iter().flatten().next() {
-                Some(_) => Err(Error::Usage("--ca, --cert, --key and --token-file need --url".into())),
+                Some(_) => Err(Error::Usage("--ca, --cert, --cert-key and --token-file need --url".into())),
                 None => Ok(Place::Socket(socket::find(socket))),
             };
         };
         let bytes = |path: &Path| input::read(path).map(String::into_bytes);
         let secret = |path: &Path| input::read(path).map(|text| Secret::new(text.trim()));
-        let certificate = match (cert, key) {
+        let certificate = match (cert, cert_key) {
             (None, None) => None,
             (Some(cert), Some(key)) => Some((bytes(&cert)?, secret(&key)?)),
-            (Some(_), None) | (None, Some(_)) => return Err(Error::Usage("--cert and --key belong together".into())),
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(Error::Usage("--cert and --cert-key belong together".into()));
+            }
         };
         let credentials = Credentials {
             authorities: ca.as_deref().map(bytes).transpose()?,

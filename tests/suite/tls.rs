@@ -239,7 +239,7 @@ async fn factoryctl_asks_over_the_network() {
         let all = [&["--json", "--url", &url, "--ca", "ca.pem"], arguments].concat();
         factoryctl_with(daemon.workshop.directory(), &all).await
     };
-    let cert = ["--cert", "ops.pem", "--key", "ops.key"];
+    let cert = ["--cert", "ops.pem", "--cert-key", "ops.key"];
     let answered = run(&[&["run", "worker", "hello"], &cert[..]].concat()).await;
     assert_eq!((answered.code, &answered.json()["state"]), (Some(0), &json!("succeeded")), "{}", answered.err);
     let looked = run(&["tree", "--token-file", "token"]).await;
