@@ -158,11 +158,10 @@ impl Daemon {
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
-        let (dlp, dlp_specs) = Dlp::start(settings.max_workers, key, events.clone());
-        let (dlp_rules, rules_spec) = own_rules(&settings, &dlp)?.unzip();
+        let (dlp, dlp_rules, dlp_specs) = start_dlp(&settings, key, &events)?;
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let results = rooms.results.clone();
-        let data = data_plane(&settings, rooms, &known, (dlp_specs, rules_spec), provider_specs, &ledger);
+        let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
         let (erasures, erasures_spec) = erasing::open(&journal, &control, &data, results).await?;
         let root = SupervisorHandle::new("root");
@@ -190,9 +189,9 @@ impl Daemon {
         });
         let (listener, api_spec) = Listener::start(sockets, Arc::clone(&rooms));
         let notifier = notifier::spec(Arc::clone(&rooms.readiness));
-        let mut edge = vec![api_spec, upkeep::spec(metrics, data.factory, journal.clone()), notifier];
-        edge.extend(retention::spec(&journal, settings.retention.tasks).into_iter().chain(keys::spec(&store, &events)));
-        edge.extend([ledger.spec(), erasures_spec]);
+        let upkeep = upkeep::spec(metrics, data.factory, journal.clone());
+        let kept = retention::spec(&journal, settings.retention.tasks).into_iter().chain(keys::spec(&store, &events));
+        let edge = [api_spec, upkeep, notifier].into_iter().chain(kept).chain([ledger.spec(), erasures_spec]).collect();
         let tree = tree::Parts::new(&store, control.children, data.children, edge);
         root.start_root(tree::root(tree, news::listeners(events, ledger))).await.map_err(Error::Tree)?;
         control.chronicle.started(&settings);
@@ -379,7 +378,7 @@ fn data_plane(
     settings: &Settings,
     rooms: agent::Rooms,
     known: &Known,
-    (dlp_specs, rules_spec): (Vec<ChildSpec>, Option<ChildSpec>),
+    (dlp_specs, rules_spec): DlpSpecs,
     provider_specs: Vec<ChildSpec>,
     ledger: &Restarts,
 ) -> DataPlane {
@@ -414,10 +413,19 @@ fn data_plane(
     DataPlane { dlp, factory, orchestrator, hooks, children }
 }
 
-/// The operator's DLP rules, in force before a text is examined.
-fn own_rules(settings: &Settings, dlp: &Dlp) -> Result<Option<(RuleReader, ChildSpec)>, Error> {
-    let Some(file) = &settings.dlp.rules_file else { return Ok(None) };
-    Ok(Some(dlp.rules_from(file, dlp::rules::load(file)?)))
+/// The workers of the filter, and what reads the operator's rules where there are any.
+type DlpSpecs = (Vec<ChildSpec>, Option<ChildSpec>);
+
+/// The filter; the operator's rules are in force before a text is examined.
+fn start_dlp(
+    settings: &Settings,
+    key: PseudonymKey,
+    events: &Events,
+) -> Result<(Dlp, Option<RuleReader>, DlpSpecs), Error> {
+    let (dlp, workers) = Dlp::start(settings.max_workers, key, events.clone());
+    let Some(file) = &settings.dlp.rules_file else { return Ok((dlp, None, (workers, None))) };
+    let (reader, spec) = dlp.rules_from(file, dlp::rules::load(file)?);
+    Ok((dlp, Some(reader), (workers, Some(spec))))
 }
 
 fn rules(settings: &Settings) -> Rules {

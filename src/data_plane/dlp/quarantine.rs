@@ -88,7 +88,7 @@ mod tests {
     fn a_text_is_held_alone_and_among_others() {
         let quarantine = Quarantine::default();
         let (bad, good) = (Text::from("bad"), Text::from("good"));
-        assert!(!quarantine.holds(&[bad.clone()]));
+        assert!(!quarantine.holds(std::slice::from_ref(&bad)));
         quarantine.add(&bad);
         assert!(quarantine.holds(&[good.clone(), bad.clone()]) && !quarantine.holds(&[good]));
     }
