@@ -15,6 +15,7 @@
 //! | `CREDIT_CARD` | issuer's range, its lengths, Luhn digit | .95; .60 below 15 digits without separators |
 //! | `IBAN_CODE` | country's structure, check digits mod 97 | 1 |
 //! | `PHONE_NUMBER` | a region's numbering plan, and: a calling code; a word beside it; a plan's grouping | .95; .75; .60 |
+//! | national numbers, documents, networks, wallets, births, names, addresses | the table in docs/dlp.md | .60 to 1 |
 //! | `URL_CREDENTIALS` | scheme, user, password and host | .95 |
 //! | `AWS_ACCESS_KEY`, `AWS_SECRET_KEY`, `GITHUB_TOKEN`, `GITLAB_TOKEN`, `SLACK_TOKEN`, `STRIPE_KEY`, `OPENAI_KEY`, `ANTHROPIC_KEY`, `GOOGLE_API_KEY`, `HUGGING_FACE_TOKEN`, `NPM_TOKEN`, `PYPI_TOKEN`, `SENDGRID_KEY`, `TWILIO_KEY`, `JSON_WEB_TOKEN`, `PRIVATE_KEY` | the issuer's prefix and alphabet, its length | .95 |
 //!

@@ -3,6 +3,7 @@
 //! Three passes over the bytes, each looking for what its candidates cannot be without: `@` ([`email`]), the first bytes of
 //! the known secrets ([`secret`], one automaton), and digits ([`number`]: cards, IBANs and phones). Around each such anchor a
 //! bounded window is checked by hand-written classes and validators, so that the time is linear in the text whatever is in it.
+//! A further pass reads the text in sections for what words beside it tell ([`personal`]): national numbers, names, addresses.
 
 mod address;
 mod birth;

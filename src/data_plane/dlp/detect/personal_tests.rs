@@ -174,7 +174,7 @@ fn postal_addresses_are_found_whole() {
     for text in [
         "rue de Rivoli, Place de la Concorde, boulevard Saint-Germain",
         "Wall Street rallied; Route 66; the Hill Street Blues",
-        "a 5 way handshake, 12 rue points, 3 Park view windows of",
+        "a 5 way handshake, 12 rue points gagnés, 3 Park view windows of",
         "Cour de cassation, Saint-Étienne",
         "IP address: 10.1.2.3, e-mail address: none",
     ] {

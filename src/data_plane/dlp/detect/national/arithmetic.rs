@@ -69,8 +69,3 @@ pub(super) fn is_day(month: u64, day: u64) -> bool {
     };
     (1..=most).contains(&day)
 }
-
-/// The value of a digit, or of a letter as 10 to 35.
-pub(super) fn value36(byte: u8) -> Option<u32> {
-    char::from(byte).to_digit(36)
-}

@@ -357,24 +357,3 @@ pub(super) const SPECS: &[Spec] = &[
         ],
     ),
 ];
-
-/// The checks that operators' rules may name.
-pub(super) const VALIDATORS: &[(&str, fn(&[u8]) -> bool)] = &[
-    ("fr_nir", france::nir),
-    ("fr_siren", france::siren),
-    ("fr_siret", france::siret),
-    ("fr_tva", france::tva),
-    ("us_ssn", anglophone::ssn),
-    ("us_itin", anglophone::itin),
-    ("uk_nhs", anglophone::nhs),
-    ("uk_nino", anglophone::nino),
-    ("es_nif", south::nif),
-    ("es_nie", south::nie),
-    ("it_fiscal_code", south::codice_fiscale),
-    ("de_tax_id", north::steuer_id),
-    ("be_national_number", north::national_number),
-    ("nl_bsn", north::bsn),
-    ("pl_pesel", north::pesel),
-    ("pt_nif", south::contribuinte),
-    ("ch_ahv", north::ahv),
-];

@@ -10,6 +10,7 @@ mod document;
 mod evidence;
 mod forms;
 mod france;
+pub(super) mod named;
 mod north;
 mod row;
 mod south;
@@ -171,10 +172,4 @@ fn best(section: &Section<'_>, tokens: &[Token]) -> Option<Finding> {
         .filter_map(|shape| shape.candidate(section, tokens))
         .max_by_key(Candidate::rank)
         .map(|candidate| candidate.finding)
-}
-
-/// Whether the text, without its separators and in capitals, passes the check of this name; `None` if there is none of the name.
-#[must_use]
-pub(super) fn validator(name: &str) -> Option<fn(&[u8]) -> bool> {
-    forms::VALIDATORS.iter().find(|(known, _)| *known == name).map(|(_, check)| *check)
 }
