@@ -105,7 +105,7 @@ pub(super) fn visible(caller: &Caller, scope: &Scope) -> bool {
     }
 }
 
-fn rendered(standing: &Standing) -> Budget {
+pub(super) fn rendered(standing: &Standing) -> Budget {
     let (limit, window) = standing.limit.map_or((None, Window::Total), |limit| (Some(limit.amount), limit.window));
     Budget {
         scope: standing.scope.to_string(),

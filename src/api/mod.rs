@@ -24,6 +24,7 @@ mod erasures;
 mod error;
 mod events;
 mod experiments;
+mod export;
 mod fault;
 mod gate;
 mod listener;

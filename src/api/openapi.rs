@@ -13,8 +13,8 @@ use super::error::PROBLEM_JSON;
 use super::router::{self, Route};
 use super::statuses::{self, Shape};
 use super::{
-    agents, audit, backup, budgets, chaos, compat, decisions, dlp, encryption, erasures, events, experiments, policy,
-    spending, status, tasks, templates, tree, v1, versions,
+    agents, audit, backup, budgets, chaos, compat, decisions, dlp, encryption, erasures, events, experiments, export,
+    policy, spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::protocol::problem::Problem;
 
@@ -78,6 +78,7 @@ const OF_MODELS: &str = "/v1/";
         erasures::begin,
         erasures::list,
         erasures::show,
+        export::export,
         backup::take,
         tree::show,
         chaos::kill,

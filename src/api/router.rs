@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::rooms::Rooms;
 use super::{
     agents, audit, backup, body, budgets, chaos, compat, decisions, dlp, encryption, erasures, events, experiments,
-    gate, openapi, policy, spending, status, tasks, templates, tree, v1, versions,
+    export, gate, openapi, policy, spending, status, tasks, templates, tree, v1, versions,
 };
 use crate::control_plane::access::Permission as P;
 use crate::domain::failure::Class;
@@ -90,6 +90,7 @@ pub(super) fn table() -> Vec<Route> {
         post("/factory/erasures", erasures::begin).needs(P::EraseData),
         get("/factory/erasures", erasures::list).needs(P::EraseData),
         get("/factory/erasures/{id}", erasures::show).needs(P::EraseData),
+        get("/factory/export", export::export).needs(P::ExportData),
         post("/factory/backup", backup::take).needs(P::TakeBackup),
         get("/factory/tree", tree::show).needs(P::ReadTree),
         post("/factory/chaos/kill", chaos::kill).needs(P::InjectFaults),

@@ -419,7 +419,7 @@ type DlpSpecs = (Vec<ChildSpec>, Option<ChildSpec>);
 /// The filter; the operator's rules are in force before a text is examined.
 fn start_dlp(
     settings: &Settings,
-    key: PseudonymKey,
+    key: dlp::PseudonymKey,
     events: &Events,
 ) -> Result<(Dlp, Option<RuleReader>, DlpSpecs), Error> {
     let (dlp, workers) = Dlp::start(settings.max_workers, key, events.clone());

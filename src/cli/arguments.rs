@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::remote::Remote;
 use super::{
-    agents, audit, backup, bench, budgets, dlp, erase, events, keys, policy, run, shell, tasks, templates, tree,
+    agents, audit, backup, bench, budgets, dlp, erase, events, export, keys, policy, run, shell, tasks, templates, tree,
 };
 
 const EXAMPLES: &str = "\
@@ -79,6 +79,8 @@ pub(super) enum Verb {
     Audit(audit::Audit),
     /// Erases what belongs to a tenant or user, with a signed receipt.
     Erase(erase::Erase),
+    /// Writes everything of a tenant or user as JSON lines to standard output.
+    Export(export::Export),
     /// Writes everything that the daemon keeps into one file, while it runs.
     Backup(backup::Backup),
     /// Makes the data directory of a stopped daemon from a backup.

@@ -32,6 +32,7 @@ mod drawing;
 mod erase;
 mod events;
 mod exit;
+mod export;
 mod input;
 mod keys;
 mod master_key;
@@ -92,6 +93,7 @@ async fn perform(arguments: Arguments, output: &Output) -> Result<Exit, Error> {
         Verb::Dlp(verb) => verb.perform(&session).await,
         Verb::Audit(verb) => verb.perform(&session).await,
         Verb::Erase(verb) => verb.perform(&session).await,
+        Verb::Export(verb) => verb.perform(&session).await,
         Verb::Backup(verb) => verb.perform(&session).await,
         Verb::Restore(verb) => verb.perform(output),
         Verb::Bench(verb) => verb.perform(&session).await,

@@ -1,6 +1,8 @@
 //! Erasures, and exports of what belongs to somebody.
 
 use super::call::Call;
+use super::download::Download;
+use super::exchange::JSON_LINES;
 use super::{Client, Error};
 use crate::protocol::erasure::{Erase, Erasure};
 use crate::protocol::page::Page;
@@ -15,6 +17,13 @@ impl Client {
     /// One erasure as it is now.
     pub async fn erasure(&self, id: &str) -> Result<Erasure, Error> {
         self.ask(Call::get(format!("/factory/erasures/{}", super::call::segment(id)))).await
+    }
+
+    /// Everything of somebody, in the form `agent-factory/export/v1`; it is whole only if its last line is an end.
+    pub async fn export(&self, tenant: Option<&str>, user: Option<&str>) -> Result<Download, Error> {
+        let named = [("tenant", tenant), ("user", user)].into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let call = named.fold(Call::get("/factory/export"), |call, (name, value)| call.parameter(name, value));
+        self.download(call, JSON_LINES, "export").await
     }
 
     /// Erasures, the newest first.

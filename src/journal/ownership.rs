@@ -1,12 +1,48 @@
 //! Whose a stored record is, told by the record: for stores that were begun before records were encrypted, and for whoever wants
-//! everything of somebody. Everything here blocks.
+//! everything of somebody. What takes a store blocks.
 
 use super::agents::AgentRecord;
+use super::handle::Journal;
 use super::record::TaskRecord;
-use super::{decode, outbox, reading};
+use super::retention::next_task;
+use super::{Error, decode, outbox, reading};
 use crate::domain::id::{AgentId, TaskId};
-use crate::domain::owner::Owner;
+use crate::domain::owner::{Owner, Selector};
 use crate::store::{Keyspace, Record, Store};
+
+/// Tasks that one look goes through.
+const LOOKED_AT_MAX: usize = 256;
+
+/// Some tasks of somebody, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TasksOf {
+    /// Them.
+    pub tasks: Vec<TaskId>,
+    /// Where the next look begins; none at the end.
+    pub next: Option<TaskId>,
+}
+
+impl Journal {
+    /// Tasks of somebody beyond `after`; looks at a bounded number.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn tasks_of(&self, whose: &Selector, after: Option<TaskId>) -> Result<TasksOf, Error> {
+        let (store, whose) = (self.store().clone(), whose.clone());
+        let look = move || {
+            let (mut tasks, mut cursor) = (Vec::new(), after);
+            for _ in 0..LOOKED_AT_MAX {
+                let Some(next) = next_task(&store, cursor)? else { return Ok(TasksOf { tasks, next: None }) };
+                if whose.selects(&of_task(&store, next)) {
+                    tasks.push(next);
+                }
+                cursor = Some(next);
+            }
+            Ok(TasksOf { tasks, next: cursor })
+        };
+        self.read_durably(look).await
+    }
+}
 
 /// The owner of what the journal stores under a key; the host's is what is nobody's, or cannot be told. Of idempotency keys
 /// whoever keeps them knows the task ([`of_task`]).

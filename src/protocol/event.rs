@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// `feedback_given`, `task_ended`; that concern the daemon: `template_published`, `template_refused`, `template_withdrawn`,
 /// `template_rolled_back`, `template_rollback_lifted`, `template_edit_held`,
 /// `budget_exceeded`, `actor_restarted`, `actor_stuck`, `actor_quarantined`, `actor_released`, `agent_quarantined`,
-/// `agent_released`, `provider_breaker_opened`, `provider_breaker_closed`, `provider_key_rejected`, `experiment_started`, `experiment_ended`, `experiment_variant_halted`, `backup_taken`, `backup_failed`, `tasks_deleted`, `audit_broken`; and `events_missed`, for a slow listener.
+/// `agent_released`, `provider_breaker_opened`, `provider_breaker_closed`, `provider_key_rejected`, `experiment_started`, `experiment_ended`, `experiment_variant_halted`, `backup_taken`, `backup_failed`, `tasks_deleted`, `data_erased`, `audit_broken`; and `events_missed`, for a slow listener.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// What happened.

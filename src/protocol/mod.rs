@@ -12,6 +12,7 @@ pub mod encryption;
 pub mod erasure;
 pub mod event;
 pub mod experiment;
+pub mod export;
 pub mod page;
 pub mod policy;
 pub mod problem;

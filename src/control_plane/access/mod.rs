@@ -36,7 +36,7 @@ mod watch;
 
 pub use error::{Error, TooOften};
 pub use handle::Access;
-pub use policy::{Permission, Refusal, authorise, resolve, role_word};
+pub use policy::{Permission, Refusal, authorise, exportable, resolve, role_word};
 pub use principal::{Holder, Peer, Principal, Via};
 pub use snapshot::Rules;
 pub use tokens::Unusable;

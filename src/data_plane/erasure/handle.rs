@@ -193,8 +193,9 @@ impl Erasures {
     }
 }
 
-/// Whose data, as the audit log says it.
-pub(super) fn scope(whose: &Selector) -> String {
+/// Whose data, as the audit log says it: `tenant:acme`, `user:ann`, `tenant:acme user:ann`.
+#[must_use]
+pub fn scope(whose: &Selector) -> String {
     let tenant = whose.tenant().map(|tenant| format!("tenant:{tenant}"));
     let user = whose.user().map(|user| format!("user:{user}"));
     tenant.into_iter().chain(user).collect::<Vec<_>>().join(" ")

@@ -29,4 +29,4 @@ mod work;
 
 pub use actor::Message;
 pub use error::Error;
-pub use handle::{Erasures, Means, UNFINISHED_MAX};
+pub use handle::{Erasures, Means, UNFINISHED_MAX, scope};

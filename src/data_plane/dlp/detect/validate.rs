@@ -5,11 +5,12 @@ use std::str::FromStr;
 use iban::Iban;
 
 use super::named;
+use super::national::named::CHECKS;
 
 /// Whether what a pattern matched is what it looks like. Separators may still stand in it. Pure, without panics, and linear.
 pub type Validator = fn(&str) -> bool;
 
-/// Every validator, by the name that rules use, in the order of names.
+/// Every validator that is not of a kind of its own, by the name that rules use, in the order of names.
 const VALIDATORS: &[(&str, Validator)] = &[
     ("assigned_password", named::assigned_password),
     ("basic", named::basic),
@@ -28,12 +29,18 @@ const VALUE_BYTES_MAX: usize = 256;
 /// The validator of this name.
 #[must_use]
 pub fn validator(name: &str) -> Option<Validator> {
-    VALIDATORS.iter().find(|(known, _)| *known == name).map(|(_, validator)| *validator)
+    all().find(|(known, _)| *known == name).map(|(_, validator)| *validator)
 }
 
 /// The names of all validators, in order.
 pub fn validators() -> impl Iterator<Item = &'static str> {
-    VALIDATORS.iter().map(|(name, _)| *name)
+    let mut names: Vec<_> = all().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.into_iter()
+}
+
+fn all() -> impl Iterator<Item = &'static (&'static str, Validator)> {
+    VALIDATORS.iter().chain(CHECKS)
 }
 
 /// Country, length, structure and check digits (ISO 13616, by the registry).

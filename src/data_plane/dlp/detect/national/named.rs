@@ -13,7 +13,6 @@ macro_rules! checks {
         })*
 
         /// Every check, in the order of names.
-        #[allow(dead_code, reason = "the registry of the rules' validators takes them from here")]
         pub(in crate::data_plane::dlp::detect) const CHECKS: &[(&str, fn(&str) -> bool)] = &[
             $((stringify!($name), $name),)*
         ];
