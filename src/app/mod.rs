@@ -146,12 +146,11 @@ impl Daemon {
         let events = Events::new();
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
-        let key = PseudonymKey::load_or_create(&settings.data_dir)?;
         let live = Live::default();
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
         let known = Known::default();
         let control = control_plane(&settings, &journal, &events, providers.clone(), known.clone());
-        let (dlp, dlp_rules, dlp_specs) = start_dlp(&settings, key, &events)?;
+        let (dlp, dlp_rules, dlp_specs) = start_dlp(&settings, &events)?;
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
 
@@ -404,11 +403,8 @@ fn data_plane(
 type DlpSpecs = (Vec<ChildSpec>, Option<ChildSpec>);
 
 /// The filter; the operator's rules are in force before a text is examined.
-fn start_dlp(
-    settings: &Settings,
-    key: PseudonymKey,
-    events: &Events,
-) -> Result<(Dlp, Option<RuleReader>, DlpSpecs), Error> {
+fn start_dlp(settings: &Settings, events: &Events) -> Result<(Dlp, Option<RuleReader>, DlpSpecs), Error> {
+    let key = PseudonymKey::load_or_create(&settings.data_dir)?;
     let (dlp, workers) = Dlp::start(settings.max_workers, key, events.clone());
     let Some(file) = &settings.dlp.rules_file else { return Ok((dlp, None, (workers, None))) };
     let (reader, spec) = dlp.rules_from(file, dlp::rules::load(file)?);
