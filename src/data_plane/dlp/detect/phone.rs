@@ -113,7 +113,8 @@ fn has_trunk_zero(bytes: &[u8], reading: Reading<'_>, all: Reading<'_>, previous
     if reading.groups.iter().all(|group| group.len() == 4) {
         let after = reading.groups.last().map_or(0, |last| last.end);
         let word = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_hexdigit);
-        return !word(first.start.checked_sub(2)) && !(bytes.get(after) == Some(&b' ') && word(after.checked_add(1)));
+        let follows = bytes.get(after) == Some(&b' ') && word(after.checked_add(1));
+        return !follows && !word(first.start.checked_sub(2));
     }
     // Threes after another group are the thousands of an amount.
     let thousands = reading.groups.iter().all(|group| group.len() == 3)

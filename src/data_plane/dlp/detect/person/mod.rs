@@ -124,16 +124,8 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let first = word(section.text, start)?;
     let known = is_given(section, start);
     let ends = ends_value(bytes, name.end) && !is_code(bytes, name.end);
-    // DOE, Jane
-    if bytes.get(name.end) == Some(&b',') && name.words == 1 && !cell {
-        if let Some(second) = blanks(bytes, name.end.saturating_add(1), 1).and_then(|at| name::read(section.text, at)) {
-            let comma = ends_value(bytes, second.end)
-                && (first.shape == Shape::Capitals || second.words == 1)
-                && hit.topics.meets(Topics::NAME);
-            if comma && bytes.get(second.end) != Some(&b',') {
-                return Some((start, Name { end: second.end, words: second.words.saturating_add(1) }));
-            }
-        }
+    if let Some(name) = turned(section.text, hit, name, first.shape) {
+        return Some((start, name));
     }
     let strong = hit.topics.meets(Topics::NAME);
     let french = slice(bytes, hit.start, hit.end).eq_ignore_ascii_case(b"nom");
@@ -146,6 +138,19 @@ fn labelled(section: &Section<'_>, hit: Hit) -> Option<(usize, Name)> {
     let several =
         name.words > 1 && (ends || bytes.get(name.end).is_some_and(|byte| matches!(byte, b' ' | b':' | b'-')));
     (if name.words > 1 { strong || known || several } else { alone && (ends || known) }).then_some((start, name))
+}
+
+/// A name whose family name stands first, with a comma: `DOE, Jane`.
+fn turned(text: &str, hit: Hit, name: Name, shape: Shape) -> Option<Name> {
+    let bytes = text.as_bytes();
+    let strong = hit.topics.meets(Topics::NAME) && !hit.topics.meets(Topics::COLUMN);
+    if !strong || bytes.get(name.end) != Some(&b',') || name.words != 1 {
+        return None;
+    }
+    let second = name::read(text, blanks(bytes, name.end.saturating_add(1), 1)?)?;
+    let one = shape == Shape::Capitals || second.words == 1;
+    let ends = ends_value(bytes, second.end) && bytes.get(second.end) != Some(&b',');
+    (one && ends).then_some(Name { end: second.end, words: second.words.saturating_add(1) })
 }
 
 /// Whether what stands at `at` goes on as the source of a program does, not the value of a form.

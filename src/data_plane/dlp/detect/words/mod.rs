@@ -163,10 +163,8 @@ const SHORT_CHARS: usize = 3;
 /// names in programs are.
 fn spellings(word: &str) -> Vec<String> {
     let mut all = vec![word.to_owned()];
-    if !word.is_ascii() {
-        if word.chars().count() > SHORT_CHARS {
-            all.push(word.chars().map(without_accent).collect());
-        }
+    if !word.is_ascii() && word.chars().count() > SHORT_CHARS {
+        all.push(word.chars().map(without_accent).collect());
     }
     let joined: Vec<String> = all
         .iter()
