@@ -6,7 +6,7 @@
 //! │  ├─ store
 //! │  ├─ control (rest_for_one): audit, access, policy, budget, templates, experiments, admission
 //! │  └─ data (one_for_one): dlp, providers, agents, orchestrators, factory, orchestrator, hooks
-//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts, reencryption
+//! └─ edge (one_for_one): api, metrics, systemd, retention, restarts, reencryption, erasures
 //! ```
 //!
 //! The sockets are bound before anything else, so that a client that comes early waits instead of being refused, and outlive

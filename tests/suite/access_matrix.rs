@@ -200,6 +200,18 @@ static MATRIX: &[Row] = &[
     row("GET /factory/audit/proof", "/factory/audit/proof?entry=1", "", "ao..u", Whole, FINE),
     row("GET /factory/audit/verify", "", "", "ao..u", Whole, FINE),
     row("GET /factory/audit/key", "", "", "ao..u", Whole, FINE),
+    row("POST /factory/erasures", "", r#"{"user": "nobody"}"#, "a....", Whole, (202, "")),
+    row("GET /factory/erasures", "", "", "a....", Whole, FINE),
+    row(
+        "GET /factory/erasures/{id}",
+        "/factory/erasures/erasure-00000000000000000000000000000000",
+        "",
+        "a....",
+        Whole,
+        (404, "not_found"),
+    ),
+    // Whoever is a user of the host may have their own as well, which no token is.
+    row("GET /factory/export", "/factory/export?tenant=acme", "", "a....", GONE, FINE),
     row("POST /factory/backup", "", "", "a....", Whole, FINE),
     row("GET /factory/tree", "", "", "ao.vu", Whole, FINE),
     row("POST /factory/chaos/kill", "", r#"{"path": "root/none"}"#, "a....", Whole, (404, "route_not_found")),

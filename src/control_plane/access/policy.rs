@@ -272,18 +272,22 @@ pub fn resolve(
 }
 
 /// Decides whose data a principal may have written out: an admin anybody's, of its own tenant where it has one; everybody else their
-/// own, as the user of the host that they are. Where a principal of one tenant names none, its own is meant.
+/// own, as the user of the host that they are, and whoever is none has nothing of their own. Where a principal of one tenant names none, its own is meant.
 ///
 /// # Errors
 /// It is another tenant's, or another user's.
 pub fn exportable(principal: &Principal, whose: Selector) -> Result<Selector, Refusal> {
+    let is_admin = principal.role == Role::Admin;
+    if principal.user.is_none() && !is_admin {
+        return Err(Refusal::Role { role: principal.role, permission: Permission::ExportData });
+    }
     let whose = match (&principal.tenant, whose) {
         (Some(own), Selector::User(user)) => Selector::UserOf { tenant: own.clone(), user },
         (_, whose) => whose,
     };
     authorise(principal, Permission::ExportData, whose.tenant())?;
     let is_own = whose.user().is_some() && whose.user() == principal.user.as_ref();
-    if principal.role == Role::Admin || is_own { Ok(whose) } else { Err(Refusal::NotItsUser) }
+    if is_admin || is_own { Ok(whose) } else { Err(Refusal::NotItsUser) }
 }
 
 /// The word that settings use for a role.

@@ -61,10 +61,11 @@ struct Inner {
 }
 
 impl Erasures {
-    /// Finds what is unfinished, closes admission to whom it concerns, and says how the actor is started that goes on with it.
+    /// Finds what is unfinished, closes admission to whom it concerns, and says how the actor is started that goes on with it. An
+    /// erasure that cannot be read is told loudly; the rest goes on.
     ///
     /// # Errors
-    /// The store failed, or an erasure cannot be read: it must not be taken for one that is done.
+    /// The store failed.
     pub async fn open(means: Means) -> Result<(Self, ChildSpec), Error> {
         let found = means.journal.store().read(|store| Ok(unfinished(store))).await??;
         for whose in found.values().filter_map(Stored::whose) {
@@ -204,13 +205,17 @@ pub fn scope(whose: &Selector) -> String {
 fn unfinished(store: &Store) -> Result<BTreeMap<ErasureId, Stored>, Error> {
     let (mut found, mut after) = (BTreeMap::new(), None::<Vec<u8>>);
     loop {
-        let page = store.range(Keyspace::Erasure, &[], after.as_deref(), Direction::Ascending, READ_AT_ONCE)?;
+        let page = store.survey(Keyspace::Erasure, &[], after.as_deref(), Direction::Ascending, READ_AT_ONCE)?;
         let Some((last, _)) = page.last() else { return Ok(found) };
         after = Some(last.clone());
-        for (_, record) in &page {
-            let stored = Stored::read(record)?;
-            if stored.receipt.is_none() {
-                found.insert(stored.id, stored);
+        for (key, record) in page {
+            match record.map_err(Error::from).and_then(|record| Ok(Stored::read(&record)?)) {
+                Ok(stored) if stored.receipt.is_none() => drop(found.insert(stored.id, stored)),
+                Ok(_) => {}
+                Err(error) => {
+                    let key = hex::encode(key);
+                    tracing::error!(key, %error, "an erasure cannot be read: if it is unfinished, ask for it again");
+                }
             }
         }
     }

@@ -128,7 +128,11 @@ async fn entry_of(audit: &Audit, stored: &Stored) -> Result<u64, Error> {
     let id = stored.id.to_string();
     let mut after = stored.audit_from.saturating_sub(1);
     loop {
-        let page = audit.tail(after, TAIL_ENTRIES_MAX).await?;
+        let page = match audit.tail(after, TAIL_ENTRIES_MAX).await {
+            // A log that does not hold is told by itself; what was erased is gone all the same.
+            Err(error) if error.is_damage() => return Ok(stored.audit_from),
+            page => page?,
+        };
         let Some(last) = page.last() else { return Ok(stored.audit_from) };
         if let Some(found) = page.iter().find(|recorded| recorded.entry.reason.as_deref() == Some(id.as_str())) {
             return Ok(found.sequence);
