@@ -14,7 +14,7 @@ use super::actor::{Auditor, Start};
 use super::entry::tests::who;
 use super::export::{self, Expected};
 use super::verify::verify_end;
-use super::{Audit, AuditKey, Checkpoint, Entry, Error, Means, Purpose, merkle};
+use super::{Audit, AuditKey, Checkpoint, Entry, Error, Means, merkle};
 
 struct Log {
     audit: Audit,
