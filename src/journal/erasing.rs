@@ -182,12 +182,7 @@ impl Journal {
             let count = |count| tally.add(Batch::new(), Kind::Hooks, usize::try_from(count).unwrap_or(0));
             self.outbox().erase(keys, count).await?;
         } else if !due.is_empty() {
-            let kind = match keyspace {
-                Keyspace::Agent => Kind::Agents,
-                Keyspace::Turn => Kind::Memory,
-                _ => Kind::IdempotencyKeys,
-            };
-            let batch = tally.add(Batch::new(), kind, due.len());
+            let batch = tally.add(Batch::new(), of_entries(keyspace), due.len());
             let batch = due.into_iter().fold(batch, |batch, Due { key, agent }| {
                 let batch = batch.delete(keyspace, key);
                 // The number of agents is those that were made without those that were stopped.
@@ -262,6 +257,17 @@ impl Journal {
             self.store().commit(batch).await?;
         }
         Ok(next)
+    }
+}
+
+/// What entries of a keyspace are counted as.
+fn of_entries(keyspace: Keyspace) -> Kind {
+    if keyspace == Keyspace::Agent {
+        Kind::Agents
+    } else if keyspace == Keyspace::Turn {
+        Kind::Memory
+    } else {
+        Kind::IdempotencyKeys
     }
 }
 

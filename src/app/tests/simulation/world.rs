@@ -197,7 +197,7 @@ impl World {
             let template = "helper".parse().expect("a name");
             let wanted = NewAgent { template, name: None, tenant: None, user: None };
             let admitted = daemon.admission.admit_agent(&Principal::internal(), wanted, Timestamp::now()).await;
-            let (agent, with, _standing) = admitted.ok().expect("admitted");
+            let (agent, with, _standing) = admitted.expect("admitted");
             daemon.rooms.factory.create(&agent, with).await.expect("created");
             self.agents.push(agent.agent);
         }
