@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
@@ -18,8 +18,10 @@ use super::router::Shared;
 use crate::domain::failure::Class;
 use crate::protocol::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 
-/// The longest body that is read only to be thrown away.
-const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
+/// The most of a body that is read only to be thrown away, in bytes.
+const DISCARDED_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// How long that may take.
+const DISCARDED_WITHIN: Duration = Duration::from_secs(10);
 /// The longest that a request may wait for a task.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
 
@@ -76,8 +78,21 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
 /// Reads a body that nobody wants, within reason: a client that is still sending when it is answered would see its connection
 /// break instead of the answer.
 pub(super) async fn discard(request: Request) {
-    // One that is longer, or broken, is left to the connection's end.
-    let _read = read(request, DISCARDED_BYTES_MAX).await.is_ok();
+    // Who waits to be told to go on sends nothing before that.
+    if request.headers().contains_key(EXPECT) {
+        return;
+    }
+    let (mut body, mut left) = (request.into_body(), DISCARDED_BYTES_MAX);
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // One that is longer, slower or broken is left to the connection's end.
+    let _in_time = tokio::time::timeout(DISCARDED_WITHIN, reading).await.is_ok();
 }
 
 /// Reads a body within its limit.
@@ -86,6 +101,7 @@ pub(super) async fn read(request: Request, limit: usize) -> Answer<bytes::Bytes>
         || ApiError::new(Class::TooLarge, "body_too_large", format!("the body is longer than {limit} bytes"));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
+        discard(request).await;
         return Err(too_large());
     }
     let body: Body = request.into_body();

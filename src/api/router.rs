@@ -36,10 +36,13 @@ pub(super) fn build(rooms: &Shared) -> Router {
 
 /// Every route. One without `needs` is public.
 pub(super) fn table() -> Vec<Route> {
+    let public = [get("/health", status::health), get("/ready", status::ready), get("/openapi.json", openapi::show)];
+    public.into_iter().chain(guarded()).collect()
+}
+
+/// Those that need a permission.
+fn guarded() -> Vec<Route> {
     vec![
-        get("/health", status::health),
-        get("/ready", status::ready),
-        get("/openapi.json", openapi::show),
         get("/metrics", status::prometheus).needs(P::ReadMetrics),
         post("/factory/agents", agents::create).needs(P::ManageAgents),
         get("/factory/agents", agents::list).needs(P::ReadAgents),

@@ -154,15 +154,13 @@ impl Daemon {
         let journal = open_journal(&store, &events).await?;
         let ledger = Restarts::load(&store).await?;
         let (key, audit_key) = chronicle::open_keys(&settings, store.secret_files()).await?;
-        let live = Live::default();
+        let (live, known) = (Live::default(), Known::default());
         let (providers, provider_specs) = Providers::start(&settings.providers, &events);
-        let known = Known::default();
         let control = control_plane(&settings, &journal, (&events, audit_key), providers.clone(), known.clone());
         let (dlp, dlp_rules, dlp_specs) = start_dlp(&settings, key, &events)?;
         let rooms = agent_rooms(&settings, &journal, &control, (dlp, providers, live.clone()), started_at);
         let results = rooms.results.clone();
         let data = data_plane(&settings, rooms, &known, dlp_specs, provider_specs, &ledger);
-
         let (erasures, erasures_spec) = erasing::open(&journal, &control, &data, results).await?;
         let root = SupervisorHandle::new("root");
         let rooms = Arc::new(Rooms {

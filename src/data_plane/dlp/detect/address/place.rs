@@ -1,9 +1,9 @@
 //! Towns with their postal codes, as they follow a street.
 
-use super::super::boundary::{run_end, slice};
-use super::super::reader::{Shape, blanks, one_of, word};
-use super::super::words::Topics;
 use super::street::{digits_end, unit_after};
+use crate::data_plane::dlp::detect::boundary::{run_end, slice};
+use crate::data_plane::dlp::detect::reader::{Shape, blanks, one_of, word};
+use crate::data_plane::dlp::detect::words::Topics;
 
 /// The most words in a town's name.
 const TOWN_WORDS_MAX: usize = 5;

@@ -1,8 +1,8 @@
 //! Streets with their house numbers.
 
-use super::super::boundary::{before, begins_word, run_end, run_start, slice};
-use super::super::reader::{Shape, blanks, one_of, word};
-use super::super::words::Topics;
+use crate::data_plane::dlp::detect::boundary::{before, begins_word, run_end, run_start, slice};
+use crate::data_plane::dlp::detect::reader::{Shape, blanks, one_of, word};
+use crate::data_plane::dlp::detect::words::Topics;
 
 /// The most digits of a house number.
 const NUMBER_DIGITS_MAX: usize = 5;

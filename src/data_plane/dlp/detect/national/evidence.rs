@@ -3,8 +3,8 @@
 //! The nearest word before it that is about numbers decides, unless a further one is in the same phrase: in "the SIREN of this
 //! invoice" it is the SIREN that follows. Where there is none before it, a word after it decides, as in "… is my BSN".
 
-use super::super::boundary::{run_end, slice};
-use super::super::words::{Hit, Section, Topics, is_letter, topics_of};
+use crate::data_plane::dlp::detect::boundary::{run_end, slice};
+use crate::data_plane::dlp::detect::words::{Hit, Section, Topics, is_letter, topics_of};
 
 /// How far before a value its word may end, in bytes.
 const BEFORE_BYTES: usize = 96;

@@ -1,7 +1,7 @@
 //! The numbers of countries as data: how each is written, what checks it, which words it goes with.
 
-use super::super::words::Topics;
 use super::{anglophone, document, france, north, south};
+use crate::data_plane::dlp::detect::words::Topics;
 use crate::data_plane::dlp::finding::{Kind, Score};
 
 /// One kind of number.

@@ -1,7 +1,7 @@
 //! The checks by name, for operators' rules. A value may have its separators, and small letters.
 
-use super::super::{network, wallet};
 use super::{anglophone, france, north, south};
+use crate::data_plane::dlp::detect::{network, wallet};
 
 /// The most letters and digits that a check looks at; what has more is no such number.
 const CHARACTERS_MAX: usize = 32;

@@ -1,7 +1,9 @@
 //! Groups of letters and digits with the separators of numbers between them.
 
-use super::super::boundary::{back, before, begins_word, blank_len, ends_word, hyphen_len, run_end, run_start, slice};
 use super::forms::Joints;
+use crate::data_plane::dlp::detect::boundary::{
+    back, before, begins_word, blank_len, ends_word, hyphen_len, run_end, run_start, slice,
+};
 
 /// The longest group that is part of a number; longer ones are hashes, keys and the like.
 pub(super) const GROUP_BYTES_MAX: usize = 16;

@@ -1,7 +1,7 @@
 //! Published examples, values computed by the formulas of the sources, near misses, and the words in several languages.
 
-use super::super::detect;
 use super::named::CHECKS;
+use crate::data_plane::dlp::detect::detect;
 use crate::data_plane::dlp::finding::{Kind, Score};
 
 fn found(text: &str) -> Vec<(Kind, &str)> {

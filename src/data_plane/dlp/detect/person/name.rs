@@ -1,7 +1,7 @@
 //! Names of people as they are written: given names, initials, particles, family names.
 
-use super::super::reader::{Shape, Word, blanks, word};
-use super::super::words::Topics;
+use crate::data_plane::dlp::detect::reader::{Shape, Word, blanks, word};
+use crate::data_plane::dlp::detect::words::Topics;
 
 /// The most words in a name.
 const WORDS_MAX: usize = 6;

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::boundary::slice;
 use super::topics::Topics;
+use crate::data_plane::dlp::detect::boundary::slice;
 
 /// How many bytes of a word its place in the table is computed from.
 const KEY_BYTES: usize = 8;

@@ -3,8 +3,8 @@
 //! A line is a table's head where a word of ours is in one of its cells and the next line has as many delimiters. The heading is
 //! put before each cell of its column as a word without length, so that detectors find it where they look for words anyway.
 
-use super::super::boundary::slice;
 use super::{Hit, Topics};
+use crate::data_plane::dlp::detect::boundary::slice;
 
 /// The longest line that is a row, in bytes.
 const ROW_BYTES_MAX: usize = 4 * 1024;
