@@ -11,7 +11,7 @@ use super::{Gold, Text};
 const COVERED_MIN: usize = 80;
 
 /// Pairs of a marked kind and a found one that are the same thing under two names.
-pub(crate) const EQUIVALENT: [(Kind, Kind); 11] = [
+pub(crate) const EQUIVALENT: [(Kind, Kind); 13] = [
     // The address of a database is a URL with credentials and a connection string.
     (Kind::CONNECTION_STRING, Kind::URL_CREDENTIALS),
     (Kind::URL_CREDENTIALS, Kind::CONNECTION_STRING),
@@ -19,6 +19,9 @@ pub(crate) const EQUIVALENT: [(Kind, Kind); 11] = [
     (Kind::CONNECTION_STRING, Kind::PASSWORD),
     (Kind::URL_CREDENTIALS, Kind::PASSWORD),
     (Kind::CONNECTION_STRING, Kind::GENERIC_SECRET),
+    // Where an address is the host of a URL or connection string with a password in it, the longer finding names the union.
+    (Kind::IP_ADDRESS, Kind::URL_CREDENTIALS),
+    (Kind::IP_ADDRESS, Kind::CONNECTION_STRING),
     // A repository's token that stands where a URL has its password.
     (Kind::GITLAB_TOKEN, Kind::URL_CREDENTIALS),
     // Whether an assigned secret is a password is a matter of the name alone.

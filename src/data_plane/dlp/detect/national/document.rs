@@ -3,11 +3,11 @@
 
 use super::arithmetic::{is_day, is_uniform, part};
 
-/// The fewest digits in a passport's number: those of the Netherlands have the fewest.
-const PASSPORT_DIGITS_MIN: usize = 3;
+/// The fewest digits in a passport's number: those of Germany are drawn from digits and letters alike.
+const PASSPORT_DIGITS_MIN: usize = 1;
 
-/// The fewest digits in an identity card's number: those of France have mostly letters since 2021.
-const CARD_DIGITS_MIN: usize = 2;
+/// The fewest digits in an identity card's number: those of France have mostly letters since 2021, those of Germany as well.
+const CARD_DIGITS_MIN: usize = 1;
 
 /// A passport's number: seven to nine letters and digits, and no date.
 pub(super) fn passport(value: &[u8]) -> bool {
