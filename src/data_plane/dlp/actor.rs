@@ -62,7 +62,9 @@ impl Actor for Worker {
             Message::Open(opening, reply) => {
                 let pseudonyms = Pseudonyms::new(means.key.clone(), opening.tenant.clone());
                 let detectors = means.detectors.current();
-                answer(opening.filter(pseudonyms, Arc::new(move |text| detectors.candidates(text))), reply)
+                let sight = detectors.sight();
+                let detect = Arc::new(move |text: &str| detectors.candidates(text));
+                answer(opening.filter(pseudonyms, (detect, sight)), reply)
             }
             Message::Examined(Some(examined), reply) => answer(examined, reply),
             // INVARIANT: a text that breaks its worker is not answered; the caller sees an interruption, not a pass.

@@ -7,9 +7,10 @@ use std::sync::{Arc, LazyLock};
 use arc_swap::ArcSwap;
 
 use super::detect;
-use super::detect::pattern::{Engine, Exceptions, Rule};
+use super::detect::pattern::{Engine, Exceptions, Origin, Rule};
 use super::finding::{Finding, Kind};
 use super::rules::{Loaded, RuleFile, shipped_engine};
+use super::stream::Sight;
 use super::view;
 use crate::domain::clock::Timestamp;
 
@@ -73,6 +74,15 @@ impl Detectors {
             findings.retain(|finding| !set.allows(finding, text));
         }
         findings
+    }
+
+    /// How far what decides about a place of a text stands from it.
+    ///
+    /// The shipped rules look for what has no blanks, or is a finding as soon as its first words are there; a test says so of each.
+    /// What operators look for may be anything within its rule's reach.
+    pub(super) fn sight(&self) -> Sight {
+        let own = self.rules().iter().filter(|rule| rule.origin == Origin::Own);
+        own.fold(Sight::SHIPPED, |sight, rule| sight.at_least(rule.span()))
     }
 
     /// The rules that are data, in the order in which they were read.

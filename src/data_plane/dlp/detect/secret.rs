@@ -1,4 +1,4 @@
-//! Secrets whose form is more than a pattern can say: web tokens, private keys, URLs with a password. The others are rules that
+//! Secrets whose form is more than a pattern can say: web tokens, blocks of private keys, URLs with a password. The others are rules that
 //! are data ([`super::pattern`]).
 
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ const TOKEN_HEADER_BYTES_MAX: usize = 1_024;
 /// header's length.
 const TOKENS_IN_RUN_MAX: usize = 8;
 
-/// The longest PEM block, in bytes.
+/// The longest block of a private key, in bytes; one that is not closed goes on for no more.
 const PEM_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest label of a PEM block, and the longest closing line, in bytes.
@@ -30,8 +30,9 @@ const PEM_LINE_BYTES_MAX: usize = 80;
 /// The longest scheme, user information or host of a URL, in bytes.
 const URL_PART_BYTES_MAX: usize = 256;
 
-/// What the three forms begin with, or cannot be without.
-const ANCHORS: [&str; 3] = ["eyJ", "-----BEGIN", "://"];
+/// What the forms begin with, or cannot be without.
+const ANCHORS: [&str; 5] =
+    ["eyJ", "-----BEGIN", "://", "PuTTY-User-Key-File-", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY"];
 
 static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(ANCHORS).ok());
 
@@ -49,9 +50,13 @@ pub(super) fn scan(text: &str, findings: &mut Vec<Finding>) {
         let found = match anchor.pattern().as_usize() {
             0 => web_token_end(bytes, start, &mut run).map(|end| (Kind::JSON_WEB_TOKEN, start, end)),
             1 => pem_end(bytes, after).map(|end| (Kind::PRIVATE_KEY, start, end)),
+            3 => putty_end(bytes, start, after).map(|end| (Kind::PRIVATE_KEY, start, end)),
+            4 => Some((Kind::PRIVATE_KEY, start, ssh2_end(bytes, start))),
             _ => user_info(bytes, start, after).map(|(start, end)| (Kind::URL_CREDENTIALS, start, end)),
         };
         if let Some((kind, start, end)) = found {
+            // What is cut at the longest length may be cut inside a character.
+            let end = text.ceil_char_boundary(end);
             found_to = end;
             findings.push(Finding { kind, start, end, score: Score::HIGH });
         }
@@ -99,28 +104,13 @@ fn web_token_end(bytes: &[u8], start: usize, run: &mut Run) -> Option<usize> {
     Some(end)
 }
 
-/// Where the private key ends whose opening line's first word ends at `from`. A block without a closing line ends where its lines do.
+/// Where the private key ends whose PEM opening line's first word ends at `from`.
 fn pem_end(bytes: &[u8], from: usize) -> Option<usize> {
     let label = label_end(bytes, from);
     let name = slice(bytes, from, label);
     let private = name.ends_with(b"PRIVATE KEY") || name.ends_with(b"PRIVATE KEY BLOCK");
     let body = label.checked_add(DASHES.len())?;
-    if !private || slice(bytes, label, body) != DASHES {
-        return None;
-    }
-    closed_at(bytes, body).or_else(|| {
-        // No base64 has a hyphen, so that a cut block ends at the next one at the latest.
-        let in_body = |byte: u8| {
-            byte.is_ascii_alphanumeric()
-                || matches!(
-                    byte,
-                    b'+' | b'/' | b'=' | b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',' | b'"' | b'\''
-                )
-        };
-        let blank = |byte: u8| byte.is_ascii_whitespace() || byte == b'\\';
-        let stop = run_end(bytes, body, PEM_BYTES_MAX, in_body);
-        Some(run_start(bytes, stop, stop.saturating_sub(body), blank).max(body))
-    })
+    (private && slice(bytes, label, body) == DASHES).then(|| closed_at(bytes, body))
 }
 
 const DASHES: &[u8] = b"-----";
@@ -129,19 +119,57 @@ fn label_end(bytes: &[u8], from: usize) -> usize {
     run_end(bytes, from, PEM_LINE_BYTES_MAX, |byte| byte.is_ascii_uppercase() || byte == b' ' || byte.is_ascii_digit())
 }
 
-/// The end of the closing line, where the next line of dashes is one. What stands before may be anything: headers, quotes and
-/// plus signs of source code, an armour's comment.
-fn closed_at(bytes: &[u8], body: usize) -> Option<usize> {
+/// The end of the closing line. What stands before it may be anything: headers, quotes and plus signs of source code, an armour's
+/// comment. So a block without a closing line, which was cut or is still being written, goes on to the next block or the text's
+/// end: nothing in it says where the key is over.
+fn closed_at(bytes: &[u8], body: usize) -> usize {
     let block = slice(bytes, body, body.saturating_add(PEM_BYTES_MAX));
-    let line = body.saturating_add(memmem::find(block, DASHES)?);
-    let word = line.saturating_add(b"-----END".len());
-    if slice(bytes, line, word) != b"-----END" {
+    let line_end = |at: usize, word: &[u8]| {
+        let after = at.checked_add(DASHES.len())?.checked_add(word.len())?;
+        let label = label_end(bytes, after);
+        let end = label.saturating_add(DASHES.len());
+        (slice(bytes, after.saturating_sub(word.len()), after) == word && slice(bytes, label, end) == DASHES)
+            .then_some(end)
+    };
+    for dashes in memmem::find_iter(block, DASHES) {
+        let at = body.saturating_add(dashes);
+        if let Some(end) = line_end(at, b"END") {
+            return end;
+        }
+        if line_end(at, b"BEGIN").is_some() {
+            let blank = |byte: u8| byte.is_ascii_whitespace() || byte == b'\\';
+            return run_start(bytes, at, at.saturating_sub(body), blank);
+        }
+    }
+    body.saturating_add(block.len())
+}
+
+/// Where the key file of PuTTY ends that begins at `start` and whose name ends at `after`: behind its last line, which is needed
+/// to read it. One without that was cut, or is still being written.
+fn putty_end(bytes: &[u8], start: usize, after: usize) -> Option<usize> {
+    if !begins_word(bytes, start) || !matches!(slice(bytes, after, after.saturating_add(3)), [b'1'..=b'9', b':', b' '])
+    {
         return None;
     }
-    let label = label_end(bytes, word);
-    let end = label.saturating_add(DASHES.len());
-    (slice(bytes, label, end) == DASHES).then_some(end)
+    let file = slice(bytes, start, start.saturating_add(PEM_BYTES_MAX));
+    let closed = memmem::find_iter(file, PUTTY_LAST).find_map(|last| {
+        let mac = start.saturating_add(last).saturating_add(PUTTY_LAST.len());
+        let end = run_end(bytes, mac, 64, |byte| byte.is_ascii_hexdigit());
+        (end.saturating_sub(mac) >= 40).then_some(end)
+    });
+    Some(closed.unwrap_or_else(|| start.saturating_add(file.len())))
 }
+
+const PUTTY_LAST: &[u8] = b"Private-MAC: ";
+
+/// Where the private key of RFC 4716's form ends that begins at `start`; one that is not closed goes on to the text's end.
+fn ssh2_end(bytes: &[u8], start: usize) -> usize {
+    let block = slice(bytes, start, start.saturating_add(PEM_BYTES_MAX));
+    let len = memmem::find(block, SSH2_CLOSING).map(|at| at.saturating_add(SSH2_CLOSING.len()));
+    start.saturating_add(len.unwrap_or(block.len()))
+}
+
+const SSH2_CLOSING: &[u8] = b"---- END SSH2 ENCRYPTED PRIVATE KEY ----";
 
 /// The span from the scheme to the host of a URL with user and password; the anchor `://` is at `colon..after`.
 fn user_info(bytes: &[u8], colon: usize, after: usize) -> Option<(usize, usize)> {
@@ -224,6 +252,40 @@ mod tests {
     fn a_private_key_that_was_cut_is_hidden_as_far_as_it_goes() {
         let cut = format!("-----BEGIN PRIVATE KEY-----\n{}", body(60));
         assert_eq!(found(&format!("{cut}\n\n-----BEGIN CERTIFICATE-----")), [(Kind::PRIVATE_KEY, cut.as_str())]);
+    }
+
+    /// Headers, comments, and whatever else stands in a block: nothing of a key that was cut, or comes piece by piece, is left.
+    #[test]
+    fn a_private_key_without_its_end_goes_on_to_the_end_of_the_text() {
+        let lines = format!("{}\n{}\n", body(64), body(64));
+        for cut in [
+            format!("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,(00FF)\n\n{lines}"),
+            format!(
+                "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2.1\nComment: -----mine-----\n\n{lines}=aB3d\n"
+            ),
+            format!("PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\nComment: me@host.\n{lines}Private-MAC: 00ff"),
+            format!("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"of (me)\"\n{lines}"),
+            format!("-----BEGIN PRIVATE KEY-----{}{lines}", "\n".repeat(400)),
+        ] {
+            for end in (60..=cut.len()).filter(|end| cut.is_char_boundary(*end)) {
+                assert_eq!(found(&format!("é {}", &cut[..end])), [(Kind::PRIVATE_KEY, &cut[..end])]);
+            }
+        }
+        let endless = format!("-----BEGIN PRIVATE KEY-----{}", "é".repeat(PEM_BYTES_MAX));
+        assert!(found(&endless)[0].1.len() <= PEM_BYTES_MAX + 40, "there is a limit");
+    }
+
+    #[test]
+    fn blocks_of_other_programs_end_where_they_are_closed() {
+        for secret in [
+            format!("PuTTY-User-Key-File-2: ssh-rsa\n{}\nPrivate-MAC: {}", body(64), "0a".repeat(20)),
+            format!(
+                "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+                body(64)
+            ),
+        ] {
+            assert_eq!(found(&format!("a {secret}\nand more")), [(Kind::PRIVATE_KEY, secret.as_str())]);
+        }
     }
 
     #[test]

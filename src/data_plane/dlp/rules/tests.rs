@@ -56,7 +56,7 @@ fn written(template: &str) -> String {
         }
     }
     text.push_str(rest);
-    text.replace('~', if template.contains(": ssh-rsa") || template.contains("SSH2") { "\n" } else { "~" })
+    text
 }
 
 /// A sample: the rule, the text, the span of what is found, and the near miss.

@@ -10,18 +10,31 @@
 
 use crate::data_plane::dlp::view::{is_coded, stands_for_itself};
 
-/// What is held at the end at the least, in bytes: no finding with blanks in it is longer, nor are the words after one that
-/// decide about it farther away.
-pub(super) const TAIL_BYTES: usize = 192;
+/// How far what decides about a place may stand from it, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::data_plane::dlp) struct Sight {
+    /// How much of what was told is kept: the words that say what follows them.
+    pub(in crate::data_plane::dlp) before: usize,
+    /// What is held at the end at the least: no finding with blanks in it that is not held as a whole is longer, nor are the words
+    /// after one that decide about it farther away.
+    pub(in crate::data_plane::dlp) after: usize,
+}
+
+impl Sight {
+    /// That of the shipped detectors and rules.
+    pub(in crate::data_plane::dlp) const SHIPPED: Self = Self { before: 256, after: 192 };
+
+    /// The same, but so far to both sides at the least.
+    pub(in crate::data_plane::dlp) fn at_least(self, bytes: usize) -> Self {
+        Self { before: self.before.max(bytes), after: self.after.max(bytes) }
+    }
+}
 
 /// The longest run without a seam that is held, in bytes: more than the longest token, which has four parts of 16 KiB.
 pub(super) const RUN_BYTES_MAX: usize = 72 * 1024;
 
 /// The longest row of numbers that is held together, and the most by which a context is made longer to begin at a seam. Bytes.
 const ROW_BYTES_MAX: usize = 1_024;
-
-/// How much of what was told is kept, in bytes: the words that say what follows them.
-const CONTEXT_BYTES: usize = 256;
 
 /// How much of a word beside a seam is looked at to see whether it is a number, in characters.
 const WORD_CHARACTERS_MAX: usize = 64;
@@ -33,10 +46,10 @@ const FIRST_UNSPACED: u32 = 0x590;
 const GROUP: usize = 4;
 
 /// The last place behind `released` where the text may be cut while more is to come; none where all must be held.
-pub(super) fn cut(text: &str, released: usize) -> Option<usize> {
-    let limit = text.floor_char_boundary(text.len().saturating_sub(TAIL_BYTES));
+pub(super) fn cut(text: &str, released: usize, sight: Sight) -> Option<usize> {
+    let limit = text.floor_char_boundary(text.len().saturating_sub(sight.after));
     let Some(last) = seam_before(text, limit, released) else {
-        let run = text.len().saturating_sub(RUN_BYTES_MAX);
+        let run = limit.min(text.len().saturating_sub(RUN_BYTES_MAX));
         return Some(aligned(text, run)).filter(|cut| *cut > released);
     };
     // A longer row of numbers is cut between two of them.
@@ -45,8 +58,8 @@ pub(super) fn cut(text: &str, released: usize) -> Option<usize> {
 }
 
 /// Where the context of what is told up to `cut` begins.
-pub(super) fn context_start(text: &str, cut: usize) -> usize {
-    let near = text.floor_char_boundary(cut.saturating_sub(CONTEXT_BYTES));
+pub(super) fn context_start(text: &str, cut: usize, sight: Sight) -> usize {
+    let near = text.floor_char_boundary(cut.saturating_sub(sight.before));
     let floor = text.floor_char_boundary(near.saturating_sub(ROW_BYTES_MAX));
     let seam = seam_before(text, near, floor).and_then(|seam| before_row(text, seam, floor));
     seam.unwrap_or(if floor == 0 { 0 } else { aligned(text, near) })
@@ -116,12 +129,12 @@ mod tests {
 
     fn told(text: &str) -> String {
         let text = format!("{text}{TAIL}");
-        text[..cut(&text, 0).unwrap_or(0)].to_owned()
+        text[..cut(&text, 0, Sight::SHIPPED).unwrap_or(0)].to_owned()
     }
 
     #[test]
     fn a_text_is_cut_behind_blanks_and_between_letters_of_scripts_without_them() {
-        assert!(TAIL.len() >= TAIL_BYTES && TAIL.len() < TAIL_BYTES + 8, "{}", TAIL.len());
+        assert!(TAIL.len() >= Sight::SHIPPED.after && TAIL.len() < Sight::SHIPPED.after + 8, "{}", TAIL.len());
         for (text, expected) in [
             ("One two three ", "One two three "),
             ("One two thr", "One two "),
@@ -138,21 +151,21 @@ mod tests {
 
     #[test]
     fn numbers_that_belong_together_are_held_together() {
-        let text = format!("is 12 34 56 {}", "7".repeat(TAIL_BYTES));
-        assert_eq!(cut(&text, 0), Some(3));
+        let text = format!("is 12 34 56 {}", "7".repeat(Sight::SHIPPED.after));
+        assert_eq!(cut(&text, 0, Sight::SHIPPED), Some(3));
         let row = format!("is {}", "12 34 ".repeat(ROW_BYTES_MAX));
-        assert!(cut(&row, 0).is_some_and(|cut| cut > 4 * ROW_BYTES_MAX), "a longer row is cut");
+        assert!(cut(&row, 0, Sight::SHIPPED).is_some_and(|cut| cut > 4 * ROW_BYTES_MAX), "a longer row is cut");
     }
 
     #[test]
     fn a_run_that_is_too_long_is_cut_between_groups() {
         let run = format!("x {}", "A".repeat(RUN_BYTES_MAX + 103));
-        let cut = cut(&run, 2).expect("cut");
+        let cut = cut(&run, 2, Sight::SHIPPED).expect("cut");
         assert_eq!((cut - 2) % GROUP, 0);
-        let context = context_start(&run, cut);
+        let context = context_start(&run, cut, Sight::SHIPPED);
         assert_eq!(context, 0);
         let run = format!("x {}", "A".repeat(4 * RUN_BYTES_MAX));
-        let context = context_start(&run, 2 * RUN_BYTES_MAX + 2);
+        let context = context_start(&run, 2 * RUN_BYTES_MAX + 2, Sight::SHIPPED);
         assert_eq!((context - 2) % GROUP, 0);
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Detect, Released, StreamFilter};
+use super::{Detect, Released, Sight, StreamFilter};
 use crate::data_plane::dlp::error::Error;
 use crate::data_plane::dlp::handle::{ANSWER_WITHIN, Dlp};
 use crate::data_plane::dlp::message::{Message, Opening};
@@ -132,7 +132,7 @@ impl Dlp {
 
 impl Opening {
     /// The filter that is asked for.
-    pub(in crate::data_plane::dlp) fn filter(self, pseudonyms: Pseudonyms, detect: Detect) -> StreamFilter {
+    pub(in crate::data_plane::dlp) fn filter(self, pseudonyms: Pseudonyms, detect: (Detect, Sight)) -> StreamFilter {
         StreamFilter::new(detect, self.rules, pseudonyms, self.context.expose())
     }
 }
@@ -153,7 +153,7 @@ mod tests {
 
     fn stream(action: Action, detect: impl Fn(&str) -> Vec<Finding> + Send + Sync + 'static) -> Stream {
         let pseudonyms = Pseudonyms::new(PseudonymKey::from_bytes([7; 32]), "acme".parse().expect("a tenant"));
-        Stream::new(StreamFilter::new(Arc::new(detect), action.into(), pseudonyms, ""), action.into())
+        Stream::new(StreamFilter::new((Arc::new(detect), Sight::SHIPPED), action.into(), pseudonyms, ""), action.into())
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub(super) use self::cut::Sight;
 pub use self::guarded::Stream;
 use super::finding::{Counts, Finding};
 use super::pseudonym::Pseudonyms;
@@ -49,6 +50,8 @@ pub struct StreamFilter {
     detect: Detect,
     rules: Rules,
     pseudonyms: Pseudonyms,
+    /// How far what `detect` looks at stands from what it finds.
+    sight: Sight,
     /// What was told shortly before, then what is held.
     text: String,
     /// Where what is held begins.
@@ -59,11 +62,11 @@ pub struct StreamFilter {
 
 impl StreamFilter {
     /// A filter for a text that goes on from `context`, which has been told.
-    pub(super) fn new(detect: Detect, rules: Rules, pseudonyms: Pseudonyms, context: &str) -> Self {
-        let start = cut::context_start(context, context.len());
+    pub(super) fn new((detect, sight): (Detect, Sight), rules: Rules, pseudonyms: Pseudonyms, context: &str) -> Self {
+        let start = cut::context_start(context, context.len(), sight);
         let text = context.get(start..).unwrap_or_default().to_owned();
         let released = text.len();
-        Self { detect, rules, pseudonyms, text, released, again_at: 0 }
+        Self { detect, rules, pseudonyms, sight, text, released, again_at: 0 }
     }
 
     /// Takes a piece, and gives what is decided by now.
@@ -75,7 +78,7 @@ impl StreamFilter {
         if self.text.len() < self.again_at {
             return Ok(Released::default());
         }
-        let Some(cut) = cut::cut(&self.text, self.released) else {
+        let Some(cut) = cut::cut(&self.text, self.released, self.sight) else {
             self.wait();
             return Ok(Released::default());
         };
@@ -107,7 +110,7 @@ impl StreamFilter {
     #[must_use]
     pub fn shipped(pseudonyms: Pseudonyms) -> Self {
         let usual = crate::domain::protection::Protection::default();
-        Self::new(Arc::new(super::detect), usual.outbound, pseudonyms, "")
+        Self::new((Arc::new(super::detect), Sight::SHIPPED), usual.outbound, pseudonyms, "")
     }
 
     /// How many bytes are held.
@@ -136,7 +139,7 @@ impl StreamFilter {
         let examined = Examined { text: text.into(), findings: inside.collect() };
         let redaction = redact(&[examined], &self.rules, &[], &self.pseudonyms)?;
         let text = redaction.texts.iter().map(|text| text.expose()).collect();
-        let start = cut::context_start(&self.text, cut);
+        let start = cut::context_start(&self.text, cut, self.sight);
         self.text.drain(..start);
         self.released = cut.saturating_sub(start);
         Ok(Released { text, counts: redaction.counts })

@@ -21,7 +21,7 @@ fn pseudonyms() -> Pseudonyms {
 }
 
 fn filter(action: Action) -> StreamFilter {
-    StreamFilter::new(Arc::new(find), action.into(), pseudonyms(), "")
+    StreamFilter::new((Arc::new(find), Sight::SHIPPED), action.into(), pseudonyms(), "")
 }
 
 fn whole(text: &str, action: Action) -> String {
@@ -128,7 +128,7 @@ fn plain_words_are_told_soon() {
     let (mut filter, mut told) = (filter(Action::Mask), 0);
     for piece in pieces(&text, &[4]) {
         told += filter.push(piece).expect("not blocked").text.len();
-        assert!(filter.held() < cut::TAIL_BYTES + 16, "{} held of {}", filter.held(), told + filter.held());
+        assert!(filter.held() < Sight::SHIPPED.after + 16, "{} held of {}", filter.held(), told + filter.held());
     }
 }
 
@@ -181,7 +181,7 @@ fn a_word_that_was_told_before_says_what_follows() {
     assert_eq!(find(number), []);
     let expected = whole(&format!("{said}{number}"), Action::Mask);
     assert!(!expected.contains(number));
-    let mut filter = StreamFilter::new(Arc::new(find), Action::Mask.into(), pseudonyms(), &said);
+    let mut filter = StreamFilter::new((Arc::new(find), Sight::SHIPPED), Action::Mask.into(), pseudonyms(), &said);
     let first = filter.push(number).expect("not blocked").text;
     let told = first + &filter.finish().expect("not blocked").text;
     assert_eq!(format!("{said}{told}"), expected);
@@ -243,7 +243,7 @@ fn told_as_written(text: &str, sizes: &[usize]) -> Vec<Range<usize>> {
         known.lock().expect("no poison").clone_from(&findings);
         findings
     };
-    let mut filter = StreamFilter::new(Arc::new(watched), Action::Mask.into(), pseudonyms(), "");
+    let mut filter = StreamFilter::new((Arc::new(watched), Sight::SHIPPED), Action::Mask.into(), pseudonyms(), "");
     let (mut clear, mut pushed, mut released) = (Vec::new(), 0, 0);
     let mut follow = |from: usize, to: usize, released: usize| {
         // Where what was kept begins in the text.

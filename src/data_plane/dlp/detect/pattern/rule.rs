@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::matcher::{Match, Matcher, Pattern};
 use super::plausible;
-use super::words::Words;
+use super::words::{WORDS_WITHIN_BYTES, Words};
 use crate::data_plane::dlp::detect::boundary::{begins_word, is_word, slice};
 use crate::data_plane::dlp::detect::validate::Validator;
 use crate::data_plane::dlp::finding::{Finding, Kind, Score};
@@ -127,6 +127,18 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The longest stretch of a text in which a match, its keyword and the words beside it stand, in bytes.
+    #[must_use]
+    pub fn span(&self) -> usize {
+        let keyword = self.keywords.iter().map(String::len).max().unwrap_or(0);
+        let reach = match self.reach {
+            Reach::FromKeyword { after } => after,
+            Reach::Around { before, after } => before.saturating_add(keyword).saturating_add(after),
+        };
+        // And what stands next to the last of it, which may make it part of a longer word.
+        reach.saturating_add(WORDS_WITHIN_BYTES).saturating_add(1)
+    }
+
     /// The finding that a match is, if it is one. In a text that is flooded with keywords the checks that ask for plausibility are
     /// left out: what the pattern matches is hidden, so that a flood cannot make a secret look made up.
     pub(super) fn judge(&self, text: &str, found: &Match, window: &Range<usize>, flooded: bool) -> Option<Finding> {

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use crate::data_plane::dlp::detect::boundary::{before, follows_escape, slice};
 
 /// How far from a match a word may stand, in bytes.
-const WORDS_WITHIN_BYTES: usize = 96;
+pub(super) const WORDS_WITHIN_BYTES: usize = 96;
 
 /// Words, looked for without regard to ASCII case when they are first needed.
 #[derive(Debug)]
