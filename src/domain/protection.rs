@@ -278,12 +278,18 @@ impl Protection {
         }
     }
 
-    /// The same, but nothing more lenient than the floor says.
+    /// The same, but nothing more lenient than the floor says. Pictures count as texts that hold anything: under a floor that does
+    /// not let every text pass, none leaves.
     #[must_use]
     pub fn at_least(&self, floor: &Floor) -> Self {
+        let images = match self.images {
+            Images::Allow if !floor.outbound.lets_all_pass() => Images::Block,
+            images @ (Images::Allow | Images::ByRules | Images::Block) => images,
+        };
         Self {
             outbound: self.outbound.at_least(&floor.outbound),
             inbound: self.inbound.at_least(&floor.inbound),
+            images,
             ..self.clone()
         }
     }
@@ -377,6 +383,12 @@ mod tests {
             let both = own.at_least(&floor);
             for kind in Kind::ALL {
                 prop_assert_eq!(both.action(*kind), own.action(*kind).max(floor.action(*kind)));
+            }
+            let floor = Floor { outbound: floor, ..Floor::default() };
+            for images in [Images::ByRules, Images::Allow, Images::Block] {
+                let own = Protection { outbound: own.clone(), images, ..Protection::default() };
+                let leaves = own.lets_images_pass() && floor.outbound.lets_all_pass();
+                prop_assert_eq!(own.at_least(&floor).lets_images_pass(), leaves);
             }
         }
 

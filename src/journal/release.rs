@@ -9,6 +9,8 @@ use crate::domain::entity::Kind;
 pub const DLP_REJECTED: &str = "dlp_rejected";
 /// What such a step is called.
 pub const RELEASE: &str = "release";
+/// The code of a step whose texts, or whose answer, hold what may not pass.
+pub const DLP_BLOCKED: &str = "dlp_blocked";
 
 /// What would leave: to whom, which texts, and what was found in them. It holds nothing of the texts.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

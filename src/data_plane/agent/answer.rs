@@ -58,6 +58,14 @@ impl Answer {
         Self::Given { output, calls, usage, cost, notes, elapsed }
     }
 
+    /// Its code and message, where it is a failure.
+    pub(super) fn failed(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Given { .. } => None,
+            Self::Failed { code, message, .. } => Some((code, message)),
+        }
+    }
+
     /// Whether it is a failure, and nothing of an answer was heard.
     pub(super) fn is_unheard(&self) -> bool {
         matches!(self, Self::Failed { arrived: None, .. })

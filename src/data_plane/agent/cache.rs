@@ -2,7 +2,7 @@
 //! answered without a call.
 //!
 //! ```text
-//! tenant, template's digest, model, protection, conversation ─ SHA-256 ─> Key ─┬─ hit ──> the step's result, at no cost
+//! tenant, rules in force, template's digest, model, protection, conversation ─ SHA-256 ─> Key ─┬─ hit ──> the step's result, at no cost
 //!                                                                              └─ miss ─> call ─ whole and fit ─> kept for `ttl`
 //! ```
 //!
@@ -11,6 +11,8 @@
 //!
 //! INVARIANTS
 //! - The tenant is in the key beside the digest: no answer is ever told to another tenant.
+//! - So are the DLP rules in force: an answer that was let through under other rules is not told, and one during which they changed
+//!   is not kept.
 //! - Only an answer that ended by itself is kept: none that failed, was cut off, reached its limit, or was kept back by a filter.
 //! - What continues an answer that broke off is neither looked up nor kept.
 
@@ -24,6 +26,7 @@ use tokio::time::Instant;
 
 use super::prompt::Draft;
 use crate::control_plane::admission::WorkOrder;
+use crate::data_plane::dlp::Taken;
 use crate::data_plane::provider::{Stop, ToolCall};
 use crate::domain::name::{ModelRef, Tenant};
 use crate::domain::owner::Selector;
@@ -44,6 +47,8 @@ pub struct ResultCache(moka::sync::Cache<Key, Arc<Kept>>);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     tenant: Tenant,
+    /// The file of DLP rules in force when it was asked; none where the shipped rules are used as they are.
+    rules: Option<Taken>,
     digest: [u8; 32],
 }
 
@@ -81,26 +86,39 @@ impl ResultCache {
         Self(cache)
     }
 
-    /// What is known of a call.
-    pub(super) fn recall(&self, order: &WorkOrder, protection: &Protection, model: &ModelRef, draft: &Draft) -> Recall {
+    /// What is known of a call; `rules` is the file of DLP rules in force before any of its texts is filtered.
+    pub(super) fn recall(
+        &self,
+        order: &WorkOrder,
+        rules: Option<&Taken>,
+        protection: &Protection,
+        model: &ModelRef,
+        draft: &Draft,
+    ) -> Recall {
         let Some(ttl) = order.template().cache.filter(|_| !draft.goes_on()) else { return Recall::Off };
-        let key = Key { tenant: order.order().tenant.clone(), digest: digest(order, protection, model, draft) };
+        let (tenant, digest) = (order.order().tenant.clone(), digest(order, protection, model, draft));
+        let key = Key { tenant, rules: rules.cloned(), digest };
         match self.0.get(&key).filter(|kept| Instant::now() < kept.until) {
             Some(kept) => Recall::Hit(kept),
             None => Recall::Miss(key, ttl),
         }
     }
 
-    /// Keeps an answer that was whole, where the call's is to be kept.
+    /// Keeps an answer that was whole, where the call's is to be kept; `rules` is the file of DLP rules in force after the answer
+    /// was filtered.
     pub(super) fn keep(
         &self,
         recall: &Recall,
+        rules: Option<&Taken>,
         stop: Stop,
         output: &Text,
         calls: &[ToolCall],
         notes: &[(String, String)],
     ) {
         let Recall::Miss(key, ttl) = recall else { return };
+        if key.rules.as_ref() != rules {
+            return;
+        }
         match stop {
             Stop::End | Stop::Sequence | Stop::Calls => {}
             Stop::Length | Stop::Filtered | Stop::Other => return,

@@ -14,7 +14,7 @@ use super::cache::Recall;
 use super::ear::{Ear, Floor, Side};
 use super::environment::Environment;
 use super::exchange::{Asking, Heard};
-use super::filter::{Fit, Shape, check, outbound};
+use super::filter::{Fit, Shape, check, check_names, outbound};
 use super::live::Line;
 use super::memory::Memory;
 use super::passage::{Passage, Words};
@@ -130,8 +130,12 @@ pub(super) async fn prepare(
     let mut draft = Draft::of(order, memory, asked.so_far);
     let protection = environment.floor.under(&order.order().protection);
     // A rival is asked for a quick answer of its own; what it is reserved for must cover that.
-    let recall =
-        if asked.is_rival { Recall::Off } else { environment.results.recall(order, &protection, model, &draft) };
+    let recall = if asked.is_rival {
+        Recall::Off
+    } else {
+        let rules = environment.dlp.rules();
+        environment.results.recall(order, rules.file.as_ref(), &protection, model, &draft)
+    };
     let protected =
         outbound(environment, order, &mut draft, &protection, &consents(&asked.granted, &model.to_string())).await?;
     let written = u32::try_from(written).unwrap_or(u32::MAX);
@@ -244,7 +248,8 @@ async fn make_fit(environment: &Environment, order: &WorkOrder, prepared: &Prepa
     let ended = completion.stop;
     let mut notes = vec![("model".to_owned(), completion.model), ("stop".to_owned(), ended.as_str().to_owned())];
     notes.extend(completion.notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    environment.results.keep(&prepared.recall, ended, &output, &calls, &notes);
+    let rules = environment.dlp.rules();
+    environment.results.keep(&prepared.recall, rules.file.as_ref(), ended, &output, &calls, &notes);
     Answer::Given { output, calls, usage, cost, notes, elapsed: completion.elapsed }
 }
 
@@ -318,6 +323,11 @@ async fn check_all(
     };
     let mut checked = Vec::with_capacity(calls.len());
     for call in calls {
+        let is_offered = prepared.request.tools.iter().any(|tool| tool.name == call.name);
+        // The name of a tool that was offered is the caller's own word.
+        let names = [Some(&call.id), Some(&call.name).filter(|_| !is_offered)];
+        let names = names.into_iter().flatten().map(|name| Text::from(name.as_str())).collect();
+        check_names(environment, order.order(), &prepared.inbound, names).await?;
         let arguments = check(environment, order.order(), prepared.fit(Shape::Json), &call.arguments).await?;
         checked.push(ToolCall { arguments, ..call });
     }

@@ -36,15 +36,15 @@ pub(crate) async fn filter(
     protect(texts).await
 }
 
-/// As [`filter`], for one text of a step that has started: it waits until the filter has room.
+/// As [`filter`], for texts of a step that has started: it waits until the filter has room.
 pub(crate) async fn filter_patiently(
     environment: &Environment,
-    text: &Text,
+    texts: &[Text],
     rules: (&Rules, &Arc<[Consent]>),
     tenant: &Tenant,
 ) -> Result<Protected, dlp::Error> {
     loop {
-        match filter(environment, vec![text.clone()], rules, tenant).await {
+        match filter(environment, texts.to_vec(), rules, tenant).await {
             Err(error) if transient(&error).is_some() => {
                 tokio::time::sleep(transient(&error).unwrap_or_default()).await;
             }
@@ -101,11 +101,25 @@ pub(crate) async fn check(
         text.clone()
     } else {
         // The answer is paid for: it waits until the filter has room.
-        let protected = filter_patiently(environment, text, (rules, &Arc::default()), &order.tenant).await?;
+        let protected =
+            filter_patiently(environment, std::slice::from_ref(text), (rules, &Arc::default()), &order.tenant).await?;
         protected.texts.into_iter().next().unwrap_or_default()
     };
     Ok(match shape {
         Shape::Text => vault.restore(&text),
         Shape::Json => vault.restore_json(&text),
     })
+}
+
+/// Names that a provider made up, of calls for instance: others refer to them, so that they pass as they are or not at all.
+pub(super) async fn check_names(
+    environment: &Environment,
+    order: &Order,
+    rules: &Rules,
+    names: Vec<Text>,
+) -> Result<(), dlp::Error> {
+    if rules.lets_all_pass() || names.is_empty() {
+        return Ok(());
+    }
+    filter_patiently(environment, &names, (&rules.or_block(), &Arc::default()), &order.tenant).await.map(drop)
 }

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::environment::Environment;
 use super::state::{self, Next};
 use super::turn::Turn;
 use super::unprepared::Unprepared;
@@ -22,6 +23,7 @@ use crate::domain::money::Usd;
 use crate::domain::name::ModelRef;
 use crate::domain::private::Text;
 use crate::domain::usage::Usage;
+use crate::journal::order::Order;
 use crate::journal::policy::DECIDED_BY;
 use crate::journal::record::{
     Decided, Outcome, StepFailed, StepFinished, StepKind, StepStarted, TaskRecord, Then, Verdict,
@@ -32,7 +34,7 @@ use crate::store::Batch;
 
 /// What the audit log calls a call whose texts were kept back until a person has decided.
 pub(crate) const ASK: &str = "dlp_ask";
-/// What it calls a call whose texts were kept back for good.
+/// What it calls a call whose texts, or whose answer, were kept back for good.
 const BLOCK: &str = "dlp_block";
 /// The code of what a person is asked about.
 pub(crate) const CONSENT_NEEDED: &str = "dlp_consent_needed";
@@ -137,6 +139,18 @@ pub(crate) fn granted(task: &Task) -> Arc<[Release]> {
 pub(crate) fn consents(granted: &[Release], to: &str) -> Arc<[Consent]> {
     let to_them = granted.iter().filter(|release| release.to == to);
     to_them.map(|release| Consent { digest: release.digest, kinds: release.kinds().collect() }).collect()
+}
+
+/// The entry of the audit log for a step that started and failed with this code and message, where that is because the filter kept
+/// back what it sends or what answered it. Commit it together with the step's end.
+pub(crate) fn kept_back(
+    environment: &Environment,
+    order: &Order,
+    failed: Option<(&str, &str)>,
+    at: Timestamp,
+) -> Batch {
+    let refused = failed.filter(|(code, _)| dlp::Error::is_refusal(code));
+    refused.map_or_else(Batch::new, |why| environment.admission.on_record(order, BLOCK, why, at))
 }
 
 impl Turn {

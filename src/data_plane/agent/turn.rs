@@ -384,8 +384,9 @@ impl Turn {
         let at = Timestamp::now();
         let Called { step, began, reservation } = called;
         let (spent, provider_time) = (answer.spent(reservation.amount()), answer.provider_time());
+        let kept_back = release::kept_back(&self.environment, order.order(), answer.failed(), at);
         let record = answer.into_record(step, reservation.amount(), &self.custody.task().arrived, at);
-        let booked = self.environment.budget.book(&reservation, spent, at);
+        let booked = self.environment.budget.book(&reservation, spent, at).and(kept_back);
         let mut after = Task::clone(&self.custody.task());
         after.evolve(&record);
         let mut records = vec![record];

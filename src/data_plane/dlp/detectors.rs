@@ -134,8 +134,8 @@ pub struct Published {
     pub refused: Vec<String>,
 }
 
-/// A file of rules that was taken.
-#[derive(Debug, Clone)]
+/// A file of rules that was taken. Equal to no other, also where its content is in force again later.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Taken {
     /// The file.
     pub path: PathBuf,

@@ -43,12 +43,27 @@ pub enum Error {
     /// The text broke a worker before; it is given to none again.
     #[error("examine text: it broke a worker, and no other is given it")]
     Quarantined,
-    /// The workers that held the text ended or gave no answer.
+    /// The workers that held the text ended.
     #[error("examine text: {reason}")]
     Failed {
         /// What happened to the last worker.
         reason: String,
     },
+    /// The worker that holds the text gave no answer in time; it may be at it still.
+    #[error("examine text: no answer in time")]
+    TimedOut,
+}
+
+impl Error {
+    /// The codes of what keeps a text back for what it holds, or because nobody can tell what it holds: what else is in the way is
+    /// no refusal.
+    const REFUSALS: [&'static str; 4] = ["dlp_blocked", "dlp_consent_needed", "dlp_image_blocked", "dlp_quarantined"];
+
+    /// Whether a record's code says that the filter kept something back.
+    #[must_use]
+    pub fn is_refusal(code: &str) -> bool {
+        Self::REFUSALS.contains(&code)
+    }
 }
 
 fn names(kinds: &[Kind]) -> String {
@@ -85,6 +100,7 @@ impl Failure for Error {
             Self::Unavailable => "dlp_unavailable",
             Self::Quarantined => "dlp_quarantined",
             Self::Failed { .. } => "dlp_failed",
+            Self::TimedOut => "dlp_timed_out",
         }
     }
 
@@ -94,7 +110,7 @@ impl Failure for Error {
             Self::TooLarge { .. } => Class::TooLarge,
             Self::Overloaded => Class::Overload,
             Self::Unavailable => Class::Unavailable,
-            Self::Failed { .. } => Class::Internal,
+            Self::Failed { .. } | Self::TimedOut => Class::Internal,
         }
     }
 
@@ -106,7 +122,8 @@ impl Failure for Error {
             | Self::Image
             | Self::TooLarge { .. }
             | Self::Quarantined
-            | Self::Failed { .. } => Retry::Never,
+            | Self::Failed { .. }
+            | Self::TimedOut => Retry::Never,
         }
     }
 
@@ -129,6 +146,7 @@ impl Failure for Error {
                 "the text cannot be examined: it broke what examines texts, and does not pass".to_owned()
             }
             Self::Failed { .. } => "the text could not be examined, and does not pass unexamined".to_owned(),
+            Self::TimedOut => "the text was not examined in time, and does not pass unexamined".to_owned(),
         }
     }
 }
@@ -180,6 +198,30 @@ impl Failure for KeyError {
         match self {
             Self::Unusable { .. } | Self::NotAKey { .. } => "the pseudonym key cannot be read".to_owned(),
             Self::Exposed { .. } => "the pseudonym key is open to others than its owner".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Counts;
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_text_back_is_known_by_its_code() {
+        let question = Question { counts: Counts::default(), digest: None };
+        for error in [
+            Error::Blocked { kinds: Vec::new() },
+            Error::ConsentNeeded(question),
+            Error::Image,
+            Error::TooLarge { bytes: 2, limit: 1 },
+            Error::Overloaded,
+            Error::Unavailable,
+            Error::Quarantined,
+            Error::Failed { reason: String::new() },
+            Error::TimedOut,
+        ] {
+            assert_eq!(Error::is_refusal(error.code()), error.class() == Class::Refused, "{error:?}");
         }
     }
 }

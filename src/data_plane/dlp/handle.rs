@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::actor::{INLINE_BYTES_MAX, Means, Worker};
 use super::detectors::{Detectors, InForce, Published};
@@ -50,7 +50,7 @@ pub struct Dlp(Arc<Pool>);
 struct Pool {
     workers: Box<[Address<Message>]>,
     next: AtomicUsize,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     detectors: InForce,
     quarantine: Quarantine,
     events: Events,
@@ -92,7 +92,7 @@ impl Dlp {
     }
 
     fn over(workers: Box<[Address<Message>]>, detectors: InForce, events: Events) -> Self {
-        let (next, room) = (AtomicUsize::new(0), Semaphore::new(UNITS_MAX));
+        let (next, room) = (AtomicUsize::new(0), Arc::new(Semaphore::new(UNITS_MAX)));
         Self(Arc::new(Pool { workers, next, room, detectors, quarantine: Quarantine::default(), events }))
     }
 
@@ -141,8 +141,9 @@ impl Dlp {
         consents: Arc<[Consent]>,
         tenant: &Tenant,
     ) -> Result<Protected, Error> {
-        let (texts, reading) = (texts.into(), Reading::AsTheyAre);
-        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone() }).await?;
+        let (texts, reading): (Arc<[Text]>, _) = (texts.into(), Reading::AsTheyAre);
+        let room = self.reserve(&texts)?;
+        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone(), _room: room }).await?;
         match done.outcome {
             Ok(Redaction { texts, vault, counts, rules }) => {
                 metrics::found(&counts, &rules);
@@ -166,7 +167,8 @@ impl Dlp {
     pub async fn scan(&self, text: Text, tenant: &Tenant) -> Result<Scan, Error> {
         let rules = Rules::all(Action::Pseudonymise);
         let (texts, reading, consents) = (Arc::new([text.clone()]), Reading::AsWritten, Arc::default());
-        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone() }).await?;
+        let room = self.reserve(&*texts)?;
+        let done = self.examine(Job { texts, reading, rules, consents, tenant: tenant.clone(), _room: room }).await?;
         let redacted = done.outcome.map_err(Error::from)?.texts.pop();
         let findings = done.findings.first().map(|findings| locate(text.expose(), findings));
         match (findings, redacted) {
@@ -180,7 +182,6 @@ impl Dlp {
     /// INVARIANT: a text that broke a worker is given to none again, and a job that ended [`ATTEMPTS_MAX`] workers is given to no
     /// further one; other texts go on.
     async fn examine(&self, job: Job) -> Result<Done, Error> {
-        let _room = self.reserve(&job)?;
         if self.0.quarantine.holds(&job.texts) {
             return Err(Error::Quarantined);
         }
@@ -198,7 +199,10 @@ impl Dlp {
                     failure = Error::Failed { reason: fault.to_string() };
                 }
                 // Another attempt would have the pool examine it twice.
-                Err(fault @ CallError::TimedOut(_)) => return Err(Error::Failed { reason: fault.to_string() }),
+                Err(fault @ CallError::TimedOut(_)) => {
+                    tracing::warn!(%fault, "a text was not examined in time");
+                    return Err(Error::TimedOut);
+                }
             }
         }
         if ended == ATTEMPTS_MAX {
@@ -229,14 +233,15 @@ impl Dlp {
         self.0.events.publish(Event::new("dlp_text_quarantined").with("tenant", tenant).with("bytes", bytes));
     }
 
-    /// Takes the room that a job needs for as long as it is examined.
-    fn reserve(&self, job: &Job) -> Result<SemaphorePermit<'_>, Error> {
-        let bytes = job.texts.iter().map(Text::len).fold(0, usize::saturating_add);
+    /// Takes the room that texts need for as long as they are examined.
+    fn reserve(&self, texts: &[Text]) -> Result<Arc<OwnedSemaphorePermit>, Error> {
+        let bytes = texts.iter().map(Text::len).fold(0, usize::saturating_add);
         if bytes > REQUEST_BYTES_MAX {
             return Err(Error::TooLarge { bytes, limit: REQUEST_BYTES_MAX });
         }
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
-        self.0.room.try_acquire_many(units).map_err(|_| Error::Overloaded)
+        let room = Arc::clone(&self.0.room).try_acquire_many_owned(units);
+        room.map(Arc::new).map_err(|_| Error::Overloaded)
     }
 
     /// The next worker in turn; one that is being restarted is passed over while another lives.

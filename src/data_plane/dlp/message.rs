@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ractor::RpcReplyPort;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::finding::Finding;
 use super::redaction::{Consent, Redaction, Withheld};
@@ -24,6 +25,9 @@ pub(super) struct Job {
     pub(super) consents: Arc<[Consent]>,
     /// Whose pseudonyms are used.
     pub(super) tenant: Tenant,
+    /// The pool's room, taken for as long as anybody holds the job: its caller, a mailbox, or a thread that nobody waits for any
+    /// more.
+    pub(super) _room: Arc<OwnedSemaphorePermit>,
 }
 
 /// What texts are taken for.

@@ -141,8 +141,13 @@ async fn perform(environment: &Environment, order: &Order, started: &Started, sl
         return Some(End::failed("tool_not_granted", "the order does not grant the tool"));
     }
     let protection = environment.floor.under(&order.protection);
-    let outbound =
-        filter_patiently(environment, &started.input, (&protection.outbound, &started.consents), &order.tenant).await;
+    let outbound = filter_patiently(
+        environment,
+        std::slice::from_ref(&started.input),
+        (&protection.outbound, &started.consents),
+        &order.tenant,
+    )
+    .await;
     let protected = match outbound {
         Ok(protected) => protected,
         Err(refusal) => return Some(End::failed(refusal.code(), refusal.detail())),

@@ -82,6 +82,15 @@ impl End {
         }
     }
 
+    /// Its code and message, where it is a failure.
+    #[must_use]
+    pub fn fault(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Finished { .. } => None,
+            Self::Failed { code, message, .. } => Some((code, message)),
+        }
+    }
+
     /// Whether it is a failure that counts against the step.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -8,7 +8,7 @@ use super::Error;
 use super::calling::{Calls, Started};
 use super::conclusion::{CANCELLED, Conclusion, End, TOOL_IN_DOUBT};
 use super::handle::Orchestrator;
-use super::releasing::asking;
+use super::releasing::{Looked, asking};
 use super::replay;
 use super::state::{self, Next, Question, Rules, Stop};
 use super::unit::{Unit, UnitWork};
@@ -19,7 +19,7 @@ use crate::control_plane::template::plan::{OnFailure, Plan, Worker};
 use crate::data_plane::agent::allowance::Allowance;
 use crate::data_plane::agent::metrics;
 use crate::data_plane::agent::pause::transient;
-use crate::data_plane::agent::release::{consents, granted};
+use crate::data_plane::agent::release::{consents, granted, kept_back};
 use crate::data_plane::tool::Slot;
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::Failure;
@@ -145,7 +145,8 @@ impl PlanRun {
             }
             Next::Work { start, running, calls, until } => {
                 let mut crowded = BTreeSet::new();
-                let started = self.start(order, start, &mut crowded).await?;
+                let (started, again) = self.start(order, start, &mut crowded).await?;
+                let until = until.into_iter().chain(again).min();
                 let records = task.records.saturating_add(u64::try_from(started.len()).unwrap_or(u64::MAX));
                 // What waits may be over already, and its time is known only now that it is written down.
                 let waits = started.iter().any(Unit::waits);
@@ -173,15 +174,16 @@ impl PlanRun {
     }
 
     /// Writes down that units start, all in one batch, before any of them does. A tool's call starts when it has its slot, so
-    /// that a step which is open after a crash was at its tool, or about to be.
+    /// that a step which is open after a crash was at its tool, or about to be. Also tells when to look again at units that were
+    /// left out because the filter could not say whether a person must be asked.
     async fn start(
         &mut self,
         order: &WorkOrder,
         units: Vec<Unit>,
         crowded: &mut BTreeSet<ToolName>,
-    ) -> Result<Vec<Unit>, Error> {
+    ) -> Result<(Vec<Unit>, Option<Timestamp>), Error> {
         let (environment, task) = (self.orchestrator.environment().clone(), self.custody.task());
-        let (units, asked) = asking(&environment, &task, order.order(), units).await;
+        let Looked { units, entries, again } = asking(&environment, &task, order.order(), units).await;
         let tools = &self.orchestrator.environment().tools;
         let mut starting: Vec<(Unit, Option<Slot>)> = Vec::with_capacity(units.len());
         for unit in units {
@@ -202,14 +204,14 @@ impl PlanRun {
             starting.push((unit, slot));
         }
         if starting.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), again));
         }
         let (at, first) = (Timestamp::now(), task.next_step());
         let records = (first..).zip(&starting).map(|(step, (unit, slot))| {
             let idempotent = slot.as_ref().is_some_and(|slot| tools.is_idempotent(slot.tool()));
             TaskRecord::StepStarted(StepStarted { step, kind: unit.kind(at, idempotent), reserved: Usd::ZERO, at })
         });
-        self.journal().append(&self.custody, records.collect(), asked).await?;
+        self.journal().append(&self.custody, records.collect(), entries).await?;
         let mut started = Vec::with_capacity(starting.len());
         for (step, (unit, slot)) in (first..).zip(starting) {
             if let Some(slot) = slot {
@@ -217,7 +219,7 @@ impl PlanRun {
             }
             started.push(unit);
         }
-        Ok(started)
+        Ok((started, again))
     }
 
     /// Makes calls of steps that started before again, under the same keys.
@@ -319,7 +321,7 @@ impl PlanRun {
             self.calls.cut();
         }
         let task = self.custody.task();
-        self.write(cut.into_iter().map(|step| cut_off(&task, step)).collect()).await?;
+        self.write(cut.into_iter().map(|step| cut_off(&task, step)).collect(), Batch::new()).await?;
         for child in &children {
             self.orchestrator.cancel_child(*child).await?;
         }
@@ -338,7 +340,8 @@ impl PlanRun {
                 }
             };
             let step = open_step(&self.custody.task(), *child);
-            self.write(step.map(|step| Conclusion { step, end, skipped: None }).into_iter().collect()).await?;
+            let ended = step.map(|step| Conclusion { step, end, skipped: None });
+            self.write(ended.into_iter().collect(), Batch::new()).await?;
         }
         if children.is_empty() && !finishing.is_empty() {
             let Self { custody, calls, .. } = self;
@@ -353,29 +356,32 @@ impl PlanRun {
     /// Writes down what a call came to. One of which nobody knows that is left open, and decided about in the next round.
     async fn conclude_call(&mut self, returned: super::calling::Returned) -> Result<(), Error> {
         let Some(end) = returned.end else { return Ok(()) };
-        self.conclude(returned.step, &returned.unit, end).await
+        let (environment, task) = (self.orchestrator.environment(), self.custody.task());
+        let with = kept_back(environment, &task.order, end.fault(), Timestamp::now());
+        self.conclude(returned.step, &returned.unit, end, with).await
     }
 
     async fn conclude_child(&mut self, unit: &Unit, end: End) -> Result<(), Error> {
         let step = unit.child().and_then(|child| open_step(&self.custody.task(), child));
         match step {
-            Some(step) => self.conclude(step, unit, end).await,
+            // What was kept back from a subtask is on record with that.
+            Some(step) => self.conclude(step, unit, end, Batch::new()).await,
             None => Ok(()),
         }
     }
 
-    async fn conclude(&mut self, step: u32, unit: &Unit, end: End) -> Result<(), Error> {
+    async fn conclude(&mut self, step: u32, unit: &Unit, end: End, with: Batch) -> Result<(), Error> {
         let is_skipped = unit.on_failure == OnFailure::Skip && end.is_failure();
         let skipped = is_skipped.then(|| unit.name.clone());
-        self.write(vec![Conclusion { step, end, skipped }]).await
+        self.write(vec![Conclusion { step, end, skipped }], with).await
     }
 
-    async fn write(&mut self, conclusions: Vec<Conclusion>) -> Result<(), Error> {
+    async fn write(&mut self, conclusions: Vec<Conclusion>, with: Batch) -> Result<(), Error> {
         let (steps, records) = told(conclusions);
         if records.is_empty() {
             return Ok(());
         }
-        self.journal().append(&self.custody, records, Batch::new()).await?;
+        self.journal().append(&self.custody, records, with).await?;
         self.count(&steps);
         Ok(())
     }

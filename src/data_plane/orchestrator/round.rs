@@ -13,6 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::TaskId;
 use crate::domain::private::Text;
 use crate::journal::record::{StepFailed, StepKind};
+use crate::journal::release::{DLP_BLOCKED, DLP_REJECTED};
 use crate::journal::state::{Step, StepStatus, Task};
 
 /// The longest question that a person is asked, in bytes.
@@ -149,7 +150,9 @@ impl<'a> Round<'a> {
                     let is_unknown = failed.code == TOOL_IN_DOUBT || is_unknown(&failed.code);
                     key = if is_unknown { key.or(Some(known.number)) } else { None };
                     if self.counts(known.number, step, &name) {
-                        counted = counted.saturating_add(1);
+                        // What may not leave, or what a person has said no to, does not become another by being tried again.
+                        let is_final = [DLP_REJECTED, DLP_BLOCKED].contains(&failed.code.as_str());
+                        counted = if is_final { allowed } else { counted.saturating_add(1) };
                         last = Some(&**failed);
                     }
                 }

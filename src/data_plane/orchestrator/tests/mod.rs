@@ -217,6 +217,16 @@ fn a_step_that_says_retry_is_tried_twice_as_two_subtasks() {
 }
 
 #[test]
+fn what_the_filter_blocked_or_a_person_refused_is_not_tried_again() {
+    let mut plan = diamond();
+    plan.steps[0].on_failure = OnFailure::Retry;
+    for code in ["dlp_blocked", "dlp_rejected"] {
+        let story = Story::new().started(0, "facts").started(1, "notes").finished(1, "N").failed_with(0, code);
+        assert!(matches!(story.next(&plan), Next::End(Outcome::Failed { code: failed, .. }) if failed == code));
+    }
+}
+
+#[test]
 fn a_mapped_step_runs_once_for_each_item_within_the_fan_out() {
     let mut plan = diamond();
     plan.steps[2].map = Some(MapSource::parse("{{steps.facts.output}}").expect("a map"));
