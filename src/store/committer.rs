@@ -18,7 +18,7 @@ use super::mark::Mark;
 use super::payload::Pin;
 use super::queue::{Pending, Place, Taken};
 use super::shared::Shared;
-use super::{Error, Keyspace, Position, key, metrics};
+use super::{Error, Keyspace, Position, key, metrics, reencryption};
 
 /// What only the running committer touches.
 pub(super) struct Writer {
@@ -61,8 +61,9 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(position: Position, sync: SyncStep, mark: Mark) -> Self {
-        Self { position, ledger: Ledger::default(), sync, mark }
+    /// `last_key` is the last key that the store is known to need.
+    pub(super) fn new(position: Position, last_key: u32, sync: SyncStep, mark: Mark) -> Self {
+        Self { position, ledger: Ledger::needing(last_key), sync, mark }
     }
 
     /// INVARIANT 8: told only of what is durable. That it was not told does no harm but to what it is for.
@@ -141,6 +142,7 @@ impl Writer {
         engine.flush()?;
         (self.sync)().map_err(|fault| Fault::io("sync the database", &fault))?;
         let stored = last_position(engine).map_err(Fault::other)?;
+        self.ledger = Ledger::needing(reencryption::last_needed(engine).map_err(Fault::other)?);
         self.position = stored.max(shared.begun());
         shared.applying().position = self.position;
         self.tell_mark(stored);

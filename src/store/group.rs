@@ -120,6 +120,13 @@ pub(super) struct Ledger {
     last_key: u32,
 }
 
+impl Ledger {
+    /// That of a store which needs the keys up to this one: what is told of it never becomes less.
+    pub(super) fn needing(last_key: u32) -> Self {
+        Self { last_key, ..Self::default() }
+    }
+}
+
 /// A group being put together.
 #[derive(Debug)]
 pub(super) struct Group<'a, P: Prior> {

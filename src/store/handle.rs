@@ -103,7 +103,7 @@ impl Store {
         let mark = engine.mark()?;
         let payloads =
             Payloads::open(data_dir.join("payloads")).map_err(|fault| Error::Open(format!("payloads: {fault}")))?;
-        let writer = Writer::new(position, sync, mark);
+        let writer = Writer::new(position, reencryption::last_needed(&engine)?, sync, mark);
         let shared = Shared::new(engine, payloads, keys.map(Arc::new), writer, position, Space::new(free));
         let store = Self { shared: Arc::new(shared) };
         store.sweep_payloads()?;

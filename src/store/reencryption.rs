@@ -8,6 +8,7 @@
 //! ```
 //! A restart loses nothing of it: that there are old keys says that it is not done, and what was sealed anew is passed over.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::path::Path;
@@ -49,7 +50,7 @@ pub struct Status {
     pub looked_at: u64,
     /// Records that were sealed anew in that time.
     pub resealed: u64,
-    /// Records that could not be read in that time, and stay as they are.
+    /// Records that the last pass could not read. They stay as they are, and so do the keys that they are under.
     pub unreadable: u64,
 }
 
@@ -90,6 +91,11 @@ pub(super) fn needed(engine: &Engine) -> Result<Option<([u8; 16], u32)>, Error> 
     Ok(Some((*ring, u32::from_be_bytes(last.try_into().map_err(|_| damaged())?))))
 }
 
+/// The last key that the records need, counted from 1; 0 where they need none.
+pub(super) fn last_needed(engine: &Engine) -> Result<u32, Error> {
+    Ok(needed(engine)?.map_or(0, |(_, last)| last))
+}
+
 /// How far a pass over all records is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
@@ -97,6 +103,8 @@ pub struct Cursor {
     after: Vec<u8>,
     /// The keys' generation when the pass began: where keys were exchanged since, it says nothing about them.
     generation: u32,
+    /// Keys that records are under which it could not read.
+    kept: BTreeSet<u32>,
 }
 
 /// A record that is to be sealed anew.
@@ -116,6 +124,8 @@ struct Round {
     bytes: usize,
     looked_at: u64,
     unreadable: u64,
+    /// The keys that unreadable records are under.
+    kept: BTreeSet<u32>,
     last: Option<Vec<u8>>,
 }
 
@@ -236,7 +246,11 @@ impl Store {
         // INVARIANT: from before a record is read until it is written under another key, no key is exchanged or destroyed.
         let gate = keys.gate().await;
         let generation = keys.generation();
-        let after = after.filter(|after| after.generation == generation).map(|after| after.after);
+        let after = after.filter(|after| after.generation == generation && !after.after.is_empty());
+        if after.is_none() {
+            self.shared().reencryption.unreadable.store(0, Ordering::Relaxed);
+        }
+        let (after, mut kept) = after.map_or((None, BTreeSet::new()), |after| (Some(after.after), after.kept));
         let (store, owner_of) = (self.clone(), Arc::clone(owner_of));
         let work = move || {
             let mut round = store.shared().reading(|reader| look_beyond(reader, &keys, after))?;
@@ -245,7 +259,7 @@ impl Store {
                 stale.into_iter().map(|stale| store.resealed(&keys, stale, &owner_of)).collect();
             Ok::<_, Error>((changes?, round))
         };
-        let (changes, round) = spawn_blocking(work).await.map_err(|fault| failed(&fault))??;
+        let (changes, mut round) = spawn_blocking(work).await.map_err(|fault| failed(&fault))??;
         let progress = &self.shared().reencryption;
         let resealed = u64::try_from(changes.len()).unwrap_or(u64::MAX);
         if changes.is_empty() {
@@ -256,18 +270,20 @@ impl Store {
         progress.resealed.fetch_add(resealed, Ordering::Relaxed);
         progress.looked_at.fetch_add(round.looked_at, Ordering::Relaxed);
         progress.unreadable.fetch_add(round.unreadable, Ordering::Relaxed);
+        kept.append(&mut round.kept);
         match round.last {
-            Some(after) => Ok(Some(Cursor { after, generation })),
-            None => self.finish_reencryption(generation).await,
+            Some(after) => Ok(Some(Cursor { after, generation, kept })),
+            None => self.finish_reencryption(generation, kept).await,
         }
     }
 
-    /// Destroys the old keys behind a whole pass, unless keys were exchanged meanwhile: then another pass is needed.
-    async fn finish_reencryption(&self, generation: u32) -> Result<Option<Cursor>, Error> {
+    /// Destroys the old keys behind a whole pass, unless keys were exchanged meanwhile: then another pass is needed. What could not
+    /// be read may be another time: keys that such records are under stay, and with them that it is not done.
+    async fn finish_reencryption(&self, generation: u32, kept: BTreeSet<u32>) -> Result<Option<Cursor>, Error> {
         let keys = Arc::clone(self.keyring()?);
         let _order = keys.order.lock().await;
         if keys.generation() != generation {
-            return Ok(Some(Cursor { after: Vec::new(), generation: keys.generation() }));
+            return Ok(Some(Cursor { after: Vec::new(), generation: keys.generation(), kept: BTreeSet::new() }));
         }
         let marked = self.shared().reading(|reader| reader.engine.contains(&key::full(Keyspace::Meta, key::SEALED)))?;
         if !marked {
@@ -277,9 +293,14 @@ impl Store {
             self.commit_behind(vec![mark], key::SEALED.len(), None).await?;
         }
         let retiring = Arc::clone(&keys);
-        let gone = spawn_blocking(move || retiring.retire()).await.map_err(|fault| failed(&fault))??;
+        let gone = spawn_blocking(move || retiring.retire(&kept)).await.map_err(|fault| failed(&fault))??;
         let unreadable = self.shared().reencryption.unreadable.load(Ordering::Relaxed);
-        tracing::info!(destroyed = gone, unreadable, "every record is sealed with the keys in force");
+        if keys.keeps_only() {
+            let advice = "restore what is missing, or a backup";
+            tracing::error!(destroyed = gone, unreadable, advice, "keys of before stay for records that cannot be read");
+        } else {
+            tracing::info!(destroyed = gone, unreadable, "every record is sealed with the keys in force");
+        }
         Ok(None)
     }
 
@@ -366,6 +387,7 @@ impl Round {
             Err(error @ Error::Damaged { .. }) => {
                 tracing::error!(%error, "a record cannot be read and is not sealed anew");
                 self.unreadable = self.unreadable.saturating_add(1);
+                self.kept.extend(envelope::key_id(&stored).map(NonZeroU32::get));
             }
             Err(error) => return Err(error),
         }

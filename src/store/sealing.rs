@@ -90,6 +90,7 @@ fn opening(keys: Option<&Keyring>, key: &[u8], seal: Seal) -> Result<std::sync::
     };
     keys.opening(id).map_err(|none| match none {
         NoKey::Erased => erased(key),
+        NoKey::Failed => Error::Read(format!("key {id} of the keyring")),
         NoKey::Replaced => damaged(key, &format!("it is sealed under key {id}, which was replaced and destroyed")),
         NoKey::Damaged => damaged(key, &format!("it is sealed under key {id}, which is damaged")),
         NoKey::Unknown => damaged(key, &format!("it is sealed under key {id}, which is not in the keyring")),

@@ -14,7 +14,7 @@ use super::cipher::{self, Cipher, KeyBytes};
 use super::error::Error;
 use super::master::MasterKey;
 use super::slot::{HEADER_BYTES, Header, Live, RingId, Root, SLOT_BYTES, Slot, SlotFlaw, Tags};
-use super::{FILE_NAME, KEYS_MAX};
+use super::{FILE_NAME, KEYS_MAX, NoKey};
 use crate::store::payload::sync_directory;
 
 /// Where a keyring is written before it has its name.
@@ -29,8 +29,12 @@ pub(super) struct Disk {
     file: File,
     header: Header,
     wrap: Cipher,
-    /// Once a write or a sync failed, nobody knows what is on the disk.
+    /// Once a write or a sync failed, nobody knows what is on the disk: no key is added until one could be overwritten again.
     failed: Option<String>,
+    /// The file under the master key of before, where the directory that no longer names it could not be synced.
+    before: Option<File>,
+    /// Makes a file or a directory durable.
+    pub(super) sync: fn(&File) -> io::Result<()>,
 }
 
 /// The header of a keyring; none where there is no such file.
@@ -80,7 +84,7 @@ impl Disk {
         let header = read_header(path, &mut file)?;
         let wrap = master.wrap(&header.ring);
         if let Ok(root) = header.open(&wrap) {
-            let mut disk = Self { path: path.to_owned(), file, header, wrap, failed: None };
+            let mut disk = Self::new(path, file, header, wrap);
             let slots = disk.read_slots()?;
             remove_unfinished(path)?;
             return Ok((disk, root, slots));
@@ -88,7 +92,7 @@ impl Disk {
         let old = previous.map(|previous| previous.wrap(&header.ring));
         let fitting = old.and_then(|old| header.open(&old).ok().map(|root| (root, old)));
         let Some((root, old)) = fitting else { return Err(Error::MasterWrong { keyring: path.to_owned() }) };
-        let mut disk = Self { path: path.to_owned(), file, header, wrap: old, failed: None };
+        let mut disk = Self::new(path, file, header, old);
         let slots = disk.read_slots()?;
         disk.wrap_under(master)?;
         tracing::info!(
@@ -105,7 +109,11 @@ impl Disk {
         let wrap = master.wrap(&ring);
         let header = Header::seal(ring, 0, &root, &wrap);
         let file = write_whole(path, &header.to_bytes()).map_err(failed)?;
-        Ok((Self { path: path.to_owned(), file, header, wrap, failed: None }, root))
+        Ok((Self::new(path, file, header, wrap), root))
+    }
+
+    fn new(path: &Path, file: File, header: Header, wrap: Cipher) -> Self {
+        Self { path: path.to_owned(), file, header, wrap, failed: None, before: None, sync }
     }
 
     /// Reads all slots, and drops what a crash left behind the last one.
@@ -154,29 +162,63 @@ impl Disk {
             let live = Live::seal(&self.header.ring, *id, generation, *tags, &key, &self.wrap);
             bytes.extend_from_slice(&Slot::Live(Box::new(live)).to_bytes(*id));
         }
-        let written = self.file.write_all_at(&bytes, place(first)).and_then(|()| sync(&self.file));
+        let written = self.file.write_all_at(&bytes, place(first)).and_then(|()| (self.sync)(&self.file));
         self.settle(written)?;
         Ok(added)
     }
 
-    /// Overwrites the slots of keys, synced.
+    /// Overwrites the slots of keys, synced. It may be asked for again when it failed, and is tried also when another write did:
+    /// the same bytes in the same places do no harm, and what is not overwritten can be read.
     pub(super) fn overwrite(&mut self, ids: &[u32], with: &Slot) -> Result<(), Error> {
-        self.usable()?;
-        let mut written = ids.iter().try_for_each(|id| self.file.write_all_at(&with.to_bytes(*id), place(*id)));
-        if written.is_ok() {
-            written = sync(&self.file);
+        let written = self.overwrite_all(ids, with);
+        self.settle(written)?;
+        // Whatever else failed was told to whoever asked, and is written anew in the same place when it is asked for again.
+        if self.failed.take().is_some() {
+            tracing::info!("the keyring could be written again");
         }
-        self.settle(written)
+        Ok(())
+    }
+
+    fn overwrite_all(&mut self, ids: &[u32], with: &Slot) -> io::Result<()> {
+        if self.failed.is_some() {
+            self.reopen()?;
+        }
+        ids.iter().try_for_each(|id| self.file.write_all_at(&with.to_bytes(*id), place(*id)))?;
+        (self.sync)(&self.file)
+    }
+
+    /// Opens anew the file that has the name, and makes sure that it keeps it.
+    fn reopen(&mut self) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let header = read_header(&self.path, &mut file).map_err(io::Error::other)?;
+        if header.ring != self.header.ring {
+            return Err(io::Error::other("another keyring has its name"));
+        }
+        self.sync_directory()?;
+        self.file = file;
+        if let Some(before) = self.before.take() {
+            self.wipe(&before);
+        }
+        Ok(())
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), |directory| (self.sync)(&File::open(directory)?))
     }
 
     /// Reads and unwraps a key.
-    pub(super) fn key(&self, id: u32) -> Result<KeyBytes, Error> {
-        let damaged = || unreadable(&self.path, &format!("key {id} is damaged"));
+    pub(super) fn key(&self, id: u32) -> Result<KeyBytes, NoKey> {
         let mut bytes = [0; SLOT_BYTES];
-        self.file.read_exact_at(&mut bytes, place(id)).map_err(|fault| unreadable(&self.path, &fault))?;
+        self.file.read_exact_at(&mut bytes, place(id)).map_err(|fault| match fault.kind() {
+            io::ErrorKind::UnexpectedEof => NoKey::Damaged,
+            _ => {
+                tracing::error!(%fault, id, "a key cannot be read from the keyring");
+                NoKey::Failed
+            }
+        })?;
         match Slot::parse(&bytes, id) {
-            Ok(Slot::Live(live)) => live.open(&self.header.ring, id, &self.wrap).map_err(|_| damaged()),
-            Ok(Slot::Erased | Slot::Replaced) | Err(_) => Err(damaged()),
+            Ok(Slot::Live(live)) => live.open(&self.header.ring, id, &self.wrap).map_err(|_| NoKey::Damaged),
+            Ok(Slot::Erased | Slot::Replaced) | Err(_) => Err(NoKey::Damaged),
         }
     }
 
@@ -208,15 +250,32 @@ impl Disk {
                 Err(_) => bytes.extend_from_slice(slot),
             }
         }
-        let file = write_whole(&self.path, &bytes).map_err(|fault| Error::Failed(fault.to_string()))?;
+        let file = write_beside(&self.path, &bytes).map_err(|fault| Error::Failed(fault.to_string()))?;
+        let renamed = take_name(&self.path);
+        self.settle(renamed)?;
+        // From here on the new file has the name, and is the one to write to, even if a loss of power may bring the old one back.
         let before = std::mem::replace(&mut self.file, file);
         (self.header, self.wrap) = (header, wrap);
-        // Its name is gone; whoever finds its blocks finds nothing.
-        let wiped = before.write_all_at(&vec![0; old.len()], 0).and_then(|()| sync(&before));
+        let synced = self.sync_directory();
+        if synced.is_err() {
+            self.before = Some(before);
+            self.settle(synced)?;
+            return Ok(true);
+        }
+        self.wipe(&before);
+        Ok(true)
+    }
+
+    /// Overwrites a file whose name is gone: whoever finds its blocks finds nothing.
+    fn wipe(&self, before: &File) {
+        let zeros = |bytes: u64| vec![0; usize::try_from(bytes).unwrap_or(0)];
+        let wiped = before
+            .metadata()
+            .and_then(|about| before.write_all_at(&zeros(about.len()), 0))
+            .and_then(|()| (self.sync)(before));
         if let Err(fault) = wiped {
             tracing::warn!(%fault, "the keyring under the master key of before could not be overwritten");
         }
-        Ok(true)
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
@@ -243,7 +302,7 @@ impl Disk {
 
     fn settle(&mut self, written: io::Result<()>) -> Result<(), Error> {
         written.map_err(|fault| {
-            tracing::error!(%fault, "the keyring takes no more keys until the daemon is started again");
+            tracing::error!(%fault, "the keyring takes no more keys until it could be written again or the daemon is started again");
             self.failed = Some(fault.to_string());
             Error::Failed(fault.to_string())
         })
@@ -256,6 +315,14 @@ fn sync(file: &File) -> io::Result<()> {
 
 /// Writes a file that is there as a whole or, after a crash, as it was before.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let file = write_beside(path, bytes)?;
+    take_name(path)?;
+    path.parent().map_or(Ok(()), sync_directory)?;
+    Ok(file)
+}
+
+/// Writes a file, synced, beside the one whose name it is to take.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let new = path.with_file_name(NEW_FILE_NAME);
     match fs::remove_file(&new) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
@@ -264,11 +331,12 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&new)?;
     file.write_all_at(bytes, 0)?;
     file.sync_all()?;
-    fs::rename(&new, path)?;
-    if let Some(directory) = path.parent() {
-        sync_directory(directory)?;
-    }
     Ok(file)
+}
+
+/// Gives the file that was written beside it the name.
+fn take_name(path: &Path) -> io::Result<()> {
+    fs::rename(path.with_file_name(NEW_FILE_NAME), path)
 }
 
 /// Removes what a crash left of a file that was being written anew.

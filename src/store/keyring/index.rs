@@ -1,6 +1,6 @@
 //! Which keys there are, and whose, without the keys themselves (pure).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::KEYS_MAX;
@@ -11,6 +11,8 @@ use super::slot::{Live, Root, Slot, SlotFlaw, Tags};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Held {
     Live { generation: u32, tags: Tags },
+    /// To be erased, and not known to be on the disk: nothing is sealed or opened with it, and it is asked for again.
+    Doomed { tags: Tags },
     Erased,
     Replaced,
     Damaged,
@@ -22,6 +24,8 @@ pub(super) struct Index {
     pub(super) slots: Vec<Held>,
     pub(super) current: HashMap<Tags, u32>,
     pub(super) generation: u32,
+    /// Keys of before that a whole pass left, because records that cannot be read are under them.
+    pub(super) kept: BTreeSet<u32>,
 }
 
 impl Index {
@@ -36,7 +40,7 @@ impl Index {
             Err(_) => Held::Damaged,
         };
         let slots = slots.iter().map(held).collect();
-        let mut index = Self { root: Arc::new(root), slots, current: HashMap::new(), generation: 0 };
+        let mut index = Self { root: Arc::new(root), slots, current: HashMap::new(), generation: 0, kept: BTreeSet::new() };
         // The last key of an owner is the one in force.
         let live: Vec<(u32, u32, Tags)> = index.live().collect();
         for (id, generation, tags) in live {
@@ -63,6 +67,14 @@ impl Index {
     pub(super) fn live(&self) -> impl Iterator<Item = (u32, u32, Tags)> {
         (1..).zip(&self.slots).filter_map(|(id, held)| match held {
             Held::Live { generation, tags } => Some((id, *generation, *tags)),
+            Held::Doomed { .. } | Held::Erased | Held::Replaced | Held::Damaged => None,
+        })
+    }
+
+    /// Keys that stand in the file, also those that could not be overwritten when they were to be: who erases means them all.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (u32, Tags)> {
+        (1..).zip(&self.slots).filter_map(|(id, held)| match held {
+            Held::Live { tags, .. } | Held::Doomed { tags } => Some((id, *tags)),
             Held::Erased | Held::Replaced | Held::Damaged => None,
         })
     }

@@ -31,7 +31,7 @@ mod index;
 mod master;
 mod slot;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -72,6 +72,8 @@ pub(in crate::store) enum NoKey {
     Replaced,
     /// Its slot is damaged.
     Damaged,
+    /// The disk did not give it; it may another time.
+    Failed,
     /// There never was one.
     Unknown,
 }
@@ -85,7 +87,7 @@ pub struct Count {
     pub replaced: usize,
     /// Keys that were destroyed for good.
     pub destroyed: usize,
-    /// Keys that cannot be read; what they sealed cannot either.
+    /// Keys that cannot be read, or were to be destroyed and are not yet overwritten; what they sealed cannot be read either.
     pub damaged: usize,
     /// How often all keys have been replaced.
     pub generation: u32,
@@ -215,7 +217,7 @@ impl Keyring {
         let index = self.index();
         match index.held(id)? {
             Held::Live { tags, .. } => index.current.get(&tags).copied(),
-            Held::Erased | Held::Replaced | Held::Damaged => None,
+            Held::Doomed { .. } | Held::Erased | Held::Replaced | Held::Damaged => None,
         }
     }
 
@@ -226,13 +228,13 @@ impl Keyring {
         }
         match self.index().held(id) {
             Some(Held::Live { .. }) => {}
-            Some(Held::Erased) => return Err(NoKey::Erased),
+            Some(Held::Doomed { .. } | Held::Erased) => return Err(NoKey::Erased),
             Some(Held::Replaced) => return Err(NoKey::Replaced),
             Some(Held::Damaged) => return Err(NoKey::Damaged),
             None => return Err(NoKey::Unknown),
         }
         let disk = self.disk();
-        let key = disk.key(id).map_err(|_| NoKey::Damaged)?;
+        let key = disk.key(id)?;
         let key = Arc::new(DataKey { id, cipher: Cipher::new(&key) });
         // While the file is held: nobody can have destroyed the key in between and find it ready afterwards.
         self.write_ready().by_id.insert(id, Arc::clone(&key));
@@ -280,7 +282,7 @@ impl Keyring {
         let mut disk = self.disk();
         let (tags, next, generation) = {
             let index = self.index();
-            if index.replaced().next().is_some() {
+            if index.replaced().any(|id| !index.kept.contains(&id)) {
                 return Err(Error::Rotating);
             }
             (index.current.keys().copied().collect::<Vec<_>>(), index.next_id()?, index.generation.saturating_add(1))
@@ -307,18 +309,30 @@ impl Keyring {
         self.index().replaced().next().is_some()
     }
 
-    /// Destroys the keys of before, when no record is under them any more. Blocks.
-    pub(in crate::store) fn retire(&self) -> Result<usize, Error> {
-        let ids: Vec<u32> = self.index().replaced().collect();
+    /// Destroys the keys of before, when no record is under them any more, but for `kept`: records that could not be read are under
+    /// these, and may be read another time. Blocks.
+    pub(in crate::store) fn retire(&self, kept: &BTreeSet<u32>) -> Result<usize, Error> {
+        let ids: Vec<u32> = {
+            let mut index = self.write_index();
+            index.kept.clone_from(kept);
+            index.replaced().filter(|id| !kept.contains(id)).collect()
+        };
         self.destroy(&ids, &Slot::Replaced, Held::Replaced)?;
         Ok(ids.len())
     }
 
-    /// The ids of every key of some owners.
+    /// Whether all keys of before that are there were kept by a whole pass.
+    pub(in crate::store) fn keeps_only(&self) -> bool {
+        let index = self.index();
+        let mut replaced = index.replaced().peekable();
+        replaced.peek().is_some() && replaced.all(|id| index.kept.contains(&id))
+    }
+
+    /// The ids of every key of some owners, also of those that were to be destroyed and could not be overwritten.
     pub(in crate::store) fn of(&self, whose: &Selector) -> Vec<u32> {
         let index = self.index();
         let selected = index.root.selected(whose);
-        index.live().filter(|(_, _, tags)| selected(tags)).map(|(id, _, _)| id).collect()
+        index.standing().filter(|(_, tags)| selected(tags)).map(|(id, _)| id).collect()
     }
 
     /// Destroys every key of some owners; returns their ids. Nothing is committed meanwhile.
@@ -347,18 +361,30 @@ impl Keyring {
         for id in &ids {
             ready.by_id.remove(id);
             if let Some(slot) = id.checked_sub(1).and_then(|at| index.slots.get_mut(usize::try_from(at).ok()?)) {
-                *slot = held;
+                match (&outcome, *slot, held) {
+                    (Ok(()), _, _) => *slot = held,
+                    // Whoever asks again means it again.
+                    (Err(_), Held::Live { tags, .. }, Held::Erased) => *slot = Held::Doomed { tags },
+                    // What was replaced stays so, until it is overwritten.
+                    (Err(_), _, _) => {}
+                }
             }
         }
         index.current.retain(|_, id| !ids.contains(id));
         ready.by_owner.retain(|_, key| !ids.contains(&key.id));
-        // Also where the sync failed: what may be overwritten is not sealed with any more.
+        // Also where the disk failed: what may be overwritten is not sealed with any more.
         outcome
     }
 
     /// Wraps all keys under another master key. Blocks.
     pub(in crate::store) fn wrap_under(&self, master: &MasterKey) -> Result<bool, Error> {
         self.disk().wrap_under(master)
+    }
+
+    /// Has the file synced by another function, as a disk that fails does.
+    #[cfg(test)]
+    pub(in crate::store) fn sync_with(&self, sync: fn(&std::fs::File) -> std::io::Result<()>) {
+        self.disk().sync = sync;
     }
 
     /// The file as it is now, for a backup.
@@ -390,7 +416,7 @@ impl Keyring {
             current: index.current.len(),
             replaced: index.replaced().count(),
             destroyed: of(|held| matches!(held, Held::Erased | Held::Replaced)),
-            damaged: of(|held| matches!(held, Held::Damaged)),
+            damaged: of(|held| matches!(held, Held::Damaged | Held::Doomed { .. })),
             generation: index.generation,
             wraps,
         }

@@ -293,3 +293,43 @@ async fn many_new_owners_at_once_share_what_it_costs() {
         assert_eq!(found, Some(record(at.to_be_bytes())));
     }
 }
+
+#[tokio::test]
+async fn a_key_that_could_not_be_overwritten_is_asked_for_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let right = masters();
+    let bench = Bench::sealed(directory.path(), &right);
+    let of = owner("acme", None);
+    bench.store.commit(Batch::new().put_of(Keyspace::Task, "1", record(PLANTED), &of)).await.unwrap();
+    let whose = Selector::Tenant("acme".parse().unwrap());
+    let ring = bench.store.shared().keys.clone().unwrap();
+    ring.sync_with(|_| Err(std::io::Error::other("a disk that fails")));
+    for _ in 0..2 {
+        assert!(matches!(bench.store.destroy_keys(&whose).await, Err(Error::Keys(KeyError::Failed(_)))));
+        assert!(matches!(bench.store.get(Keyspace::Task, b"1"), Err(Error::Erased { .. })), "nobody reads it meanwhile");
+        assert_eq!(bench.store.key_ids_of(&whose), [2]);
+    }
+    ring.sync_with(|file| file.sync_all());
+    assert_eq!(bench.store.destroy_keys(&whose).await.unwrap().key_ids, [2], "the same again, on the disk now");
+    assert_eq!(bench.store.destroy_keys(&whose).await.unwrap().key_ids, [0; 0]);
+    bench.store.commit(Batch::new().put_of(Keyspace::Task, "2", record(PLANTED), &of)).await.unwrap();
+    drop(ring);
+    let bench = bench.reopen_sealed(directory.path(), &right).await;
+    assert!(matches!(bench.store.get(Keyspace::Task, b"1"), Err(Error::Erased { .. })));
+    assert_eq!(bench.store.get(Keyspace::Task, b"2").unwrap(), Some(record(PLANTED)), "there are new keys again");
+}
+
+#[tokio::test]
+async fn an_older_keyring_is_refused_also_after_a_start_that_wrote_little() {
+    let directory = tempfile::tempdir().unwrap();
+    let (right, keyring) = (masters(), directory.path().join(FILE_NAME));
+    let bench = Bench::sealed(directory.path(), &right);
+    let early = fs::read(&keyring).unwrap();
+    filled(&bench).await;
+    let bench = bench.reopen_sealed(directory.path(), &right).await;
+    bench.store.commit(Batch::new().put(Keyspace::Template, "y", record(PLANTED))).await.unwrap();
+    bench.store.close().await.unwrap();
+    drop(bench);
+    fs::write(&keyring, early).unwrap();
+    assert!(matches!(refused(directory.path(), &right), Error::Keys(KeyError::RingMissing { .. })));
+}

@@ -356,3 +356,57 @@ async fn keys_are_exchanged_while_the_line_is_full() {
     let found = store.keys(Keyspace::Task, b"b", None, Direction::Ascending, usize::MAX).unwrap();
     assert_eq!(found.len(), COMMITS as usize);
 }
+
+fn payload_file(directory: &Path) -> std::path::PathBuf {
+    let shelves = fs::read_dir(directory.join("payloads")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = shelves.filter(|shelf| !shelf.ends_with("incoming")).flat_map(|shelf| fs::read_dir(shelf).unwrap());
+    files.next().unwrap().unwrap().path()
+}
+
+#[tokio::test]
+async fn a_key_stays_as_long_as_a_record_is_under_it_that_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let right = masters();
+    let bench = Bench::sealed(directory.path(), &right);
+    filled(&bench.store, 8).await;
+    whole_pass(&bench.store).await;
+    let before = all(&bench.store);
+    let (payload, away) = (payload_file(directory.path()), directory.path().join("away"));
+    fs::rename(&payload, &away).unwrap();
+    for _ in 0..2 {
+        bench.store.rotate_keys().await.unwrap();
+        whole_pass(&bench.store).await;
+        let status = bench.store.encryption().unwrap().unwrap();
+        assert_eq!((status.is_pending, status.unreadable, status.keys.replaced > 0), (true, 1, true));
+    }
+    fs::rename(&away, &payload).unwrap();
+    assert_eq!(all(&bench.store), before, "it is readable as soon as it is back");
+    whole_pass(&bench.store).await;
+    assert!(!bench.store.needs_reencryption().unwrap());
+    assert_eq!(bench.store.encryption().unwrap().unwrap().keys.replaced, 0);
+    assert_eq!(all(&bench.store), before);
+}
+
+#[tokio::test]
+async fn a_change_of_the_master_key_that_fails_late_loses_no_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let (right, next) = (masters(), masters());
+    let bench = Bench::sealed(directory.path(), &right);
+    filled(&bench.store, 8).await;
+    let ring = bench.store.shared().keys.clone().unwrap();
+    ring.sync_with(|file| {
+        let is_directory = file.metadata()?.is_dir();
+        if is_directory { Err(std::io::Error::other("a disk that fails")) } else { file.sync_all() }
+    });
+    assert!(bench.store.change_master_key(next.current.clone().unwrap()).await.is_err());
+    let new = || Batch::new().put_of(Keyspace::Task, "cnew", record(PLANTED), &owner("c", None));
+    assert!(bench.store.commit(new()).await.is_err(), "no key goes where it may be lost");
+    assert!(bench.store.destroy_keys(&Selector::Tenant("b".parse().unwrap())).await.is_err());
+    ring.sync_with(|file| file.sync_all());
+    bench.store.destroy_keys(&Selector::Tenant("b".parse().unwrap())).await.unwrap();
+    bench.store.commit(new()).await.unwrap();
+    let before = all(&bench.store);
+    drop(ring);
+    let bench = bench.reopen_sealed(directory.path(), &next).await;
+    assert_eq!(all(&bench.store), before);
+}
