@@ -49,7 +49,8 @@ pub struct Status {
     pub looked_at: u64,
     /// Records that were sealed anew in that time.
     pub resealed: u64,
-    /// Records that could not be read in that time, and stay as they are.
+    /// Records that could not be read in that time, and stay as they are; and those that damage hides the owner of: they are sealed
+    /// as the host's.
     pub unreadable: u64,
 }
 
@@ -62,8 +63,9 @@ pub(super) struct Progress {
     wanted: Notify,
 }
 
-/// Tells whose a record is that is not sealed: by its keyspace and key, and the record.
-pub type OwnerOf = Arc<dyn Fn(&Store, Keyspace, &[u8], &Record) -> Owner + Send + Sync>;
+/// Tells whose a record is that is not sealed: by its keyspace and key, and the record. [`Error::Damaged`] where damage hides it, any
+/// other error where it could not be looked up.
+pub type OwnerOf = Arc<dyn Fn(&Store, Keyspace, &[u8], &Record) -> Result<Owner, Error> + Send + Sync>;
 
 /// Opens or makes the keyring, and compares it with what the records need.
 pub(super) fn open_keyring(engine: &Engine, data_dir: &Path, masters: &Masters) -> Result<Option<Keyring>, Error> {
@@ -283,6 +285,18 @@ impl Store {
         Ok(None)
     }
 
+    /// Of what damage hides the owner of, the host: it is sealed all the same, so that it does not stay in clear, and counted.
+    fn owner_or_host(&self, owner: Result<Owner, Error>) -> Result<Owner, Error> {
+        match owner {
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(%error, "damage hides whose a record is: it is sealed as the host's");
+                self.shared().reencryption.unreadable.fetch_add(1, Ordering::Relaxed);
+                Ok(Owner::Host)
+            }
+            owner => owner,
+        }
+    }
+
     /// The change that puts a record in its own place, sealed with the key in force.
     fn resealed(&self, keys: &Keyring, stale: Stale, owner_of: &OwnerOf) -> Result<Change, Error> {
         let Stale { key, value, record, link, under } = stale;
@@ -291,7 +305,7 @@ impl Store {
             Some(id) => keys.opening(id).map_err(|_| unreadable())?,
             None => {
                 let owner = match (Keyspace::of_key(&key), key.get(1..)) {
-                    (Some(keyspace), Some(bare)) => owner_of(self, keyspace, bare, &record),
+                    (Some(keyspace), Some(bare)) => self.owner_or_host(owner_of(self, keyspace, bare, &record))?,
                     (_, _) => Owner::Host,
                 };
                 match keys.sealing(&owner) {
