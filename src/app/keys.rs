@@ -175,16 +175,18 @@ pub(super) fn owner_of() -> OwnerOf {
     let last: Mutex<Option<(TaskId, Owner)>> = Mutex::new(None);
     Arc::new(move |store, keyspace, key, record| {
         if keyspace == Keyspace::Idempotency {
-            return task_of_idempotency_key(record).map_or(Owner::Host, |task| ownership::of_task(store, task));
+            let task = task_of_idempotency_key(record);
+            let task = task.ok_or_else(|| ownership::damaged(keyspace, key, "it names no task"))?;
+            return ownership::of_task(store, task);
         }
         let task = key.first_chunk().copied().map(TaskId::from_bytes).filter(|_| keyspace == Keyspace::Task);
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*last, task) {
-            (Some((known, owner)), Some(task)) if *known == task => owner.clone(),
+            (Some((known, owner)), Some(task)) if *known == task => Ok(owner.clone()),
             (_, _) => {
-                let owner = ownership::of(store, keyspace, key, record);
+                let owner = ownership::of(store, keyspace, key, record)?;
                 *last = task.map(|task| (task, owner.clone()));
-                owner
+                Ok(owner)
             }
         }
     })

@@ -107,7 +107,9 @@ async fn erase(wanted: Wanted, is_sure: bool, session: &Session) -> Result<Exit,
     let progress = Progress::start(format!("erasing {whose}"));
     let mut erasure = session.client.erase(&wanted).await?;
     while erasure.receipt.is_none() {
-        progress.say(format!("erasing {whose} · {}", counted(&erasure.deleted)));
+        let failed =
+            erasure.last_error.as_deref().map(|code| format!(" · tried again after {code}")).unwrap_or_default();
+        progress.say(format!("erasing {whose} · {}{failed}", counted(&erasure.deleted)));
         tokio::time::sleep(ASK_EVERY).await;
         erasure = session.client.erasure(&erasure.erasure_id).await?;
     }
@@ -139,6 +141,7 @@ fn told(erasure: &Erasure, paint: Paint) -> String {
         format!("{} {} · {}", paint.text(Tone::Good, "erased:"), whose.escape_debug(), counted(&erasure.deleted));
     if let Some(signed) = &erasure.receipt {
         text.push_str(&format!("\n{}", method(&signed.receipt)));
+        text.push_str(&undecided(&signed.receipt, paint));
         let show = format!("receipt: factoryctl erase show {}", erasure.erasure_id);
         text.push_str(&format!("\n{}", paint.text(Tone::Faint, &show)));
     }
@@ -149,6 +152,17 @@ fn method(receipt: &Receipt) -> String {
     match receipt.key_ids.len() {
         0 => "the records were deleted; they had no key of their own".to_owned(),
         count => format!("the records were deleted, and {count} keys under which they lay destroyed"),
+    }
+}
+
+/// What may be left, on a line of its own.
+fn undecided(receipt: &Receipt, paint: Paint) -> String {
+    match receipt.undecided {
+        0 => String::new(),
+        count => format!(
+            "\n{} {count} damaged records could not be told to be anybody's, and stay",
+            paint.text(Tone::Warning, "warning:")
+        ),
     }
 }
 
@@ -182,7 +196,7 @@ async fn ls(session: &Session) -> Result<Exit, Error> {
         for erasure in &page.items {
             table.row([
                 plain(&erasure.erasure_id),
-                plain(&erasure.state),
+                plain(state(erasure)),
                 plain(scope(erasure.tenant.as_deref(), erasure.user.as_deref())),
                 plain(&erasure.asked_by),
                 plain(words::time(&erasure.asked_at)),
@@ -192,6 +206,13 @@ async fn ls(session: &Session) -> Result<Exit, Error> {
         table.render("nothing was ever erased")
     })?;
     Ok(Exit::Done)
+}
+
+fn state(erasure: &Erasure) -> String {
+    match &erasure.last_error {
+        Some(code) => format!("{} ({code})", erasure.state),
+        None => erasure.state.clone(),
+    }
 }
 
 async fn show(id: &str, session: &Session) -> Result<Exit, Error> {
@@ -238,7 +259,7 @@ impl Verify {
                 counted(&receipt.deleted)
             );
             let log = format!("log {}, entry {} says who asked", by.log_id(), receipt.audit_entry);
-            format!("{line}\n{}\n{}", method(receipt), paint.text(Tone::Faint, &log))
+            format!("{line}\n{}{}\n{}", method(receipt), undecided(receipt, paint), paint.text(Tone::Faint, &log))
         })?;
         Ok(Exit::Done)
     }

@@ -18,7 +18,7 @@ use super::reading;
 use super::retention::next_task;
 use super::{Error, decode, doubts, ownership};
 use crate::domain::id::{AgentId, ErasureId, TaskId};
-use crate::domain::owner::Selector;
+use crate::domain::owner::{Owner, Selector};
 use crate::store::reencryption::OwnerOf;
 use crate::store::{self, Batch, Direction, Keyspace, Store};
 
@@ -127,6 +127,8 @@ pub struct EntriesRound {
     pub next: Option<Vec<u8>>,
     /// Registered agents that are gone.
     pub agents: Vec<AgentId>,
+    /// Damaged entries that cannot be told to be anybody's: they stay.
+    pub undecided: u64,
 }
 
 /// What a round over tasks did.
@@ -136,6 +138,8 @@ pub struct TasksRound {
     pub next: Option<TaskId>,
     /// Whether there were tasks that are open: they stay.
     pub found_open: bool,
+    /// Tasks that are damaged so that they cannot be told to be anybody's: they stay.
+    pub undecided: u64,
 }
 
 /// An entry that goes, and of an agent whether it was still there to be stopped.
@@ -175,7 +179,7 @@ impl Journal {
     ) -> Result<EntriesRound, Error> {
         let (whose, owner_of) = (whose.clone(), OwnerOf::clone(owner_of));
         let look = move |store: &Store| look_at_entries(store, keyspace, after.as_deref(), (&whose, &owner_of));
-        let (due, next) = self.store().read(look).await?;
+        let Found { due, next, undecided } = self.store().read(look).await?;
         let agents = due.iter().filter_map(|due| due.agent.map(|(agent, _)| agent)).collect();
         if keyspace == Keyspace::Outbox {
             let keys = due.into_iter().map(|due| due.key).collect();
@@ -190,7 +194,7 @@ impl Journal {
             });
             self.store().commit(batch).await?;
         }
-        Ok(EntriesRound { next, agents })
+        Ok(EntriesRound { next, agents, undecided })
     }
 
     /// Deletes tasks that belong to somebody and have ended, with all that is about them, beyond `after`; looks at a bounded number.
@@ -205,10 +209,11 @@ impl Journal {
         tally: Tally,
     ) -> Result<TasksRound, Error> {
         let whose = whose.clone();
-        let (due, next) = self.store().read(move |store| look_at_tasks(store, after, &whose)).await?;
+        let found = self.store().read(move |store| look_at_tasks(store, after, &whose)).await?;
+        let Found { due, next, undecided } = found;
         let erased = stream::iter(due).map(|task| self.erase_task(task, tally)).buffer_unordered(TASKS_AT_ONCE);
         let found_open = erased.try_fold(false, async |found, open| Ok(found || open)).await?;
-        Ok(TasksRound { next, found_open })
+        Ok(TasksRound { next, found_open, undecided })
     }
 
     /// Deletes everything about a task, its first record in the first batch; says whether it is open, and stays.
@@ -271,57 +276,78 @@ fn of_entries(keyspace: Keyspace) -> Kind {
     }
 }
 
-/// What of a keyspace goes, and where the next look begins.
-type Entries = (Vec<Due>, Option<Vec<u8>>);
+/// What a look found.
+struct Found<T, C> {
+    /// What goes.
+    due: Vec<T>,
+    /// Where the next look begins; none at the end.
+    next: Option<C>,
+    /// What is damaged so that nobody can tell whose it is.
+    undecided: u64,
+}
+
+/// Whether something goes; none where damage hides whose it is. Where its owner's key is destroyed, it goes as a remnant.
+///
+/// # Errors
+/// It could not be read, which says nothing about whose it is.
+fn decided(whose: &Selector, owner: Result<Owner, store::Error>) -> Result<Option<bool>, store::Error> {
+    match owner {
+        Ok(owner) => Ok(Some(whose.selects(&owner))),
+        Err(error @ store::Error::Damaged { .. }) => {
+            tracing::error!(%error, "damage hides whose a record is: it stays");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 fn look_at_entries(
     store: &Store,
     keyspace: Keyspace,
     after: Option<&[u8]>,
     (whose, owner_of): (&Selector, &OwnerOf),
-) -> Result<Entries, store::Error> {
+) -> Result<Found<Due, Vec<u8>>, store::Error> {
     let found = store.survey(keyspace, &[], after, Direction::Ascending, LOOKED_AT_MAX)?;
     let next = if found.len() < LOOKED_AT_MAX { None } else { found.last().map(|(key, _)| key.clone()) };
-    let mut due = Vec::new();
+    let (mut due, mut undecided) = (Vec::new(), 0_u64);
     for (key, record) in found {
-        let record = match record {
-            Ok(record) => record,
-            // Whose it is cannot be told. Where its owner's key is destroyed, it goes as a remnant.
-            Err(error @ store::Error::Damaged { .. }) => {
-                tracing::error!(%error, "a damaged record cannot be told to be somebody's, and stays");
+        let owner = record.as_ref().map_err(Clone::clone).and_then(|record| owner_of(store, keyspace, &key, record));
+        match decided(whose, owner)? {
+            Some(true) => {}
+            Some(false) => continue,
+            None => {
+                undecided = undecided.saturating_add(1);
                 continue;
             }
-            Err(error) => return Err(error),
-        };
-        if !whose.selects(&owner_of(store, keyspace, &key, &record)) {
-            continue;
         }
-        let agent =
-            (keyspace == Keyspace::Agent).then(|| decode::<AgentRecord>(&record, &"an agent", 0).ok()).flatten();
+        let record = record.ok().filter(|_| keyspace == Keyspace::Agent);
+        let agent = record.and_then(|record| decode::<AgentRecord>(&record, &"an agent", 0).ok());
         due.push(Due { key, agent: agent.map(|agent| (agent.agent, agent.stopped_at.is_none())) });
     }
-    Ok((due, next))
+    Ok(Found { due, next, undecided })
 }
 
 fn look_at_tasks(
     store: &Store,
     after: Option<TaskId>,
     whose: &Selector,
-) -> Result<(Vec<TaskId>, Option<TaskId>), store::Error> {
-    let (mut due, mut cursor) = (Vec::new(), after);
+) -> Result<Found<TaskId, TaskId>, store::Error> {
+    let (mut due, mut cursor, mut undecided) = (Vec::new(), after, 0_u64);
     for _ in 0..LOOKED_AT_MAX {
         let next = match next_task(store, cursor) {
             Ok(Some(next)) => next,
-            Ok(None) => return Ok((due, None)),
+            Ok(None) => return Ok(Found { due, next: None, undecided }),
             Err(Error::Store(fault)) => return Err(fault),
             Err(error) => return Err(store::Error::Read(error.to_string())),
         };
         cursor = Some(next);
         // The deletion of a task takes its first record first: what lies behind none is what such a one has left.
         let is_left = !store.contains(Keyspace::Task, &reading::key(next, 0))?;
-        if is_left || whose.selects(&ownership::of_task(store, next)) {
-            due.push(next);
+        match if is_left { Some(true) } else { decided(whose, ownership::of_task(store, next))? } {
+            Some(true) => due.push(next),
+            Some(false) => {}
+            None => undecided = undecided.saturating_add(1),
         }
     }
-    Ok((due, cursor))
+    Ok(Found { due, next: cursor, undecided })
 }

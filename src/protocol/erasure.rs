@@ -32,6 +32,10 @@ pub struct Erasure {
     pub asked_at: String,
     /// What was deleted so far.
     pub deleted: Deleted,
+    /// Why the last attempt failed, as a code of `docs/errors.md`; it is tried again every few seconds. Not kept over a restart, which
+    /// tries at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
     /// The signed receipt, once it is done.
     pub receipt: Option<SignedReceipt>,
 }
@@ -93,6 +97,8 @@ pub struct Receipt {
     pub method: String,
     /// What was deleted.
     pub deleted: Deleted,
+    /// Tasks and other records that are damaged so that nobody can tell whose they are. They stay, and may hold data of theirs.
+    pub undecided: u64,
     /// The ids of the keys that were overwritten, ascending.
     pub key_ids: Vec<u32>,
     /// The entry of the audit log that says who asked.

@@ -50,7 +50,8 @@ pub struct Status {
     pub looked_at: u64,
     /// Records that were sealed anew in that time.
     pub resealed: u64,
-    /// Records that the last pass could not read. They stay as they are, and so do the keys that they are under.
+    /// Records that the last pass could not read: they stay as they are, and so do the keys that they are under; and those that
+    /// damage hides the owner of, which are sealed as the host's.
     pub unreadable: u64,
 }
 
@@ -63,8 +64,9 @@ pub(super) struct Progress {
     wanted: Notify,
 }
 
-/// Tells whose a record is that is not sealed: by its keyspace and key, and the record.
-pub type OwnerOf = Arc<dyn Fn(&Store, Keyspace, &[u8], &Record) -> Owner + Send + Sync>;
+/// Tells whose a record is that is not sealed: by its keyspace and key, and the record. [`Error::Damaged`] where damage hides it, any
+/// other error where it could not be looked up.
+pub type OwnerOf = Arc<dyn Fn(&Store, Keyspace, &[u8], &Record) -> Result<Owner, Error> + Send + Sync>;
 
 /// Opens or makes the keyring, and compares it with what the records need.
 pub(super) fn open_keyring(engine: &Engine, data_dir: &Path, masters: &Masters) -> Result<Option<Keyring>, Error> {
@@ -297,11 +299,28 @@ impl Store {
         let unreadable = self.shared().reencryption.unreadable.load(Ordering::Relaxed);
         if keys.keeps_only() {
             let advice = "restore what is missing, or a backup";
-            tracing::error!(destroyed = gone, unreadable, advice, "keys of before stay for records that cannot be read");
+            tracing::error!(
+                destroyed = gone,
+                unreadable,
+                advice,
+                "keys of before stay for records that cannot be read"
+            );
         } else {
             tracing::info!(destroyed = gone, unreadable, "every record is sealed with the keys in force");
         }
         Ok(None)
+    }
+
+    /// Of what damage hides the owner of, the host: it is sealed all the same, so that it does not stay in clear, and counted.
+    fn owner_or_host(&self, owner: Result<Owner, Error>) -> Result<Owner, Error> {
+        match owner {
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(%error, "damage hides whose a record is: it is sealed as the host's");
+                self.shared().reencryption.unreadable.fetch_add(1, Ordering::Relaxed);
+                Ok(Owner::Host)
+            }
+            owner => owner,
+        }
     }
 
     /// The change that puts a record in its own place, sealed with the key in force.
@@ -312,7 +331,7 @@ impl Store {
             Some(id) => keys.opening(id).map_err(|_| unreadable())?,
             None => {
                 let owner = match (Keyspace::of_key(&key), key.get(1..)) {
-                    (Some(keyspace), Some(bare)) => owner_of(self, keyspace, bare, &record),
+                    (Some(keyspace), Some(bare)) => self.owner_or_host(owner_of(self, keyspace, bare, &record))?,
                     (_, _) => Owner::Host,
                 };
                 match keys.sealing(&owner) {

@@ -80,6 +80,7 @@ mod tests {
             finished_at: "2026-11-21T01:00:01.000000Z".to_owned(),
             method: "keys_destroyed".to_owned(),
             deleted: Deleted { tasks: 3, records: 12, ..Deleted::default() },
+            undecided: 1,
             key_ids: vec![2, 7],
             audit_entry: 41,
         };

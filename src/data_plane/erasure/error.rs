@@ -31,6 +31,9 @@ pub enum Error {
     /// What is on its way does not become durable, nor is it given up.
     #[error("begin an erasure: what was admitted before is still on its way")]
     Unsettled,
+    /// A key that was to be destroyed is there; nothing is signed.
+    #[error("finish an erasure: key {0} is not destroyed")]
+    KeyLeft(u32),
     /// The daemon stops in the middle of it.
     #[error("begin an erasure: interrupted")]
     Interrupted,
@@ -45,6 +48,7 @@ impl Failure for Error {
             Self::Tasks(error) => error.code(),
             Self::Full(_) => "erasures_full",
             Self::Unsettled => "erasure_unsettled",
+            Self::KeyLeft(_) => "erasure_key_left",
             Self::Interrupted => "interrupted",
         }
     }
@@ -56,6 +60,7 @@ impl Failure for Error {
             Self::Audit(error) => error.class(),
             Self::Tasks(error) => error.class(),
             Self::Full(_) => Class::Overload,
+            Self::KeyLeft(_) => Class::Internal,
             Self::Unsettled | Self::Interrupted => Class::Unavailable,
         }
     }
@@ -66,7 +71,7 @@ impl Failure for Error {
             Self::Store(error) => error.retry(),
             Self::Audit(error) => error.retry(),
             Self::Tasks(error) => error.retry(),
-            Self::Full(_) | Self::Unsettled => Retry::After(PAUSE),
+            Self::Full(_) | Self::Unsettled | Self::KeyLeft(_) => Retry::After(PAUSE),
             Self::Interrupted => Retry::Never,
         }
     }
@@ -79,6 +84,7 @@ impl Failure for Error {
             Self::Tasks(error) => error.detail(),
             Self::Full(limit) => format!("{limit} erasures are unfinished; wait until one is done"),
             Self::Unsettled => "work that was admitted before is still on its way; nothing was erased".to_owned(),
+            Self::KeyLeft(key) => format!("key {key} is not destroyed yet; it is tried again"),
             Self::Interrupted => {
                 "the request was interrupted; the list of erasures says whether it has begun".to_owned()
             }

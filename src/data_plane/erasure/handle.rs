@@ -1,6 +1,6 @@
 //! The only way in. Cheap to clone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use crate::data_plane::agent::cache::ResultCache;
 use crate::data_plane::factory::Factory;
 use crate::data_plane::orchestrator::Orchestrator;
 use crate::domain::clock::Timestamp;
+use crate::domain::failure::Failure as _;
 use crate::domain::id::ErasureId;
 use crate::domain::owner::Selector;
 use crate::journal::Journal;
 use crate::journal::erasing::{Deleted, Tally};
 use crate::protocol::erasure::{self as wire, Erasure};
 use crate::store::reencryption::OwnerOf;
-use crate::store::{Direction, Keyspace, Store};
+use crate::store::{self, Direction, Keyspace, Store};
 use crate::supervision::{Address, ChildSpec};
 
 /// The most erasures that may be unfinished.
@@ -56,8 +57,8 @@ pub struct Erasures(Arc<Inner>);
 struct Inner {
     means: Means,
     address: Address<Message>,
-    /// Those without a receipt.
-    unfinished: Mutex<BTreeMap<ErasureId, Stored>>,
+    /// Those without a receipt, and the code of why the last attempt at each failed. What else is known of them the store knows alone.
+    unfinished: Mutex<BTreeMap<ErasureId, Option<&'static str>>>,
 }
 
 impl Erasures {
@@ -75,7 +76,8 @@ impl Erasures {
             tracing::info!(unfinished = found.len(), "erasures that were begun before go on");
         }
         let address = Address::new("erasures");
-        let inner = Inner { means, address: address.clone(), unfinished: Mutex::new(found) };
+        let unfinished = found.into_keys().map(|id| (id, None)).collect();
+        let inner = Inner { means, address: address.clone(), unfinished: Mutex::new(unfinished) };
         let erasures = Self(Arc::new(inner));
         let start = erasures.clone();
         Ok((erasures, ChildSpec::worker(&address, move || (Eraser, start.clone()))))
@@ -85,7 +87,7 @@ impl Erasures {
         &self.0.means
     }
 
-    fn unfinished(&self) -> MutexGuard<'_, BTreeMap<ErasureId, Stored>> {
+    fn unfinished(&self) -> MutexGuard<'_, BTreeMap<ErasureId, Option<&'static str>>> {
         self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,11 +130,11 @@ impl Erasures {
         };
         let entry = Entry::allowed(at, principal.into(), "erase_data").on(scope(whose)).because(stored.id);
         journal.store().commit(stored.put().and(audit.batch(entry))).await?;
-        self.unfinished().insert(stored.id, stored.clone());
+        self.unfinished().insert(stored.id, None);
         if self.0.address.cast(Message::Work).is_err() {
             tracing::debug!("the actor of erasures is away; it begins when it is back");
         }
-        Ok(told(&stored, Deleted::default()))
+        Ok(told(&stored, Deleted::default(), None))
     }
 
     /// One erasure as it is now.
@@ -175,22 +177,43 @@ impl Erasures {
 
     async fn tell(&self, stored: Stored) -> Result<Erasure, Error> {
         let deleted = self.means().journal.deleted(Tally(stored.id)).await?;
-        Ok(told(&stored, deleted))
+        let failed = self.unfinished().get(&stored.id).copied().flatten();
+        Ok(told(&stored, deleted, failed))
     }
 
-    /// Carries out what is unfinished; says whether something is left.
+    /// Tries each of those that are unfinished once; says whether something is left.
+    ///
+    /// INVARIANT: one that cannot be finished holds up none of the others.
     pub(super) async fn carry_out(&self) -> bool {
+        let mut tried = BTreeSet::new();
         loop {
-            let Some(next) = self.unfinished().values().next().cloned() else { return false };
-            let id = next.id;
-            match self.erase(next).await {
+            let next = self.unfinished().keys().find(|id| !tried.contains(*id)).copied();
+            let Some(id) = next else { return !self.unfinished().is_empty() };
+            tried.insert(id);
+            match self.attempt(id).await {
                 Ok(()) => drop(self.unfinished().remove(&id)),
                 Err(error) => {
-                    tracing::warn!(erasure = %id, %error, "an erasure is unfinished; it is tried again");
-                    return true;
+                    tracing::warn!(erasure = %id, %error, code = error.code(), "an erasure is unfinished; it is tried again");
+                    self.unfinished().insert(id, Some(error.code()));
                 }
             }
         }
+    }
+
+    /// INVARIANT: each attempt begins with what is durable, so that what an earlier one noted is in the receipt.
+    async fn attempt(&self, id: ErasureId) -> Result<(), Error> {
+        let read = move |store: &Store| store.find(Keyspace::Erasure, id.as_bytes());
+        let record = self.means().journal.store().read(read).await?;
+        let missing = || store::Error::Read(format!("the record of {id} is not there"));
+        let stored = Stored::read(&record.ok_or_else(missing)?)?;
+        if stored.receipt.is_none() {
+            return self.erase(stored).await;
+        }
+        // The receipt is durable, and whoever waited for that was cut off.
+        if let Some(whose) = stored.whose() {
+            self.means().admission.closed().open(&whose);
+        }
+        Ok(())
     }
 }
 
@@ -221,7 +244,7 @@ fn unfinished(store: &Store) -> Result<BTreeMap<ErasureId, Stored>, Error> {
     }
 }
 
-fn told(stored: &Stored, deleted: Deleted) -> Erasure {
+fn told(stored: &Stored, deleted: Deleted, failed: Option<&str>) -> Erasure {
     let receipt = stored.signed();
     Erasure {
         erasure_id: stored.id.to_string(),
@@ -231,6 +254,7 @@ fn told(stored: &Stored, deleted: Deleted) -> Erasure {
         asked_by: stored.by.clone(),
         asked_at: stored.at.to_string(),
         deleted: counted(deleted),
+        last_error: failed.filter(|_| stored.receipt.is_none()).map(str::to_owned),
         receipt,
     }
 }

@@ -48,6 +48,15 @@ impl Stored {
         Selector::new(self.tenant.clone(), self.user.clone())
     }
 
+    /// Notes keys; says whether there were any that were not noted before.
+    pub(super) fn note_keys(&mut self, key_ids: impl IntoIterator<Item = u32>) -> bool {
+        let known = self.key_ids.len();
+        self.key_ids.extend(key_ids);
+        self.key_ids.sort_unstable();
+        self.key_ids.dedup();
+        self.key_ids.len() != known
+    }
+
     pub(super) fn signed(&self) -> Option<SignedReceipt> {
         self.receipt.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
@@ -81,5 +90,23 @@ mod tests {
         };
         let record = Record { kind: KIND, version: VERSION, body: encode(&stored) };
         assert_eq!(Stored::read(&record).expect("reads"), stored);
+    }
+
+    #[test]
+    fn keys_that_were_noted_stay_noted() {
+        let mut stored = Stored {
+            id: ErasureId::generate(),
+            tenant: None,
+            user: Some("ann".parse().expect("a user")),
+            by: "ann".to_owned(),
+            at: Timestamp::from_micros(7),
+            audit_from: 41,
+            key_ids: vec![2, 7],
+            receipt: None,
+        };
+        assert!(!stored.note_keys([]), "none are left when it is tried again");
+        assert!(!stored.note_keys([7]));
+        assert!(stored.note_keys([9, 2, 5]));
+        assert_eq!(stored.key_ids, [2, 5, 7, 9]);
     }
 }

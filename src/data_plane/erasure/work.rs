@@ -25,18 +25,22 @@ impl Erasures {
         // No release writes a record that names nobody. It erases nothing, and is never taken for done.
         let Some(whose) = stored.whose() else { return Ok(()) };
         let (store, tally) = (journal.store(), Tally(stored.id));
-        self.delete(&whose, tally).await?;
+        let undecided = self.delete(&whose, tally).await?;
         results.forget(&whose);
 
-        let known = stored.key_ids.clone();
-        stored.key_ids.extend(store.key_ids_of(&whose));
-        stored.key_ids.sort_unstable();
-        stored.key_ids.dedup();
-        if stored.key_ids != known {
+        if stored.note_keys(store.key_ids_of(&whose)) {
             // INVARIANT: they are noted before they are destroyed: afterwards nobody knows any more whose they were.
             store.commit(stored.put()).await?;
         }
-        let _destroyed = store.destroy_keys(&whose).await?;
+        let destroyed = store.destroy_keys(&whose).await?;
+        if stored.note_keys(destroyed.key_ids) {
+            // One that was made between the two.
+            store.commit(stored.put()).await?;
+        }
+        let left = store.key_ids_of(&whose);
+        if let Some(key) = stored.key_ids.iter().find(|key| left.contains(key)) {
+            return Err(Error::KeyLeft(*key));
+        }
         for keyspace in OWNED {
             let mut after = None;
             loop {
@@ -46,7 +50,9 @@ impl Erasures {
                 }
             }
         }
-        let receipt = self.receipt(&stored, tally).await?;
+        // What could not be read may have been theirs: without its key it went as a remnant, and only what is left counts.
+        let undecided = if undecided == 0 { 0 } else { self.delete(&whose, tally).await? };
+        let receipt = self.receipt(&stored, tally, undecided).await?;
         let signed = audit.sign_erasure(receipt);
         stored.receipt = serde_json::to_string(&signed).ok();
         let entry = Entry::allowed(Timestamp::now(), Who::daemon(), "data_erased").on(scope(&whose)).because(stored.id);
@@ -54,23 +60,28 @@ impl Erasures {
         admission.closed().open(&whose);
         let deleted = signed.receipt.deleted;
         tracing::info!(erasure = %stored.id, tasks = deleted.tasks, agents = deleted.agents, keys = stored.key_ids.len(), "data was erased");
+        if undecided > 0 {
+            tracing::error!(erasure = %stored.id, undecided, "damaged records could not be told to be anybody's, and stay; the receipt says so");
+        }
         let event = Event::new("data_erased").with("erasure", stored.id).with("tasks", deleted.tasks);
         journal.events().publish(event.with("keys", stored.key_ids.len()));
         Ok(())
     }
 
-    /// Ends what is open, and deletes everything that can be told to be theirs.
-    async fn delete(&self, whose: &Selector, tally: Tally) -> Result<(), Error> {
+    /// Ends what is open, and deletes everything that can be told to be theirs; returns of how much nobody can tell whose it is.
+    async fn delete(&self, whose: &Selector, tally: Tally) -> Result<u64, Error> {
         let Means { journal, orchestrator, .. } = self.means();
-        loop {
+        let mut undecided = loop {
+            let mut undecided = 0_u64;
             orchestrator.end_all_of(whose, BY, TASKS_GRACE).await?;
             for keyspace in BEFORE_TASKS {
-                self.delete_entries(keyspace, whose, tally).await?;
+                undecided = undecided.saturating_add(self.delete_entries(keyspace, whose, tally).await?);
             }
             let (mut after, mut found_open) = (None, false);
             loop {
                 let round = journal.erase_tasks(after, whose, tally).await?;
                 found_open = found_open || round.found_open;
+                undecided = undecided.saturating_add(round.undecided);
                 after = round.next;
                 if after.is_none() {
                     break;
@@ -78,30 +89,31 @@ impl Erasures {
             }
             // One whose end was being written when it was looked at.
             if !found_open {
-                break;
+                break undecided;
             }
-        }
+        };
         for keyspace in BEHIND_TASKS {
-            self.delete_entries(keyspace, whose, tally).await?;
+            undecided = undecided.saturating_add(self.delete_entries(keyspace, whose, tally).await?);
         }
-        Ok(())
+        Ok(undecided)
     }
 
-    async fn delete_entries(&self, keyspace: Keyspace, whose: &Selector, tally: Tally) -> Result<(), Error> {
+    async fn delete_entries(&self, keyspace: Keyspace, whose: &Selector, tally: Tally) -> Result<u64, Error> {
         let Means { journal, factory, owner_of, .. } = self.means();
-        let mut after = None;
+        let (mut after, mut undecided) = (None, 0_u64);
         loop {
             let round = journal.erase_entries(keyspace, after, (whose, owner_of), tally).await?;
             // What they remember leaves memory with them.
             factory.ask_to_leave(round.agents);
+            undecided = undecided.saturating_add(round.undecided);
             after = round.next;
             if after.is_none() {
-                return Ok(());
+                return Ok(undecided);
             }
         }
     }
 
-    async fn receipt(&self, stored: &Stored, tally: Tally) -> Result<Receipt, Error> {
+    async fn receipt(&self, stored: &Stored, tally: Tally, undecided: u64) -> Result<Receipt, Error> {
         let Means { journal, audit, .. } = self.means();
         let key = audit.public_key();
         let method = if stored.key_ids.is_empty() { "deleted" } else { "keys_destroyed" };
@@ -117,6 +129,7 @@ impl Erasures {
             finished_at: Timestamp::now().to_string(),
             method: method.to_owned(),
             deleted: counted(journal.deleted(tally).await?),
+            undecided,
             key_ids: stored.key_ids.clone(),
             audit_entry: entry_of(audit, stored).await?,
         })

@@ -15,8 +15,8 @@ const PLANTED: &[u8] = b"the quick brown fox is a secret of ann's";
 
 fn by_first_letter() -> OwnerOf {
     Arc::new(|_, _, key, _| match key.first() {
-        Some(letter) if letter.is_ascii_alphabetic() => owner(&char::from(*letter).to_string(), None),
-        Some(_) | None => Owner::Host,
+        Some(letter) if letter.is_ascii_alphabetic() => Ok(owner(&char::from(*letter).to_string(), None)),
+        Some(_) | None => Ok(Owner::Host),
     })
 }
 
