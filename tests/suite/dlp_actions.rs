@@ -6,7 +6,7 @@ use std::time::Duration;
 use agent_factory::protocol::task::{Decision, Task, TaskState};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Daemon, Provider, Reply, Workshop, until};
+use crate::harness::{Answer, Asked, Daemon, Provider, Reply, ToolCall, Workshop, until};
 
 const MAIL: &str = "jean.dupont@example.fr";
 const CARD: &str = "4111 1111 1111 1111";
@@ -59,6 +59,15 @@ async fn audited(daemon: &Daemon, task: &Task) -> Vec<Value> {
     items.into_iter().filter(|entry| entry["subject"] == json!(task.task_id)).collect()
 }
 
+/// Why something of the task was kept back, as the audit log has it: once.
+async fn blocked_on_record(daemon: &Daemon, task: &Task) -> String {
+    let entries = audited(daemon, task).await;
+    let blocked: Vec<&Value> = entries.iter().filter(|entry| entry["action"] == json!("dlp_block")).collect();
+    assert_eq!(blocked.len(), 1, "{entries:?}");
+    assert!(!serde_json::to_string(&entries).expect("JSON").contains("4111"));
+    blocked[0]["reason"].as_str().expect("a reason").to_owned()
+}
+
 #[tokio::test]
 async fn each_type_is_treated_as_its_rule_says() {
     let provider = Provider::echo().await;
@@ -106,7 +115,9 @@ async fn answers_are_treated_by_type_as_well() {
     assert_eq!(task.output, json!(format!("write to {MAIL} or pay <CREDIT_CARD>")));
     let blocking = json!({"dlp": {"outbound": "allow", "inbound": {"CREDIT_CARD": "block"}}});
     let daemon = Daemon::start(Workshop::with(&provider, "").worker(blocking)).await;
-    assert_eq!(failed_with(&daemon.run("worker", "hello").await), (TaskState::Failed, "dlp_blocked"));
+    let task = daemon.run("worker", "hello").await;
+    assert_eq!(failed_with(&task), (TaskState::Failed, "dlp_blocked"));
+    assert!(blocked_on_record(&daemon, &task).await.contains("CREDIT_CARD"));
 }
 
 #[tokio::test]
@@ -232,6 +243,48 @@ async fn a_person_is_asked_before_a_tool_is_told() {
     daemon.client.reject(&task.task_id, &Decision::default()).await.expect("rejected");
     assert_eq!(failed_with(&ended(&daemon, &task).await), (TaskState::Failed, "dlp_rejected"));
     assert_eq!(tool.count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_tool_may_not_be_told_and_may_not_say_is_on_record_and_not_tried_again() {
+    let tool = Provider::start(|_| Reply::Return).await;
+    let url = format!("http://127.0.0.1:{}/publish", tool.port());
+    let workshop = Workshop::with(&tool, &format!("[tools.publish]\nurl = \"{url}\"\n"));
+    let plan = json!({"steps": [{"id": "out", "tool": "publish", "input": "{{input}}", "on_failure": "retry"}]});
+    for (name, dlp) in [
+        ("quiet", json!({"outbound": {"CREDIT_CARD": "block"}})),
+        ("deaf", json!({"outbound": "allow", "inbound": {"CREDIT_CARD": "block"}})),
+    ] {
+        let over = json!({"kind": "orchestrator", "tools": ["publish"], "dlp": dlp, "plan": plan});
+        workshop.template(name, over);
+    }
+    let daemon = Daemon::start(workshop).await;
+    for (name, calls) in [("quiet", 0), ("deaf", 1)] {
+        let task = ended(&daemon, &daemon.submit(name, CARD).await).await;
+        assert_eq!(failed_with(&task), (TaskState::Failed, "dlp_blocked"), "{name}");
+        assert_eq!((task.steps_total, tool.count()), (1, calls), "{name}");
+        assert!(blocked_on_record(&daemon, &task).await.contains("CREDIT_CARD"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_a_model_makes_up_for_its_calls_are_looked_at() {
+    let found: &'static str = key().leak();
+    let call = |id, name| ToolCall { id, name, arguments: json!({}) };
+    let calls = [call("c1", "send"), call(found, "send"), call("c1", found)];
+    let provider = Provider::start(move |asked: &Asked| {
+        let which = ["first", "second", "third"].iter().position(|word| asked.prompt().contains(word));
+        Answer::text("").calling(vec![calls[which.expect("a number")].clone()]).into()
+    })
+    .await;
+    let daemon = started(&provider, json!({"outbound": "allow", "inbound": {"SECRETS": "mask"}})).await;
+    for (word, status) in [("first", 200), ("second", 422), ("third", 422)] {
+        let body = json!({"model": "worker", "messages": [{"role": "user", "content": word}],
+            "tools": [{"type": "function", "function": {"name": "send", "parameters": {"type": "object"}}}]});
+        let (given, answer) = daemon.post("/v1/chat/completions", &body).await;
+        assert_eq!(given, status, "{word}: {answer}");
+        assert!(!answer.to_string().contains(&key()), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -122,6 +122,12 @@ async fn what_is_blocked_ends_the_stream_while_the_provider_writes_on() {
     let told = words.concat();
     assert!(!told.is_empty() && PROSE.repeat(3).starts_with(&told), "{told}");
     assert!(!daemon.workshop.log().contains(MAIL));
+    let (_, page) = daemon.get("/factory/audit?limit=1000").await;
+    let entries = page["items"].as_array().expect("entries");
+    let blocked = entries.iter().filter(|entry| entry["action"] == json!("dlp_block"));
+    let blocked: Vec<_> = blocked.filter(|entry| entry["subject"] == json!(task.task_id)).collect();
+    assert_eq!(blocked.len(), 1, "{page}");
+    assert!(!page.to_string().contains(MAIL));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use agent_factory::protocol::task::{SubmitTask, Task, TaskState};
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, PATIENCE, Provider, Workshop};
+use crate::harness::{Daemon, PATIENCE, Provider, Workshop, until};
 
 fn cached(ttl: &str) -> Value {
     json!({"model": {"route": "priced", "max_output_tokens": 64}, "cache": {"ttl": ttl}})
@@ -67,4 +67,29 @@ async fn a_cache_of_no_bytes_keeps_nothing() {
         ask(&daemon, "acme", "hello").await;
     }
     assert_eq!(provider.count(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_passed_under_other_rules_is_not_told() {
+    let provider = Provider::echo().await;
+    let workshop = Workshop::with(&provider, "[dlp]\nrules_file = \"dlp.toml\"\n");
+    workshop.write("dlp.toml", "");
+    let mut over = cached("10m");
+    over["dlp"] = json!({"outbound": "allow", "inbound": "mask"});
+    let daemon = Daemon::start(workshop.worker(over)).await;
+    for _ in 0..2 {
+        assert_eq!(ask(&daemon, "acme", "badge EMP-123456").await.output, json!("echo: badge EMP-123456"));
+    }
+    assert_eq!(provider.count(), 1);
+    let before = daemon.client.dlp_rules().await.expect("rules").digest;
+    let badge =
+        "[[rule]]\nid = \"badge\"\ntype = \"CUSTOM_BADGE\"\nkeywords = [\"badge\"]\npattern = '\\bEMP-\\d{6}\\b'\n";
+    daemon.workshop.write("dlp.toml", badge);
+    until("the rules are in force", async || {
+        let rules = daemon.client.dlp_rules().await.expect("rules");
+        (rules.digest != before).then_some(())
+    })
+    .await;
+    assert_eq!(ask(&daemon, "acme", "badge EMP-123456").await.output, json!("echo: badge <CUSTOM_BADGE>"));
+    assert_eq!(provider.count(), 2, "what was kept passed under the rules before");
 }

@@ -153,6 +153,29 @@ impl Actor for Fragile {
     }
 }
 
+/// A worker that keeps what it is given and never answers.
+struct Mute;
+
+impl Actor for Mute {
+    type Msg = Message;
+    type State = Vec<Message>;
+    type Arguments = ();
+
+    async fn pre_start(&self, _myself: ActorRef<Message>, (): ()) -> Result<Vec<Message>, ActorProcessingErr> {
+        Ok(Vec::new())
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        kept: &mut Vec<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        kept.push(message);
+        Ok(())
+    }
+}
+
 async fn pool(sound: usize, fragile: usize) -> Dlp {
     let mut addresses = Vec::new();
     for index in 0..fragile {
@@ -316,6 +339,24 @@ async fn sizes_and_numbers_of_texts_are_bounded() {
     }
     let error = empty.scan("x".into(), &tenant()).await.expect_err("full");
     assert_eq!((error.code(), error.class()), ("dlp_overloaded", Class::Overload));
+}
+
+/// INVARIANT: a text takes room for as long as anybody is at it, also where nobody waits for it any more.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_examined_in_time_keeps_its_room_until_it_is_put_down() {
+    let address = Address::new("dlp/0");
+    let (actor, ended) = Actor::spawn(None, Mute, ()).await.expect("an actor");
+    address.publish(actor.clone());
+    let pool = Dlp::over_addresses(vec![address]);
+    let text = Text::from("x".repeat(REQUEST_BYTES_MAX / 4));
+    for _ in 0..2 {
+        let error = pool.protect(vec![text.clone(); 4], Action::Allow, &ACME).await.expect_err("no answer");
+        assert_eq!((error.code(), error.class()), ("dlp_timed_out", Class::Internal));
+    }
+    assert_eq!(pool.scan("x".into(), &ACME).await.expect_err("full").code(), "dlp_overloaded");
+    actor.stop(None);
+    ended.await.expect("the worker has ended");
+    assert_ne!(pool.scan("x".into(), &ACME).await.expect_err("nobody there").code(), "dlp_overloaded");
 }
 
 static ACME: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(tenant);
