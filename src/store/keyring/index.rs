@@ -10,9 +10,14 @@ use super::slot::{Live, Root, Slot, SlotFlaw, Tags};
 /// What is known of a slot without its key.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Held {
-    Live { generation: u32, tags: Tags },
+    Live {
+        generation: u32,
+        tags: Tags,
+    },
     /// To be erased, and not known to be on the disk: nothing is sealed or opened with it, and it is asked for again.
-    Doomed { tags: Tags },
+    Doomed {
+        tags: Tags,
+    },
     Erased,
     Replaced,
     Damaged,
@@ -40,7 +45,8 @@ impl Index {
             Err(_) => Held::Damaged,
         };
         let slots = slots.iter().map(held).collect();
-        let mut index = Self { root: Arc::new(root), slots, current: HashMap::new(), generation: 0, kept: BTreeSet::new() };
+        let mut index =
+            Self { root: Arc::new(root), slots, current: HashMap::new(), generation: 0, kept: BTreeSet::new() };
         // The last key of an owner is the one in force.
         let live: Vec<(u32, u32, Tags)> = index.live().collect();
         for (id, generation, tags) in live {
