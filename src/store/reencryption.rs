@@ -231,6 +231,12 @@ impl Store {
         Ok(!marked)
     }
 
+    /// Whether what there is to seal anew is only what the last pass could not read: another one soon would find the same.
+    #[must_use]
+    pub fn keeps_old_keys(&self) -> bool {
+        self.shared().keys.as_ref().is_some_and(|keys| keys.keeps_only())
+    }
+
     /// Waits until keys are exchanged.
     pub async fn reencryption_wanted(&self) {
         self.shared().reencryption.wanted.notified().await;
@@ -297,7 +303,12 @@ impl Store {
         let unreadable = self.shared().reencryption.unreadable.load(Ordering::Relaxed);
         if keys.keeps_only() {
             let advice = "restore what is missing, or a backup";
-            tracing::error!(destroyed = gone, unreadable, advice, "keys of before stay for records that cannot be read");
+            tracing::error!(
+                destroyed = gone,
+                unreadable,
+                advice,
+                "keys of before stay for records that cannot be read"
+            );
         } else {
             tracing::info!(destroyed = gone, unreadable, "every record is sealed with the keys in force");
         }

@@ -306,7 +306,10 @@ async fn a_key_that_could_not_be_overwritten_is_asked_for_again() {
     ring.sync_with(|_| Err(std::io::Error::other("a disk that fails")));
     for _ in 0..2 {
         assert!(matches!(bench.store.destroy_keys(&whose).await, Err(Error::Keys(KeyError::Failed(_)))));
-        assert!(matches!(bench.store.get(Keyspace::Task, b"1"), Err(Error::Erased { .. })), "nobody reads it meanwhile");
+        assert!(
+            matches!(bench.store.get(Keyspace::Task, b"1"), Err(Error::Erased { .. })),
+            "nobody reads it meanwhile"
+        );
         assert_eq!(bench.store.key_ids_of(&whose), [2]);
     }
     ring.sync_with(|file| file.sync_all());
