@@ -24,7 +24,7 @@ pub(super) async fn open_keys(settings: &Settings, files: SecretFiles) -> Result
     let (directory, named) = (settings.data_dir.clone(), settings.audit.key_file.clone());
     let load = move || {
         let pseudonyms = PseudonymKey::load_or_create(&directory, &files)?;
-        Ok((pseudonyms, audit::load_or_create(&directory, named.as_deref(), &files)?))
+        Ok((pseudonyms, audit::load_or_create(&directory, named.as_ref(), &files)?))
     };
     tokio::task::spawn_blocking(load).await.map_err(Error::Thread)?
 }

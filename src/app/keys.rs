@@ -22,6 +22,8 @@ use crate::supervision::{Address, ChildSpec};
 const START_PAUSE: Duration = Duration::from_secs(2);
 /// How often it is looked whether a pass is needed that nobody asked for, or that failed.
 const PERIOD: Duration = Duration::from_secs(60);
+/// How many times it is not looked behind a pass that left keys for records that cannot be read: an hour.
+const REST_LOOKS: u32 = 60;
 /// How long it pauses between two rounds, so that it never takes the store for itself.
 const ROUND_PAUSE: Duration = Duration::from_millis(5);
 
@@ -47,14 +49,15 @@ fn create_private(directory: &Path) -> Result<(), Error> {
     made.map_err(|fault| Error::DataDirectory { directory: directory.to_owned(), fault })
 }
 
-/// Wraps the keys under the master key that new settings name, if it is another one. Whether there is one at all is settled when
-/// the daemon starts.
-pub(super) async fn change_master_key(store: &Store, running: &Settings, new: &Settings) -> Result<(), Error> {
-    if running.encryption.master_key.is_none() || new.encryption.master_key.is_none() {
-        if running.encryption != new.encryption {
-            tracing::warn!("whether records are encrypted is settled when the daemon starts; it must be started anew");
-        }
-        return Ok(());
+/// Wraps the keys under the master key that new settings name, if it is another one; says whether what they say of encryption is in
+/// force from now on. Whether there is a master key at all is settled when the daemon starts.
+pub(super) async fn change_master_key(store: &Store, running: &Settings, new: &Settings) -> Result<bool, Error> {
+    if store.is_encrypted() != new.encryption.master_key.is_some() {
+        tracing::warn!("whether records are encrypted is settled when the daemon starts; it must be started anew");
+        return Ok(false);
+    }
+    if !store.is_encrypted() {
+        return Ok(true);
     }
     let (encryption, data_dir) = (new.encryption.clone(), running.data_dir.clone());
     let load = move || masters(&encryption, &data_dir);
@@ -62,14 +65,16 @@ pub(super) async fn change_master_key(store: &Store, running: &Settings, new: &S
     if let Some(master) = masters.current {
         store.change_master_key(master).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 enum Message {
-    /// From itself, in time, and from whoever listens for keys that were exchanged.
+    /// From itself, in time.
     Look,
-    /// From its own pass: it is done.
-    Passed,
+    /// From whoever listens for keys that were exchanged.
+    Wanted,
+    /// From its own pass: it is done; with whether it went to the end and left keys.
+    Passed { left_keys: bool },
 }
 
 struct Sealer;
@@ -78,6 +83,8 @@ struct State {
     store: Store,
     events: Events,
     passing: bool,
+    /// How many times more it is not looked.
+    rest: u32,
     /// Ends with the actor.
     listener: tokio::task::JoinHandle<()>,
 }
@@ -105,12 +112,12 @@ impl Actor for Sealer {
         let listener = tokio::spawn(async move {
             loop {
                 wanted.reencryption_wanted().await;
-                if told.cast(Message::Look).is_err() {
+                if told.cast(Message::Wanted).is_err() {
                     return;
                 }
             }
         });
-        Ok(State { store, events, passing: false, listener })
+        Ok(State { store, events, passing: false, rest: 0, listener })
     }
 
     async fn handle(
@@ -120,17 +127,23 @@ impl Actor for Sealer {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Passed => state.passing = false,
+            Message::Passed { left_keys } => {
+                state.passing = false;
+                state.rest = if left_keys { REST_LOOKS } else { 0 };
+            }
             // A pass that is under way notices exchanged keys by itself.
-            Message::Look if state.passing => {}
-            Message::Look => {
+            Message::Look | Message::Wanted if state.passing => {}
+            Message::Look if state.rest > 0 => state.rest = state.rest.saturating_sub(1),
+            Message::Look | Message::Wanted => {
+                state.rest = 0;
                 if matches!(state.store.needs_reencryption(), Ok(true)) {
                     state.passing = true;
                     let (store, events) = (state.store.clone(), state.events.clone());
                     tokio::spawn(async move {
-                        pass(&store, &events).await;
+                        let is_whole = pass(&store, &events).await;
+                        let left_keys = is_whole && store.keeps_old_keys();
                         // If this actor has ended, its successor looks again.
-                        let _gone = myself.cast(Message::Passed).is_err();
+                        let _gone = myself.cast(Message::Passed { left_keys }).is_err();
                     });
                 }
             }
@@ -144,19 +157,19 @@ impl Actor for Sealer {
     }
 }
 
-/// Goes through all records, in rounds.
-async fn pass(store: &Store, events: &Events) {
+/// Goes through all records, in rounds; says whether it came to the end.
+async fn pass(store: &Store, events: &Events) -> bool {
     let (owner_of, mut after) = (owner_of(), None::<Cursor>);
     loop {
         if matches!(store.health(), Health::Unwell { .. }) {
-            return;
+            return false;
         }
         match store.reencrypt(after, &owner_of).await {
             Ok(None) => break,
             Ok(next) => after = next,
             Err(error) => {
                 tracing::warn!(%error, "records are not sealed anew now; it is tried again within a minute");
-                return;
+                return false;
             }
         }
         tokio::time::sleep(ROUND_PAUSE).await;
@@ -168,6 +181,7 @@ async fn pass(store: &Store, events: &Events) {
             Event::new("reencrypted").with("records", status.resealed).with("generation", status.keys.generation);
         events.publish(event.with("unreadable", status.unreadable));
     }
+    true
 }
 
 /// Tells whose a record is; of the last task it remembers that, as a task's records lie together.

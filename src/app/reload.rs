@@ -16,8 +16,12 @@ impl Daemon {
     /// those before in force, and say so in the log.
     ///
     /// # Errors
-    /// A part of the tree gave no answer.
+    /// The master key cannot be used, and nothing is in force then; or a part of the tree gave no answer.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), Error> {
+        // What may be refused goes first, so that no half of the settings is in force.
+        if keys::change_master_key(&self.store, &self.settings, &settings).await? {
+            self.settings.encryption = settings.encryption.clone();
+        }
         self.access.reload(rules(&settings)).await.map_err(Error::Reload)?;
         self.reload_certificates(&settings).await;
         if let Some(rules) = &self.dlp_rules {
@@ -35,8 +39,6 @@ impl Daemon {
         // Prices first: a route that names a new model finds it priced.
         self.prices.publish(&models);
         self.routes.publish(&settings.routes);
-        keys::change_master_key(&self.store, &self.settings, &settings).await?;
-        self.settings.encryption = settings.encryption;
         self.rooms.orchestrator.environment().floor.publish(settings.dlp.floor.clone());
         self.settings.dlp.floor = settings.dlp.floor;
         self.settings.models = models;
@@ -86,7 +88,7 @@ fn models_in_force(running: &Settings, new: &Settings) -> BTreeMap<ModelRef, Mod
 pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
     /// What a comparison looks at.
     type Part = fn(&Settings) -> &dyn Debug;
-    let parts: [(&'static str, Part); 19] = [
+    let parts: [(&'static str, Part); 20] = [
         ("data_dir", |it| &it.data_dir),
         ("templates_dir", |it| &it.templates_dir),
         ("socket", |it| &it.socket),
@@ -99,6 +101,8 @@ pub fn needs_restart(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("chaos", |it| &it.chaos),
         ("store", |it| &it.store),
         ("audit", |it| &it.audit),
+        // The master key may be another; records that are encrypted stay so, and others are not from now on.
+        ("encryption", |it| if it.encryption.master_key.is_some() { &"on" } else { &"off" }),
         ("retention", |it| &it.retention),
         ("hooks", |it| &it.hooks),
         ("log", |it| &it.log),
@@ -145,6 +149,10 @@ mod tests {
         assert_eq!(needs_restart(&before, &settings(&taken_up)), <[&str; 0]>::default());
         let moved = format!("[log]\nlevel = \"debug\"\n{}", provider("local", "http://127.0.0.1:2"));
         assert_eq!(needs_restart(&before, &settings(&moved)), ["log", "providers"]);
+        let sealed = |file: &str| settings(&format!("{base}[encryption]\nmaster_key_file = \"{file}\"\n"));
+        assert_eq!(needs_restart(&before, &sealed("a.key")), ["encryption"]);
+        assert_eq!(needs_restart(&sealed("a.key"), &before), ["encryption"]);
+        assert_eq!(needs_restart(&sealed("a.key"), &sealed("b.key")), <[&str; 0]>::default());
     }
 
     #[test]

@@ -173,7 +173,7 @@ pub struct Audit {
     /// How often a checkpoint is signed where there are new entries.
     pub checkpoint_every: Duration,
     /// The file with the key that signs, in PEM; none: `audit.key` in the data directory, which is made at the first start.
-    pub key_file: Option<PathBuf>,
+    pub key_file: Option<KeyFile>,
 }
 
 /// Encryption at rest. The keys themselves are never in the settings.

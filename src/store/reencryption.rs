@@ -233,6 +233,12 @@ impl Store {
         Ok(!marked)
     }
 
+    /// Whether what there is to seal anew is only what the last pass could not read: another one soon would find the same.
+    #[must_use]
+    pub fn keeps_old_keys(&self) -> bool {
+        self.shared().keys.as_ref().is_some_and(|keys| keys.keeps_only())
+    }
+
     /// Waits until keys are exchanged.
     pub async fn reencryption_wanted(&self) {
         self.shared().reencryption.wanted.notified().await;

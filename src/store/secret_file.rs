@@ -18,6 +18,7 @@ use super::Store;
 use super::keyring::Keyring;
 use super::keyring::cipher::{self, NONCE_BYTES, TAG_BYTES};
 use super::payload::sync_directory;
+use crate::domain::key_file::KeyFile;
 
 const MAGIC: &[u8; 8] = b"AGFSEAL1";
 const OVERHEAD_BYTES: usize = MAGIC.len() + NONCE_BYTES + TAG_BYTES;
@@ -57,13 +58,30 @@ impl SecretFiles {
     /// # Errors
     /// [`Error`].
     pub fn read(&self, path: &Path, bytes_max: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.read_unless(0o077, path, bytes_max)
+    }
+
+    /// Reads a key of the host's, which is never sealed with the store. A credential may have a mode for its group: systemd may give
+    /// it to the service's user by an access control list, whose mask stands there (systemd.exec(5), acl(5)). Blocks.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn read_key(file: &KeyFile, bytes_max: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let forbidden = match file {
+            KeyFile::File(_) => 0o077,
+            KeyFile::Credential(_) => 0o037,
+        };
+        Self::default().read_unless(forbidden, file.path(), bytes_max)
+    }
+
+    fn read_unless(&self, forbidden: u32, path: &Path, bytes_max: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(fault) => return Err(fault.into()),
         };
         let mode = file.metadata()?.mode();
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             return Err(Error::Exposed(mode & 0o777));
         }
         let stored_max = bytes_max.saturating_add(OVERHEAD_BYTES);

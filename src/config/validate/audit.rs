@@ -8,6 +8,7 @@ use crate::config::reader::{Report, Section, path_from};
 use crate::config::settings::Audit;
 use crate::config::tree::Node;
 use crate::config::value;
+use crate::domain::key_file::KeyFile;
 
 /// How often when nothing is said.
 const CHECKPOINT_EVERY_DEFAULT: Duration = Duration::from_secs(60);
@@ -18,9 +19,9 @@ const CREDENTIAL: &str = "factoryd.audit-key";
 
 pub(super) fn read(mut section: Section, host: &Host, report: &mut Report) -> Audit {
     let checkpoint_every = section.read_or(report, "checkpoint_every", CHECKPOINT_EVERY_DEFAULT, checkpoint_every);
-    let named = section.read(report, "key_file", path_from).map(|located| located.value);
+    let named = section.read(report, "key_file", path_from).map(|located| KeyFile::File(located.value));
     let credential = host.credentials.as_ref().map(|directory| directory.join(CREDENTIAL));
-    let key_file = named.or_else(|| credential.filter(|file| file.exists()));
+    let key_file = named.or_else(|| credential.filter(|file| file.exists()).map(KeyFile::Credential));
     section.finish(report);
     Audit { checkpoint_every, key_file }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::failure::{Class, Failure};
+use crate::domain::key_file::KeyFile;
 use crate::store::secret_file::{self, SecretFiles};
 
 use super::key::{AuditKey, PublicKey};
@@ -77,13 +78,16 @@ impl Failure for KeyError {
 ///
 /// # Errors
 /// The disk fails, the file is not a key, a named one is missing, or others than its owner may read or write it.
-pub fn load_or_create(data_dir: &Path, named: Option<&Path>, files: &SecretFiles) -> Result<AuditKey, KeyError> {
+pub fn load_or_create(data_dir: &Path, named: Option<&KeyFile>, files: &SecretFiles) -> Result<AuditKey, KeyError> {
     let own = data_dir.join(FILE_NAME);
-    let path = named.unwrap_or(&own);
+    let path = named.map_or(own.as_path(), KeyFile::path);
     let unusable = |cause: io::Error| KeyError::Unusable { path: path.to_owned(), cause };
     // What the operator keeps elsewhere is left as it is.
-    let files = if named.is_some() { &SecretFiles::default() } else { files };
-    let held = files.read(path, FILE_BYTES_MAX).map_err(|error| match error {
+    let held = match named {
+        Some(named) => SecretFiles::read_key(named, FILE_BYTES_MAX),
+        None => files.read(&own, FILE_BYTES_MAX),
+    };
+    let held = held.map_err(|error| match error {
         secret_file::Error::Io(cause) => unusable(cause),
         secret_file::Error::Exposed(mode) => KeyError::Exposed { path: path.to_owned(), mode },
         error @ (secret_file::Error::TooLong(_) | secret_file::Error::Sealed) => unusable(io::Error::other(error)),
@@ -166,17 +170,36 @@ mod tests {
     fn a_named_key_is_never_made() {
         let directory = tempfile::tempdir().expect("a directory");
         let named = directory.path().join("elsewhere.pem");
-        let missing = load_or_create(directory.path(), Some(&named), &SecretFiles::default()).expect_err("missing");
+        let file = KeyFile::File(named.clone());
+        let missing = load_or_create(directory.path(), Some(&file), &SecretFiles::default()).expect_err("missing");
         assert_eq!(missing.code(), "audit_key_unusable");
         assert!(!named.exists() && !directory.path().join(FILE_NAME).exists());
         let other = tempfile::tempdir().expect("a directory");
         let key = load_or_create(other.path(), None, &SecretFiles::default()).expect("a key");
         let _bytes = std::fs::copy(other.path().join(FILE_NAME), &named).expect("copied");
         assert_eq!(
-            load_or_create(directory.path(), Some(&named), &SecretFiles::default()).expect("named").public(),
+            load_or_create(directory.path(), Some(&file), &SecretFiles::default()).expect("named").public(),
             key.public()
         );
         assert!(!directory.path().join(FILE_NAME).exists());
+    }
+
+    #[test]
+    fn a_credential_may_be_read_by_its_group_and_a_named_file_may_not() {
+        let (directory, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
+        let key = load_or_create(other.path(), None, &SecretFiles::default()).expect("a key");
+        let path = other.path().join(FILE_NAME);
+        let (file, credential) = (KeyFile::File(path.clone()), KeyFile::Credential(path.clone()));
+        let load = |named| load_or_create(directory.path(), Some(named), &SecretFiles::default());
+        for bits in [0o440, 0o640] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits)).expect("permissions");
+            assert_eq!(load(&credential).expect("by an access control list").public(), key.public(), "{bits:o}");
+            assert_eq!(load(&file).expect_err("exposed").code(), "audit_key_exposed", "{bits:o}");
+        }
+        for bits in [0o460, 0o450, 0o444] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits)).expect("permissions");
+            assert_eq!(load(&credential).expect_err("exposed").code(), "audit_key_exposed", "{bits:o}");
+        }
     }
 
     #[test]

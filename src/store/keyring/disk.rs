@@ -209,13 +209,14 @@ impl Disk {
     /// Reads and unwraps a key.
     pub(super) fn key(&self, id: u32) -> Result<KeyBytes, NoKey> {
         let mut bytes = [0; SLOT_BYTES];
-        self.file.read_exact_at(&mut bytes, place(id)).map_err(|fault| match fault.kind() {
-            io::ErrorKind::UnexpectedEof => NoKey::Damaged,
-            _ => {
+        match self.file.read_exact_at(&mut bytes, place(id)) {
+            Ok(()) => {}
+            Err(fault) if fault.kind() == io::ErrorKind::UnexpectedEof => return Err(NoKey::Damaged),
+            Err(fault) => {
                 tracing::error!(%fault, id, "a key cannot be read from the keyring");
-                NoKey::Failed
+                return Err(NoKey::Failed);
             }
-        })?;
+        }
         match Slot::parse(&bytes, id) {
             Ok(Slot::Live(live)) => live.open(&self.header.ring, id, &self.wrap).map_err(|_| NoKey::Damaged),
             Ok(Slot::Erased | Slot::Replaced) | Err(_) => Err(NoKey::Damaged),
