@@ -64,7 +64,7 @@ async fn decide(
     let mut entry = Entry::allowed(Timestamp::now(), (&*caller.0).into(), action).on(id);
     let Decided { comment, step } = decision;
     if let Some(asked) = known.open_release().and_then(Step::release) {
-        entry = entry.because(&asked.question());
+        entry = entry.because(asked.question());
     }
     let decision = Decision { verdict, step, comment, by: caller.0.name.to_string() };
     let task = rooms.orchestrator.decide(id, &decision, rooms.audit.batch(entry)).await?;
