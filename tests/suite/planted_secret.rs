@@ -106,7 +106,7 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
         let encoded = BASE64.encode([vec![b' '; before], text.as_bytes().to_vec()].concat());
         // What depends on the neighbours is left out.
         let (begin, end) = ([0, 2, 3][before], encoded.len() - 3);
-        encoded[begin..end].as_bytes().to_vec()
+        encoded.as_bytes()[begin..end].to_vec()
     });
     let plain = [text.as_bytes().to_vec(), hex::encode(text).into_bytes()];
     plain.into_iter().chain(base64).collect()
