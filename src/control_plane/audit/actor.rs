@@ -23,6 +23,8 @@ use super::verify::{Verified, verify_all, verify_end};
 
 /// How many of the last entries a start verifies; the whole log is verified when asked.
 pub const START_ENTRIES: u64 = 1_024;
+/// After how long the log is looked at again that could not be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The most callers that wait for a verification, and that wait for a checkpoint.
 const WAITING_MAX: usize = 64;
 
@@ -84,6 +86,7 @@ impl Actor for Auditor {
             Message::Verify { reply } if state.is_verifying => state.verifying.push(reply),
             Message::Verify { reply } => state.verify(&myself, vec![reply]),
             Message::Verified { outcome, replies } => state.verified(&myself, &outcome, replies),
+            Message::Look => look(&state.start, &myself),
             Message::Restored { restored, end } => state.restored(&myself, *restored, end),
             Message::Checkpoint { reply } if state.signing.len() >= WAITING_MAX => answer(reply, Err(Error::Busy)),
             Message::Checkpoint { reply } => {
@@ -108,7 +111,7 @@ fn look(start: &Start, myself: &ActorRef<Message>) {
         });
         let (restored, end) = match read.await {
             Ok(found) => found,
-            Err(error) => (Restored { keeper: Ok(Keeper::default()), latest: None, damage: None }, Err(error.into())),
+            Err(error) => (Restored { keeper: Err(error.into()), latest: None, damage: None }, Ok(0)),
         };
         tell(&myself, Message::Restored { restored: Box::new(restored), end });
     });
@@ -119,18 +122,22 @@ impl State {
         if let Some(latest) = &restored.latest {
             self.note(latest);
         }
-        restored.damage.iter().chain(end.as_ref().err()).for_each(|error| self.damaged(error));
-        self.standing = match restored.keeper {
-            Ok(keeper) => {
-                if restored.latest.is_none() && end.as_ref().is_ok_and(|verified| *verified > 0) {
+        restored.damage.iter().for_each(|error| self.damaged(error));
+        let keeper = restored.keeper.and_then(|keeper| end.map(|verified| (keeper, verified)));
+        self.standing = match keeper {
+            Ok((keeper, verified)) => {
+                if restored.latest.is_none() && verified > 0 {
                     tracing::warn!("the audit log has no checkpoint of its key: it is signed from its beginning");
                 }
-                tracing::info!(
-                    verified = end.unwrap_or(0),
-                    signed = keeper.size(),
-                    "the end of the audit log was read"
-                );
+                tracing::info!(verified, signed = keeper.size(), "the end of the audit log was read");
                 Standing::Here(Box::new(keeper))
+            }
+            // INVARIANT: what could not be read is neither taken for lost nor signed anew.
+            Err(error) if !error.is_damage() => {
+                tracing::warn!(%error, "the audit log could not be read; it is looked at again before it is signed");
+                self.signing.drain(..).for_each(|reply| answer(reply, Err(error.clone())));
+                myself.send_after(LOOK_AGAIN, || Message::Look);
+                Standing::Away
             }
             Err(error) => {
                 self.damaged(&error);

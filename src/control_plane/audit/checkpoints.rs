@@ -118,7 +118,7 @@ fn binding(size: u64, root: &Hash, link: &Link32) -> String {
     format!("{size}\n{}\n{}\n", merkle::to_base64(root), hex::encode(link))
 }
 
-/// The newest checkpoint; its place is told where it cannot be read.
+/// The newest checkpoint; its place is told where it is damaged.
 pub(super) fn latest(store: &Store) -> Result<Option<Kept>, Error> {
     let found = store.survey(Keyspace::Checkpoint, &[], None, Direction::Descending, 1)?;
     found.into_iter().next().map(|(key, record)| readable(&key, record)).transpose()
@@ -137,7 +137,13 @@ pub(super) fn each(store: &Store, mut take: impl FnMut(Kept) -> Result<(), Error
 
 fn readable(key: &[u8], record: Result<Record, crate::store::Error>) -> Result<Kept, Error> {
     let size = place(key).map_or(0, |(size, _)| size);
-    let kept = record.ok().as_ref().and_then(Kept::decode).filter(|kept| kept.key() == key);
+    let record = match record {
+        Ok(record) => Some(record),
+        Err(crate::store::Error::Damaged { .. }) => None,
+        // It says nothing about the checkpoint.
+        Err(error) => return Err(error.into()),
+    };
+    let kept = record.as_ref().and_then(Kept::decode).filter(|kept| kept.key() == key);
     kept.ok_or(Error::Checkpoint { size, fault: Fault::Form })
 }
 

@@ -29,7 +29,7 @@ impl Default for Keeper {
 
 /// What a start found.
 pub(super) struct Restored {
-    /// Where to go on from; not where the log does not hold.
+    /// Where to go on from; not where the log does not hold, or could not be read.
     pub(super) keeper: Result<Keeper, Error>,
     /// The last checkpoint of this key.
     pub(super) latest: Option<Kept>,
@@ -98,21 +98,24 @@ pub(super) fn end(store: &Store) -> Result<u64, Error> {
     Ok(store.chain_head(Keyspace::Audit)?.0.saturating_sub(FIRST_SEQUENCE))
 }
 
-/// Goes on from the last checkpoint, if the log is still the one that it was made over. One that is not of this key, or is
-/// damaged, is told, and the log is gone through from its beginning.
+/// Goes on from the last checkpoint, if the log is still the one that it was made over. Under another key than the last one's, the
+/// log is gone through from its beginning, which is told. Where there is no checkpoint at all it is the same: a log that was never
+/// signed looks no different from one whose checkpoints were removed.
+///
+/// INVARIANT: behind a checkpoint that is damaged, or could not be read, nothing is signed.
 pub(super) fn restore(store: &Store, key: &PublicKey) -> Restored {
     let kept = match checkpoints::latest(store) {
         Ok(Some(kept)) => kept,
         Ok(None) => return Restored { keeper: Ok(Keeper::default()), latest: None, damage: None },
-        Err(error) => return Restored { keeper: Ok(Keeper::default()), latest: None, damage: Some(error) },
+        Err(error) => return Restored { keeper: Err(error), latest: None, damage: None },
     };
     let size = kept.tree.size();
     if let Err(fault) = kept.judge(key) {
-        let damage = match fault {
-            Fault::OtherKey => Error::OtherKey { size },
-            Fault::Form | Fault::Signature => Error::Checkpoint { size, fault },
+        let (keeper, damage) = match fault {
+            Fault::OtherKey => (Ok(Keeper::default()), Some(Error::OtherKey { size })),
+            Fault::Form | Fault::Signature => (Err(Error::Checkpoint { size, fault }), None),
         };
-        return Restored { keeper: Ok(Keeper::default()), latest: None, damage: Some(damage) };
+        return Restored { keeper, latest: None, damage };
     }
     let keeper = agrees(store, &kept).map(|()| Keeper { tree: kept.tree.clone(), link: kept.link });
     Restored { keeper, latest: Some(kept), damage: None }

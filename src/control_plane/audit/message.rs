@@ -20,6 +20,8 @@ pub(super) enum Message {
     Verify { reply: Verifying },
     /// The actor's own verification, when it has ended.
     Verified { outcome: Result<Verified, Error>, replies: Vec<Verifying> },
+    /// The actor to itself, some time after its look at the log failed.
+    Look,
     /// The actor's look at the log when it started: where the tree goes on from, and whether the end of the log holds.
     Restored { restored: Box<Restored>, end: Result<u64, Error> },
     /// The handle, for whoever wants a checkpoint over all that is in the log.

@@ -13,6 +13,8 @@ use crate::store::{Batch, Direction, Keyspace, Options, Record, Running, Store};
 use super::actor::{Auditor, Start};
 use super::entry::tests::who;
 use super::export::{self, Expected};
+use super::keeper::Restored;
+use super::message::Message;
 use super::verify::verify_end;
 use super::{Audit, AuditKey, Checkpoint, Entry, Error, Means, merkle};
 
@@ -215,7 +217,7 @@ async fn a_log_that_was_written_anew_with_its_chain_shows_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_was_changed_or_is_of_another_key_is_told_and_the_log_is_signed_from_its_beginning() {
+async fn a_checkpoint_of_another_key_is_told_and_the_log_is_signed_from_its_beginning() {
     let log = signed_log(3).await;
     let other = log.restart(AuditKey::from_seed([8; 32])).await;
     assert_eq!(other.checkpoint().await.expect("signed anew").size, 3);
@@ -224,13 +226,34 @@ async fn a_checkpoint_that_was_changed_or_is_of_another_key_is_told_and_the_log_
     assert_eq!((verified.checkpoints, verified.of_other_keys), (2, 1));
     let report = export::verify(exported(&other).await.expect("exported").as_bytes(), &Expected::default());
     assert_eq!(report.expect("holds").checkpoints, 1, "that of its own key");
+}
 
+// INVARIANT: behind a checkpoint that is damaged, or could not be read, nothing is signed.
+#[tokio::test]
+async fn a_checkpoint_that_is_damaged_is_told_and_nothing_more_is_signed() {
+    let log = signed_log(3).await;
     let strange = Record { kind: 1, version: 1, body: vec![0xff] };
     let place = [u64::MAX.to_be_bytes(), [0; 8]].concat();
     log.commit(Batch::new().put(Keyspace::Checkpoint, place, strange)).await;
     let restarted = log.restart(own_key()).await;
-    assert_eq!(restarted.checkpoint().await.expect("signed from the beginning").size, 3);
+    assert!(matches!(restarted.checkpoint().await, Err(Error::Checkpoint { size: u64::MAX, .. })));
     assert_eq!(restarted.damage().expect("told").code, "audit_broken");
+    restarted.record(entry(4)).await.expect("the work goes on");
+    assert!(matches!(exported(&restarted).await, Err(Error::Checkpoint { .. })));
+    let kept = log.store.keys(Keyspace::Checkpoint, &[], None, Direction::Ascending, 9).expect("read");
+    assert_eq!(kept.len(), 2, "the signed one and the damaged one");
+}
+
+#[tokio::test]
+async fn a_log_that_could_not_be_read_is_looked_at_again_before_it_is_signed() {
+    let log = signed_log(3).await;
+    let again = log.restart(own_key()).await;
+    let known = again.checkpoint().await.expect("known");
+    let failed = || Error::Store(crate::store::Error::Read("the disk is away".to_owned()));
+    let restored = Box::new(Restored { keeper: Err(failed()), latest: None, damage: None });
+    again.address().cast(Message::Restored { restored, end: Err(failed()) }).expect("told");
+    assert_eq!(again.checkpoint().await.expect("looked at again"), known, "nothing is signed anew");
+    assert!(again.damage().is_none());
 }
 
 #[tokio::test]
