@@ -17,7 +17,7 @@ use super::exchange::{Asking, Heard};
 use super::filter::{Fit, Shape, check, check_names, outbound};
 use super::live::Line;
 use super::memory::Memory;
-use super::passage::{Passage, Words};
+use super::passage::{Passage, Words, decided};
 use super::prompt::{self, Draft, SoFar};
 use super::race::{Rival, race};
 use super::release::consents;
@@ -276,7 +276,10 @@ async fn broken_off(
     let bill = if is_known { Bill::Known(cost) } else { Bill::AtLeast(cost) };
     let checked = match ear.broken() {
         Ok(Words::Passed(text)) => Ok(prepared.vault.restore(&text)),
-        Ok(Words::Raw(text)) => check(environment, order.order(), prepared.fit(Shape::Text), &text).await,
+        Ok(Words::Raw(text)) => {
+            let decided = decided(environment, order.order(), (&prepared.inbound, &prepared.before), &text).await;
+            decided.map(|text| prepared.vault.restore(&text))
+        }
         Err(refusal) => Err(refusal),
     };
     let text = match checked {

@@ -82,7 +82,7 @@ pub(super) struct Ear {
 impl Ear {
     /// An ear for the answer of this side.
     pub(super) fn new(side: Side, floor: &Arc<Floor>, vault: &Vault, passage: Passage) -> Self {
-        let restorer = Restorer::new(vault.clone());
+        let restorer = Restorer::new(vault);
         let (text, floor) = (String::new(), Arc::clone(floor));
         Self { text, usage: None, side, floor, is_told: false, passage, restorer }
     }

@@ -111,3 +111,21 @@ impl Passage {
         }
     }
 }
+
+/// What may be told of an answer that broke off, and that nobody looked at while it came: its end may be the beginning of what must
+/// be hidden, and is forgotten.
+///
+/// # Errors
+/// The answer does not pass, or nobody is there to examine it.
+pub(super) async fn decided(
+    environment: &Environment,
+    order: &Order,
+    (inbound, before): (&Rules, &Text),
+    answer: &Text,
+) -> Result<Text, dlp::Error> {
+    if inbound.lets_all_pass() {
+        return Ok(answer.clone());
+    }
+    let mut stream = environment.dlp.stream(inbound.clone(), &order.tenant, before).await?;
+    stream.push(answer.expose()).await
+}

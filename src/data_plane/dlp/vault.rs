@@ -66,40 +66,77 @@ impl Vault {
     /// Puts the originals back into a text.
     #[must_use]
     pub fn restore(&self, text: &Text) -> Text {
-        if self.is_empty() {
-            return text.clone();
+        match self.names() {
+            Some(names) => names.restore(text.expose(), text.len()).0.into(),
+            None => text.clone(),
         }
-        let names = AhoCorasick::builder()
+    }
+
+    /// What finds the names; none where there are none.
+    pub(super) fn names(&self) -> Option<Names> {
+        let longest = self.originals.keys().map(String::len).max()?;
+        let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
             .build(self.originals.keys());
         // More pseudonyms than an automaton can hold do not fit into any text that is taken.
-        let Ok(names) = names else { return text.clone() };
-        let originals: Vec<&Arc<str>> = self.originals.values().collect();
-        let text = text.expose();
+        Some(Names { automaton: automaton.ok()?, originals: self.originals.values().cloned().collect(), longest })
+    }
+}
+
+/// Finds the names of a vault, and knows what stands behind them.
+pub(super) struct Names {
+    automaton: AhoCorasick,
+    /// In the automaton's order.
+    originals: Vec<Arc<str>>,
+    /// The length of the longest name, in bytes.
+    longest: usize,
+}
+
+impl Names {
+    /// From a name's first byte to where everything is known that decides about it, in bytes, with the bracket before it.
+    pub(super) fn reach(&self) -> usize {
+        self.longest.saturating_add(2)
+    }
+
+    /// Puts originals back for the names that begin before `decided`, and gives the text so far, and where it goes on.
+    pub(super) fn restore(&self, text: &str, decided: usize) -> (String, usize) {
         let mut restored = String::with_capacity(text.len());
-        let mut copied = 0;
-        for found in names.find_iter(text) {
-            let bracketed = text.get(..found.start()).is_some_and(|before| before.ends_with('<'))
-                && text.get(found.end()..).is_some_and(|after| after.starts_with('>'));
+        let (mut copied, mut decided) = (0, decided);
+        for found in self.automaton.find_iter(text) {
+            let opened = text.get(copied..found.start()).is_some_and(|before| before.ends_with('<'));
+            if found.start() >= decided {
+                let bracket = usize::from(opened && found.start() == decided);
+                decided = decided.saturating_sub(bracket);
+                break;
+            }
+            decided = decided.max(found.end());
+            let after = text.get(found.end()..).unwrap_or_default();
+            let bracketed = opened && after.starts_with('>');
             // Inside a longer name it is another one, perhaps of another conversation.
-            let longer =
-                text.get(found.end()..).is_some_and(|after| after.starts_with(|c: char| c.is_ascii_hexdigit()));
+            let longer = after.starts_with(|c: char| c.is_ascii_hexdigit());
             let (start, end) = match bracketed {
                 true => (found.start().saturating_sub(1), found.end().saturating_add(1)),
                 false if longer => continue,
                 false => (found.start(), found.end()),
             };
             if let (Some(between), Some(original)) =
-                (text.get(copied..start), originals.get(found.pattern().as_usize()))
+                (text.get(copied..start), self.originals.get(found.pattern().as_usize()))
             {
                 restored.push_str(between);
                 restored.push_str(original);
                 copied = end;
             }
         }
-        restored.push_str(text.get(copied..).unwrap_or_default());
-        restored.into()
+        let end = decided.max(copied);
+        restored.push_str(text.get(copied..end).unwrap_or_default());
+        (restored, end)
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<names of {}>", self.originals.len())
     }
 }
 

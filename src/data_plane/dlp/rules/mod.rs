@@ -17,7 +17,7 @@ mod load;
 mod read;
 mod shipped;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod watch;
 
 pub use file::{RULES_MAX, RuleFile};

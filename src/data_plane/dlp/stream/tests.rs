@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::data_plane::dlp::detect::detect;
 use crate::data_plane::dlp::pseudonym::PseudonymKey;
+use crate::data_plane::dlp::rules::tests::positives;
 use crate::domain::protection::Action;
 
 fn find(text: &str) -> Vec<Finding> {
@@ -122,6 +123,72 @@ fn every_kind_is_held_together_wherever_it_is_cut() {
     }
 }
 
+/// What makes the sight of the shipped rules enough.
+#[test]
+fn nothing_that_a_shipped_rule_finds_is_told() {
+    for positive in positives() {
+        let text = format!("{PROSE}{PROSE}{PROSE}\n{positive}\n{PROSE}{PROSE}{PROSE}");
+        for size in [5, 61] {
+            let clear = told_as_written(&text, &[size]);
+            for finding in find(&text) {
+                let told = clear.iter().find(|told| told.start < finding.end && finding.start < told.end);
+                assert_eq!(told, None, "{finding:?} of {positive} by {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_private_key_that_is_never_closed_is_not_told() {
+    let lines: String = (0..12).map(|_| body(64) + "\n").collect();
+    for opening in [
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00FF\n\n",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2.1 (GNU/Linux)\nComment: a - b.\n\n",
+        "PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\nComment: me@host\nPrivate-Lines: 12\n",
+        "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"a (b)\"\n",
+    ] {
+        let text = format!("{PROSE}\n{opening}{lines}");
+        for size in [3, 64] {
+            let told = told(&text, &[size], Action::Mask);
+            assert_eq!(told, format!("{PROSE}\n<PRIVATE_KEY>"), "{opening} by {size}");
+        }
+    }
+}
+
+/// What an operator's rule looks for may have blanks, and stand far from its keyword.
+#[test]
+fn what_an_operators_rule_finds_is_held_as_far_as_the_rule_reaches() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let rule = r#"
+        [[rule]]
+        id = "case-file"
+        type = "CASE_FILE"
+        keywords = ["dossier"]
+        before = 2000
+        after = 2000
+        pattern = '(?s)open [a-z ;,.\s]{0,1900}? shut'
+    "#;
+    std::fs::write(file.path(), rule).expect("written");
+    let detectors = crate::data_plane::dlp::rules::load(file.path()).expect("sound rules").detectors;
+    let sight = detectors.sight();
+    assert!(sight.after > 4_000 && sight.before > 4_000);
+    let middle = PROSE.to_lowercase().repeat(8);
+    for text in [
+        format!("{}open {middle} shut, says the dossier. {}", PROSE.repeat(60), PROSE.repeat(60)),
+        format!("{}The dossier: {middle}open {middle} shut {}", PROSE.repeat(60), PROSE.repeat(60)),
+    ] {
+        let detectors = detectors.clone();
+        let detect: Detect = Arc::new(move |text: &str| detectors.candidates(text));
+        let mut filter = StreamFilter::new((detect, sight), Action::Mask.into(), pseudonyms(), "");
+        let mut told = String::new();
+        for piece in pieces(&text, &[64]) {
+            told.push_str(&filter.push(piece).expect("not blocked").text);
+        }
+        told.push_str(&filter.finish().expect("not blocked").text);
+        assert!(told.contains("<CASE_FILE>") && !told.contains("open the"), "{told}");
+    }
+}
+
 #[test]
 fn plain_words_are_told_soon() {
     let text = PROSE.repeat(20);
@@ -197,6 +264,7 @@ fn held_text_is_not_printed() {
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => proptest::sample::select(secrets()),
+        2 => proptest::sample::select(positives()),
         2 => "[a-z]{1,9}( [a-z]{1,9}){0,12}[.;:]? ",
         1 => "[A-Za-z0-9@.%&;\\\\(\\[ ]{0,30}",
         1 => "([0-9]{1,4}[ .-]){1,9}",
