@@ -35,7 +35,7 @@ pub(super) enum Keys {
   factoryctl keys revoke release --key ~/keys/admin.pem --dir /etc/agent-factory/keys --reason \"laptop stolen\"
   factoryctl keys revoke ./found-elsewhere.pub.pem --key ~/keys/admin.pem --dir /etc/agent-factory/keys")]
     Revoke(Revoke),
-    /// Makes a master key, under which the daemon encrypts what it stores ([encryption] master_key_file). No daemon is needed.
+    /// Makes a master key, under which the daemon encrypts what it stores (`encryption.master_key_file`). No daemon is needed.
     #[command(after_help = "Example:
   factoryctl keys master /etc/agent-factory/private/master.key")]
     Master(Master),

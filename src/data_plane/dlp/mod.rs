@@ -26,8 +26,8 @@
 //! 4. What was pseudonymised is restored exactly as it was written: `restore(protect(x)) == x`.
 //! 5. No pseudonym is something that the texts hold already, and the same texts have the same pseudonyms after a restart.
 //! 6. Values are in memory only: errors, logs and metrics name types, and the vault's `Debug` prints a count.
-//! 7. What is hidden by escapes, encodings and look-alikes is found one level deep, at its place in the text ([`view`]); of a text
-//!    that is being written nothing is told that is part of a finding ([`stream`]).
+//! 7. What is hidden by escapes, encodings and look-alikes is found one level deep, at its place in the text (`view`); of a text
+//!    that is being written nothing is told that is part of a finding (`stream`).
 //!
 //! Deliberately absent: merged patterns (a slow one would slow all), Unicode classes in the scan, and any loading of numbering
 //! plans before a text has digits that may be a phone number.
