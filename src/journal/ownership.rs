@@ -58,7 +58,8 @@ pub fn of(store: &Store, keyspace: Keyspace, key: &[u8], record: &Record) -> Res
     let damaged = |what: &str| damaged(keyspace, key, what);
     match keyspace {
         Keyspace::Task | Keyspace::Snapshot | Keyspace::Open | Keyspace::Doubt => {
-            task_at(key, 0).ok_or_else(|| damaged("its key names no task")).and_then(|task| of_task(store, task))
+            // What names no task is the journal's own, such as the latch of an index.
+            task_at(key, 0).map_or(Ok(Owner::Host), |task| of_task(store, task))
         }
         Keyspace::Turn => of_turn(store, key),
         Keyspace::Outbox => {

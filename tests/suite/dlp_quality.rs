@@ -8,6 +8,8 @@ use crate::corpus::{LANGUAGES, Split, load, parse};
 
 /// The least F2 of each type with a form, in each language.
 const STRUCTURED_F2_MIN: f64 = 0.95;
+/// The same of documents, whose numbers have no check digits: only the words beside them tell.
+const DOCUMENTS_F2_MIN: f64 = 0.90;
 /// The least recall and precision of all secrets, in each language.
 const SECRETS_MIN: f64 = 0.80;
 /// The fewest marked values of a type, without which its figure says little: with a form, without one, of a secret.
@@ -27,7 +29,8 @@ fn detectors_hold_their_floors_on_the_held_out_corpus() {
         let quality = Quality::of(&load(Split::HeldOut, language), detect);
         for kind in Kind::ALL.iter().copied().filter(|kind| is_structured(*kind)) {
             let tally = quality.kinds.get(kind.as_str()).copied().unwrap_or_default();
-            if tally.f2() < STRUCTURED_F2_MIN {
+            let is_document = [Kind::PASSPORT, Kind::ID_CARD].contains(&kind);
+            if tally.f2() < if is_document { DOCUMENTS_F2_MIN } else { STRUCTURED_F2_MIN } {
                 below.push(format!("{language}: {kind} F2 {:.3} {tally:?}", tally.f2()));
             }
         }

@@ -67,5 +67,7 @@ async fn of_submissions_at_the_same_moment_no_more_than_the_pool_holds_are_admit
         daemon.finished(&task.task_id).await;
     }
     assert_eq!(provider.count(), 2);
-    assert_eq!(daemon.post("/factory/tasks", &work).await.0, 202, "there is room again");
+    // 200 where it has ended by the time that it is answered.
+    let again = daemon.post("/factory/tasks", &work).await.0;
+    assert!(matches!(again, 200 | 202), "there is room again: {again}");
 }

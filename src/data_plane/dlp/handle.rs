@@ -179,8 +179,8 @@ impl Dlp {
 
     /// Gives a job to one worker after another, until one answers or enough have not.
     ///
-    /// INVARIANT: a text that broke a worker is given to none again, and a job that ended [`ATTEMPTS_MAX`] workers is given to no
-    /// further one; other texts go on.
+    /// INVARIANT: a text that broke a detector is given to no worker again, nor are texts that twice ended [`ATTEMPTS_MAX`] workers
+    /// together; other texts go on. Once may be somebody else's fault, such as a worker that was killed.
     async fn examine(&self, job: Job) -> Result<Done, Error> {
         if self.0.quarantine.holds(&job.texts) {
             return Err(Error::Quarantined);
@@ -221,10 +221,11 @@ impl Dlp {
         Error::Quarantined
     }
 
-    /// Keeps the texts of a job from all workers, when they come together again.
+    /// Keeps the texts of a job from all workers, when they come together again after the second time.
     fn quarantine_job(&self, job: &Job) {
-        self.0.quarantine.add_together(&job.texts);
-        self.tell_quarantine(&job.tenant, job.texts.iter().map(Text::len).fold(0, usize::saturating_add));
+        if self.0.quarantine.suspect_together(&job.texts) {
+            self.tell_quarantine(&job.tenant, job.texts.iter().map(Text::len).fold(0, usize::saturating_add));
+        }
     }
 
     fn tell_quarantine(&self, tenant: &Tenant, bytes: usize) {

@@ -25,6 +25,8 @@ pub(super) struct Quarantine {
     key: RandomState,
     /// The latest last.
     marks: Mutex<VecDeque<Mark>>,
+    /// What had ended all its workers once: they may have been killed by something else. The latest last.
+    suspects: Mutex<VecDeque<Mark>>,
     /// How many there are, so that nothing is computed while there are none.
     count: AtomicUsize,
 }
@@ -48,13 +50,22 @@ impl Quarantine {
         self.remember(self.mark(text));
     }
 
-    /// Keeps texts from all workers when they come together: which of them broke a worker is not known, and each may be a part
-    /// of what others send.
-    pub(super) fn add_together(&self, texts: &[Text]) {
-        match texts {
-            [text] => self.add(text),
-            texts => self.remember(self.mark_of_all(texts)),
+    /// Takes down that texts ended all the workers that they were given to; says whether it was so before. Then they are kept from
+    /// all workers when they come together: which of them does it is not known, and each may be a part of what others send.
+    pub(super) fn suspect_together(&self, texts: &[Text]) -> bool {
+        let mark = self.mark_of_all(texts);
+        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = suspects.iter().position(|suspect| *suspect == mark) {
+            suspects.remove(place);
+            drop(suspects);
+            self.remember(mark);
+            return true;
         }
+        if suspects.len() >= TEXTS_MAX {
+            suspects.pop_front();
+        }
+        suspects.push_back(mark);
+        false
     }
 
     fn remember(&self, mark: Mark) {
@@ -94,10 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_broke_a_worker_together_are_held_together_only() {
+    fn texts_that_ended_their_workers_twice_are_held_together_only() {
         let quarantine = Quarantine::default();
         let (one, other) = (Text::from("one"), Text::from("other"));
-        quarantine.add_together(&[one.clone(), other.clone()]);
+        assert!(!quarantine.suspect_together(&[one.clone(), other.clone()]));
+        assert!(!quarantine.holds(&[one.clone(), other.clone()]));
+        assert!(quarantine.suspect_together(&[one.clone(), other.clone()]));
         assert!(quarantine.holds(&[one.clone(), other.clone()]));
         assert!(!quarantine.holds(&[one]) && !quarantine.holds(&[other]));
     }

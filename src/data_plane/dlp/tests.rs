@@ -301,9 +301,11 @@ async fn a_text_that_breaks_a_detector_is_quarantined_and_others_go_on() {
 
 #[tokio::test]
 async fn texts_that_end_every_worker_are_given_to_none_again() {
-    let (pool, text) = (pool(0, 2).await, Text::from("ends workers"));
-    let error = pool.scan(text.clone(), &tenant()).await.expect_err("broken");
-    assert_eq!(error.code(), "dlp_failed");
+    let (pool, text) = (pool(0, 4).await, Text::from("ends workers"));
+    for _ in 0..2 {
+        let error = pool.scan(text.clone(), &tenant()).await.expect_err("broken");
+        assert_eq!(error.code(), "dlp_failed");
+    }
     let error = pool.scan(text, &tenant()).await.expect_err("kept");
     assert_eq!(error.code(), "dlp_quarantined");
 }

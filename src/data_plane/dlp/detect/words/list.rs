@@ -118,7 +118,7 @@ pub(super) const WORDS: &[(T, &str)] = &[
         ausweisnummer|ausweis|ausweis-nr|identiteitskaart|identiteitskaartnummer|carta d'identità|carta identità|tarjeta de identidad|\
         cartão de cidadão|bilhete de identidade|dowód osobisty|nr dowodu|titre d'identité|titre de séjour|residence permit|eid|\
         id card #|id #|government id|identification card|photo id|document number|document no|numéro de document|\
-        numéro de pièce d'identité|n° de pièce d'identité|carte identité|titre d'identité n°|carte d'identité n°|cni n°",
+        numéro de pièce d'identité|n° de pièce d'identité|carte identité|c.n.i.|num cni|numéro de la carte d'identité|numéro de la pièce d'identité|titre d'identité n°|carte d'identité n°|cni n°",
     ),
     (
         T::BIRTH,
