@@ -176,7 +176,7 @@ pub(super) struct Wanted {
 
 /// Proves that an entry is under a checkpoint, or that a checkpoint continues an earlier one, in a few hashes.
 #[utoipa::path(get, path = "/factory/audit/proof", tag = "audit", params(Wanted),
-    responses((status = 200, body = AuditProof), (status = 404, body = Problem), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+    responses((status = 200, body = AuditProof), (status = 404, content_type = "application/problem+json", body = Problem), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 pub(super) async fn proof(
     State(rooms): State<Shared>,
     Parameters(wanted): Parameters<Wanted>,
